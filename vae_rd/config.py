@@ -1,0 +1,208 @@
+"""Every flag of `python -m vae_rd.fit`: one flat, typed OmegaConf structured config.
+
+A flag is a config field is a W&B sweep parameter. Each field carries its group, its meaning and its range, from which
+the command line (`vae_rd.cli`) makes `--help` and refuses bad values before torch is imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from omegaconf import OmegaConf
+
+from vae_rd.errors import InputError
+
+DataName = Literal["sprites", "mnist", "static_mnist", "omniglot", "cmu_faces", "npz", "image_folder"]
+Binarization = Literal["none", "static", "dynamic"]
+Dequantize = Literal["none", "uniform"]
+Trunk = Literal["linear", "mlp", "conv"]
+PosteriorName = Literal["diagonal"]
+PriorName = Literal["normal"]
+LikelihoodName = Literal["bernoulli", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"]
+ObjectiveName = Literal["beta"]
+Schedule = Literal["constant", "cosine"]
+Precision = Literal["32", "64", "bf16"]
+WandbMode = Literal["off", "offline", "online", "auto"]
+
+# Fields that say where or how a run is carried out, not which numbers it produces: a run keeps its name without them.
+UNNAMED_FIELDS = frozenset(
+    {"run_dir", "name", "devices", "num_nodes", "accelerator", "strategy", "wandb", "wandb_project"}
+    | {"resume", "overwrite", "data_dir"}
+)
+# What may change when an interrupted run is continued.
+RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
+
+
+def flag(default: Any, meaning: str, *, group: str, least: float | None = None, above: float | None = None) -> Any:
+    """A config field with its help text and its range: `least` is inclusive, `above` exclusive."""
+    metadata = MappingProxyType({"meaning": meaning, "group": group, "least": least, "above": above})
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass
+class FitConfig:
+    """All flags of a fit with their defaults, in the order and grouping of `--help`."""
+
+    data: DataName = flag("sprites", "data set; sprites is embedded and needs no file", group="data")
+    data_dir: str | None = flag(None, "folder of data sets [VAE_RD_DATA, else ./data]", group="data")
+    data_file: str | None = flag(None, "one's own data: the .npz of npz, the folder of image_folder", group="data")
+    data_seed: int = flag(0, "seed of splits, subsets and stored binarisation", group="data", least=0)
+    binarization: Binarization = flag("none", "grey pixels to {0,1}: one stored draw, or fresh each step", group="data")
+    dequantize: Dequantize = flag("none", "grey pixels plus uniform noise of one bin", group="data")
+    n_train: int | None = flag(None, "training examples [null: all]", group="data", least=1)
+    n_test: int | None = flag(None, "test examples [null: all]", group="data", least=2)
+
+    encoder: Trunk = flag("mlp", "network of q(z|x)", group="model")
+    posterior: PosteriorName = flag("diagonal", "family of q(z|x)", group="model")
+    decoder: Trunk = flag("mlp", "network of p(x|z)", group="model")
+    hidden: list[int] | None = flag(
+        None, "widths (mlp) or channels (conv), mirrored in the decoder [null: [512], [32, 64]]", group="model"
+    )
+    latent_dim: int = flag(16, "dimensions of z", group="model", least=1)
+    prior: PriorName = flag("normal", "marginal m(z)", group="model")
+    likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
+    likelihood_scale: float = flag(1.0, "standard deviation of --likelihood gaussian", group="model", above=0)
+
+    objective: ObjectiveName = flag("beta", "what is minimised: D + beta R", group="objective")
+    beta: float = flag(1.0, "weight of the rate", group="objective", least=0)
+    beta_warmup: int = flag(0, "steps over which the weight grows from 0 to beta", group="objective", least=0)
+    samples: int = flag(1, "draws of z per example and training step", group="objective", least=1)
+
+    batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)
+    max_epochs: int = flag(100, "epochs", group="training", least=1)
+    max_steps: int | None = flag(None, "optimiser steps [null: no limit]", group="training", least=1)
+    lr: float = flag(1e-3, "learning rate of Adam", group="training", above=0)
+    lr_schedule: Schedule = flag("cosine", "constant, or cosine decay to 0 over the run", group="training")
+    weight_decay: float = flag(0.0, "decoupled weight decay", group="training", least=0)
+    grad_clip: float | None = flag(None, "largest gradient norm [null: no clipping]", group="training", above=0)
+    patience: int | None = flag(
+        None, "stop after this many validations without a better objective [null: never]", group="training", least=1
+    )
+    val_every: int = flag(1, "epochs between validations", group="training", least=1)
+    seed: int = flag(0, "seed of initialisation, shuffling and noise", group="training", least=0)
+    precision: Precision = flag("32", "floating point of training", group="training")
+
+    eval_samples: int | None = flag(
+        None, "draws of z per example in evaluation [null: 8 on a population, else 1]", group="evaluation", least=1
+    )
+
+    devices: int = flag(1, "processes, one a device", group="device", least=1)
+    num_nodes: int = flag(1, "machines", group="device", least=1)
+    accelerator: Literal["auto", "cpu", "gpu"] = flag("auto", "kind of device", group="device")
+    strategy: Literal["auto", "ddp"] = flag("auto", "how several devices work together", group="device")
+
+    wandb: WandbMode = flag(
+        "auto", "W&B logging [auto: online under an agent or when logged in, else offline]", group="run"
+    )
+    wandb_project: str = flag("vae_rd", "W&B project", group="run")
+    run_dir: str = flag("runs", "folder of runs", group="run")
+    name: str | None = flag(None, "the run's own folder [null: <data>-beta<b>-seed<s>-<hash>]", group="run")
+    resume: Literal["never", "auto"] = flag("never", "auto: continue an interrupted equal run", group="run")
+    overwrite: bool = flag(False, "remove an existing run of this name first", group="run")
+
+
+FIELDS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType({f.name: f for f in dataclasses.fields(FitConfig)})
+_HINTS = get_type_hints(FitConfig)
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """The words a field accepts, or () where any value of its type will do."""
+    hint = _HINTS[name]
+    return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def value_type(name: str) -> type:
+    """The Python type of a field's value, without None: bool, int, float, str or list."""
+    hint = _HINTS[name]
+    hint = next((a for a in get_args(hint) if a is not type(None)), hint) if type(None) in get_args(hint) else hint
+    return str if get_origin(hint) is Literal else (get_origin(hint) or hint)
+
+
+def is_optional(name: str) -> bool:
+    """Whether null is a value of the field."""
+    return type(None) in get_args(_HINTS[name])
+
+
+def to_dict(config: FitConfig) -> dict[str, Any]:
+    """The config as plain Python values, in declaration order: what records and checkpoints store.
+
+    Example:
+        >>> to_dict(FitConfig(beta=4.0))["beta"]
+        4.0
+    """
+    return dataclasses.asdict(config)
+
+
+def to_yaml(config: FitConfig) -> str:
+    """The config as YAML that `--config` reads back to an equal config."""
+    return OmegaConf.to_yaml(OmegaConf.create(to_dict(config)))
+
+
+def run_name(config: FitConfig) -> str:
+    """`--name`, or a name that says data, beta and seed and ends in a hash of everything that affects the numbers.
+
+    Example:
+        >>> run_name(FitConfig(beta=4)) == run_name(FitConfig(beta=4.0, run_dir="elsewhere"))
+        True
+        >>> run_name(FitConfig(beta=4)).startswith("sprites-beta4-seed0-")
+        True
+    """
+    if config.name is not None:
+        return config.name
+    named = {k: v for k, v in to_dict(config).items() if k not in UNNAMED_FIELDS}
+    named["beta"] = float(config.beta)
+    digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{config.data}-beta{config.beta:g}-seed{config.seed}-{digest}"
+
+
+def data_root(config: FitConfig) -> str:
+    """The folder of data sets: `--data_dir`, else the environment's VAE_RD_DATA, else ./data."""
+    return config.data_dir or os.environ.get("VAE_RD_DATA") or "data"
+
+
+def validate(config: FitConfig) -> None:
+    """Refuse what no run could mean; checks that need the data are made where the data is.
+
+    Raises:
+        InputError: naming the flag, its value and what it may be.
+    """
+    for problem in _problems(config):
+        raise InputError(problem)
+
+
+def _problems(config: FitConfig) -> Iterator[str]:
+    for name, field in FIELDS.items():
+        yield from _range_problem(name, getattr(config, name), field.metadata)
+    if config.hidden is not None and (not config.hidden or min(config.hidden) < 1):
+        yield f"--hidden {config.hidden}: give one positive width per layer, such as [512, 256]"
+    if config.name is not None and not re.fullmatch(r"[\w+=@-][\w+=@.,-]*", config.name):
+        yield f"--name {config.name!r}: use letters, digits and . _ - + = @ , and no dot in front"
+    if config.data_file is None and config.data in ("npz", "image_folder"):
+        yield f"--data {config.data} needs --data_file with one's own {config.data.replace('_', ' ')}"
+    if config.data_file is not None and config.data not in ("npz", "image_folder"):
+        yield f"--data_file belongs to --data npz or image_folder, not to --data {config.data}"
+    if config.binarization != "none" and config.dequantize != "none":
+        yield "--dequantize: binarised pixels have no bins to fill; leave out --dequantize or --binarization"
+    if config.resume == "auto" and config.overwrite:
+        yield "--overwrite removes the run that --resume auto would continue; choose one"
+
+
+def _range_problem(name: str, value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    least, above = metadata["least"], metadata["above"]
+    if not math.isfinite(value):
+        yield f"--{name} {value}: give a finite number"
+    elif least is not None and value < least:
+        yield f"--{name} {value}: the least it can be is {least:g}"
+    elif above is not None and value <= above:
+        yield f"--{name} {value}: it must be greater than {above:g}"

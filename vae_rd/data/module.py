@@ -1,0 +1,99 @@
+"""The LightningDataModule: whole batches indexed out of tensors that live on the training device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from lightning.pytorch import LightningDataModule, Trainer
+from torch import Tensor
+
+from vae_rd.data.dataset import DataSet
+from vae_rd.seeding import generator
+
+
+class Batch(NamedTuple):
+    """x [B, C, H, W] and which part of its split it is: the step of the epoch, or the fixed evaluation chunk."""
+
+    x: Tensor
+    part: int
+
+
+class TrainBatches:
+    """Shuffled batches of one epoch; each process indexes its own rows of the global batch.
+
+    The order is a function of (seed, epoch) and the pixel noise of (seed, epoch, step). The examples that do not fill
+    a last batch sit this epoch out: every step then averages over the same number of examples on every process.
+    """
+
+    def __init__(
+        self, data: DataSet, *, batch_size: int, seed: int, epoch: Callable[[], int], rank: int, world_size: int
+    ) -> None:
+        self.data, self.batch_size, self.seed, self.epoch = data, batch_size, seed, epoch
+        self.rows = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
+
+    def __len__(self) -> int:
+        return len(self.data.pixels["train"]) // self.batch_size
+
+    def __iter__(self) -> Iterator[Batch]:
+        pixels, epoch = self.data.pixels["train"], self.epoch()
+        order = torch.randperm(len(pixels), generator=generator("cpu", self.seed, "shuffle", epoch)).to(pixels.device)
+        for step, index in enumerate(order.split(self.batch_size)[: len(self)]):
+            noise = generator(pixels.device, self.seed, "pixels", epoch, step)
+            yield Batch(self.data.model.draw(pixels[index], noise)[self.rows], step)
+
+
+class EvaluationBatches:
+    """The fixed evaluation chunks of a split, every `world_size`-th of them on this process; none is padded."""
+
+    def __init__(self, data: DataSet, split: str, *, rank: int, world_size: int) -> None:
+        self.data, self.split, self.rank, self.world_size = data, split, rank, world_size
+
+    def __len__(self) -> int:
+        return len(self._own_chunks())
+
+    def __iter__(self) -> Iterator[Batch]:
+        for chunk in self._own_chunks():
+            yield Batch(self.data.evaluation_chunk(self.split, chunk), chunk)
+
+    def _own_chunks(self) -> range:
+        return range(self.rank, self.data.chunks(self.split), self.world_size)
+
+
+class TensorDataModule(LightningDataModule):
+    """Train and validation batches of a DataSet for Lightning's Trainer."""
+
+    def __init__(self, data: DataSet, *, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.data, self.batch_size, self.seed = data, batch_size, seed
+
+    def setup(self, stage: str) -> None:
+        """Move the pixels to this process's device."""
+        self.data.to(self._trainer.strategy.root_device)
+
+    def train_dataloader(self) -> TrainBatches:
+        """This process's rows of the shuffled training batches."""
+        trainer = self._trainer
+        return TrainBatches(
+            self.data,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            epoch=lambda: trainer.current_epoch,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+
+    def val_dataloader(self) -> EvaluationBatches:
+        """This process's share of the validation chunks."""
+        trainer = self._trainer
+        return EvaluationBatches(self.data, "val", rank=trainer.global_rank, world_size=trainer.world_size)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Batches are made on the device already."""
+        return batch
+
+    @property
+    def _trainer(self) -> Trainer:
+        assert self.trainer is not None, "a TensorDataModule serves batches once a Trainer has taken it"
+        return self.trainer

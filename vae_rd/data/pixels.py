@@ -1,0 +1,143 @@
+"""How stored pixels become x: each way states the support of x and the scale of its density."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from vae_rd.config import FitConfig
+from vae_rd.data.base import Source, Support
+from vae_rd.errors import InputError
+from vae_rd.seeding import generator
+
+
+class PixelModel(ABC):
+    """x given stored pixels; a density of x is a density on the scale this model states.
+
+    Attributes:
+        support: values that x takes.
+        scale: the stated scale of grey x; None for binary or real x.
+        is_random: whether x is drawn anew at every use.
+    """
+
+    support: ClassVar[Support]
+    is_random: ClassVar[bool] = False
+    scale: str | None = None
+
+    @abstractmethod
+    def draw(self, pixels: Tensor, noise: torch.Generator) -> Tensor:
+        """Stored pixels [B, C, H, W] to float x of the same shape; `noise` lives on the pixels' device."""
+
+
+class BinaryPixels(PixelModel):
+    """x = k for k in {0, 1}."""
+
+    support = "binary"
+
+    def draw(self, pixels: Tensor, noise: torch.Generator) -> Tensor:
+        """The bits as floats."""
+        return pixels.to(torch.get_default_dtype())
+
+
+class DynamicBinaryPixels(PixelModel):
+    """x ~ Bernoulli(k / (levels - 1)), anew at every use (Burda et al. 2016, arXiv 1509.00519)."""
+
+    support = "binary"
+    is_random = True
+
+    def __init__(self, levels: int) -> None:
+        self.levels = levels
+
+    def draw(self, pixels: Tensor, noise: torch.Generator) -> Tensor:
+        """A Bernoulli draw per pixel."""
+        return bernoulli_bits(pixels, self.levels, noise).to(torch.get_default_dtype())
+
+
+class GreyPixels(PixelModel):
+    """x = k / (levels - 1) in [0, 1]: a grid of points, on which a density with a learned scale diverges."""
+
+    support = "grey"
+
+    def __init__(self, levels: int) -> None:
+        self.levels = levels
+        self.scale = f"k / {levels - 1}"
+
+    def draw(self, pixels: Tensor, noise: torch.Generator) -> Tensor:
+        """Grey values as floats."""
+        return pixels.to(torch.get_default_dtype()) / (self.levels - 1)
+
+
+class DequantisedPixels(PixelModel):
+    """x = (k + u) / levels with u uniform on [0, 1): -ln p of the density, plus ln(levels) a value, bounds discrete H.
+
+    Source: Theis, van den Oord and Bethge 2016, "A note on the evaluation of generative models", arXiv 1511.01844.
+    """
+
+    support = "real"
+    is_random = True
+
+    def __init__(self, levels: int) -> None:
+        self.levels = levels
+        self.scale = f"(k + u) / {levels}"
+
+    def draw(self, pixels: Tensor, noise: torch.Generator) -> Tensor:
+        """Grey values plus the noise of one bin."""
+        dtype = torch.get_default_dtype()
+        u = torch.rand(pixels.shape, generator=noise, device=pixels.device, dtype=dtype)
+        return (pixels.to(dtype) + u) / self.levels
+
+
+class RealPixels(PixelModel):
+    """x as it stands in the file."""
+
+    support = "real"
+
+    def draw(self, pixels: Tensor, noise: torch.Generator) -> Tensor:
+        """The values in the working precision."""
+        return pixels.to(torch.get_default_dtype())
+
+
+def bernoulli_bits(pixels: Tensor, levels: int, noise: torch.Generator) -> Tensor:
+    """Bits with P(1) = k / (levels - 1) exactly: a uniform integer below levels - 1 is smaller than k that often.
+
+    Example:
+        >>> k = torch.tensor([0, 255], dtype=torch.uint8)
+        >>> bernoulli_bits(k, 256, torch.Generator().manual_seed(0))
+        tensor([0, 1], dtype=torch.uint8)
+    """
+    drawn = torch.randint(levels - 1, pixels.shape, generator=noise, device=pixels.device, dtype=torch.uint8)
+    return (drawn < pixels).to(torch.uint8)
+
+
+def pixel_model(source: Source, config: FitConfig) -> PixelModel:
+    """The way to x that the flags ask for.
+
+    Raises:
+        InputError: for --binarization or --dequantize on pixels that are not grey.
+    """
+    levels = source.levels
+    if levels is None or levels == 2:
+        for name in ("binarization", "dequantize"):
+            if (asked := getattr(config, name)) != "none":
+                kind = "real-valued" if levels is None else "binary"
+                raise InputError(f"--{name} {asked}: the pixels of --data {source.name} are {kind}; leave it out")
+        return RealPixels() if levels is None else BinaryPixels()
+    if config.binarization == "dynamic":
+        return DynamicBinaryPixels(levels)
+    return DequantisedPixels(levels) if config.dequantize == "uniform" else GreyPixels(levels)
+
+
+def binarised(source: Source, seed: int) -> Source:
+    """The source with one stored Bernoulli draw in place of its grey pixels, fixed by `seed`."""
+    if source.levels is None or source.levels == 2:
+        return source
+    levels = source.levels
+    images = {
+        split: bernoulli_bits(pixels, levels, generator("cpu", seed, "binarization", split))
+        for split, pixels in source.images.items()
+    }
+    return replace(source, images=images, levels=2)

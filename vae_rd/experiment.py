@@ -1,0 +1,206 @@
+"""One run from config to record: claim a folder, train, evaluate the kept checkpoint, write down what was found."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from lightning.pytorch.loggers import WandbLogger
+from rich.console import Console
+
+from vae_rd import build
+from vae_rd.callbacks.limits import StepLimit, StopOnSignal
+from vae_rd.callbacks.progress import RateDistortionProgress
+from vae_rd.config import FitConfig, to_dict, to_yaml, validate
+from vae_rd.data.base import DataCard
+from vae_rd.data.dataset import DataSet
+from vae_rd.data.module import TensorDataModule
+from vae_rd.errors import InputError, Interrupted
+from vae_rd.evaluation import evaluate_split
+from vae_rd.folders import KEPT, LAST, Claim, claim
+from vae_rd.functional.collapse import collapse_verdict
+from vae_rd.model import VAE
+from vae_rd.records import (
+    CONFIG_FILE,
+    ERROR_FILE,
+    SPLITS,
+    RunRecord,
+    capture_environment,
+    capture_git,
+    command_line,
+    write_atomic,
+)
+from vae_rd.signals import SignalGuard
+from vae_rd.tracking import finish_tracking, start_tracking, tracking_state
+
+OWN_NETWORK = "own network"
+
+
+def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | None = None) -> RunRecord:
+    """Train a VAE as the config says, in its run folder, and return the record.
+
+    Args:
+        config: as parsed from flags, or `FitConfig(beta=4.0, ...)`.
+        model: one's own network in place of the one `config` names; it is trained where it stands.
+        data: one's own data set in place of the one `config` names.
+
+    Raises:
+        InputError: bad input; nothing has been written.
+        Interrupted: a signal ended the run, which `resume="auto"` continues.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as runs:
+        ...     settings = FitConfig(max_steps=2, hidden=[8], latent_dim=2, n_train=256, wandb="off", run_dir=runs)
+        ...     record = fit_model(settings)  # doctest: +ELLIPSIS
+        epoch ...
+        >>> record.status, sorted(record.metrics)
+        ('finished', ['test', 'train', 'val'])
+    """
+    validate(config)
+    claimed = claim(config)
+    if claimed.action == "finished" and claimed.record is not None:
+        return claimed.record
+    with default_dtype(torch.float64 if config.precision == "64" else torch.float32), SignalGuard() as guard:
+        experiment = Experiment(config, claimed, model=model, data=data)
+        return experiment.run(guard)
+
+
+class Experiment:
+    """A run that has passed every check of its input and has not written anything yet."""
+
+    def __init__(self, config: FitConfig, claimed: Claim, *, model: VAE | None, data: DataSet | None) -> None:
+        self.config, self.claimed = config, claimed
+        build.accelerator(config)
+        self.data = data or build.build_data(config)
+        self.steps = build.steps_of(config, self.data.card)
+        if any(self.data.card.population.values()) and config.eval_samples == 1:
+            raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
+        self.model = model or build.build_model(config, self.data.card)
+        self.record = RunRecord(
+            name=claimed.folder.name,
+            command=command_line(),
+            config=to_dict(config) | ({OWN_NETWORK: True} if model is not None else {}),
+            data=self.data.card.to_json(),
+        )
+        if claimed.record is not None:
+            self.record.seconds, self.record.wandb = claimed.record.seconds, claimed.record.wandb
+
+    def run(self, guard: SignalGuard) -> RunRecord:
+        """Train, evaluate, and leave a record that says how it ended, whatever happens."""
+        self.folder = self.claimed.prepare()
+        write_atomic(self.folder / CONFIG_FILE, to_yaml(self.config))
+        self.record.environment = capture_environment(_device_name(build.accelerator(self.config)))
+        self.record.git = capture_git()
+        self.record.write(self.folder)
+        logger: WandbLogger | None = None
+        before, began = self.record.seconds, time.monotonic()
+        try:
+            known = (self.record.wandb or {}).get("id")
+            logger = start_tracking(self.config, self.folder, name=self.record.name, run_id=known)
+            self.record.wandb = tracking_state(logger)
+            self.record.write(self.folder)
+            self._train(guard, logger)
+            self._evaluate()
+            self.record.status = "finished"
+        except Interrupted as stop:
+            self.record.status, self.record.error = "interrupted", str(stop)
+            raise
+        except Exception as error:
+            self.record.status, self.record.error = "failed", f"{type(error).__name__}: {error}"
+            write_atomic(self.folder / ERROR_FILE, traceback.format_exc())
+            raise
+        finally:
+            self.record.seconds = round(before + time.monotonic() - began, 3)
+            self.record.write(self.folder)
+            finish_tracking(logger, self.record, self.folder)
+        return self.record
+
+    def _train(self, guard: SignalGuard, logger: WandbLogger | None) -> None:
+        config = self.config
+        module = build.build_module(config, self.model, total_steps=self.steps)
+        callbacks = [RateDistortionProgress(config.max_epochs), StopOnSignal(guard)]
+        if config.max_steps is not None:
+            callbacks.append(StepLimit(config.max_steps))
+        trainer = build.build_trainer(
+            config,
+            self.folder,
+            steps_per_epoch=self.data.card.n["train"] // config.batch_size,
+            logger=logger,
+            callbacks=callbacks,
+        )
+        batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
+        last = self.folder / LAST if self.claimed.action == "continue" else None
+        trainer.fit(module, batches, ckpt_path=last, weights_only=True if last else None)
+        load_weights(self.model, self.folder / KEPT)
+        self.model.to(trainer.strategy.root_device)
+
+    def _evaluate(self) -> None:
+        config = self.config
+        for split in SPLITS:
+            with Console().status(f"evaluating the {split} split ..."):
+                self.record.metrics[split] = evaluate_split(
+                    self.model, self.data, split, beta=config.beta, seed=config.seed, samples=config.eval_samples
+                )
+        test = self.record.metrics["test"]
+        self.record.verdicts["collapse"] = collapse_verdict(
+            rate=test["rate"]["value"], active=test["active_units"]["value"], latent_dim=self.model.latent_dim
+        )
+
+
+def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
+    """The VAE of a finished run at its kept checkpoint, in eval mode on the CPU.
+
+    Args:
+        run_dir: the run's folder.
+        model: the network, where the run was fitted with one's own.
+
+    Raises:
+        InputError: when the folder holds no readable run, or the run needs `model`.
+    """
+    folder = Path(run_dir)
+    record = RunRecord.read(folder)
+    if model is None:
+        if record.config.get(OWN_NETWORK):
+            raise InputError(f"{folder}: fitted with one's own network; pass that network as model=")
+        config = FitConfig(**record.config)
+        card = DataCard.from_json(record.data)
+        with default_dtype(torch.float64 if config.precision == "64" else torch.float32):
+            model = build.build_model(config, card)
+    load_weights(model, folder / KEPT)
+    return model.eval()
+
+
+def load_weights(model: VAE, path: Path) -> None:
+    """Put a checkpoint's weights into a model; only tensors and plain values are ever unpickled.
+
+    Raises:
+        InputError: when the file is missing, damaged, or of another network.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        prefix = "model."
+        model.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no kept checkpoint; fit the run to its end") from None
+    except (RuntimeError, KeyError, OSError, EOFError, ValueError) as error:
+        raise InputError(f"{path}: damaged, or of another network ({str(error).splitlines()[0]})") from None
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Make tensors in `dtype` by default within the block."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _device_name(kind: str) -> str:
+    return torch.cuda.get_device_name() if kind == "cuda" else f"cpu, {torch.get_num_threads()} threads"

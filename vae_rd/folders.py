@@ -1,0 +1,75 @@
+"""Which folder a run gets, and what to do when it is already there."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from vae_rd.config import RESUMABLE_FIELDS, UNNAMED_FIELDS, FitConfig, run_name, to_dict
+from vae_rd.errors import InputError
+from vae_rd.records import RECORD_FILE, RunRecord
+
+CHECKPOINTS = "checkpoints"
+KEPT = f"{CHECKPOINTS}/kept.ckpt"
+LAST = f"{CHECKPOINTS}/last.ckpt"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run's folder and how to go on: from nothing, from its last checkpoint, or not at all.
+
+    Attributes:
+        folder: `<run_dir>/<name>`; it need not exist yet.
+        action: "start" afresh, "continue" from `checkpoints/last.ckpt`, or nothing, since it is "finished".
+        record: the record that is already there, except when starting.
+    """
+
+    folder: Path
+    action: Literal["start", "continue", "finished"]
+    record: RunRecord | None = None
+
+    def prepare(self) -> Path:
+        """Make the folder ready to be written to; what `--overwrite` replaces goes now, and not before."""
+        if self.action == "start" and self.folder.exists():
+            shutil.rmtree(self.folder)
+        (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+        return self.folder
+
+
+def folder_of(config: FitConfig) -> Path:
+    """`<run_dir>/<name>`."""
+    return Path(config.run_dir) / run_name(config)
+
+
+def claim(config: FitConfig) -> Claim:
+    """Decide from what is on disk, changing nothing.
+
+    Raises:
+        InputError: when the folder is taken and neither `--resume auto` nor `--overwrite` says what to do with it, or
+            when the run there differs in a field that may not change.
+    """
+    folder = folder_of(config)
+    if not folder.exists():
+        return Claim(folder, "start")
+    if not (folder / RECORD_FILE).is_file() and any(folder.iterdir()):
+        raise InputError(f"{folder}: holds files but no {RECORD_FILE}; choose another --name or --run_dir")
+    if config.overwrite or not any(folder.iterdir()):
+        return Claim(folder, "start")
+    if config.resume != "auto":
+        raise InputError(f"{folder}: this run exists; add --resume auto to go on with it or --overwrite to replace it")
+    record = RunRecord.read(folder)
+    finished = record.status == "finished"
+    _refuse_differences(config, record, folder, allowed=UNNAMED_FIELDS if finished else RESUMABLE_FIELDS)
+    if finished:
+        return Claim(folder, "finished", record)
+    return Claim(folder, "continue" if (folder / LAST).is_file() else "start", record)
+
+
+def _refuse_differences(config: FitConfig, record: RunRecord, folder: Path, *, allowed: frozenset[str]) -> None:
+    asked: dict[str, Any] = to_dict(config)
+    differing = [k for k, v in asked.items() if k not in allowed and record.config.get(k) != v]
+    if differing:
+        was = ", ".join(f"{name} {record.config.get(name)} (now {asked[name]})" for name in differing)
+        raise InputError(f"{folder}: the {record.status} run there has {was}; choose another --name, or --overwrite")

@@ -1,0 +1,36 @@
+"""Means with standard errors, from per-example values; differences stay paired because their values are subtracted."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+
+def mean_and_stderr(values: Tensor, *, population: bool) -> tuple[float, float]:
+    """Mean over draws and examples with its standard error.
+
+    Where the N examples are the whole population only z is random, and the examples' own variances over the S draws
+    add up; otherwise the examples are a sample, and the variance between them carries both x and z:
+
+        population:  se^2 = (1/N^2) sum_n var_s(v_sn) / S          sample:  se^2 = var_n(mean_s v_sn) / N
+
+    Args:
+        values: [S, N], one value per draw of z and example.
+        population: whether the examples are the whole source.
+
+    Returns:
+        mean and standard error; the latter is nan where it takes more draws or examples than there are.
+
+    Example:
+        >>> import torch
+        >>> mean_and_stderr(torch.tensor([[0.0, 2.0, 4.0]]), population=False)
+        (2.0, 1.1547005383792515)
+    """
+    draws, n = values.shape
+    values = values.double()
+    if population:
+        variance = values.var(0).mean().item() / (n * draws) if draws > 1 else math.nan
+    else:
+        variance = values.mean(0).var().item() / n if n > 1 else math.nan
+    return values.mean().item(), math.sqrt(variance)

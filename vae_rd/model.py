@@ -1,0 +1,86 @@
+"""The variational autoencoder: an encoder, a decoder and a prior, and the terms of one joint draw."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from vae_rd.distributions import Reparameterised
+from vae_rd.lazy import LazyDistribution
+from vae_rd.likelihoods import Likelihood
+from vae_rd.terms import Terms
+
+
+class Encoder(LazyDistribution):
+    """q(z|x): a trunk from images to features, then a posterior head."""
+
+    def __init__(self, trunk: nn.Module, posterior: LazyDistribution) -> None:
+        super().__init__()
+        self.trunk, self.posterior = trunk, posterior
+
+    def forward(self, context: Tensor) -> Distribution:
+        """Images [B, C, H, W] to q(z|x) of batch shape [B]."""
+        return self.posterior(self.trunk(context))
+
+
+class Decoder(LazyDistribution):
+    """p(x|z): a trunk from z to likelihood parameters, then a likelihood."""
+
+    def __init__(self, trunk: nn.Module, likelihood: Likelihood) -> None:
+        super().__init__()
+        self.trunk, self.likelihood = trunk, likelihood
+
+    def forward(self, context: Tensor) -> Distribution:
+        """Latents [..., D] to p(x|z) of batch shape [...]."""
+        flat = self.trunk(context.flatten(end_dim=-2))
+        # Log densities are summed over hundreds of pixels: reduced precision ends at the trunk.
+        params = flat.float() if flat.dtype.itemsize < 4 else flat
+        return self.likelihood(params.unflatten(0, context.shape[:-1]))
+
+
+class VAE(nn.Module):
+    """Encoder, decoder and prior, each a module whose call returns a Distribution.
+
+    Args:
+        encoder: x [B, C, H, W] -> q(z|x), a `Reparameterised` distribution of event shape [D].
+        decoder: z [S, B, D] -> p(x|z) of event shape [C, H, W].
+        prior: () -> m(z) of event shape [D].
+        latent_dim: D.
+
+    Example:
+        >>> import torch
+        >>> from vae_rd.likelihoods import BernoulliLikelihood
+        >>> from vae_rd.nn.trunks import mlp_decoder, mlp_encoder
+        >>> from vae_rd.posteriors import DiagonalPosterior
+        >>> from vae_rd.priors import StandardNormalPrior
+        >>> trunk = mlp_encoder((1, 4, 4), [8])
+        >>> model = VAE(
+        ...     encoder=Encoder(trunk, DiagonalPosterior(trunk.features, latent_dim=2)),
+        ...     decoder=Decoder(mlp_decoder((1, 4, 4), [8], latent_dim=2), BernoulliLikelihood()),
+        ...     prior=StandardNormalPrior(2),
+        ...     latent_dim=2,
+        ... )
+        >>> terms = model.terms(torch.zeros(5, 1, 4, 4), torch.randn(3, 5, 2))
+        >>> terms.log_px_z.shape, terms.kl.shape
+        (torch.Size([3, 5]), torch.Size([3, 5]))
+    """
+
+    def __init__(
+        self, encoder: LazyDistribution, decoder: LazyDistribution, prior: LazyDistribution, *, latent_dim: int
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.prior = encoder, decoder, prior
+        self.latent_dim = latent_dim
+
+    def terms(self, x: Tensor, eps: Tensor) -> Terms:
+        """Draw z from q(z|x) with the given noise and return the terms of (x, z).
+
+        Args:
+            x: images, [B, C, H, W].
+            eps: standard normal noise, [S, B, D].
+        """
+        posterior = cast(Reparameterised, self.encoder(x))
+        z = posterior.from_noise(eps)
+        return Terms(x=x, z=z, posterior=posterior, likelihood=self.decoder(z), prior=self.prior())

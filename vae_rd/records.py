@@ -1,0 +1,174 @@
+"""What a run leaves behind: `record.json`, written whole or not at all, and read with one-line errors.
+
+Layout of a run folder: `record.json` (this module), `history.csv` (one row an epoch), `config.yaml` (the resolved
+flags), `checkpoints/kept.ckpt` and `checkpoints/last.ckpt`. The record is all that `analysis` reads, so it carries the
+data card, the metrics of three splits with standard errors, the environment and the state of the code.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from vae_rd import __version__
+from vae_rd.errors import InputError
+
+SCHEMA_VERSION = 1
+RECORD_FILE = "record.json"
+HISTORY_FILE = "history.csv"
+CONFIG_FILE = "config.yaml"
+ERROR_FILE = "error.log"
+
+SPLITS = ("train", "val", "test")
+Status = Literal["running", "finished", "failed", "interrupted"]
+Json = dict[str, Any]
+
+_RECORDED_PACKAGES = ("torch", "lightning", "torchmetrics", "wandb", "omegaconf", "numpy")
+
+
+def estimate(value: float, stderr: float | None, n: int, **details: Any) -> Json:
+    """One reported number in the record's form; a value that is not finite is undefined, hence null.
+
+    Args:
+        value: the estimate, in nats unless its name says otherwise.
+        stderr: its standard error; None where the value is a count or a definition.
+        n: the number of examples it is a mean over.
+        details: further keys, such as `cap`, `kind` or `resampled`.
+
+    Example:
+        >>> estimate(1.5, 0.25, 16, resampled="x, z")
+        {'value': 1.5, 'stderr': 0.25, 'n': 16, 'resampled': 'x, z'}
+        >>> estimate(float("nan"), None, 16)
+        {'value': None, 'stderr': None, 'n': 16}
+    """
+    finite = math.isfinite(value)
+    known = stderr is not None and math.isfinite(stderr)
+    return {"value": value if finite else None, "stderr": stderr if finite and known else None, "n": n, **details}
+
+
+@dataclass
+class RunRecord:
+    """The self-sufficient account of one run; its fields are the keys of `record.json`."""
+
+    name: str
+    command: str
+    config: Json
+    data: Json
+    status: Status = "running"
+    error: str | None = None
+    units: str = "nats"
+    metrics: dict[str, Json] = field(default_factory=dict)
+    estimates: list[Json] = field(default_factory=list)
+    verdicts: Json = field(default_factory=lambda: {"collapse": None, "fit": None})
+    environment: Json = field(default_factory=dict)
+    git: Json | None = None
+    seconds: float = 0.0
+    wandb: Json | None = None
+    version: str = __version__
+    schema_version: int = SCHEMA_VERSION
+
+    def write(self, folder: Path) -> Path:
+        """Replace `folder/record.json` atomically and return its path."""
+        return write_atomic(folder / RECORD_FILE, json.dumps(asdict(self), indent=2, allow_nan=False) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> RunRecord:
+        """Read `folder/record.json`.
+
+        Raises:
+            InputError: when it is missing, damaged, or of another schema version.
+        """
+        path = folder / RECORD_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{path}: no run record can be read there ({error.strerror})") from None
+        except ValueError:
+            raise InputError(f"{path}: damaged, not JSON; remove the run folder or fit it again") from None
+        return cls.from_json(content, where=path)
+
+    @classmethod
+    def from_json(cls, content: object, *, where: Path) -> RunRecord:
+        """Build a record from parsed JSON, refusing one that lacks a field or has another schema version."""
+        if not isinstance(content, Mapping) or content.get("schema_version") != SCHEMA_VERSION:
+            found = content.get("schema_version") if isinstance(content, Mapping) else None
+            raise InputError(f"{where}: schema_version is {found}, this vae_rd reads {SCHEMA_VERSION}")
+        names = [f.name for f in fields(cls)]
+        if missing := [name for name in names if name not in content]:
+            raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}")
+        return cls(**{name: cast(Any, content[name]) for name in names})
+
+
+def write_atomic(path: Path, text: str) -> Path:
+    """Write `text` to `path` so that a reader, or a kill at any moment, sees the old file or the new one, whole."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with staged.open("w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+    return path
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV text with full float precision; a missing or None value is an empty cell.
+
+    Example:
+        >>> csv_text(["epoch", "val/rate"], [{"epoch": 0, "val/rate": 0.5}, {"epoch": 1}])
+        'epoch,val/rate\\n0,0.5\\n1,\\n'
+    """
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def capture_environment(device: str) -> Json:
+    """Versions and hardware that a number may depend on; nothing that names a user or holds a secret."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "device": device,
+        "packages": {name: metadata.version(name) for name in _RECORDED_PACKAGES},
+    }
+
+
+def capture_git() -> Json | None:
+    """Commit of the checkout this package runs from and whether it was modified; None outside a checkout."""
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def command_line() -> str:
+    """The command as the user typed it, with `python -m` restored."""
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    program = f"python -m {spec.name.removesuffix('.__main__')}" if spec is not None else Path(sys.argv[0]).name
+    return f"{program} {shlex.join(sys.argv[1:])}".strip()

@@ -1,0 +1,25 @@
+"""Coefficients as functions of the step."""
+
+from __future__ import annotations
+
+import math
+
+
+def linear_warmup(step: int, *, steps: int) -> float:
+    """Grow from 0 at step 0 to 1 at `steps`, then stay; 1 throughout where `steps` is 0.
+
+    Example:
+        >>> [linear_warmup(s, steps=4) for s in (0, 1, 4, 9)]
+        [0.0, 0.25, 1.0, 1.0]
+    """
+    return 1.0 if step >= steps else step / steps
+
+
+def cosine_decay(step: int, *, steps: int) -> float:
+    """Fall from 1 at step 0 to 0 at `steps` along half a cosine.
+
+    Example:
+        >>> [round(cosine_decay(s, steps=10), 3) for s in (0, 5, 10)]
+        [1.0, 0.5, 0.0]
+    """
+    return 0.5 * (1.0 + math.cos(math.pi * min(step, steps) / steps))

@@ -1,0 +1,54 @@
+"""Ctrl-C, SIGTERM and SIGUSR1 as one exception, raised where it is safe: at the end of a step while training."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from vae_rd.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class SignalGuard:
+    """While entered, the first of SIGNALS raises `Interrupted`: at once, or when `check` is called after `hold`.
+
+    A second signal always raises at once. Outside the main thread, where Python allows no handlers, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._holding = False
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> SignalGuard:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {s: signal.signal(s, self._handle) for s in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+
+    def hold(self) -> None:
+        """From now on a signal waits for `check`."""
+        self._holding = True
+
+    def release(self) -> None:
+        """From now on a signal raises at once."""
+        self._holding = False
+
+    def check(self) -> None:
+        """Raise `Interrupted` if a signal has come."""
+        if self.received is not None:
+            self._holding = False
+            raise Interrupted(self.received)
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        repeated, self.received = self.received is not None, signum
+        if repeated or not self._holding:
+            raise Interrupted(signum)
