@@ -192,6 +192,8 @@ def _problems(config: FitConfig) -> Iterator[str]:
         yield f"--data_file belongs to --data npz or image_folder, not to --data {config.data}"
     if config.binarization != "none" and config.dequantize != "none":
         yield "--dequantize: binarised pixels have no bins to fill; leave out --dequantize or --binarization"
+    if config.devices > 1 or config.num_nodes > 1:
+        yield f"--devices {config.devices} --num_nodes {config.num_nodes}: this version runs on one device"
     if config.resume == "auto" and config.overwrite:
         yield "--overwrite removes the run that --resume auto would continue; choose one"
 

@@ -8,37 +8,42 @@ import sys
 from collections.abc import Sequence
 
 from vae_rd.cli import parse
+from vae_rd.config import FitConfig
 from vae_rd.errors import InputError, Interrupted
+from vae_rd.folders import folder_of
+from vae_rd.records import ERROR_FILE
+from vae_rd.signals import SignalGuard
+from vae_rd.summary import summary_lines
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; the exit codes are 0, 2 (bad input), 1 (failure) and 128 + signal number."""
     try:
-        parsed = parse(argv)
-        if parsed.message is not None:
-            print(parsed.message)
-            return 0
-        from vae_rd.experiment import fit_model
-        from vae_rd.folders import folder_of
-        from vae_rd.summary import summary_lines
-
-        folder = folder_of(parsed.config)
-        record = fit_model(parsed.config)
+        with SignalGuard():
+            parsed = parse(argv)
+            print(parsed.message if parsed.message is not None else _fit(parsed.config))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Interrupted as stop:
-        print(f"interrupted: continue with --resume auto ({folder})", file=sys.stderr)
-        return leave(stop.signum)
+        print(f"interrupted by signal {stop.signum}; --resume auto goes on from the last epoch", file=sys.stderr)
+        return _leave(stop.signum)
     except Exception as error:
-        print(f"failed: {type(error).__name__}: the traceback is in {folder / 'error.log'}", file=sys.stderr)
+        log = folder_of(parsed.config) / ERROR_FILE
+        where = f"; the traceback is in {log}" if log.is_file() else ""
+        print(f"failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}{where}", file=sys.stderr)
         return 1
-    print("\n".join(summary_lines(record, folder)))
     return 0
 
 
-def leave(signum: int) -> int:
-    """The exit code of an interrupted run; a W&B agent takes any code for a failure, so there SIGTERM ends us itself."""
+def _fit(config: FitConfig) -> str:
+    from vae_rd.experiment import fit_model
+
+    return "\n".join(summary_lines(fit_model(config), folder_of(config)))
+
+
+def _leave(signum: int) -> int:
+    """The exit code of an interrupted run; a W&B agent takes a code for a failure, so there SIGTERM ends us itself."""
     if signum == signal.SIGTERM and "WANDB_SWEEP_ID" in os.environ:
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)

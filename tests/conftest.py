@@ -1,0 +1,64 @@
+"""Fixtures that every test shares: single threads, float64 on request, and the command in a subprocess."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("WANDB_MODE", "disabled")  # A test that tracks says so itself; no other ever should.
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+TOY = ["--n_train=256", "--hidden=[8]", "--latent_dim=2", "--batch_size=64", "--eval_samples=2", "--wandb=off"]
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Tensors in double precision by default."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data sets; a test that needs it is skipped where there is none."""
+    folder = os.environ.get("VAE_RD_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("VAE_RD_DATA names no folder of data sets")
+    return Path(folder)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    """`python -m MODULE ARGS...` in an empty working directory, one thread."""
+
+    def run(module: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
