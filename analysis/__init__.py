@@ -1,0 +1,38 @@
+"""Figures and tables from run records alone: no torch, no lightning, no wandb, no network to rebuild.
+
+    from analysis import curves, load_runs, plane, table
+
+    runs = load_runs("runs/sprites_beta")      # one row per run and split
+    plane(runs).savefig("plane.pdf")           # the rate-distortion plane and the bounds on I(X; Z)
+    curves(runs).savefig("curves.pdf")         # D, R and ELBO per epoch
+    print(table(runs))                         # markdown
+
+The same from a shell: `python -m analysis {plane,curves,table} RUNS...`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.figures import curves as curves
+    from analysis.figures import plane as plane
+    from analysis.load import load_runs as load_runs
+    from analysis.tables import table as table
+
+__all__ = ["curves", "load_runs", "plane", "table"]
+
+_LAZY = {
+    "curves": "analysis.figures",
+    "load_runs": "analysis.load",
+    "plane": "analysis.figures",
+    "table": "analysis.tables",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import pandas and matplotlib only when something is loaded or drawn: `--help` needs neither."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'analysis' has no attribute {name!r}")

@@ -1,0 +1,243 @@
+"""Run folders to tidy tables: one of `record.json` with a row per run and split, one of `history.csv` by epoch.
+
+Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) or None (words):
+
+- `run`, `folder`, `data`, `beta`, `seed`, `latent_dim`, `collapsed`: the run;
+- `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
+- each of `METRICS` under its name in the record, with `_stderr`, and the `_cap`, `_kind` and `_method` that some have;
+- `active_units`;
+- `entropy` with `_stderr`, `_kind`, `_measure` and `_source`: H of the split, as far as the record knows it;
+- `nll`, `nll_stderr`, `nll_kind`: the smallest -E ln p(x) among the run's estimates on the split.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from vae_rd.errors import InputError
+from vae_rd.records import HISTORY_FILE, RECORD_FILE, SPLITS, RunRecord
+from vae_rd.units import Unit, per_nat
+
+METRICS = (
+    "distortion",
+    "rate",
+    "elbo",
+    "objective",
+    "mutual_information_lower",
+    "mutual_information_leave_one_out",
+    "mutual_information_upper",
+    "marginal_kl_lower",
+    "marginal_kl_upper",
+    "decoder_kl",
+)
+EPOCH_METRICS = ("distortion", "rate", "elbo")
+NLL_KINDS = ("importance", "prior", "ais")
+
+Runs = str | Path | Sequence[str | Path]
+Row = dict[str, Any]
+
+
+class RunWarning(UserWarning):
+    """A run was left out, or its numbers contradict a bound."""
+
+
+def find_runs(runs: Runs) -> list[Path]:
+    """The run folders meant by run folders, globs and folders of runs, each once, in the order given.
+
+    Raises:
+        InputError: for an entry that leads to no record.json.
+    """
+    entries = [runs] if isinstance(runs, str | Path) else runs
+    return list(dict.fromkeys(folder for entry in entries for folder in _find(entry)))
+
+
+def _find(entry: str | Path) -> list[Path]:
+    matches = [entry] if Path(entry).exists() else sorted(glob.glob(str(entry), recursive=True))  # noqa: PTH207
+    folders = [record.parent for match in matches for record in _records_in(Path(match))]
+    if not folders:
+        raise InputError(f"{entry}: no {RECORD_FILE} there; give run folders, folders of runs, or globs of them")
+    return folders
+
+
+def _records_in(path: Path) -> list[Path]:
+    """The record of a run folder, or all records below a folder of runs."""
+    own = path if path.name == RECORD_FILE else path / RECORD_FILE
+    return [own] if own.is_file() else sorted(path.rglob(RECORD_FILE))
+
+
+def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
+    """One row per finished run and split, sorted by data, beta and seed; the columns are listed at the module.
+
+    Args:
+        runs: run folders, globs, or folders of runs.
+        units: of every information quantity; `bits_per_dim` divides by the observed dimensions.
+
+    Raises:
+        InputError: when an entry leads to no record, a record is damaged, or no run is finished.
+
+    Warns:
+        RunWarning: one line that names the runs left out because they are not finished.
+    """
+    records = [(folder, RunRecord.read(folder)) for folder in find_runs(runs)]
+    if unfinished := [f"{record.name} ({record.status})" for _, record in records if record.status != "finished"]:
+        warnings.warn(f"left out, not finished: {', '.join(unfinished)}", RunWarning, stacklevel=2)
+    rows = [row for folder, record in records if record.status == "finished" for row in _rows(record, folder, units)]
+    if not rows:
+        raise InputError("none of the runs is finished: nothing to show")
+    return pd.DataFrame(rows).sort_values(["data", "beta", "seed", "folder"], kind="stable", ignore_index=True)
+
+
+def _rows(record: RunRecord, folder: Path, units: Unit) -> list[Row]:
+    try:
+        if not record.metrics:
+            raise ValueError("a finished run without metrics")
+        return [_row(record, folder, split, units) for split in SPLITS if split in record.metrics]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        fault = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{folder / RECORD_FILE}: damaged, {fault}; evaluate or fit the run again") from None
+
+
+def _row(record: RunRecord, folder: Path, split: str, units: Unit) -> Row:
+    metrics, card = record.metrics[split], record.data
+    dims = math.prod(card["shape"])
+    scale = per_nat(units, dims=dims)
+    run = {
+        "run": record.name,
+        "folder": str(folder),
+        "data": str(card["name"]),
+        "beta": float(record.config["beta"]),
+        "seed": int(record.config["seed"]),
+        "latent_dim": int(record.config["latent_dim"]),
+        "collapsed": (record.verdicts.get("collapse") or {}).get("collapsed"),
+    }
+    place = {
+        "split": split,
+        "population": bool(card["population"][split]),
+        "n": metrics["distortion"]["n"],
+        "dims": dims,
+        "units": units,
+        "card": json.dumps({k: v for k, v in card.items() if k not in ("entropy", "population")}, sort_keys=True),
+    }
+    measured = {k: v for name in METRICS for k, v in _flat(name, metrics.get(name), scale).items()}
+    counts = {"active_units": _number((metrics.get("active_units") or {}).get("value"))}
+    return run | place | measured | counts | _entropy(card["entropy"][split], scale) | _nll(record, split, scale)
+
+
+def _flat(name: str, entry: Mapping[str, Any] | None, scale: float) -> Row:
+    """One metric of the record as columns: name, name_stderr and the details that belong to it."""
+    entry = entry or {}
+    row: Row = {name: scale * _number(entry.get("value")), f"{name}_stderr": scale * _number(entry.get("stderr"))}
+    if name == "mutual_information_lower":
+        row |= {f"{name}_cap": scale * _number(entry.get("cap")), f"{name}_kind": entry.get("kind")}
+    if name == "mutual_information_upper":
+        row |= {f"{name}_method": entry.get("method")}
+    return row
+
+
+def _entropy(entry: Mapping[str, Any], scale: float) -> Row:
+    words = {f"entropy_{key}": entry.get(key) for key in ("kind", "measure", "source")}
+    return _flat("entropy", entry, scale) | words
+
+
+def _nll(record: RunRecord, split: str, scale: float) -> Row:
+    found = [e for e in record.estimates if e["kind"] in NLL_KINDS and e["split"] == split and e["value"] is not None]
+    best = min(found, key=lambda entry: entry["value"], default={})
+    return _flat("nll", best, scale) | {"nll_kind": best.get("kind")}
+
+
+def _number(value: Any) -> float:
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value) if math.isfinite(value) else math.nan
+
+
+def as_rows(frame: pd.DataFrame) -> list[Row]:
+    """The rows of a frame as mappings from column to value."""
+    return cast(list[Row], frame.to_dict("records"))
+
+
+def one_data_set(runs: pd.DataFrame) -> pd.DataFrame:
+    """`runs` itself, once it is sure that all are runs of one data set: name, sizes, shape, scale and parameters.
+
+    Raises:
+        InputError: naming two runs and what sets their data apart.
+    """
+    first = runs.iloc[0]
+    for _, other in runs[runs["card"] != first["card"]].iterrows():
+        a, b = json.loads(first["card"]), json.loads(other["card"])
+        key = next(key for key in ("name", *a, *b) if a.get(key) != b.get(key))
+        raise InputError(
+            f"runs of two data sets cannot be compared: {first['run']} has {a['name']} with {key} {a.get(key)}, "
+            f"{other['run']} has {b['name']} with {key} {b.get(key)}; give runs of one of them"
+        )
+    return runs
+
+
+def of_split(runs: pd.DataFrame, split: str) -> pd.DataFrame:
+    """The rows of one split.
+
+    Raises:
+        InputError: naming the runs that have no metrics there.
+    """
+    rows = runs[runs["split"] == split]
+    if missing := sorted(set(runs["run"][~runs["folder"].isin(rows["folder"])])):
+        raise InputError(f"no metrics on the {split} split: {', '.join(missing)}; choose another --split")
+    return rows
+
+
+def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the runs of `load_runs` logged: one row per run, epoch and split (train, val), in the units of `runs`.
+
+    Columns: `run`, `folder`, `beta`, `seed`, `units`, `epoch`, `step`, `split`, `distortion`, `rate`, `elbo`, and
+    `kept`, true at the epoch of the kept checkpoint: the lowest val/objective once beta_effective has reached beta.
+
+    Raises:
+        InputError: when a history.csv is missing or damaged.
+    """
+    parts = [part for run in as_rows(runs.drop_duplicates("folder")) for part in _histories(run)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _histories(run: Row) -> Iterator[pd.DataFrame]:
+    history = _read_history(Path(run["folder"]) / HISTORY_FILE)
+    scale = per_nat(run["units"], dims=run["dims"])
+    kept = history.index == _kept_epoch(history, run["beta"])
+    for split in ("train", "val"):
+        rows = history[["epoch", "step"]].assign(split=split, kept=kept)
+        for name in EPOCH_METRICS:
+            rows[name] = scale * history[f"{split}/{name}"]
+        for name in ("units", "seed", "beta", "folder", "run"):
+            rows.insert(0, name, run[name])
+        yield rows.dropna(subset=EPOCH_METRICS)
+
+
+def _read_history(path: Path) -> pd.DataFrame:
+    numbers = [f"{split}/{name}" for split in ("train", "val") for name in EPOCH_METRICS]
+    needed = ["epoch", "step", "beta_effective", "val/objective", *numbers]
+    try:
+        history = pd.read_csv(path).astype({name: int if name in ("epoch", "step") else float for name in needed})
+        history = history.replace([math.inf, -math.inf], math.nan)
+        if history["train/elbo"].isna().all():
+            raise ValueError("no epoch with a finite ELBO")
+        return history
+    except OSError as error:
+        raise InputError(f"{path}: no history can be read there ({error.strerror})") from None
+    except (ValueError, KeyError) as error:
+        fault = str(error).splitlines()[0].strip("'\"")
+        raise InputError(f"{path}: damaged, {fault}; fit the run again") from None
+
+
+def _kept_epoch(history: pd.DataFrame, beta: float) -> int | None:
+    """Row of the lowest val/objective after warm-up; None when no validation came that late."""
+    candidates = history["val/objective"][(history["beta_effective"] - beta).abs() <= 1e-6 * beta].dropna()
+    return None if candidates.empty else cast(int, candidates.idxmin())

@@ -1,0 +1,66 @@
+"""Files that appear whole or not at all: everything is rendered before anything is written."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.style import STYLE
+from vae_rd.errors import InputError
+
+FIGURE_SUFFIXES = (".pdf", ".svg", ".png")
+_UNDATED = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}
+
+
+def check_suffix(out: Path, suffixes: Sequence[str]) -> Path:
+    """`out` itself, if its suffix names a format that can be written.
+
+    Raises:
+        InputError: otherwise, before any work is done.
+    """
+    if out.suffix.lower() not in suffixes:
+        raise InputError(f"-o {out}: end the name in {', '.join(suffixes)}; the suffix picks the format")
+    return out
+
+
+def write_figure(figure: Figure, numbers: pd.DataFrame, out: Path) -> list[Path]:
+    """Write a figure, in the format of its suffix, and its numbers as CSV beside it; returns both paths."""
+    suffix, buffer = out.suffix.lower(), io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(buffer, format=suffix[1:], metadata=_UNDATED[suffix])
+    return write_all({out: buffer.getvalue(), out.with_suffix(".csv"): csv_bytes(numbers)})
+
+
+def csv_bytes(numbers: pd.DataFrame) -> bytes:
+    """Rows as CSV with full precision, less the data card that only serves comparison."""
+    return numbers.drop(columns="card", errors="ignore").to_csv(index=False, lineterminator="\n").encode()
+
+
+def write_all(contents: Mapping[Path, bytes]) -> list[Path]:
+    """Write every file under a temporary name, then put all in place; returns the paths.
+
+    Raises:
+        InputError: when one of them cannot be written; none is then left half-written.
+    """
+    staged = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
+    try:
+        for path, content in contents.items():
+            if path.is_dir():
+                raise InputError(f"-o {path}: a folder has that name; choose another")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staged[path].write_bytes(content)
+        for path, temporary in staged.items():
+            temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"-o {error.filename2 or error.filename}: cannot be written ({error.strerror})") from None
+    finally:
+        for temporary in staged.values():
+            if temporary.parent.is_dir():
+                temporary.unlink(missing_ok=True)
+    return list(contents)

@@ -1,0 +1,121 @@
+"""One look for all figures: a journal column wide, legible in print, told apart without colour vision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+
+from vae_rd.units import Unit, per_nat
+
+COLUMN = 3.4  # inches: one column of a two-column paper
+INK, GREY, PALE = "#262626", "#7a7a7a", "#ececec"
+WARNING = "#d55e00"  # Okabe-Ito vermillion
+
+STYLE: dict[Any, Any] = {
+    "font.size": 7.5,
+    "axes.labelsize": 7.5,
+    "legend.fontsize": 7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.0,
+    "legend.frameon": False,
+    "legend.borderaxespad": 0.4,
+    "legend.borderpad": 0.1,
+    "legend.labelspacing": 0.25,
+    "legend.handlelength": 1.8,
+    "legend.handletextpad": 0.5,
+    "legend.columnspacing": 1.2,
+    "figure.constrained_layout.h_pad": 0.03,
+    "figure.constrained_layout.w_pad": 0.02,
+    "pdf.fonttype": 42,  # TrueType, embedded: text stays text
+    "svg.fonttype": "path",
+    "svg.hashsalt": "vae_rd",  # the same figure gives the same file
+    "savefig.dpi": 300,
+}
+
+Colour = tuple[float, float, float, float]
+Colours = Mapping[float, Colour]  # of each beta
+Mark = dict[str, Any]  # keyword arguments of Axes.plot
+
+
+def beta_colours(betas: Iterable[float]) -> dict[float, Colour]:
+    """A colour for each beta along viridis, its palest part left out; 0 comes one step before the rest.
+
+    Places are midway between log beta and rank: the scale is logarithmic, yet one far beta leaves the others apart.
+
+    Example:
+        >>> list(beta_colours([4.0, 0.0, 1.0]))
+        [0.0, 1.0, 4.0]
+    """
+    ordered = sorted(set(betas))
+    logs = np.log([b for b in ordered if b > 0])
+    if ordered[0] == 0:
+        step = max(float(np.ptp(logs)) / max(len(logs) - 1, 1), 1.0) if len(logs) else 1.0
+        logs = np.concatenate([logs[:1] - step if len(logs) else [0.0], logs])
+    ranks = np.linspace(0, 1, len(logs))
+    shares = (ranks + (logs - logs[0]) / np.ptp(logs)) / 2 if len(logs) > 1 else np.array([0.4])
+    return {b: mpl.colormaps["viridis"](0.84 * share) for b, share in zip(ordered, shares, strict=True)}
+
+
+def unit_label(units: Unit) -> str:
+    """The unit as axis labels write it.
+
+    Example:
+        >>> unit_label("bits_per_dim")
+        'bits/dim'
+    """
+    return units.replace("_per_", "/")
+
+
+def number(value: float) -> str:
+    """Two decimals, or three significant digits below 1.
+
+    Example:
+        >>> number(8.23642), number(0.046412), number(-12.3)
+        ('8.24', '0.0464', '−12.30')
+    """
+    return (f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}").replace("-", "\N{MINUS SIGN}")
+
+
+def cap_label(cap: float, *, units: Unit, dims: int) -> str:
+    """InfoNCE's cap with the number of reference points it is the logarithm of.
+
+    Example:
+        >>> cap_label(9.210340, units="nats", dims=784)
+        'cap ln 10000 = 9.21'
+    """
+    points = round(math.exp(cap / per_nat(units, dims=dims)))
+    logarithm = {"nats": f"ln {points}", "bits": f"log2 {points}", "bits_per_dim": f"log2({points})/dim"}[units]
+    return f"cap {logarithm} = {number(cap)}"
+
+
+def plain(text: str) -> str:
+    """Text in which matplotlib finds no mathematics.
+
+    Example:
+        >>> plain("cost$")
+        'cost\\\\$'
+    """
+    return text.replace("$", r"\$")
+
+
+def key(ax: Axes, label: str, **line: Any) -> None:
+    """Add an entry to the legend of `ax` that stands for marks of every colour."""
+    ax.plot([], [], label=label, **{"color": GREY, "linestyle": "none", **line})

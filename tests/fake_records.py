@@ -1,0 +1,258 @@
+"""Run folders with numbers that obey the theory, made without training: what the tests of `analysis` read.
+
+Each sweep is a source with a known answer. Its D, R and I satisfy H - D <= I <= R and D + R >= H on every split, its
+frontier has slope near -beta, and its histories fall to the final values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vae_rd.config import FitConfig, run_name, to_dict
+from vae_rd.records import HISTORY_FILE, SPLITS, Json, RunRecord, csv_text, estimate
+
+SPRITES_N = 3776
+SPRITES_H = math.log(SPRITES_N)
+SPRITES_BETAS = (0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 1000.0)
+MNIST_BETAS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 50.0)
+LATENT_DIM = 16
+
+GAUSSIAN_EIGENVALUES = np.array([8.0, 4.0, 2.0, 1.0, 0.5, 0.25])
+GAUSSIAN_S2 = 0.01
+GAUSSIAN_H = 0.5 * float(np.log(2 * math.pi * math.e * GAUSSIAN_EIGENVALUES).sum())
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a run measures on one split, in nats; `information` is the truth, of which only bounds may be recorded."""
+
+    distortion: float
+    rate: float
+    information: float
+    stderr: float = 0.002
+    kind: str = "exact"
+    active: int = 4
+
+
+def write_run(
+    root: Path,
+    *,
+    card: Json,
+    beta: float,
+    points: Mapping[str, Point],
+    seed: int = 0,
+    estimates: Sequence[Json] = (),
+    epochs: int = 40,
+    warmup: int = 4,
+    **record_fields: Any,
+) -> Path:
+    """One run folder with record.json and history.csv; `record_fields` override the record's own."""
+    config = FitConfig(beta=beta, seed=seed, latent_dim=LATENT_DIM, wandb="off")
+    name = run_name(config).replace("sprites", card["name"])
+    test = points["test"]
+    collapse = {"collapsed": test.rate < 0.1, "rate": test.rate, "active_units": test.active, "latent_dim": LATENT_DIM}
+    fields = {
+        "name": name,
+        "command": f"python -m vae_rd.fit --beta {beta:g} --seed {seed}",
+        "config": {**to_dict(config), "data": card["name"]},
+        "data": card,
+        "status": "finished",
+        "metrics": {split: metrics(points[split], card, split, beta=beta) for split in SPLITS},
+        "estimates": list(estimates),
+        "verdicts": {"collapse": collapse, "fit": None},
+    }
+    folder = root / name
+    folder.mkdir(parents=True)
+    RunRecord(**(fields | record_fields)).write(folder)
+    (folder / HISTORY_FILE).write_text(history(points, beta=beta, epochs=epochs, warmup=warmup), encoding="utf-8")
+    return folder
+
+
+def metrics(point: Point, card: Json, split: str, *, beta: float) -> Json:
+    """The record's metrics of one split; InfoNCE stays below its cap ln n, as the estimator does."""
+    n, se = card["n"][split], point.stderr
+    cap = math.log(n)
+    lower = point.information if point.kind == "exact" else -math.log(math.exp(-point.information) + math.exp(-cap))
+    upper = point.information if point.kind == "exact" else point.rate
+    h = card["entropy"][split]["value"]
+    decoder_kl = point.distortion + point.information - h if h is not None and point.kind == "exact" else math.nan
+    return {
+        "distortion": estimate(point.distortion, se, n),
+        "rate": estimate(point.rate, se / 2, n),
+        "elbo": estimate(-point.distortion - point.rate, se, n),
+        "objective": estimate(point.distortion + beta * point.rate, se * (1 + beta), n),
+        "mutual_information_lower": estimate(lower, se, n, cap=cap, kind=point.kind),
+        "mutual_information_leave_one_out": estimate(point.information + 0.3 * point.rate, 5 * se, n),
+        "mutual_information_upper": estimate(upper, se, n, method="exact" if point.kind == "exact" else "rate"),
+        "marginal_kl_lower": estimate(point.rate - upper, se, n),
+        "marginal_kl_upper": estimate(point.rate - lower, se, n),
+        "decoder_kl": estimate(decoder_kl, se, n),
+        "active_units": estimate(point.active, None, n),
+        "rate_per_dim": {"value": [point.rate / LATENT_DIM] * LATENT_DIM, "stderr": [0.0] * LATENT_DIM, "n": n},
+    }
+
+
+def history(points: Mapping[str, Point], *, beta: float, epochs: int, warmup: int) -> str:
+    """history.csv: D falls and R rises to the final values; validation every second epoch, overfitting a little."""
+    names = ("distortion", "rate", "elbo", "objective", "loss", "active_units")
+    columns = ["epoch", "step", "beta_effective", "lr", *(f"{s}/{name}" for s in ("train", "val") for name in names)]
+    columns += [f"{s}/rate_dim_{d}" for s in ("train", "val") for d in range(LATENT_DIM)]
+    return csv_text(columns, (_epoch(points, beta, epoch, epochs, warmup) for epoch in range(epochs)))
+
+
+def _epoch(points: Mapping[str, Point], beta: float, epoch: int, epochs: int, warmup: int) -> Json:
+    weight = beta * min(1.0, epoch / warmup) if warmup else beta
+    row: Json = {"epoch": epoch, "step": 30 * (epoch + 1), "beta_effective": weight, "lr": 1e-3}
+    overfit = 0.4 * max(0.0, epoch / epochs - 0.7)
+    for split in ("train", "val") if epoch % 2 == 1 else ("train",):
+        end, decay = points[split], math.exp(-6 * epoch / epochs)
+        d = end.distortion + (0.6 * abs(end.distortion) + 40) * decay + overfit * (split == "val")
+        r = end.rate * (1 - decay) + 0.3 * decay
+        values = {"distortion": d, "rate": r, "elbo": -d - r, "objective": d + beta * r, "loss": d + weight * r}
+        values |= {"active_units": end.active} | {f"rate_dim_{i}": r / LATENT_DIM for i in range(LATENT_DIM)}
+        row |= {f"{split}/{name}": value for name, value in values.items()}
+    return row
+
+
+def sprites_card(*, n_train: int | None = None) -> Json:
+    """A population of `SPRITES_N` distinct binary images; with `n_train`, a training sample of it."""
+    whole = _entropy(SPRITES_H, kind="exact", source="ln N")
+    own = whole if n_train is None else _entropy(math.log(n_train), kind="exact", source="ln N")
+    return {
+        "name": "sprites",
+        "n": {"train": n_train or SPRITES_N, "val": SPRITES_N, "test": SPRITES_N},
+        "shape": [1, 16, 16],
+        "support": "binary",
+        "population": {"train": n_train is None, "val": True, "test": True},
+        "pixel_scale": None,
+        "entropy": {"train": own, "val": whole, "test": whole},
+        "params": {} if n_train is None else {"n_train": n_train},
+    }
+
+
+def sprites_point(beta: float, *, seed: int = 0) -> Point:
+    """On D = (H - R) + 46.8 (1 - R/H)^2, whose slope is -beta at 1 - R/H = (beta - 1) H / 93.6; a little above it."""
+    noise = np.random.default_rng([seed, int(1000 * beta)]).uniform(0, 1, 2).tolist()
+    share = 1 - min(1.0, max(0.0, (beta - 1) * SPRITES_H / 93.6))
+    information = SPRITES_H * share * (1 - 0.004 * noise[0])
+    rate = (
+        information + share * (0.15 + 0.3 * noise[1]) + 1.2 * max(0.0, -math.log(max(beta, 1e-3))) + (1 - share) * 1e-4
+    )
+    distortion = SPRITES_H - information + 46.8 * (1 - share) ** 2 + 0.03 + 0.5 * noise[0] * share
+    return Point(distortion, rate, information, stderr=0.004 * share + 1e-5, active=round(5 * share))
+
+
+def sprites_sweep(root: Path, *, betas: Sequence[float] = SPRITES_BETAS, seeds: Sequence[int] = (0,)) -> list[Path]:
+    """A sweep on the sprites population: H exact, I exact, splits that coincide."""
+    return [
+        write_run(root, card=sprites_card(), beta=b, seed=s, points=dict.fromkeys(SPLITS, sprites_point(b, seed=s)))
+        for b in betas
+        for s in seeds
+    ]
+
+
+def mnist_card() -> Json:
+    """Static binary MNIST: H of the training sample is ln n, H of the others is not known."""
+    unknown = _entropy(None, kind=None, source=None)
+    return {
+        "name": "static_mnist",
+        "n": {"train": 50000, "val": 10000, "test": 10000},
+        "shape": [1, 28, 28],
+        "support": "binary",
+        "population": dict.fromkeys(SPLITS, False),
+        "pixel_scale": None,
+        "entropy": {"train": _entropy(math.log(50000), kind="exact", source="ln N"), "val": unknown, "test": unknown},
+        "params": {"archive": "mnist", "data_seed": 0},
+    }
+
+
+def mnist_points(beta: float, *, seed: int = 0) -> dict[str, Point]:
+    """Points along a frontier like that of a small MLP; the training split is better by some nats where R is large."""
+    log_betas = np.log(MNIST_BETAS)
+    shift = np.random.default_rng([seed, int(1000 * beta)]).normal(0, 1, 2).tolist()
+    rate = float(np.interp(math.log(beta), log_betas, (38.0, 29.0, 21.0, 14.0, 8.5, 4.2, 0.0008)))
+    test = float(np.interp(math.log(beta), log_betas, (63.0, 66.2, 72.0, 85.0, 105.0, 130.0, 206.0)))
+    live = rate / (rate + 2)
+    rate, test = rate + 0.25 * live * shift[0], test + 0.5 * live * shift[1] - 0.25 * beta * live * shift[0]
+    gap = {"train": -3.5 * live, "val": 0.4 * live, "test": 0.0}
+    return {
+        split: Point(
+            test + gap[split],
+            rate * (1.012 if split == "train" else 1.0),
+            0.8 * rate,
+            stderr=(0.13 if split == "train" else 0.3) * live + 0.01,
+            kind="empirical" if split == "train" else "bound",
+            active=round(LATENT_DIM * live),
+        )
+        for split in SPLITS
+    }
+
+
+def mnist_sweep(
+    root: Path, *, betas: Sequence[float] = MNIST_BETAS, seeds: Sequence[int] = (0,), nll: bool = False
+) -> list[Path]:
+    """A sweep on real data: H unknown, InfoNCE capped, three splits; with `nll`, beta = 1 has importance estimates."""
+    folders = []
+    for beta in betas:
+        for seed in seeds:
+            points = mnist_points(beta, seed=seed)
+            value = points["test"].distortion + points["test"].rate - 4.5
+            found = [
+                {"kind": "importance", "split": "test", "value": value, "stderr": 0.29, "n": 10000, "samples": 5000}
+            ]
+            estimates = found if nll and beta == 1 else []
+            folders.append(write_run(root, card=mnist_card(), beta=beta, seed=seed, points=points, estimates=estimates))
+    return folders
+
+
+def gaussian_card() -> Json:
+    """A Gaussian source drawn fresh: H differential and exact, the same for every split."""
+    h = {**_entropy(GAUSSIAN_H, kind="exact", source="0.5 ln det(2 pi e Sigma)"), "measure": "differential"}
+    return {
+        "name": "gaussian",
+        "n": {"train": 10000, "val": 10000, "test": 100000},
+        "shape": [6],
+        "support": "real",
+        "population": dict.fromkeys(SPLITS, False),
+        "pixel_scale": None,
+        "entropy": dict.fromkeys(SPLITS, h),
+        "params": {"eigenvalues": GAUSSIAN_EIGENVALUES.tolist()},
+    }
+
+
+def gaussian_point(beta: float, *, split: str = "test") -> Point:
+    """Reverse water-filling at the level c = beta s2: the optimum of a linear beta-VAE, where I = R."""
+    level = beta * GAUSSIAN_S2
+    kept = np.maximum(GAUSSIAN_EIGENVALUES, level)
+    rate = 0.5 * float(np.log(kept / level).sum())
+    error = float(np.minimum(GAUSSIAN_EIGENVALUES, level).sum())
+    distortion = error / (2 * GAUSSIAN_S2) + 3 * math.log(2 * math.pi * GAUSSIAN_S2)
+    active = int(np.count_nonzero(level < GAUSSIAN_EIGENVALUES))
+    stderr = 0.006 if split == "test" else 0.02
+    return Point(
+        distortion, rate, rate, stderr=stderr, kind="empirical" if split == "train" else "bound", active=active
+    )
+
+
+def gaussian_sweep(root: Path, *, betas: Sequence[float] = (0.5, 1.0, 3.0, 10.0, 100.0)) -> list[Path]:
+    """A sweep on the Gaussian source: negative distortions, no limits to draw."""
+    return [
+        write_run(root, card=gaussian_card(), beta=b, points={s: gaussian_point(b, split=s) for s in SPLITS})
+        for b in betas
+    ]
+
+
+def _entropy(value: float | None, *, kind: str | None, source: str | None) -> Json:
+    stderr = None if value is None else 0.0
+    return {"value": value, "stderr": stderr, "kind": kind, "measure": "discrete", "source": source}
+
+
+def impossible(point: Point) -> Point:
+    """The same point moved 1.5 nats below where D + R may lie."""
+    return Point(**{**asdict(point), "distortion": point.distortion - 1.5})
