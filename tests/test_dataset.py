@@ -23,7 +23,9 @@ def grey(n: int = 60, levels: int = 256) -> Source:
 
 def batches(data: DataSet, *, epoch: int = 0, rank: int = 0, world_size: int = 1, size: int = 8) -> list[torch.Tensor]:
     loader = TrainBatches(data, batch_size=size, seed=3, epoch=lambda: epoch, rank=rank, world_size=world_size)
-    return [batch.x for batch in loader]
+    blocks = [[batch.x for batch in block] for block in loader]
+    assert len(blocks) == len(loader)
+    return [x for block in blocks for x in block]
 
 
 def test_entropy_of_a_uniform_draw_counts_duplicates():

@@ -1,6 +1,7 @@
 """A whole run, in process: what it leaves behind, how it goes on, and the Python way in."""
 
 import csv
+import itertools
 import json
 import math
 import signal
@@ -10,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from lightning.pytorch import Callback
 
 import vae_rd
 from vae_rd import build, experiment
 from vae_rd.callbacks.folder import CheckpointKeeper
 from vae_rd.cli import parse
 from vae_rd.config import FitConfig
+from vae_rd.data import module
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.sprites import sprites
@@ -55,28 +56,24 @@ def only_run(config: FitConfig) -> Path:
     return folder
 
 
-class StopAt(Callback):
-    """Sends this process a signal in the middle of an epoch."""
-
-    def __init__(self, epoch: int, signum: int) -> None:
-        self.epoch, self.signum = epoch, signum
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
-        if trainer.current_epoch == self.epoch and batch_idx == 2:
-            signal.raise_signal(self.signum)
-
-
 @pytest.fixture
 def interrupt(monkeypatch):
-    """Make the next fit receive a signal in its epoch `epoch`."""
+    """Make the next fit receive a signal after its step `step`."""
 
-    trainer = build.build_trainer
+    build_module = build.build_module
 
-    def arm(epoch: int, signum: int) -> None:
-        def with_signal(*args, callbacks, **kwargs):
-            return trainer(*args, callbacks=[*callbacks, StopAt(epoch, signum)], **kwargs)
+    def arm(step: int, signum: int) -> None:
+        def with_signal(*args, after_step, **kwargs):
+            steps = itertools.count(1)
 
-        monkeypatch.setattr(build, "build_trainer", with_signal)
+            def raise_then_check() -> None:
+                if next(steps) == step:
+                    signal.raise_signal(signum)
+                after_step()
+
+            return build_module(*args, after_step=raise_then_check, **kwargs)
+
+        monkeypatch.setattr(build, "build_module", with_signal)
 
     return arm
 
@@ -147,15 +144,13 @@ def saved(monkeypatch):
             order.append((self.current_epoch, path.stem))
 
     def feed(objectives: list[float | None], *, warmup_epochs: int = 0, patience: int | None = None):
-        module = build.build_module(
-            FitConfig(), build.build_model(FitConfig(hidden=[2]), sprites_card()), total_steps=9
-        )
+        fitted = build.build_module(FitConfig(), build.build_model(FitConfig(hidden=[2]), sprites_card()), steps=9)
         keeper, trainer = CheckpointKeeper(Path(), patience=patience), FakeTrainer()
         for epoch, value in enumerate(objectives):
             trainer.current_epoch = epoch
-            module.epoch_values = {} if value is None else {"val/objective": value}
-            monkeypatch.setattr(module.objective, "is_annealing", lambda step, e=epoch: e < warmup_epochs)
-            keeper.on_train_epoch_end(trainer, module)
+            fitted.epoch_values = {} if value is None else {"val/objective": value}
+            monkeypatch.setattr(fitted.objective, "is_annealing", lambda step, e=epoch: e < warmup_epochs)
+            keeper.on_train_epoch_end(trainer, fitted)
             if trainer.should_stop:
                 break
         return [epoch for epoch, name in order if name == "kept"], [epoch for epoch, name in order if name == "last"]
@@ -213,14 +208,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(toy, tmp_path, in
     whole = toy(run_dir=str(tmp_path / "whole"), max_epochs=5, lr_schedule=schedule, patience=50)
     vae_rd.fit_model(whole)
     parts = toy(run_dir=str(tmp_path / "parts"), max_epochs=5, lr_schedule=schedule, patience=50, resume="auto")
-    interrupt(3, signal.SIGTERM)
+    interrupt(3 * 4 + 2, signal.SIGTERM)
     with pytest.raises(Interrupted):
         vae_rd.fit_model(parts)
     folder = only_run(parts)
     record = RunRecord.read(folder)
     assert record.status == "interrupted"
     assert len(history(folder)) == 3
-    interrupt(99, signal.SIGTERM)
+    interrupt(0, signal.SIGTERM)
     vae_rd.fit_model(parts)
     assert (folder / "history.csv").read_text() == (only_run(whole) / "history.csv").read_text()
     for file in (KEPT, LAST):
@@ -263,10 +258,10 @@ def test_overwrite_never_removes_a_folder_that_is_no_run(toy, tmp_path):
 
 
 def test_an_interrupted_run_may_be_given_more_epochs(toy, interrupt):
-    interrupt(1, signal.SIGINT)
+    interrupt(4 + 3, signal.SIGINT)
     with pytest.raises(Interrupted):
         vae_rd.fit_model(toy(name="mine"))
-    interrupt(99, signal.SIGINT)
+    interrupt(0, signal.SIGINT)
     vae_rd.fit_model(toy(name="mine", max_epochs=4, resume="auto"))
     assert len(history(only_run(toy()))) == 4
 
@@ -282,6 +277,42 @@ def test_a_failure_leaves_its_traceback_and_a_true_record(toy, monkeypatch):
     assert RunRecord.read(folder).status == "failed"
     assert RunRecord.read(folder).error == "RuntimeError: out of luck"
     assert "out of luck" in (folder / "error.log").read_text()
+
+
+@pytest.mark.parametrize("block", [1, 2, 25])
+def test_blocks_of_steps_do_not_change_a_run(toy, tmp_path, monkeypatch, block):
+    config = toy(run_dir=str(tmp_path / "default"), grad_clip=1.0)
+    vae_rd.fit_model(config)
+    monkeypatch.setattr(module, "BLOCK", block)
+    vae_rd.fit_model(toy(grad_clip=1.0))
+    assert (only_run(toy()) / "history.csv").read_text() == (only_run(config) / "history.csv").read_text()
+
+
+def test_gradients_are_clipped(toy):
+    config = toy(grad_clip=0.5, max_epochs=1)
+    norms = []
+    model = build.build_model(config, sprites_card())
+    fit = build.build_module
+
+    def spying(*args, after_step, **kwargs):
+        def measure() -> None:
+            norms.append(torch.cat([p.grad.flatten() for p in model.parameters()]).norm().item())
+            after_step()
+
+        return fit(*args, after_step=measure, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "build_module", spying)
+        vae_rd.fit_model(config, model=model)
+    assert len(norms) == 4
+    assert norms == pytest.approx([0.5] * 4, rel=1e-4)
+
+
+def test_the_learning_rate_follows_half_a_cosine(toy):
+    config = toy(max_epochs=4, lr=0.1)
+    vae_rd.fit_model(config)
+    rates = [float(row["lr"]) for row in history(only_run(config))]
+    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * step / 16)) for step in (4, 8, 12, 16)], abs=1e-12)
 
 
 def test_max_steps_ends_within_an_epoch_with_a_validation(toy):

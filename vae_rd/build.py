@@ -141,8 +141,10 @@ def check_likelihood(config: FitConfig, card: DataCard) -> None:
         )
 
 
-def build_module(config: FitConfig, model: VAE, *, total_steps: int) -> VAEModule:
-    """The LightningModule of a model under the config's objective."""
+def build_module(
+    config: FitConfig, model: VAE, *, steps: int, after_step: Callable[[], None] = lambda: None
+) -> VAEModule:
+    """The LightningModule that trains a model for `steps` steps under the config's objective."""
     return VAEModule(
         model,
         OBJECTIVES[config.objective](config),
@@ -150,8 +152,11 @@ def build_module(config: FitConfig, model: VAE, *, total_steps: int) -> VAEModul
         samples=config.samples,
         seed=config.seed,
         lr=config.lr,
-        decay_steps=total_steps if config.lr_schedule == "cosine" else None,
+        steps=steps,
+        cosine=config.lr_schedule == "cosine",
         weight_decay=config.weight_decay,
+        grad_clip=config.grad_clip,
+        after_step=after_step,
     )
 
 
@@ -181,9 +186,7 @@ def accelerator(config: FitConfig) -> Literal["cuda", "cpu"]:
     return "cuda" if config.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
 
-def build_trainer(
-    config: FitConfig, folder: Path, *, steps_per_epoch: int, logger: Logger | None, callbacks: list[Callback]
-) -> Trainer:
+def build_trainer(config: FitConfig, folder: Path, *, logger: Logger | None, callbacks: list[Callback]) -> Trainer:
     """A Trainer that writes into the run's folder and leaves batches, noise and validation order to us."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
@@ -193,12 +196,11 @@ def build_trainer(
         precision=PRECISIONS[config.precision],
         max_epochs=config.max_epochs,
         check_val_every_n_epoch=config.val_every,
-        gradient_clip_val=config.grad_clip,
         logger=logger or False,
         callbacks=[*callbacks, HistoryWriter(folder), CheckpointKeeper(folder, patience=config.patience)],
         plugins=[StagedCheckpointIO(), LightningEnvironment()],
         default_root_dir=folder,
-        log_every_n_steps=min(50, steps_per_epoch),
+        log_every_n_steps=1,  # Nothing is logged within an epoch.
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_progress_bar=False,

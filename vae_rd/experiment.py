@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from lightning.pytorch.loggers import WandbLogger
 from rich.console import Console
 
 from vae_rd import build
-from vae_rd.callbacks.limits import StepLimit, StopOnSignal
 from vae_rd.callbacks.progress import RateDistortionProgress
+from vae_rd.callbacks.signals import HoldSignals
 from vae_rd.config import FitConfig, to_dict, to_yaml, validate
 from vae_rd.data.base import DataCard
 from vae_rd.data.dataset import DataSet
@@ -35,7 +34,7 @@ from vae_rd.records import (
     write_atomic,
 )
 from vae_rd.signals import SignalGuard
-from vae_rd.tracking import finish_tracking, start_tracking, tracking_state
+from vae_rd.tracking import RunLogger, finish_tracking, start_tracking, tracking_state
 
 OWN_NETWORK = "own network"
 
@@ -97,7 +96,7 @@ class Experiment:
         self.record.environment = capture_environment(_device_name(build.accelerator(self.config)))
         self.record.git = capture_git()
         self.record.write(self.folder)
-        logger: WandbLogger | None = None
+        logger: RunLogger | None = None
         before, began = self.record.seconds, time.monotonic()
         try:
             known = (self.record.wandb or {}).get("id")
@@ -120,19 +119,11 @@ class Experiment:
             finish_tracking(logger, self.record, self.folder)
         return self.record
 
-    def _train(self, guard: SignalGuard, logger: WandbLogger | None) -> None:
+    def _train(self, guard: SignalGuard, logger: RunLogger | None) -> None:
         config = self.config
-        module = build.build_module(config, self.model, total_steps=self.steps)
-        callbacks = [RateDistortionProgress(config.max_epochs), StopOnSignal(guard)]
-        if config.max_steps is not None:
-            callbacks.append(StepLimit(config.max_steps))
-        trainer = build.build_trainer(
-            config,
-            self.folder,
-            steps_per_epoch=self.data.card.n["train"] // config.batch_size,
-            logger=logger,
-            callbacks=callbacks,
-        )
+        module = build.build_module(config, self.model, steps=self.steps, after_step=guard.check)
+        callbacks = [RateDistortionProgress(config.max_epochs), HoldSignals(guard)]
+        trainer = build.build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
         last = self.folder / LAST if self.claimed.action == "continue" else None
         trainer.fit(module, batches, ckpt_path=last, weights_only=True if last else None)

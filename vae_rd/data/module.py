@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple
 
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
@@ -20,8 +21,11 @@ class Batch(NamedTuple):
     part: int
 
 
+BLOCK = 25  # Steps per turn of Lightning's loop, whose hooks cost a small model a tenth of every step they surround.
+
+
 class TrainBatches:
-    """Shuffled batches of one epoch; each process indexes its own rows of the global batch.
+    """Shuffled batches of one epoch, in blocks of BLOCK; each process indexes its own rows of the global batch.
 
     The order is a function of (seed, epoch) and the pixel noise of (seed, epoch, step). The examples that do not fill
     a last batch sit this epoch out: every step then averages over the same number of examples on every process.
@@ -33,13 +37,22 @@ class TrainBatches:
         self.data, self.batch_size, self.seed, self.epoch = data, batch_size, seed, epoch
         self.rows = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
 
-    def __len__(self) -> int:
+    @property
+    def steps(self) -> int:
+        """Batches an epoch."""
         return len(self.data.pixels["train"]) // self.batch_size
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __len__(self) -> int:
+        return -(-self.steps // BLOCK)
+
+    def __iter__(self) -> Iterator[Iterator[Batch]]:
+        batches = self._batches()
+        return (islice(batches, BLOCK) for _ in range(len(self)))
+
+    def _batches(self) -> Iterator[Batch]:
         pixels, epoch = self.data.pixels["train"], self.epoch()
         order = torch.randperm(len(pixels), generator=generator("cpu", self.seed, "shuffle", epoch)).to(pixels.device)
-        for step, index in enumerate(order.split(self.batch_size)[: len(self)]):
+        for step, index in enumerate(order.split(self.batch_size)[: self.steps]):
             noise = generator(pixels.device, self.seed, "pixels", epoch, step)
             yield Batch(self.data.model.draw(pixels[index], noise)[self.rows], step)
 
@@ -89,7 +102,7 @@ class TensorDataModule(LightningDataModule):
         trainer = self._trainer
         return EvaluationBatches(self.data, "val", rank=trainer.global_rank, world_size=trainer.world_size)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Batches are made on the device already."""
         return batch
 

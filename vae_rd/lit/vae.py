@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import cast
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from vae_rd.data.module import Batch
@@ -20,7 +22,8 @@ from vae_rd.terms import Terms
 class VAEModule(LightningModule):
     """Trains a VAE and logs train and val distortion, rate, elbo, objective, loss, active units and per-unit rates.
 
-    Nothing in a step waits for the device: sums stay there and are read once an epoch.
+    Nothing in a step waits for the device: sums stay there and are read once an epoch. Optimisation is manual because
+    Lightning hands over a block of batches at a time; see `vae_rd.data.module.TrainBatches`.
 
     Args:
         model: the VAE.
@@ -29,8 +32,11 @@ class VAEModule(LightningModule):
         samples: draws of z per example, S.
         seed: of the noise.
         lr: learning rate of Adam.
-        decay_steps: steps over which a cosine takes the learning rate to 0; None keeps it constant.
+        steps: optimiser steps of the whole fit, after which it stops.
+        cosine: whether the learning rate decays to 0 over `steps` along a cosine.
         weight_decay: decoupled weight decay.
+        grad_clip: largest gradient norm, None for no clipping.
+        after_step: called after every optimiser step.
     """
 
     def __init__(
@@ -42,13 +48,18 @@ class VAEModule(LightningModule):
         samples: int,
         seed: int,
         lr: float,
-        decay_steps: int | None,
+        steps: int,
+        cosine: bool,
         weight_decay: float,
+        grad_clip: float | None,
+        after_step: Callable[[], None],
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.model, self.objective = model, objective
         self.batch_size, self.samples, self.seed = batch_size, samples, seed
-        self.lr, self.decay_steps, self.weight_decay = lr, decay_steps, weight_decay
+        self.lr, self.steps, self.cosine, self.weight_decay = lr, steps, cosine, weight_decay
+        self.grad_clip, self.after_step = grad_clip, after_step
         self.train_metrics = RateDistortion(model.latent_dim, beta=objective.beta)
         self.val_metrics = RateDistortion(model.latent_dim, beta=objective.beta)
         self.epoch_values: dict[str, float] = {}  # In full precision: Lightning logs in single.
@@ -58,14 +69,34 @@ class VAEModule(LightningModule):
         """Whether the objective is still being annealed, so that no checkpoint should be kept."""
         return self.objective.is_annealing(self.global_step)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The mean loss of one batch."""
-        x = batch.x
-        noise = generator(x.device, self.seed, "noise", self.current_epoch, batch.part)
-        per_process = len(x)
-        eps = self._noise(noise, self.batch_size, x)
-        first = self.global_rank * per_process
-        terms = self.model.terms(x, eps[:, first : first + per_process])
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.lr * (cosine_decay(self.global_step, steps=self.steps) if self.cosine else 1.0)
+
+    def training_step(self, block: Iterable[Batch], block_idx: int) -> None:
+        """Optimise on each batch of a block."""
+        optimizer = cast(LightningOptimizer, self.optimizers())
+        for batch in block:
+            optimizer.param_groups[0]["lr"] = self.learning_rate
+            optimizer.zero_grad()
+            self.manual_backward(self._training_loss(batch))
+            if self.grad_clip is not None:
+                torch.nn.utils.clip_grad_norm_(self.parameters(), self.grad_clip)
+            optimizer.step()
+            self.after_step()
+            if self.global_step >= self.steps:
+                self.trainer.should_stop = True
+                break
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Fused Adam; its learning rate is set before every step, as a function of the step alone."""
+        return torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+
+    def _training_loss(self, batch: Batch) -> Tensor:
+        x, noise = batch.x, generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
+        first = self.global_rank * len(x)
+        terms = self.model.terms(x, self._noise(noise, self.batch_size, x)[:, first : first + len(x)])
         return self._measure(self.train_metrics, terms).mean()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -83,7 +114,7 @@ class VAEModule(LightningModule):
         self._log("train", self.train_metrics)
         settings = {
             "beta_effective": self.objective.weight(self.global_step),
-            "lr": self.trainer.optimizers[0].param_groups[0]["lr"],
+            "lr": self.learning_rate,
         }
         self.epoch_values |= settings
         self.log_dict(settings)
@@ -91,14 +122,6 @@ class VAEModule(LightningModule):
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's row of history."""
         self.epoch_values = {}
-
-    def configure_optimizers(self) -> Any:
-        """Fused Adam, with a per-step cosine schedule if asked for."""
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
-        if (steps := self.decay_steps) is None:
-            return optimizer
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine_decay(step, steps=steps))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _noise(self, noise: torch.Generator, examples: int, like: Tensor) -> Tensor:
         shape = (self.samples, examples, self.model.latent_dim)
