@@ -30,6 +30,7 @@ from vae_rd.likelihoods import BernoulliLikelihood
 from vae_rd.model import VAE, Decoder
 from vae_rd.priors import StandardNormalPrior
 from vae_rd.records import RunRecord
+from vae_rd.summary import summary_lines
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 
@@ -226,6 +227,26 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(toy, tmp_path, in
     assert list(folder.rglob("*.tmp")) == []
 
 
+@pytest.mark.parametrize("ending", [{}, {"max_steps": 10}, {"patience": 1, "lr": 1.0, "max_epochs": 30}])
+def test_a_run_stopped_in_its_evaluation_trains_no_further(toy, tmp_path, monkeypatch, ending):
+    settings = {"lr_schedule": "constant", **ending}
+    whole = toy(run_dir=str(tmp_path / "whole"), **settings)
+    vae_rd.fit_model(whole)
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "evaluate_split", lambda *a, **k: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            vae_rd.fit_model(toy(**settings))
+    record = vae_rd.fit_model(toy(**settings, resume="auto"))
+    assert (only_run(toy()) / "history.csv").read_text() == (only_run(whole) / "history.csv").read_text()
+    assert record.metrics == RunRecord.read(only_run(whole)).metrics
+
+
+def test_diverged_training_is_a_failure_that_says_so(toy):
+    with pytest.raises(FloatingPointError, match="lower --lr"):
+        vae_rd.fit_model(toy(lr=1e30))
+    assert RunRecord.read(only_run(toy())).status == "failed"
+
+
 def test_resume_auto_on_a_finished_run_changes_nothing(toy):
     config = toy(resume="auto")
     vae_rd.fit_model(config)
@@ -325,7 +346,15 @@ def test_max_steps_ends_within_an_epoch_with_a_validation(toy):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"batch_size": 257}, {"beta_warmup": 12}, {"eval_samples": 1}, {"likelihood": "gaussian"}]
+    "changes",
+    [
+        {"batch_size": 257},
+        {"beta_warmup": 13},
+        {"beta_warmup": 5, "val_every": 3, "max_epochs": 5, "max_steps": 4},
+        {"beta_warmup": 0, "val_every": 4},
+        {"eval_samples": 1},
+        {"likelihood": "gaussian"},
+    ],
 )
 def test_input_that_does_not_fit_the_data_is_refused_before_anything_is_written(toy, tmp_path, changes):
     with pytest.raises(InputError, match="--" + next(iter(changes))) as refusal:
@@ -375,6 +404,12 @@ def test_every_grey_likelihood_trains_on_dequantised_images_of_one_s_own(toy, tm
     assert float(rows[-1]["train/distortion"]) < float(rows[0]["train/distortion"])
     assert record.data["shape"] == [3, 5, 6]
     assert record.data["pixel_scale"] == "(k + u) / 256"
+    weight = record.model["squared_error_weight"]
+    if likelihood == "gaussian_pixel":
+        assert weight is None
+    else:
+        assert weight == pytest.approx(50) if likelihood == "gaussian" else 0 < weight < 50
+        assert f"C = 1 / (2 scale^2) = {weight:g}" in "\n".join(summary_lines(record, only_run(config)))
 
 
 @pytest.mark.parametrize("precision", ["64", "bf16"])

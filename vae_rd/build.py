@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -164,15 +165,19 @@ def steps_of(config: FitConfig, card: DataCard) -> int:
     """How many optimiser steps a fit takes unless patience ends it.
 
     Raises:
-        InputError: when one batch is more than the training split, or warm-up lasts to the end.
+        InputError: when one batch is more than the training split, or no validation would come after warm-up.
     """
     if config.batch_size > card.n["train"]:
         raise InputError(f"--batch_size {config.batch_size}: the training split has {card.n['train']} examples")
-    steps = config.max_epochs * (card.n["train"] // config.batch_size)
-    steps = min(steps, config.max_steps or steps)
-    if config.beta_warmup >= steps:
-        raise InputError(f"--beta_warmup {config.beta_warmup}: the fit has {steps} steps, none would be left after it")
-    return steps
+    an_epoch = card.n["train"] // config.batch_size
+    steps = min(config.max_epochs * an_epoch, config.max_steps or math.inf)
+    validated_epochs = math.ceil(steps / an_epoch) // config.val_every * config.val_every
+    if not 0 < max(1, config.beta_warmup) <= min(validated_epochs * an_epoch, steps):
+        raise InputError(
+            f"--beta_warmup {config.beta_warmup} --val_every {config.val_every}: of {int(steps)} steps in all, "
+            f"{an_epoch} an epoch, no validation comes after warm-up, so no checkpoint could be kept"
+        )
+    return int(steps)
 
 
 def accelerator(config: FitConfig) -> Literal["cuda", "cpu"]:

@@ -36,8 +36,6 @@ from vae_rd.records import (
 from vae_rd.signals import SignalGuard
 from vae_rd.tracking import RunLogger, finish_tracking, start_tracking, tracking_state
 
-OWN_NETWORK = "own network"
-
 
 def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | None = None) -> RunRecord:
     """Train a VAE as the config says, in its run folder, and return the record.
@@ -63,6 +61,7 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
     validate(config)
     claimed = claim(config)
     if claimed.action == "finished" and claimed.record is not None:
+        print(f"{claimed.folder}: finished already, nothing to do")
         return claimed.record
     with default_dtype(torch.float64 if config.precision == "64" else torch.float32), SignalGuard() as guard:
         experiment = Experiment(config, claimed, model=model, data=data)
@@ -83,8 +82,9 @@ class Experiment:
         self.record = RunRecord(
             name=claimed.folder.name,
             command=command_line(),
-            config=to_dict(config) | ({OWN_NETWORK: True} if model is not None else {}),
+            config=to_dict(config),
             data=self.data.card.to_json(),
+            model={"is_own": model is not None},
         )
         if claimed.record is not None:
             self.record.seconds, self.record.wandb = claimed.record.seconds, claimed.record.wandb
@@ -127,6 +127,8 @@ class Experiment:
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
         last = self.folder / LAST if self.claimed.action == "continue" else None
         trainer.fit(module, batches, ckpt_path=last, weights_only=True if last else None)
+        if not (self.folder / KEPT).is_file():
+            raise FloatingPointError("no validation had a finite objective; lower --lr")
         load_weights(self.model, self.folder / KEPT)
         self.model.to(trainer.strategy.root_device)
 
@@ -137,6 +139,11 @@ class Experiment:
                 self.record.metrics[split] = evaluate_split(
                     self.model, self.data, split, beta=config.beta, seed=config.seed, samples=config.eval_samples
                 )
+        likelihood = getattr(self.model.decoder, "likelihood", None)
+        self.record.model |= {
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "squared_error_weight": getattr(likelihood, "squared_error_weight", None),
+        }
         test = self.record.metrics["test"]
         self.record.verdicts["collapse"] = collapse_verdict(
             rate=test["rate"]["value"], active=test["active_units"]["value"], latent_dim=self.model.latent_dim
@@ -156,7 +163,7 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
     folder = Path(run_dir)
     record = RunRecord.read(folder)
     if model is None:
-        if record.config.get(OWN_NETWORK):
+        if record.model["is_own"]:
             raise InputError(f"{folder}: fitted with one's own network; pass that network as model=")
         config = FitConfig(**record.config)
         card = DataCard.from_json(record.data)

@@ -20,20 +20,18 @@ class Likelihood(LazyDistribution):
 
     Attributes:
         params_per_value: trunk outputs per pixel and channel.
-        support: "binary" pixels in {0, 1}, or "grey" for densities on the real line.
-        scale_is_learned: whether the density can diverge on data that sit on a grid.
     """
 
     params_per_value: ClassVar[int] = 1
-    support: ClassVar[str] = "grey"
-    scale_is_learned: ClassVar[bool] = True
+
+    @property
+    def squared_error_weight(self) -> float | None:
+        """C in D = C * squared error + constant; None where D is no such thing, or C differs between pixels."""
+        return None
 
 
 class BernoulliLikelihood(Likelihood):
     """Independent Bernoulli pixels; the trunk gives logits. ln p = x ln s(l) + (1 - x) ln(1 - s(l)), summed."""
-
-    support = "binary"
-    scale_is_learned = False
 
     def forward(self, context: Tensor) -> BernoulliImage:
         """Logits [..., C, H, W] to a Bernoulli image distribution."""
@@ -41,13 +39,16 @@ class BernoulliLikelihood(Likelihood):
 
 
 class GaussianLikelihood(Likelihood):
-    """N(mean(z), scale^2) per pixel with a fixed scale: D = C * SSE + const with C = 1 / (2 scale^2)."""
-
-    scale_is_learned = False
+    """N(mean(z), scale^2) per pixel with a fixed scale."""
 
     def __init__(self, scale: float) -> None:
         super().__init__()
         self.scale = scale
+
+    @property
+    def squared_error_weight(self) -> float:
+        """C = 1 / (2 scale^2)."""
+        return 1 / (2 * self.scale**2)
 
     def forward(self, context: Tensor) -> Independent:
         """Means [..., C, H, W] to a Gaussian image distribution."""
@@ -60,6 +61,11 @@ class SharedGaussianLikelihood(Likelihood):
     def __init__(self) -> None:
         super().__init__()
         self.log_scale = nn.Parameter(torch.zeros(()))
+
+    @property
+    def squared_error_weight(self) -> float:
+        """C = 1 / (2 scale^2) at the present scale."""
+        return 0.5 * (-2 * self.log_scale).exp().item()
 
     def forward(self, context: Tensor) -> Independent:
         """Means [..., C, H, W] to a Gaussian image distribution."""
@@ -102,6 +108,11 @@ class OptimalGaussianLikelihood(Likelihood):
         """The scale used in evaluation; 1 before any training step."""
         variance = self.squared_error / self.weight.clamp_min(self.MOMENTUM)
         return torch.where(self.weight > 0, variance, torch.ones_like(variance)).sqrt()
+
+    @property
+    def squared_error_weight(self) -> float:
+        """C = 1 / (2 scale^2) at the scale used in evaluation."""
+        return 1 / (2 * self.scale.item() ** 2)
 
     def forward(self, context: Tensor) -> Distribution:
         """Means [..., C, H, W] to a Gaussian image distribution."""

@@ -66,6 +66,7 @@ class RunRecord:
     command: str
     config: Json
     data: Json
+    model: Json = field(default_factory=dict)
     status: Status = "running"
     error: str | None = None
     units: str = "nats"

@@ -9,23 +9,24 @@ from vae_rd.records import SPLITS, Json, RunRecord
 
 def summary_lines(record: RunRecord, folder: Path) -> list[str]:
     """D, R and the bounds on I of each split with standard errors, the verdict, and where everything lies."""
-    lines = [f"{'split':<6} {'distortion':>18} {'rate':>18} {'D + R':>10} {'I lower':>16} {'I upper':>16}  cap ln N"]
+    lines = [
+        f"{'split':<6} {'n':>7} {'distortion':>18} {'rate':>18} {'D + R':>10} {'I lower':>16} {'I upper':>16}  cap ln N"
+    ]
     lines += [_split_line(split, record.metrics[split]) for split in SPLITS]
     verdict = record.verdicts["collapse"]
     lines.append(
         f"{'collapsed' if verdict['collapsed'] else 'not collapsed'}: test rate {verdict['rate']:.4g} nats, "
         f"{verdict['active_units']} of {verdict['latent_dim']} units active"
     )
-    scale = record.config["likelihood_scale"]
-    if record.config["likelihood"] == "gaussian":
-        lines.append(f"D = C * squared error + constant with C = 1 / (2 scale^2) = {1 / (2 * scale**2):g}")
+    if (weight := record.model["squared_error_weight"]) is not None:
+        lines.append(f"D = C * squared error + constant with C = 1 / (2 scale^2) = {weight:g}")
     return [*lines, f"record: {folder / 'record.json'}"]
 
 
 def _split_line(split: str, metrics: Json) -> str:
     lower, total = metrics["mutual_information_lower"], -metrics["elbo"]["value"]
     return (
-        f"{split:<6} {_shown(metrics['distortion']):>18} {_shown(metrics['rate']):>18} {total:>10.3f} "
+        f"{split:<6} {lower['n']:>7} {_shown(metrics['distortion']):>18} {_shown(metrics['rate']):>18} {total:>10.3f} "
         f"{_shown(lower):>16} {_shown(metrics['mutual_information_upper']):>16}  {lower['cap']:.3f}"
     )
 

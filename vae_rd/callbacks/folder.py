@@ -66,6 +66,11 @@ class CheckpointKeeper(Checkpoint):
         self.folder, self.patience = folder, patience
         self.best, self.stale = math.inf, 0
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End at once where a run that had ended its training goes on."""
+        if self.patience is not None and self.stale >= self.patience:
+            trainer.should_stop = True
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save `kept` if this epoch is the best yet, `last` in any case, and stop when patience has run out."""
         assert isinstance(pl_module, VAEModule)

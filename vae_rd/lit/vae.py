@@ -74,6 +74,11 @@ class VAEModule(LightningModule):
         """The learning rate of the next step."""
         return self.lr * (cosine_decay(self.global_step, steps=self.steps) if self.cosine else 1.0)
 
+    def on_train_start(self) -> None:
+        """End at once where a run that had taken all its steps goes on."""
+        if self.global_step >= self.steps:
+            self.trainer.should_stop = True
+
     def training_step(self, block: Iterable[Batch], block_idx: int) -> None:
         """Optimise on each batch of a block."""
         optimizer = cast(LightningOptimizer, self.optimizers())

@@ -1,0 +1,193 @@
+"""Seconds a step of the fit loop, of a bare PyTorch loop, and of pythae's trainer, on one network, batch and data.
+
+    python benchmarks/speed.py [--repeats 5] [--without_pythae]
+
+All three train the same 784-512-16-512-784 VAE on static binary pixels at batch 128 with fused Adam. They take turns in
+one process, two epochs a turn, of which the first (allocation, imports, caches) is not counted; the median over turns
+is reported, with the peak memory of `python -m vae_rd.fit` on MNIST where its files are at hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import Callback
+from torch import Tensor, nn
+
+from vae_rd import build
+from vae_rd.callbacks.progress import RateDistortionProgress
+from vae_rd.callbacks.signals import HoldSignals
+from vae_rd.config import FitConfig
+from vae_rd.data.base import Source
+from vae_rd.data.dataset import DataSet
+from vae_rd.data.module import TensorDataModule
+from vae_rd.signals import SignalGuard
+
+PIXELS, HIDDEN, LATENT, BATCH = 784, 512, 16, 128
+EXAMPLES = 50_000
+STEPS = EXAMPLES // BATCH
+TARGETS = {"bare": 1.10, "pythae": 0.85}
+
+
+def pixels() -> Tensor:
+    """Static binary MNIST where VAE_RD_DATA has it, else random bits of the same mean; [N, 1, 28, 28] uint8."""
+    if (root := os.environ.get("VAE_RD_DATA")) and (Path(root) / "static_mnist").is_dir():
+        return build.build_data(FitConfig(data="static_mnist")).pixels["train"]
+    return (torch.rand(EXAMPLES, 1, 28, 28) < 0.13).to(torch.uint8)
+
+
+class EpochClock(Callback):
+    """Seconds a step of each epoch's training batches, validation left out."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        """Start the clock."""
+        self.began = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Stop it after the last block of steps."""
+        if batch_idx == trainer.num_training_batches - 1:
+            self.seconds.append((time.perf_counter() - self.began) / STEPS)
+
+
+def vae_rd_epoch(images: Tensor) -> float:
+    """Steady-state seconds a step of the real fit loop: metrics, callbacks, checkpoints and all."""
+    config = FitConfig(data="static_mnist", max_epochs=2, wandb="off", lr_schedule="constant", accelerator="cpu")
+    splits = {"train": images, "val": images[:500], "test": images[:500]}
+    data = DataSet(Source("static_mnist", splits, levels=2), config)
+    guard, clock = SignalGuard(), EpochClock()
+    module = build.build_module(config, build.build_model(config, data.card), steps=2 * STEPS, after_step=guard.check)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "checkpoints").mkdir()
+        callbacks = [RateDistortionProgress(config.max_epochs), HoldSignals(guard), clock]
+        trainer = build.build_trainer(config, Path(folder), logger=None, callbacks=callbacks)
+        trainer.fit(module, TensorDataModule(data, batch_size=BATCH, seed=0))
+    return clock.seconds[-1]
+
+
+def bare_epoch(images: Tensor) -> float:
+    """Steady-state seconds a step of the shortest loop that trains the same model: no logging, no metrics."""
+    x_all = images.flatten(1).float()
+    encoder = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2 * LATENT))
+    decoder = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, PIXELS))
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3, fused=True)
+    for _ in range(2):
+        began, order = time.perf_counter(), torch.randperm(len(x_all))
+        for step in range(STEPS):
+            x = x_all[order[step * BATCH : (step + 1) * BATCH]]
+            mu, log_var = encoder(x).chunk(2, -1)
+            logits = decoder(mu + (0.5 * log_var).exp() * torch.randn_like(mu))
+            distortion = F.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+            rate = 0.5 * (mu.square() + log_var.exp() - 1 - log_var).sum()
+            optimizer.zero_grad()
+            ((distortion + rate) / BATCH).backward()
+            optimizer.step()
+        seconds = (time.perf_counter() - began) / STEPS
+    return seconds
+
+
+def pythae_epoch(images: Tensor) -> float:
+    """Steady-state seconds a step of pythae 0.1.2's BaseTrainer with the same layers."""
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import VAE, VAEConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+
+    class Encoder(BaseEncoder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.trunk = nn.Sequential(nn.Flatten(), nn.Linear(PIXELS, HIDDEN), nn.ReLU())
+            self.mu, self.log_var = nn.Linear(HIDDEN, LATENT), nn.Linear(HIDDEN, LATENT)
+
+        def forward(self, x: Tensor) -> Any:
+            h = self.trunk(x)
+            return ModelOutput(embedding=self.mu(h), log_covariance=self.log_var(h))
+
+    class Decoder(BaseDecoder):
+        def __init__(self) -> None:
+            super().__init__()
+            layers = (nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, PIXELS), nn.Sigmoid())
+            self.net = nn.Sequential(*layers)
+
+        def forward(self, z: Tensor) -> Any:
+            return ModelOutput(reconstruction=self.net(z).unflatten(1, (1, 28, 28)))
+
+    logging.disable(logging.CRITICAL)
+    settings = VAEConfig(input_dim=(1, 28, 28), latent_dim=LATENT, reconstruction_loss="bce")
+    data = BaseDataset(images.float(), torch.zeros(len(images)))
+    with tempfile.TemporaryDirectory() as folder:
+        training = BaseTrainerConfig(
+            output_dir=folder,
+            num_epochs=2,
+            learning_rate=1e-3,
+            per_device_train_batch_size=BATCH,
+            optimizer_cls="Adam",
+            optimizer_params={"fused": True},
+            no_cuda=True,
+        )
+        trainer = BaseTrainer(VAE(settings, Encoder(), Decoder()), data, training_config=training)
+        trainer.prepare_training()
+        for epoch in (1, 2):
+            began = time.perf_counter()
+            trainer.train_step(epoch)
+            seconds = (time.perf_counter() - began) / len(trainer.train_loader)
+    logging.disable(logging.NOTSET)
+    return seconds
+
+
+def peak_memory() -> str:
+    """Peak resident memory of a one-epoch MNIST fit with its whole evaluation, in MB."""
+    if not (Path(os.environ.get("VAE_RD_DATA", "")) / "mnist").is_dir():
+        return "not measured: VAE_RD_DATA has no mnist"
+    with tempfile.TemporaryDirectory() as folder:
+        fit = [sys.executable, "-m", "vae_rd.fit", "--data", "mnist", "--binarization", "dynamic"]
+        fit += ["--max_epochs", "1", "--wandb", "off", "--run_dir", folder]
+        subprocess.run(fit, check=True, stdout=subprocess.DEVNULL)
+    import resource
+
+    return f"{resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB (at most 1,500)"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time the fit loop against a bare loop and pythae.")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--without_pythae", action="store_true")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    loops: dict[str, Callable[[Tensor], float]] = {"vae_rd": vae_rd_epoch, "bare": bare_epoch}
+    if not arguments.without_pythae:
+        loops["pythae"] = pythae_epoch
+    images = pixels()
+    seconds: dict[str, list[float]] = {name: [] for name in loops}
+    for _ in range(arguments.repeats):
+        for name, loop in loops.items():
+            seconds[name].append(loop(images))
+    ours = statistics.median(seconds["vae_rd"])
+    print(f"\n| loop | ms a step (median of {arguments.repeats}) | least .. most | vae_rd takes | wanted |")
+    print("|---|---:|---:|---:|---|")
+    for name, values in seconds.items():
+        shown, spread = statistics.median(values), f"{1e3 * min(values):.2f} .. {1e3 * max(values):.2f}"
+        wanted = f"at most {TARGETS[name]:.2f} x" if name in TARGETS else ""
+        print(f"| {name} | {1e3 * shown:.2f} | {spread} | {ours / shown:.3f} x | {wanted} |")
+    print(f"\npeak memory of a fit on MNIST: {peak_memory()}")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+
+
+if __name__ == "__main__":
+    main()
