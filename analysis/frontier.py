@@ -157,14 +157,15 @@ def _contradiction(row: Row) -> str:
     if row["h_kind"] != "estimate" and _is_below(row, -row["elbo"], "elbo", row["h"], "h"):
         return f"D + R = {-row['elbo']:.4f} is below H = {row['h']:.4f} {tail}"
     lower = row["mutual_information_lower"]
-    if _is_below(row, row["rate"], "rate", lower, "mutual_information_lower"):
+    if _is_below(row, row["marginal_kl_upper"], "marginal_kl_upper", 0.0, None):  # R - I lower, paired over examples
         return f"R = {row['rate']:.4f} is below the lower bound {lower:.4f} on I {tail}"
     return ""
 
 
-def _is_below(row: Row, value: float, name: str, bound: float, bound_name: str) -> bool:
+def _is_below(row: Row, value: float, name: str, bound: float, bound_name: str | None) -> bool:
     """Whether `value` is below `bound` beyond noise and rounding; no where either is unknown (NaN)."""
-    noise = LIMIT * math.hypot(_or_zero(row[f"{name}_stderr"]), _or_zero(row[f"{bound_name}_stderr"]))
+    errors = [_or_zero(row[f"{measured}_stderr"]) for measured in (name, bound_name) if measured is not None]
+    noise = LIMIT * math.hypot(*errors)
     rounding = ROUNDING * max(per_nat(row["units"], dims=row["dims"]), abs(bound))
     return value < bound - noise - rounding
 

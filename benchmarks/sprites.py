@@ -18,7 +18,7 @@ from vae_rd import fit_model
 from vae_rd.cli import parse
 from vae_rd.records import Json, RunRecord
 
-BETAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 1000.0)
+BETAS = (0.003, 0.03, 0.3, 1.0, 3.0, 10.0, 1000.0)
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- begin: python benchmarks/sprites.py --readme -->", "<!-- end -->"
 
@@ -83,7 +83,8 @@ def _row(record: RunRecord, entropy: float) -> str:
 
 
 def _shown(entry: Json) -> str:
-    return f"{entry['value']:.4f} ± {entry['stderr']:.4f}"
+    value = round(entry["value"], 4) + 0.0  # No minus in front of a zero.
+    return f"{value:.4f} ± {entry['stderr']:.4f}"
 
 
 def put_into_readme(text: str) -> None:

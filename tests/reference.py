@@ -10,6 +10,8 @@ from scipy import integrate, stats
 
 Array = np.ndarray
 
+EIGENVALUES, S2 = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25), 0.1  # The Gaussian source of truth.md section 2.
+
 
 def water_filling(eigenvalues: Sequence[float], *, s2: float, beta: float) -> dict[str, float]:
     """R, D, SSE and active modes of the optimal linear beta-VAE on N(0, diag(eigenvalues)) with decoder variance s2."""

@@ -23,6 +23,12 @@ BAD = {
     "pickled npz": (["--data", "npz", "--data_file", "pickled.npz"], "pickled.npz"),
     "no such file": (["--data", "npz", "--data_file", "none.npz"], "none.npz"),
     "existing run": (["--name", "mine"], "this run exists"),
+    "run_dir is a file": (["--run_dir", "typo.yaml"], "nothing can be written in"),
+    "run is a file": (["--run_dir", ".", "--name", "typo.yaml", "--overwrite"], "is no folder of its own"),
+    "run is a link": (["--run_dir", ".", "--name", "link", "--overwrite"], "is no folder of its own"),
+    "resumed record damaged": (["--name", "mine", "--resume", "auto"], "damaged, it lacks"),
+    "too large": (["--latent_dim", "1000000000000"], "too large for memory"),
+    "config is a folder": (["--config", "runs"], "--config runs: cannot be read"),
     "batch too large": (["--batch_size", "9999"], "--batch_size 9999"),
 }
 
@@ -37,6 +43,7 @@ def make_bad_files(folder: Path) -> None:
     (folder / "runs" / "mine").mkdir(parents=True)
     record = {"schema_version": 1}
     (folder / "runs" / "mine" / "record.json").write_text(json.dumps(record))
+    (folder / "link").symlink_to(folder / "runs", target_is_directory=True)
 
 
 def listing(folder: Path) -> set[tuple[str, int]]:

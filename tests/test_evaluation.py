@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from reference import information_of_normals, water_filling
+from families import gaussian_data
+from reference import EIGENVALUES, S2, information_of_normals, water_filling
 
 from vae_rd import build
 from vae_rd.config import FitConfig
@@ -16,18 +17,6 @@ from vae_rd.functional.collapse import collapse_verdict
 from vae_rd.metrics.rate_distortion import RateDistortion
 
 pytestmark = pytest.mark.usefixtures("float64")
-
-EIGENVALUES, S2 = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25), 0.1
-
-
-def gaussian_data(n: int, *, population: bool = False) -> DataSet:
-    """Points whose sample covariance is exactly diag(EIGENVALUES), as 1 x 1 x 6 images; a sample or all there is."""
-    x = torch.randn(n, 6)
-    x = x - x.mean(0)
-    chol = torch.linalg.cholesky(x.T @ x / n)
-    x = torch.linalg.solve_triangular(chol, x.T, upper=False).T * torch.tensor(EIGENVALUES).sqrt()
-    images = dict.fromkeys(("train", "val", "test"), x.reshape(n, 1, 1, 6))
-    return DataSet(Source("npz", images, levels=None, population=population), FitConfig())
 
 
 def optimal_linear_vae(beta: float) -> build.VAE:

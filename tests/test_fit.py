@@ -5,18 +5,21 @@ import itertools
 import json
 import math
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from families import gaussian_data
+from reference import EIGENVALUES, S2, water_filling
 
 import vae_rd
 from vae_rd import build, experiment
 from vae_rd.callbacks.folder import CheckpointKeeper
 from vae_rd.cli import parse
-from vae_rd.config import FitConfig
+from vae_rd.config import FitConfig, run_name
 from vae_rd.data import module
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
@@ -452,12 +455,100 @@ def test_one_s_own_network_and_data(toy):
     assert torch.equal(loaded.encoder.net[1].weight, model.encoder.net[1].weight)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"data": "cifar"}, {"encoder": "transformer"}, {"wandb": "sometimes"}, {"hidden": "512"}, {"lr": None}]
+)
+def test_the_python_way_in_checks_its_config_too(toy, tmp_path, changes):
+    with pytest.raises(InputError, match="--" + next(iter(changes))):
+        vae_rd.fit_model(toy(**changes))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_python_and_command_line_give_equal_configs_equal_names(toy):
+    vae_rd.fit_model(toy(lr=1, weight_decay=0, grad_clip=5))
+    typed = parse(["--lr", "1", "--grad_clip", "5"]).config
+    settings = {k: v for k, v in vars(toy()).items() if k not in ("lr", "weight_decay", "grad_clip")}
+    assert only_run(toy()).name == run_name(FitConfig(**{**vars(typed), **settings}))
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", b"PK\x03\x04"])
+def test_a_damaged_last_checkpoint_is_refused_before_anything_is_written(toy, interrupt, damage):
+    interrupt(6, signal.SIGTERM)
+    with pytest.raises(Interrupted):
+        vae_rd.fit_model(toy())
+    folder = only_run(toy())
+    (folder / LAST).write_bytes(damage)
+    before = (folder / "record.json").read_bytes()
+    with pytest.raises(InputError, match="damaged, no checkpoint can be read"):
+        vae_rd.fit_model(toy(resume="auto"))
+    assert (folder / "record.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("key", "value"), [("config", [1]), ("seconds", "y"), ("metrics", None), ("wandb", 3)])
+def test_a_damaged_record_is_refused(toy, key, value):
+    vae_rd.fit_model(toy())
+    path = only_run(toy()) / "record.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(InputError, match=f"damaged, {key} cannot be right"):
+        RunRecord.read(path.parent)
+
+
+def test_a_number_that_is_not_finite_is_null_in_the_record(toy):
+    pixels = torch.randn(40, 1, 2, 2)
+    images = {"train": pixels, "val": pixels, "test": pixels.clone()}
+    images["test"][0] = 1e25
+    data = DataSet(Source("npz", images, levels=None), FitConfig())
+    record = vae_rd.fit_model(toy(n_train=None, batch_size=20, likelihood="gaussian"), data=data)
+    stored = RunRecord.read(only_run(toy()))
+    assert stored.status == "finished"
+    assert stored.metrics["test"]["distortion"]["value"] is None
+    assert stored.metrics["val"]["distortion"]["value"] is not None
+    assert "undefined" in "\n".join(summary_lines(record, only_run(toy())))
+
+
+@pytest.mark.parametrize("grid", [np.arange(154) / 153, np.arange(8) / 7, np.arange(256) / 127.5 - 1])
+def test_a_learned_scale_is_refused_on_any_grid(toy, tmp_path, grid):
+    np.savez(tmp_path / "grid.npz", images=np.random.default_rng(0).choice(grid, (80, 12, 12)).astype(np.float32))
+    config = toy(data="npz", data_file=str(tmp_path / "grid.npz"), n_train=None, batch_size=20)
+    with pytest.raises(InputError, match="repeating values"):
+        vae_rd.fit_model(replace(config, likelihood="gaussian_shared"))
+    vae_rd.fit_model(replace(config, likelihood="gaussian"))
+
+
+def test_bfloat16_keeps_rates_positive(toy):
+    config = toy(precision="bf16", beta=1000.0, max_epochs=15)
+    vae_rd.fit_model(config)
+    rates = [
+        float(row[f"{s}/rate_dim_{d}"]) for row in history(only_run(config)) for s in ("train", "val") for d in (0, 1)
+    ]
+    assert min(rates) > -1e-6
+
+
+@pytest.mark.parametrize("beta", [3.0, 10.0])
+def test_training_reaches_the_water_filling_optimum(toy, beta):
+    """A wrong weight of beta, or a sum taken for a mean, would train to the optimum of another beta."""
+    data, exact = gaussian_data(5000, population=True), water_filling(EIGENVALUES, s2=S2, beta=beta)
+    config = toy(
+        n_train=None, encoder="linear", decoder="linear", hidden=None, latent_dim=6, likelihood="gaussian", beta=beta
+    )
+    config = replace(config, likelihood_scale=math.sqrt(S2), batch_size=500, max_epochs=200, lr=0.02, val_every=20)
+    test = vae_rd.fit_model(config, data=data).metrics["test"]
+    constant = 3 * math.log(2 * math.pi * S2)
+    sse = 2 * S2 * (test["distortion"]["value"] - constant)
+    assert test["rate"]["value"] == pytest.approx(exact["rate"], rel=0.02)
+    assert sse == pytest.approx(exact["sse"], rel=0.02)
+    assert test["active_units"]["value"] == exact["active"]
+
+
 def test_load_refuses_what_is_no_run(tmp_path, toy):
     with pytest.raises(InputError, match="no run record"):
         vae_rd.load(tmp_path)
     vae_rd.fit_model(toy())
     folder = only_run(toy())
     (folder / KEPT).write_bytes((folder / KEPT).read_bytes()[:2000])
+    with pytest.raises(InputError, match="damaged"):
+        vae_rd.load(folder)
+    (folder / KEPT).write_text("garbage")
     with pytest.raises(InputError, match="damaged"):
         vae_rd.load(folder)
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from reference import infonce, information_of_normals, water_filling
+from reference import EIGENVALUES, S2, infonce, information_of_normals, water_filling
 
 from vae_rd.functional import information
 from vae_rd.functional.information import pairwise_log_density, two_sided_information
@@ -12,13 +12,13 @@ from vae_rd.functional.statistics import mean_and_stderr
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-EIGENVALUES, S2 = torch.tensor([8.0, 4.0, 2.0, 1.0, 0.5, 0.25], dtype=torch.float64), 0.1
+VARIANCES = torch.tensor(EIGENVALUES, dtype=torch.float64)
 
 
 def channel(n: int, beta: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """z, mu, sigma of the optimal linear beta-VAE on n fresh points: I(X; Z) = R by water-filling."""
     level = beta * S2
-    active = EIGENVALUES[level < EIGENVALUES]
+    active = VARIANCES[level < VARIANCES]
     mu = torch.randn(n, len(active)) * (active - level).sqrt() / active.sqrt()
     sigma = (level / active).sqrt().expand_as(mu)
     return (mu + sigma * torch.randn_like(mu))[None], mu, sigma
@@ -79,7 +79,7 @@ def test_expectations_on_the_gaussian_channel(beta, size, lower, leave_one_out):
 
 @pytest.mark.parametrize("beta", [1.0, 3.0])
 def test_brackets_the_channel_and_respects_the_cap(beta):
-    exact = water_filling(EIGENVALUES.tolist(), s2=S2, beta=beta)["rate"]
+    exact = water_filling(EIGENVALUES, s2=S2, beta=beta)["rate"]
     values = two_sided_information(*channel(3000, beta))
     low, low_error = mean_and_stderr(values.lower, population=False)
     high, high_error = mean_and_stderr(values.leave_one_out, population=False)

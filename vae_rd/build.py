@@ -101,6 +101,13 @@ def build_model(config: FitConfig, card: DataCard) -> VAE:
         InputError: when the likelihood cannot score the data's values.
     """
     check_likelihood(config, card)
+    try:
+        return _initialised(config, card)
+    except (RuntimeError, MemoryError):
+        raise InputError(f"--hidden {config.hidden} --latent_dim {config.latent_dim}: too large for memory") from None
+
+
+def _initialised(config: FitConfig, card: DataCard) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         likelihood = LIKELIHOODS[config.likelihood](config)
@@ -137,8 +144,8 @@ def check_likelihood(config: FitConfig, card: DataCard) -> None:
         )
     if card.support == "grey" and config.likelihood != "gaussian":
         raise InputError(
-            f"--likelihood {config.likelihood}: a learned scale shrinks without end on the grey values of "
-            f"--data {card.name}; add --dequantize uniform, or choose --likelihood gaussian"
+            f"--likelihood {config.likelihood}: a learned scale shrinks without end on the repeating values of "
+            f"--data {card.name}; choose --likelihood gaussian, or add --dequantize uniform to grey levels"
         )
 
 

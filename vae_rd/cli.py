@@ -79,10 +79,18 @@ def _split(argv: Sequence[str]) -> list[tuple[str, str]]:
             raise InputError(f"unexpected {token!r}: every value follows its flag, as in --beta 4")
         key, equals, value = token[2:].partition("=")
         if not equals and key not in COMMANDS:
-            value = tokens.pop(0) if tokens and not tokens[0].startswith("--") else "true"
+            value = tokens.pop(0) if tokens and not tokens[0].startswith("--") else _implied(key)
         _known(key, where="command line")
         pairs.append((key, value))
     return pairs
+
+
+def _implied(key: str) -> str:
+    """What a flag without a value means: true, where that is a value at all."""
+    if key in FIELDS and value_type(key) is bool:
+        return "true"
+    _known(key, where="command line")
+    raise InputError(f"--{key}: {_expected(key) if key in FIELDS else 'name a YAML file'}")
 
 
 def _known(key: str, *, where: str) -> None:
@@ -95,7 +103,7 @@ def _known(key: str, *, where: str) -> None:
 
 def _left_by_agent(key: str) -> bool:
     """A run that a W&B agent requeues is started with every key it had logged; none of them is a flag."""
-    logged = "/" in key or key in ("epoch", "step", "beta_effective", "trainer")
+    logged = "/" in key or key in ("epoch", "step", "beta_effective", "collapsed")
     return "WANDB_SWEEP_ID" in os.environ and (logged or key.startswith("_")) and key not in FIELDS
 
 
@@ -104,13 +112,15 @@ def _read_config(path: str) -> dict[str, Any]:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise InputError(f"--config {path}: not a YAML file of flat `flag: value` lines") from None
-    if not isinstance(content or {}, dict):
+    except (yaml.YAMLError, ValueError, RecursionError):
+        content = "unreadable"
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
         raise InputError(f"--config {path}: not a YAML file of flat `flag: value` lines")
-    for key in content or {}:
+    for key in content:
         _known(str(key), where=f"--config {path}")
-    return content or {}
+    return content
 
 
 def _typed(name: str, value: Any, *, where: str) -> Any:
@@ -118,12 +128,14 @@ def _typed(name: str, value: Any, *, where: str) -> Any:
     _known(name, where=where)
     if isinstance(value, str) and value in ("null", "None") and is_optional(name):
         return None
+    if isinstance(value, str) and ("${" in value or value == "???"):
+        raise InputError(f"--{name} {value}: {_expected(name)}; values refer to nothing outside themselves")
     if isinstance(value, str) and value_type(name) is list:
-        with contextlib.suppress(yaml.YAMLError):
+        with contextlib.suppress(yaml.YAMLError, ValueError, RecursionError):
             value = yaml.safe_load(value)
     try:
         return getattr(OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(FitConfig), {name: value})), name)
-    except OmegaConfBaseException:
+    except (OmegaConfBaseException, TypeError, ValueError, OverflowError, RecursionError):
         raise InputError(f"--{name} {value}: {_expected(name)}") from None
 
 

@@ -33,6 +33,8 @@ Schedule = Literal["constant", "cosine"]
 Precision = Literal["32", "64", "bf16"]
 WandbMode = Literal["off", "offline", "online", "auto"]
 
+MOST = 2**63 - 1  # What torch takes for a seed.
+
 # Fields that say where or how a run is carried out, not which numbers it produces: a run keeps its name without them.
 UNNAMED_FIELDS = frozenset(
     {"run_dir", "name", "devices", "num_nodes", "accelerator", "strategy", "wandb", "wandb_project"}
@@ -42,9 +44,17 @@ UNNAMED_FIELDS = frozenset(
 RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
 
 
-def flag(default: Any, meaning: str, *, group: str, least: float | None = None, above: float | None = None) -> Any:
-    """A config field with its help text and its range: `least` is inclusive, `above` exclusive."""
-    metadata = MappingProxyType({"meaning": meaning, "group": group, "least": least, "above": above})
+def flag(
+    default: Any,
+    meaning: str,
+    *,
+    group: str,
+    least: float | None = None,
+    above: float | None = None,
+    most: int | None = None,
+) -> Any:
+    """A config field with its help text and its range: `least` and `most` are inclusive, `above` exclusive."""
+    metadata = MappingProxyType({"meaning": meaning, "group": group, "least": least, "above": above, "most": most})
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -55,10 +65,10 @@ class FitConfig:
     data: DataName = flag("sprites", "data set; sprites is embedded and needs no file", group="data")
     data_dir: str | None = flag(None, "folder of data sets [VAE_RD_DATA, else ./data]", group="data")
     data_file: str | None = flag(None, "one's own data: the .npz of npz, the folder of image_folder", group="data")
-    data_seed: int = flag(0, "seed of splits, subsets and stored binarisation", group="data", least=0)
+    data_seed: int = flag(0, "seed of splits, subsets and stored binarisation", group="data", least=0, most=MOST)
     binarization: Binarization = flag("none", "grey pixels to {0,1}: one stored draw, or fresh each step", group="data")
     dequantize: Dequantize = flag("none", "grey pixels plus uniform noise of one bin", group="data")
-    n_train: int | None = flag(None, "training examples [null: all]", group="data", least=1)
+    n_train: int | None = flag(None, "training examples [null: all]", group="data", least=2)
     n_test: int | None = flag(None, "test examples [null: all]", group="data", least=2)
 
     encoder: Trunk = flag("mlp", "network of q(z|x)", group="model")
@@ -70,7 +80,7 @@ class FitConfig:
     latent_dim: int = flag(16, "dimensions of z", group="model", least=1)
     prior: PriorName = flag("normal", "marginal m(z)", group="model")
     likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
-    likelihood_scale: float = flag(1.0, "standard deviation of --likelihood gaussian", group="model", above=0)
+    likelihood_scale: float = flag(1.0, "standard deviation of --likelihood gaussian", group="model", least=1e-6)
 
     objective: ObjectiveName = flag("beta", "what is minimised: D + beta R", group="objective")
     beta: float = flag(1.0, "weight of the rate", group="objective", least=0)
@@ -87,8 +97,8 @@ class FitConfig:
     patience: int | None = flag(
         None, "stop after this many validations without a better objective [null: never]", group="training", least=1
     )
-    val_every: int = flag(1, "epochs between validations", group="training", least=1)
-    seed: int = flag(0, "seed of initialisation, shuffling and noise", group="training", least=0)
+    val_every: int = flag(1, "epochs between validations, of which one should be the last", group="training", least=1)
+    seed: int = flag(0, "seed of initialisation, shuffling and noise", group="training", least=0, most=MOST)
     precision: Precision = flag("32", "floating point of training", group="training")
 
     eval_samples: int | None = flag(
@@ -151,15 +161,14 @@ def run_name(config: FitConfig) -> str:
     """`--name`, or a name that says data, beta and seed and ends in a hash of everything that affects the numbers.
 
     Example:
-        >>> run_name(FitConfig(beta=4)) == run_name(FitConfig(beta=4.0, run_dir="elsewhere"))
+        >>> run_name(FitConfig(beta=4.0)) == run_name(FitConfig(beta=4.0, run_dir="elsewhere"))
         True
-        >>> run_name(FitConfig(beta=4)).startswith("sprites-beta4-seed0-")
+        >>> run_name(FitConfig(beta=4.0)).startswith("sprites-beta4-seed0-")
         True
     """
     if config.name is not None:
         return config.name
     named = {k: v for k, v in to_dict(config).items() if k not in UNNAMED_FIELDS}
-    named["beta"] = float(config.beta)
     digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:8]
     return f"{config.data}-beta{config.beta:g}-seed{config.seed}-{digest}"
 
@@ -182,18 +191,23 @@ def validate(config: FitConfig) -> None:
 def _problems(config: FitConfig) -> Iterator[str]:
     for name, field in FIELDS.items():
         yield from _range_problem(name, getattr(config, name), field.metadata)
-    if config.hidden is not None and (not config.hidden or min(config.hidden) < 1):
+    if config.hidden is not None and not (
+        config.hidden and all(type(width) is int and width > 0 for width in config.hidden)
+    ):
         yield f"--hidden {config.hidden}: give one positive width per layer, such as [512, 256]"
-    if config.name is not None and not re.fullmatch(r"[\w+=@-][\w+=@.,-]*", config.name):
-        yield f"--name {config.name!r}: use letters, digits and . _ - + = @ , and no dot in front"
+    if config.name is not None and not re.fullmatch(r"[\w+=@-][\w+=@.,-]{0,199}", config.name, re.ASCII):
+        yield f"--name {config.name!r}: use up to 200 letters, digits and . _ - + = @ , and no dot in front"
     if config.data_file is None and config.data in ("npz", "image_folder"):
         yield f"--data {config.data} needs --data_file with one's own {config.data.replace('_', ' ')}"
     if config.data_file is not None and config.data not in ("npz", "image_folder"):
         yield f"--data_file belongs to --data npz or image_folder, not to --data {config.data}"
     if config.binarization != "none" and config.dequantize != "none":
         yield "--dequantize: binarised pixels have no bins to fill; leave out --dequantize or --binarization"
-    if config.devices > 1 or config.num_nodes > 1:
-        yield f"--devices {config.devices} --num_nodes {config.num_nodes}: this version runs on one device"
+    if config.devices > 1 or config.num_nodes > 1 or config.strategy != "auto":
+        yield (
+            f"--devices {config.devices} --num_nodes {config.num_nodes} --strategy {config.strategy}: "
+            "this version runs on one device"
+        )
     if config.resume == "auto" and config.overwrite:
         yield "--overwrite removes the run that --resume auto would continue; choose one"
 
@@ -201,9 +215,11 @@ def _problems(config: FitConfig) -> Iterator[str]:
 def _range_problem(name: str, value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    least, above = metadata["least"], metadata["above"]
-    if not math.isfinite(value):
+    least, above, most = metadata["least"], metadata["above"], metadata["most"]
+    if isinstance(value, float) and not math.isfinite(value):
         yield f"--{name} {value}: give a finite number"
+    elif most is not None and value > most:
+        yield f"--{name} {value}: the most it can be is {most}"
     elif least is not None and value < least:
         yield f"--{name} {value}: the least it can be is {least:g}"
     elif above is not None and value <= above:

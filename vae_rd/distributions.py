@@ -21,6 +21,11 @@ LN_2PI = math.log(2 * math.pi)
 IMAGE_DIMS = 3  # [C, H, W]
 
 
+def at_least_single(values: Tensor) -> Tensor:
+    """`values` in single precision if they come in less: densities are sums over hundreds of terms."""
+    return values.float() if values.dtype.itemsize < 4 else values
+
+
 class Reparameterised(Distribution):
     """A distribution over z that is a differentiable map of standard normal noise given from outside.
 
@@ -33,6 +38,16 @@ class Reparameterised(Distribution):
     @abstractmethod
     def from_noise(self, eps: Tensor) -> Tensor:
         """Map eps ~ N(0, I), [S, B, D], to z ~ q, [S, B, D]."""
+
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """E[z], [B, D]."""
+
+    @property
+    @abstractmethod
+    def variance(self) -> Tensor:
+        """Var[z_d], [B, D]."""
 
     @abstractmethod
     def kl_per_dim(self, m: Distribution) -> Tensor | None:

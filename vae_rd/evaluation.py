@@ -147,7 +147,7 @@ def _upper(values: SplitValues, card: DataCard, split: str, *, kind: str) -> tup
 
     The smaller of two noisy values would be biased low, hence the choice by the limit.
     """
-    if kind != "bound":
+    if kind != "bound" and values.lower is not None:
         return "exact", values.lower
     bounds = {"rate": values.rate}
     if values.leave_one_out is not None and values.leave_one_out.isfinite().all():
@@ -180,7 +180,8 @@ def _per_dim(values: SplitValues, *, population: bool) -> Json:
         # Scale-free companion of active units: the share of each unit's variance that x explains.
         "explained_variance_per_dim": {"value": (between / (between + within)).tolist(), "stderr": None, "n": n},
     }
-    if values.rate_per_dim is not None:
-        stderr = torch.zeros_like(between) if population else values.rate_per_dim.std(0) / math.sqrt(n)
-        metrics["rate_per_dim"] = {"value": values.rate_per_dim.mean(0).tolist(), "stderr": stderr.tolist(), "n": n}
-    return metrics
+    if values.rate_per_dim is None:
+        return metrics | {"rate_per_dim": {"value": None, "stderr": None, "n": n}}
+    stderr = torch.zeros_like(between) if population else values.rate_per_dim.std(0) / math.sqrt(n)
+    per_dim = {"value": values.rate_per_dim.mean(0).tolist(), "stderr": stderr.tolist(), "n": n}
+    return metrics | {"rate_per_dim": per_dim}

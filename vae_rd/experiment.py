@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import pickle
+import signal
 import time
 import traceback
 from collections.abc import Iterator
@@ -9,12 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 from vae_rd import build
 from vae_rd.callbacks.progress import RateDistortionProgress
 from vae_rd.callbacks.signals import HoldSignals
-from vae_rd.config import FitConfig, to_dict, to_yaml, validate
+from vae_rd.cli import from_mapping
+from vae_rd.config import FitConfig, to_dict, to_yaml
 from vae_rd.data.base import DataCard
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TensorDataModule
@@ -58,7 +63,7 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
         >>> record.status, sorted(record.metrics)
         ('finished', ['test', 'train', 'val'])
     """
-    validate(config)
+    config = from_mapping(to_dict(config), where="config")
     claimed = claim(config)
     if claimed.action == "finished" and claimed.record is not None:
         print(f"{claimed.folder}: finished already, nothing to do")
@@ -76,6 +81,8 @@ class Experiment:
         build.accelerator(config)
         self.data = data or build.build_data(config)
         self.steps = build.steps_of(config, self.data.card)
+        if claimed.action == "continue":
+            read_checkpoint(claimed.folder / LAST)
         if any(self.data.card.population.values()) and config.eval_samples == 1:
             raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
         self.model = model or build.build_model(config, self.data.card)
@@ -101,7 +108,7 @@ class Experiment:
         try:
             known = (self.record.wandb or {}).get("id")
             logger = start_tracking(self.config, self.folder, name=self.record.name, run_id=known)
-            self.record.wandb = tracking_state(logger)
+            self.record.wandb = tracking_state(logger) or self.record.wandb
             self.record.write(self.folder)
             self._train(guard, logger)
             self._evaluate()
@@ -111,7 +118,8 @@ class Experiment:
             raise
         except Exception as error:
             self.record.status, self.record.error = "failed", f"{type(error).__name__}: {error}"
-            write_atomic(self.folder / ERROR_FILE, traceback.format_exc())
+            log = write_atomic(self.folder / ERROR_FILE, traceback.format_exc())
+            error.add_note(f"the traceback is in {log}")
             raise
         finally:
             self.record.seconds = round(before + time.monotonic() - began, 3)
@@ -122,11 +130,15 @@ class Experiment:
     def _train(self, guard: SignalGuard, logger: RunLogger | None) -> None:
         config = self.config
         module = build.build_module(config, self.model, steps=self.steps, after_step=guard.check)
-        callbacks = [RateDistortionProgress(config.max_epochs), HoldSignals(guard)]
+        epochs = math.ceil(self.steps / (self.data.card.n["train"] // config.batch_size))
+        callbacks = [RateDistortionProgress(epochs), HoldSignals(guard)]
         trainer = build.build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
         last = self.folder / LAST if self.claimed.action == "continue" else None
-        trainer.fit(module, batches, ckpt_path=last, weights_only=True if last else None)
+        try:
+            trainer.fit(module, batches, ckpt_path=last, weights_only=True if last else None)
+        except SIGTERMException:  # Lightning's own handler beats our check between epochs.
+            raise Interrupted(signal.SIGTERM) from None
         if not (self.folder / KEPT).is_file():
             raise FloatingPointError("no validation had a finite objective; lower --lr")
         load_weights(self.model, self.folder / KEPT)
@@ -165,7 +177,7 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
     if model is None:
         if record.model["is_own"]:
             raise InputError(f"{folder}: fitted with one's own network; pass that network as model=")
-        config = FitConfig(**record.config)
+        config = from_mapping(record.config, where=str(folder / CONFIG_FILE))
         card = DataCard.from_json(record.data)
         with default_dtype(torch.float64 if config.precision == "64" else torch.float32):
             model = build.build_model(config, card)
@@ -174,19 +186,30 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
 
 
 def load_weights(model: VAE, path: Path) -> None:
-    """Put a checkpoint's weights into a model; only tensors and plain values are ever unpickled.
+    """Put a checkpoint's weights into a model.
 
     Raises:
         InputError: when the file is missing, damaged, or of another network.
     """
+    state, prefix = read_checkpoint(path), "model."
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-        prefix = "model."
         model.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    except RuntimeError as error:
+        raise InputError(f"{path}: of another network ({str(error).splitlines()[0]})") from None
+
+
+def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
+    """The weights in a checkpoint; only tensors and plain values are ever unpickled.
+
+    Raises:
+        InputError: when the file is missing or damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no kept checkpoint; fit the run to its end") from None
-    except (RuntimeError, KeyError, OSError, EOFError, ValueError) as error:
-        raise InputError(f"{path}: damaged, or of another network ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path}: there is no such checkpoint; fit the run to its end") from None
+    except (RuntimeError, KeyError, OSError, EOFError, ValueError, TypeError, pickle.UnpicklingError):
+        raise InputError(f"{path}: damaged, no checkpoint can be read; fit the run again with --overwrite") from None
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from vae_rd.cli import parse
 from vae_rd.config import FitConfig
 from vae_rd.errors import InputError, Interrupted
 from vae_rd.folders import folder_of
-from vae_rd.records import ERROR_FILE
 from vae_rd.signals import SignalGuard
 from vae_rd.summary import summary_lines
 
@@ -22,6 +21,7 @@ def main(argv: Sequence[str]) -> int:
         with SignalGuard():
             parsed = parse(argv)
             print(parsed.message if parsed.message is not None else _fit(parsed.config))
+        return 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -29,11 +29,11 @@ def main(argv: Sequence[str]) -> int:
         print(f"interrupted by signal {stop.signum}; --resume auto goes on from the last epoch", file=sys.stderr)
         return _leave(stop.signum)
     except Exception as error:
-        log = folder_of(parsed.config) / ERROR_FILE
-        where = f"; the traceback is in {log}" if log.is_file() else ""
-        print(f"failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}{where}", file=sys.stderr)
+        reason = " ".join(str(error).split()) or "no message"
+        print(
+            "; ".join([f"failed: {type(error).__name__}: {reason}", *getattr(error, "__notes__", [])]), file=sys.stderr
+        )
         return 1
-    return 0
 
 
 def _fit(config: FitConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Literal
 
 from vae_rd.config import RESUMABLE_FIELDS, UNNAMED_FIELDS, FitConfig, run_name, to_dict
 from vae_rd.errors import InputError
-from vae_rd.records import RECORD_FILE, RunRecord
+from vae_rd.records import ERROR_FILE, RECORD_FILE, RunRecord
 
 CHECKPOINTS = "checkpoints"
 KEPT = f"{CHECKPOINTS}/kept.ckpt"
@@ -34,6 +35,7 @@ class Claim:
         """Make the folder ready to be written to; what `--overwrite` replaces goes now, and not before."""
         if self.action == "start" and self.folder.exists():
             shutil.rmtree(self.folder)
+        (self.folder / ERROR_FILE).unlink(missing_ok=True)
         (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
         return self.folder
 
@@ -51,6 +53,7 @@ def claim(config: FitConfig) -> Claim:
             when the run there differs in a field that may not change.
     """
     folder = folder_of(config)
+    _refuse_unwritable(folder)
     if not folder.exists():
         return Claim(folder, "start")
     if not (folder / RECORD_FILE).is_file() and any(folder.iterdir()):
@@ -65,6 +68,14 @@ def claim(config: FitConfig) -> Claim:
     if finished:
         return Claim(folder, "finished", record)
     return Claim(folder, "continue" if (folder / LAST).is_file() else "start", record)
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise InputError(f"{folder}: is no folder of its own; choose another --name or --run_dir")
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        raise InputError(f"--run_dir {folder.parent}: nothing can be written in {nearest}")
 
 
 def _refuse_differences(config: FitConfig, record: RunRecord, folder: Path, *, allowed: frozenset[str]) -> None:

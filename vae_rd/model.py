@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from vae_rd.distributions import Reparameterised
+from vae_rd.distributions import Reparameterised, at_least_single
 from vae_rd.lazy import LazyDistribution
 from vae_rd.likelihoods import Likelihood
 from vae_rd.terms import Terms
@@ -34,9 +34,7 @@ class Decoder(LazyDistribution):
 
     def forward(self, context: Tensor) -> Distribution:
         """Latents [..., D] to p(x|z) of batch shape [...]."""
-        flat = self.trunk(context.flatten(end_dim=-2))
-        # Log densities are summed over hundreds of pixels: reduced precision ends at the trunk.
-        params = flat.float() if flat.dtype.itemsize < 4 else flat
+        params = at_least_single(self.trunk(context.flatten(end_dim=-2)))
         return self.likelihood(params.unflatten(0, context.shape[:-1]))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from vae_rd.distributions import DiagonalNormal
+from vae_rd.distributions import DiagonalNormal, at_least_single
 from vae_rd.lazy import LazyDistribution
 
 
@@ -17,4 +17,4 @@ class DiagonalPosterior(LazyDistribution):
 
     def forward(self, context: Tensor) -> DiagonalNormal:
         """Features [B, F] to a DiagonalNormal of batch shape [B]."""
-        return DiagonalNormal(*self.head(context).chunk(2, dim=-1))
+        return DiagonalNormal(*at_least_single(self.head(context)).chunk(2, dim=-1))

@@ -35,6 +35,13 @@ SPLITS = ("train", "val", "test")
 Status = Literal["running", "finished", "failed", "interrupted"]
 Json = dict[str, Any]
 
+_FIELD_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("config", "data", "model", "metrics", "verdicts", "environment"), dict),
+    **dict.fromkeys(("name", "command", "status", "version"), str),
+    "estimates": list,
+    "seconds": (int, float),
+    "wandb": (dict, type(None)),
+}
 _RECORDED_PACKAGES = ("torch", "lightning", "torchmetrics", "wandb", "omegaconf", "numpy")
 
 
@@ -82,7 +89,8 @@ class RunRecord:
 
     def write(self, folder: Path) -> Path:
         """Replace `folder/record.json` atomically and return its path."""
-        return write_atomic(folder / RECORD_FILE, json.dumps(asdict(self), indent=2, allow_nan=False) + "\n")
+        content = json.dumps(_with_nulls(asdict(self)), indent=2, allow_nan=False)
+        return write_atomic(folder / RECORD_FILE, content + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -109,7 +117,18 @@ class RunRecord:
         names = [f.name for f in fields(cls)]
         if missing := [name for name in names if name not in content]:
             raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}")
+        if wrong := [name for name, kind in _FIELD_TYPES.items() if not isinstance(content[name], kind)]:
+            raise InputError(f"{where}: damaged, {', '.join(wrong)} cannot be right")
         return cls(**{name: cast(Any, content[name]) for name in names})
+
+
+def _with_nulls(value: Any) -> Any:
+    """The value with every number that is not finite replaced by null."""
+    if isinstance(value, dict):
+        return {key: _with_nulls(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_nulls(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_atomic(path: Path, text: str) -> Path:

@@ -14,19 +14,19 @@ def summary_lines(record: RunRecord, folder: Path) -> list[str]:
     ]
     lines += [_split_line(split, record.metrics[split]) for split in SPLITS]
     verdict = record.verdicts["collapse"]
-    lines.append(
-        f"{'collapsed' if verdict['collapsed'] else 'not collapsed'}: test rate {verdict['rate']:.4g} nats, "
-        f"{verdict['active_units']} of {verdict['latent_dim']} units active"
-    )
+    word = {True: "collapsed", False: "not collapsed", None: "undefined"}[verdict["collapsed"]]
+    rate = "-" if verdict["rate"] is None else f"{verdict['rate']:.4g} nats"
+    lines.append(f"{word}: test rate {rate}, {verdict['active_units']} of {verdict['latent_dim']} units active")
     if (weight := record.model["squared_error_weight"]) is not None:
         lines.append(f"D = C * squared error + constant with C = 1 / (2 scale^2) = {weight:g}")
     return [*lines, f"record: {folder / 'record.json'}"]
 
 
 def _split_line(split: str, metrics: Json) -> str:
-    lower, total = metrics["mutual_information_lower"], -metrics["elbo"]["value"]
+    lower = metrics["mutual_information_lower"]
+    total = "-" if metrics["elbo"]["value"] is None else f"{-metrics['elbo']['value']:.3f}"
     return (
-        f"{split:<6} {lower['n']:>7} {_shown(metrics['distortion']):>18} {_shown(metrics['rate']):>18} {total:>10.3f} "
+        f"{split:<6} {lower['n']:>7} {_shown(metrics['distortion']):>18} {_shown(metrics['rate']):>18} {total:>10} "
         f"{_shown(lower):>16} {_shown(metrics['mutual_information_upper']):>16}  {lower['cap']:.3f}"
     )
 

@@ -4,72 +4,96 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from lightning.pytorch.loggers import WandbLogger
 
 from vae_rd.config import FitConfig, to_dict
-from vae_rd.records import CONFIG_FILE, HISTORY_FILE, RECORD_FILE, Json, RunRecord
+from vae_rd.records import HISTORY_FILE, RECORD_FILE, Json, RunRecord
 
 INIT_SECONDS = 30.0
-_REPORTED = ("distortion", "rate", "elbo", "objective", "active_units")
-_INFORMATION = ("mutual_information_lower", "mutual_information_upper", "marginal_kl_lower", "marginal_kl_upper")
+FINISH_SECONDS = 20.0  # An agent kills a run 30 s after asking it to stop.
+STEP = "trainer/global_step"  # WandbLogger logs it beside every metric.
+
+Mode = Literal["off", "offline", "online"]
+_ATTEMPTS: Mapping[Mode, tuple[Mode, ...]] = MappingProxyType(
+    {"off": (), "offline": ("offline",), "online": ("online", "offline")}
+)
 
 
-def tracking_mode(config: FitConfig) -> Literal["off", "offline", "online"]:
+class RunLogger(WandbLogger):
+    """Logs to an open W&B run; when the client breaks down, training goes on without it.
+
+    Args:
+        run: what `wandb.init` returned.
+        folder: the run's folder.
+    """
+
+    def __init__(self, run: Any, folder: Path) -> None:
+        super().__init__(experiment=run, save_dir=folder)
+        self.is_broken = False
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log metrics of one step, unless the client broke down earlier."""
+        if not self.is_broken:
+            with self.surviving("W&B gets no more of this run, its folder has every number"):
+                super().log_metrics(metrics, step)
+
+    @contextmanager
+    def surviving(self, consequence: str) -> Iterator[None]:
+        """Whatever the client raises is one line of warning, since a fit does not depend on it."""
+        try:
+            yield
+        except Exception as error:
+            self.is_broken = True
+            _warn(error, consequence)
+            if isinstance(error, ConnectionError):  # The client's own process is gone; a next run starts a new one.
+                with suppress(Exception, SystemExit):
+                    _client().teardown()
+
+
+def tracking_mode(config: FitConfig) -> Mode:
     """The mode of `--wandb`, with auto settled: W&B's own WANDB_MODE, else online under an agent or when logged in."""
     if config.wandb != "auto":
         return config.wandb
-    asked = os.environ.get("WANDB_MODE")
-    if asked in ("disabled", "dryrun", "offline", "online"):
-        return {"disabled": "off", "online": "online"}.get(asked, "offline")  # type: ignore[return-value]
+    match os.environ.get("WANDB_MODE"):
+        case "disabled":
+            return "off"
+        case "offline" | "dryrun":
+            return "offline"
+        case "online" | "run":
+            return "online"
     return "online" if "WANDB_SWEEP_ID" in os.environ or _logged_in() else "offline"
 
 
-def start_tracking(config: FitConfig, folder: Path, *, name: str, run_id: str | None) -> WandbLogger | None:
-    """A logger for the run, online or offline as the mode says; a server out of reach costs a line and a wait.
+def start_tracking(config: FitConfig, folder: Path, *, name: str, run_id: str | None) -> RunLogger | None:
+    """A logger for the run, online or offline as the mode says, or None; a server out of reach costs a line and a wait.
 
     Args:
         config: sent as the W&B run's config.
-        folder: where W&B keeps its own files.
+        folder: the run's folder; W&B keeps its own files in the `wandb` folder there.
         name: the run's name.
         run_id: the id of the W&B run to go on with, or None for a new one.
     """
-    mode = tracking_mode(config)
-    if mode == "off":
-        return None
-    import wandb
-
-    def init(mode: Literal["offline", "online"]) -> Any:
-        settings = wandb.Settings(init_timeout=INIT_SECONDS, silent=True, console="off")
-        return wandb.init(
-            project=config.wandb_project,
-            name=name,
-            id=run_id,
-            resume="allow",
-            dir=folder,
-            mode=mode,
-            config=to_dict(config),
-            settings=settings,
-        )
-
-    try:
-        run = init(mode)
-    except (wandb.Error, OSError) as error:
-        print(
-            f"warning: W&B {mode} could not start ({_first_line(error)}); the run's own folder has every number",
-            file=sys.stderr,
-        )
-        if mode == "offline":
-            return None
-        run = init("offline")
-    if run.url:
-        print(f"W&B: {run.url}")
-    return WandbLogger(experiment=run, log_model=False)
+    # W&B's reports about itself would print lines and hold up the exit by 20 s when the server is out of reach.
+    with _environment(WANDB_CACHE_DIR=str(folder.absolute()), WANDB_ERROR_REPORTING="false"):
+        for mode in _ATTEMPTS[tracking_mode(config)]:
+            try:
+                run = _open(config, folder, mode, name=name, run_id=run_id)
+            except Exception as error:
+                _warn(error, "logging offline, for `wandb sync`" if mode == "online" else "logging nothing to W&B")
+            else:
+                if mode == "online":
+                    print(f"W&B: {run.url}")
+                return RunLogger(run, folder)
+    return None
 
 
-def tracking_state(logger: WandbLogger | None) -> Json | None:
+def tracking_state(logger: RunLogger | None) -> Json | None:
     """What the record says about W&B: enough to find the run again and go on with it."""
     if logger is None:
         return None
@@ -82,43 +106,97 @@ def tracking_state(logger: WandbLogger | None) -> Json | None:
     }
 
 
-def finish_tracking(logger: WandbLogger | None, record: RunRecord, folder: Path) -> None:
-    """Send the kept checkpoint's numbers as the summary, attach the run's files, and close."""
-    if logger is None:
+def finish_tracking(logger: RunLogger | None, record: RunRecord, folder: Path) -> None:
+    """Send the kept checkpoint's numbers as the summary, attach record and history as files, and close the run."""
+    if logger is None or logger.is_broken:
         return
     run = logger.experiment
-    run.summary.update(summary_of(record))
-    for file in (RECORD_FILE, HISTORY_FILE, CONFIG_FILE):
-        if (folder / file).is_file():
-            run.save(str(folder / file), base_path=str(folder), policy="now")
-    run.finish(exit_code=0 if record.status == "finished" else 1)
+    with logger.surviving(f"`wandb sync {folder}/wandb/*run-*` sends what W&B has not got"):
+        run.summary.update(summary_of(record))
+        for file in (RECORD_FILE, HISTORY_FILE):
+            if (folder / file).is_file():
+                run.save(folder / file, base_path=folder, policy="now", glob=False)
+        run.finish(exit_code=0 if record.status == "finished" else 1)
 
 
 def summary_of(record: RunRecord) -> Json:
-    """Flat W&B summary: `test/distortion`, `test/distortion_stderr`, ..., and the collapse verdict.
+    """Flat W&B summary: `test/distortion`, `test/distortion_stderr`, ..., `test/rate_dim_0`, ..., and the verdict.
 
     Example:
         >>> metrics = {"test": {"rate": {"value": 2.0, "stderr": 0.1, "n": 9}}}
+        >>> metrics["test"]["rate_per_dim"] = {"value": [1.5, 0.5], "stderr": [0.1, 0.1], "n": 9}
         >>> summary_of(RunRecord("a", "", {}, {}, metrics=metrics))
-        {'test/rate': 2.0, 'test/rate_stderr': 0.1}
+        {'test/rate': 2.0, 'test/rate_stderr': 0.1, 'test/rate_dim_0': 1.5, 'test/rate_dim_1': 0.5}
     """
     summary: Json = {}
     for split, metrics in record.metrics.items():
-        for name in (*_REPORTED, *_INFORMATION):
-            if name in metrics:
-                summary[f"{split}/{name}"] = metrics[name]["value"]
-                if metrics[name]["stderr"] is not None:
-                    summary[f"{split}/{name}_stderr"] = metrics[name]["stderr"]
+        scalars = {name: entry for name, entry in metrics.items() if not isinstance(entry["value"], list)}
+        for name, entry in scalars.items():
+            summary[f"{split}/{name}"] = entry["value"]
+            if entry["stderr"] is not None:
+                summary[f"{split}/{name}_stderr"] = entry["stderr"]
+        for d, rate in enumerate(metrics.get("rate_per_dim", {"value": []})["value"]):
+            summary[f"{split}/rate_dim_{d}"] = rate
     if record.verdicts.get("collapse"):
         summary["collapsed"] = record.verdicts["collapse"]["collapsed"]
     return summary
 
 
-def _logged_in() -> bool:
+def _open(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str | None) -> Any:
+    wandb = _client()
+    run = wandb.init(
+        project=config.wandb_project,
+        name=name,
+        id=run_id,
+        resume="allow",
+        reinit="create_new",
+        dir=folder,
+        mode=mode,
+        config=to_dict(config),
+        settings=wandb.Settings(
+            silent=True,
+            console="off",
+            symlink=False,
+            init_timeout=INIT_SECONDS,
+            finish_timeout=FINISH_SECONDS,
+            finish_timeout_raises=True,
+        ),
+    )
+    run.define_metric(STEP)
+    run.define_metric("*", step_metric=STEP, step_sync=True)
+    return run
+
+
+def _client() -> Any:
+    """The wandb module, set up to print nothing and hence, having nowhere to ask, to ask for nothing."""
     import wandb
 
-    return bool(os.environ.get("WANDB_API_KEY") or wandb.api.api_key)
+    wandb.setup(wandb.Settings(silent=True))
+    return wandb
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _logged_in() -> bool:
+    try:
+        wandb = _client()
+        if wandb.run is not None:  # One of the user's own, beside which login does not look for a key.
+            return not wandb.run.offline
+        return bool(wandb.login(prompt=False, verify=False))
+    except Exception:  # A malformed key, say: going online will tell.
+        return True
+
+
+@contextmanager
+def _environment(**defaults: str) -> Iterator[None]:
+    """Set the variables that the user has not set, for the processes that are started within the block."""
+    added = {name: value for name, value in defaults.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def _warn(error: Exception, consequence: str) -> None:
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    print(f"warning: W&B: {reason}; {consequence}", file=sys.stderr)

@@ -33,7 +33,7 @@ def history_columns(latent_dim: int) -> list[str]:
 
 
 class HistoryWriter(Checkpoint):
-    """One row an epoch; when a run goes on, rows of epochs that will be trained again are dropped."""
+    """One row an epoch, for history.csv and the logger; rows of epochs that will be trained again are dropped."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / HISTORY_FILE
@@ -52,6 +52,11 @@ class HistoryWriter(Checkpoint):
         self.rows.append({name: value for name, value in row.items() if not _undefined(value)})
         if trainer.is_global_zero:
             write_atomic(self.path, csv_text(history_columns(pl_module.model.latent_dim), self.rows))
+        if trainer.logger is not None:
+            # W&B starts a requeued run with every key it logged: by its own name, lr would set the flag.
+            names = {"lr": "train/lr"}
+            logged = {names.get(name, name): value for name, value in self.rows[-1].items() if name != "step"}
+            trainer.logger.log_metrics(logged, step=trainer.global_step)
 
 
 class CheckpointKeeper(Checkpoint):

@@ -19,8 +19,8 @@ PLAIN_LINES = 10
 class RateDistortionProgress(Callback):
     """Shows steps, time left, and the D and R of the last validation; reads no tensor inside an epoch."""
 
-    def __init__(self, max_epochs: int) -> None:
-        self.max_epochs = max_epochs
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
         self.console = Console()
         self.bar: Progress | None = None
         self._refreshed = 0.0
@@ -31,7 +31,7 @@ class RateDistortionProgress(Callback):
             return
         columns = ("epoch", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[seen]}"))
         self.bar = Progress(*columns, console=self.console, auto_refresh=False)
-        self.task = self.bar.add_task("fit", total=self.max_epochs, completed=trainer.current_epoch, seen="")
+        self.task = self.bar.add_task("fit", total=self.epochs, completed=trainer.current_epoch, seen="")
         self.bar.start()
 
     def on_train_batch_end(
@@ -52,8 +52,8 @@ class RateDistortionProgress(Callback):
         seen = f"val D {values['val/distortion']:.2f}  R {values['val/rate']:.2f}  active {values['val/active_units']}"
         if self.bar is not None:
             self.bar.update(self.task, completed=epoch, seen=seen, refresh=True)
-        elif epoch % math.ceil(self.max_epochs / PLAIN_LINES) == 0 or epoch == self.max_epochs:
-            self.console.print(f"epoch {epoch}/{self.max_epochs}  {seen}", highlight=False)
+        elif epoch % math.ceil(self.epochs / PLAIN_LINES) == 0 or epoch == self.epochs:
+            self.console.print(f"epoch {epoch}/{self.epochs}  {seen}", highlight=False)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""

@@ -24,7 +24,7 @@ class PixelModel(ABC):
         is_random: whether x is drawn anew at every use.
     """
 
-    support: ClassVar[Support]
+    support: Support
     is_random: ClassVar[bool] = False
     scale: str | None = None
 
@@ -86,15 +86,19 @@ class DequantisedPixels(PixelModel):
 
     def draw(self, pixels: Tensor, noise: torch.Generator) -> Tensor:
         """Grey values plus the noise of one bin."""
-        dtype = torch.get_default_dtype()
-        u = torch.rand(pixels.shape, generator=noise, device=pixels.device, dtype=dtype)
-        return (pixels.to(dtype) + u) / self.levels
+        # The noise is single in any precision, so that x is the same.
+        u = torch.rand(pixels.shape, generator=noise, device=pixels.device, dtype=torch.float32)
+        return (pixels + u).to(torch.get_default_dtype()) / self.levels
 
 
 class RealPixels(PixelModel):
-    """x as it stands in the file."""
+    """x as it stands in the file; values that keep repeating are a grid, whatever its steps are."""
 
-    support = "real"
+    SAMPLE, REPEATS = 100_000, 20  # A continuous source shows every value about once.
+
+    def __init__(self, pixels: Tensor) -> None:
+        sample = pixels.flatten()[: self.SAMPLE]
+        self.support: Support = "grey" if len(sample.unique()) * self.REPEATS < len(sample) else "real"
 
     def draw(self, pixels: Tensor, noise: torch.Generator) -> Tensor:
         """The values in the working precision."""
@@ -125,7 +129,7 @@ def pixel_model(source: Source, config: FitConfig) -> PixelModel:
             if (asked := getattr(config, name)) != "none":
                 kind = "real-valued" if levels is None else "binary"
                 raise InputError(f"--{name} {asked}: the pixels of --data {source.name} are {kind}; leave it out")
-        return RealPixels() if levels is None else BinaryPixels()
+        return RealPixels(source.images["train"]) if levels is None else BinaryPixels()
     if config.binarization == "dynamic":
         return DynamicBinaryPixels(levels)
     return DequantisedPixels(levels) if config.dequantize == "uniform" else GreyPixels(levels)

@@ -62,7 +62,7 @@ class VAEModule(LightningModule):
         self.grad_clip, self.after_step = grad_clip, after_step
         self.train_metrics = RateDistortion(model.latent_dim, beta=objective.beta)
         self.val_metrics = RateDistortion(model.latent_dim, beta=objective.beta)
-        self.epoch_values: dict[str, float] = {}  # In full precision: Lightning logs in single.
+        self.epoch_values: dict[str, float] = {}  # A row of history: Lightning's own log rounds to single precision.
 
     @property
     def is_annealing(self) -> bool:
@@ -110,23 +110,18 @@ class VAEModule(LightningModule):
         terms = self.model.terms(batch.x, self._noise(noise, len(batch.x), batch.x))
         self._measure(self.val_metrics, terms)
 
-    def on_validation_epoch_end(self) -> None:
-        """Log the epoch's validation means."""
-        self._log("val", self.val_metrics)
-
-    def on_train_epoch_end(self) -> None:
-        """Log the epoch's training means, over weights as they moved and in train mode."""
-        self._log("train", self.train_metrics)
-        settings = {
-            "beta_effective": self.objective.weight(self.global_step),
-            "lr": self.learning_rate,
-        }
-        self.epoch_values |= settings
-        self.log_dict(settings)
-
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's row of history."""
         self.epoch_values = {}
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the epoch's validation means."""
+        self._log(_means("val", self.val_metrics))
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's training means, over weights as they moved and in train mode, and the settings to come."""
+        self._log(_means("train", self.train_metrics))
+        self._log({"beta_effective": self.objective.weight(self.global_step), "lr": self.learning_rate})
 
     def _noise(self, noise: torch.Generator, examples: int, like: Tensor) -> Tensor:
         shape = (self.samples, examples, self.model.latent_dim)
@@ -137,8 +132,13 @@ class VAEModule(LightningModule):
         metric.update(terms, loss)
         return loss
 
-    def _log(self, split: str, metric: RateDistortion) -> None:
-        values = {f"{split}/{name}": value for name, value in metric.compute().items()}
+    def _log(self, values: dict[str, float]) -> None:
+        """Keep values for the row of history, which is what loggers get, and show them to other callbacks."""
         self.epoch_values |= values
-        self.log_dict({name: float(value) for name, value in values.items()})
-        metric.reset()
+        self.log_dict({name: float(value) for name, value in values.items()}, logger=False)
+
+
+def _means(split: str, metric: RateDistortion) -> dict[str, float]:
+    values = {f"{split}/{name}": value for name, value in metric.compute().items()}
+    metric.reset()
+    return values

@@ -1,0 +1,66 @@
+# On a fresh machine with Python 3.11 or later (with venv and pip), make and git:
+#
+#     make demo         fit at five values of beta on the embedded source, and draw the runs
+#     make test         the fast tests
+#     make test-slow    the slow ones, each a real case
+#     make lint         ruff, its formatter and mypy
+#     make clean        remove what these leave behind
+#
+# CONTRIBUTING.md says how to use a CPU build of torch, or one that is installed already.
+
+PYTHON ?= python3
+VENV ?= .venv
+VENV_FLAGS ?=
+CONSTRAINTS ?= constraints.txt
+
+# The networks here are small: a second thread gains little, and on a busy machine costs several times over.
+export OMP_NUM_THREADS ?= 1
+
+python := $(VENV)/bin/python
+figures := $(foreach name,plane curves,figures/$(name).pdf figures/$(name).png)
+
+.PHONY: install demo test test-slow lint clean
+.DELETE_ON_ERROR:
+
+install: $(VENV)/installed
+
+$(python):
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "give Python 3.11 or later: make PYTHON=PATH")'
+	$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
+
+$(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(python)
+	$(python) -m pip install $(CONSTRAINTS:%=-c %) -e '.[dev]'
+	@touch $@
+
+# Each ends in an empty line, so that every call is a line of the recipe.
+define fit
+$(python) -m vae_rd.fit --beta $(1) --wandb off --run_dir runs/demo --resume auto
+
+endef
+define draw
+$(python) -m analysis $(basename $(notdir $(1))) runs/demo -o $(1)
+
+endef
+
+demo: install
+	$(foreach beta,4 0.1 1 10 1000,$(call fit,$(beta)))
+	$(foreach figure,$(figures),$(call draw,$(figure)))
+	@echo; $(python) -m analysis table runs/demo
+	@echo; echo 'figures, and their numbers beside them as CSV:'; ls $(figures)
+	@echo; echo 'run records:'; ls runs/demo/*/record.json
+
+test: install
+	$(python) -m pytest
+
+test-slow: install
+	$(python) -m pytest -m slow
+
+lint: install
+	$(python) -m ruff check
+	$(python) -m ruff format --check
+	$(python) -m mypy
+
+clean:
+	rm -rf .venv *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf runs/demo figures/plane.* figures/curves.*
+	find analysis benchmarks tests vae_rd -type d -name __pycache__ -prune -exec rm -r {} +
