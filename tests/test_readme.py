@@ -1,5 +1,6 @@
 """What the README shows in Python runs as it stands."""
 
+import math
 import re
 from pathlib import Path
 
@@ -19,6 +20,14 @@ def test_the_readme_s_python_runs(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "runs" / "mine" / "record.json").is_file()
 
 
-@pytest.mark.parametrize("marker", ["<!-- begin: python benchmarks/sprites.py --readme -->", "<!-- end -->"])
-def test_the_table_of_the_sprites_benchmark_has_its_place(marker):
-    assert README.read_text(encoding="utf-8").count(marker) == 1
+def test_the_table_of_the_sprites_benchmark_is_whole():
+    text = README.read_text(encoding="utf-8")
+    (block,) = re.findall(r"<!-- begin: python benchmarks/sprites.py --readme -->\n(.*?)<!-- end -->", text, re.DOTALL)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")][2:]
+    assert len(rows) == 7
+    for _, distortion, rate, below, information, *_ in rows:
+        d, i, error = float(distortion.split()[0]), float(information.split()[0]), float(information.split()[2])
+        assert float(below) == pytest.approx(max(0.0, math.log(3584) - d), abs=1e-4)
+        assert float(below) - 4 * error <= i + 1e-4 <= float(rate) + 4 * error + 2e-4
+    assert rows[-1][0] == "1000"
+    assert rows[-1][-1] == "yes"
