@@ -45,6 +45,7 @@ def _fit(config: FitConfig) -> str:
 def _leave(signum: int) -> int:
     """The exit code of an interrupted run; a W&B agent takes a code for a failure, so there SIGTERM ends us itself."""
     if signum == signal.SIGTERM and "WANDB_SWEEP_ID" in os.environ:
+        sys.stdout.flush()  # A process that a signal ends writes nothing more.
         signal.signal(signum, signal.SIG_DFL)
         os.kill(os.getpid(), signum)
     return 128 + signum
