@@ -14,7 +14,7 @@ from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.evaluation import evaluate_split, split_values, summarise
 from vae_rd.functional.collapse import collapse_verdict
-from vae_rd.metrics.rate_distortion import RateDistortion
+from vae_rd.metrics.rate_distortion import RateDistortion, example_terms
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -167,7 +167,7 @@ def test_running_metrics_equal_pooled_means_over_unequal_batches():
     x, eps = data.evaluation_chunk("val", 0), torch.randn(1, 12, 1)
     for rows in (slice(0, 5), slice(5, 6), slice(6, 12)):
         terms = model.terms(x[rows], eps[:, rows])
-        metric.update(terms, (terms.distortion + 7 * terms.rate).mean(0))
+        metric.update(example_terms(terms, (terms.distortion + 7 * terms.rate).mean(0)))
     whole, means = model.terms(x, eps), metric.compute()
     d, r = whole.distortion.mean().item(), whole.kl.mean().item()
     assert means["distortion"] == pytest.approx(d, rel=1e-12)

@@ -52,9 +52,11 @@ class TrainBatches:
     def _batches(self) -> Iterator[Batch]:
         pixels, epoch = self.data.pixels["train"], self.epoch()
         order = torch.randperm(len(pixels), generator=generator("cpu", self.seed, "shuffle", epoch)).to(pixels.device)
+        model, noise = self.data.model, generator(pixels.device, self.seed, "pixels", epoch)
         for step, index in enumerate(order.split(self.batch_size)[: self.steps]):
-            noise = generator(pixels.device, self.seed, "pixels", epoch, step)
-            yield Batch(self.data.model.draw(pixels[index], noise)[self.rows], step)
+            if model.is_random:
+                noise = generator(pixels.device, self.seed, "pixels", epoch, step)
+            yield Batch(model.draw(pixels.index_select(0, index), noise)[self.rows], step)
 
 
 class EvaluationBatches:

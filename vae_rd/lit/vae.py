@@ -11,12 +11,11 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor
 
 from vae_rd.data.module import Batch
-from vae_rd.metrics.rate_distortion import RateDistortion
+from vae_rd.metrics.rate_distortion import RateDistortion, example_terms
 from vae_rd.model import VAE
 from vae_rd.objectives.base import Objective
 from vae_rd.schedules import cosine_decay
 from vae_rd.seeding import generator
-from vae_rd.terms import Terms
 
 
 class VAEModule(LightningModule):
@@ -69,10 +68,9 @@ class VAEModule(LightningModule):
         """Whether the objective is still being annealed, so that no checkpoint should be kept."""
         return self.objective.is_annealing(self.global_step)
 
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next step."""
-        return self.lr * (cosine_decay(self.global_step, steps=self.steps) if self.cosine else 1.0)
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of an optimiser step."""
+        return self.lr * (cosine_decay(step, steps=self.steps) if self.cosine else 1.0)
 
     def on_train_start(self) -> None:
         """End at once where a run that had taken all its steps goes on."""
@@ -81,34 +79,38 @@ class VAEModule(LightningModule):
 
     def training_step(self, block: Iterable[Batch], block_idx: int) -> None:
         """Optimise on each batch of a block."""
-        optimizer = cast(LightningOptimizer, self.optimizers())
-        for batch in block:
-            optimizer.param_groups[0]["lr"] = self.learning_rate
+        optimizer, seen = cast(LightningOptimizer, self.optimizers()), []
+        for step, batch in enumerate(block, start=self.global_step):
+            terms = self.model.terms(batch.x, self._training_noise(batch))
+            loss = self.objective(terms, step)
+            seen.append(example_terms(terms, loss))
+            optimizer.param_groups[0]["lr"] = self.learning_rate(step)
             optimizer.zero_grad()
-            self.manual_backward(self._training_loss(batch))
+            loss.mean().backward()  # Lightning's own backward surrounds this with hooks that nobody uses here.
             if self.grad_clip is not None:
                 torch.nn.utils.clip_grad_norm_(self.parameters(), self.grad_clip)
             optimizer.step()
             self.after_step()
-            if self.global_step >= self.steps:
+            if step + 1 >= self.steps:
                 self.trainer.should_stop = True
                 break
+        self.train_metrics.update(*seen)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Fused Adam; its learning rate is set before every step, as a function of the step alone."""
         return torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
 
-    def _training_loss(self, batch: Batch) -> Tensor:
+    def _training_noise(self, batch: Batch) -> Tensor:
+        """This process's rows of the noise that (seed, epoch, step) gives the whole batch, [S, B, D]."""
         x, noise = batch.x, generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
         first = self.global_rank * len(x)
-        terms = self.model.terms(x, self._noise(noise, self.batch_size, x)[:, first : first + len(x)])
-        return self._measure(self.train_metrics, terms).mean()
+        return self._noise(noise, self.batch_size, x)[:, first : first + len(x)]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add one chunk under the noise that belongs to it, the same at every epoch."""
         noise = generator("cpu", self.seed, "validation", batch.part)
         terms = self.model.terms(batch.x, self._noise(noise, len(batch.x), batch.x))
-        self._measure(self.val_metrics, terms)
+        self.val_metrics.update(example_terms(terms, self.objective(terms, self.global_step)))
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's row of history."""
@@ -121,16 +123,13 @@ class VAEModule(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training means, over weights as they moved and in train mode, and the settings to come."""
         self._log(_means("train", self.train_metrics))
-        self._log({"beta_effective": self.objective.weight(self.global_step), "lr": self.learning_rate})
+        self._log(
+            {"beta_effective": self.objective.weight(self.global_step), "lr": self.learning_rate(self.global_step)}
+        )
 
     def _noise(self, noise: torch.Generator, examples: int, like: Tensor) -> Tensor:
         shape = (self.samples, examples, self.model.latent_dim)
         return torch.randn(shape, generator=noise, device=noise.device, dtype=like.dtype).to(like.device)
-
-    def _measure(self, metric: RateDistortion, terms: Terms) -> Tensor:
-        loss = self.objective(terms, self.global_step)
-        metric.update(terms, loss)
-        return loss
 
     def _log(self, values: dict[str, float]) -> None:
         """Keep values for the row of history, which is what loggers get, and show them to other callbacks."""

@@ -26,14 +26,14 @@ class EncoderTrunk(nn.Sequential):
 def mlp_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:
     """Flatten, then fully connected ReLU layers of widths `hidden`; no layer at all for an empty `hidden`."""
     widths = [math.prod(shape), *hidden]
-    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
+    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU(inplace=True))]
     return EncoderTrunk(nn.Flatten(), *layers, features=widths[-1])
 
 
 def mlp_decoder(shape: Shape, hidden: Sequence[int], *, latent_dim: int) -> nn.Sequential:
     """The mirror of `mlp_encoder`: widths reversed, then a linear layer to an image of `shape`."""
     widths = [latent_dim, *reversed(hidden)]
-    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU())]
+    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU(inplace=True))]
     return nn.Sequential(*layers, nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape))
 
 
@@ -59,7 +59,11 @@ def conv_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:
     layers: list[nn.Module] = []
     for (a, b), (height, width) in zip(pairwise(channels), sizes, strict=False):
         # An odd side gets one more row of padding, so that every stage halves it rounded up.
-        layers += [nn.ZeroPad2d((1, 1 + width % 2, 1, 1 + height % 2)), nn.Conv2d(a, b, 4, stride=2), nn.ReLU()]
+        layers += [
+            nn.ZeroPad2d((1, 1 + width % 2, 1, 1 + height % 2)),
+            nn.Conv2d(a, b, 4, stride=2),
+            nn.ReLU(inplace=True),
+        ]
     return EncoderTrunk(*layers, nn.Flatten(), features=channels[-1] * math.prod(sizes[-1]))
 
 
@@ -73,10 +77,10 @@ def conv_decoder(shape: Shape, hidden: Sequence[int], *, latent_dim: int) -> nn.
     """
     sizes = _halvings(shape, len(hidden))
     coarse = (hidden[-1], *sizes[-1])
-    layers: list[nn.Module] = [nn.Linear(latent_dim, math.prod(coarse)), nn.Unflatten(1, coarse), nn.ReLU()]
+    layers: list[nn.Module] = [nn.Linear(latent_dim, math.prod(coarse)), nn.Unflatten(1, coarse), nn.ReLU(inplace=True)]
     channels = [*reversed(hidden), shape[0]]
     for (a, b), size in zip(pairwise(channels), reversed(sizes[:-1]), strict=True):
-        layers += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1), Crop(size), nn.ReLU()]
+        layers += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1), Crop(size), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers[:-1])
 
 
