@@ -142,9 +142,8 @@ class BernoulliImage(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """sum over pixels of x ln s(l) + (1 - x) ln(1 - s(l)), [...] for x in {0, 1} that broadcasts to the logits."""
-        logits, value = torch.broadcast_tensors(self.logits, value)
-        losses = F.binary_cross_entropy_with_logits(logits, value, reduction="none")
-        return -losses.flatten(-IMAGE_DIMS).sum(-1)
+        logits, bits = torch.broadcast_tensors(self.logits.flatten(-IMAGE_DIMS), value.flatten(-IMAGE_DIMS))
+        return -F.binary_cross_entropy_with_logits(logits, bits, reduction="none").sum(-1)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws of shape [*sample_shape, ..., C, H, W]."""
