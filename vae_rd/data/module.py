@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     part: int
 
 
-BLOCK = 25  # Steps per turn of Lightning's loop, whose hooks cost a small model a tenth of every step they surround.
+BLOCK = 50  # Steps per turn of Lightning's loop, whose hooks cost a small model a tenth of every step they surround.
 
 
 class TrainBatches:
