@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from vae_rd.config import FitConfig
 from vae_rd.data import images as published
+from vae_rd.data.dataset import DataSet
 from vae_rd.data.fetch import RemoteFile
-from vae_rd.data.images import cmu_faces, mnist, omniglot, static_mnist
+from vae_rd.data.images import cmu_faces, dsprites, mnist, omniglot, static_mnist
 from vae_rd.errors import InputError
 
 ROOT = Path(os.environ.get("VAE_RD_DATA", ""))
 real = pytest.mark.skipif("VAE_RD_DATA" not in os.environ, reason="VAE_RD_DATA names no folder of data sets")
-SOURCES = (mnist, static_mnist, omniglot, cmu_faces)
+SOURCES = (mnist, static_mnist, omniglot, cmu_faces, dsprites)
 
 
 def sizes(source):
@@ -48,7 +50,7 @@ class Offline:
         raise InputError("missing")
 
 
-@pytest.mark.parametrize("source", [omniglot, cmu_faces])
+@pytest.mark.parametrize("source", [omniglot, cmu_faces, dsprites])
 def test_sets_without_a_mirror_say_where_to_put_the_file(tmp_path, source):
     fault = r"\.npz: missing, and it has no public mirror; put the file with sha256:[0-9a-f]{64} there"
     with pytest.raises(InputError, match=f"^{tmp_path / source.__name__}.*{fault}"):
@@ -104,12 +106,12 @@ def test_static_mnist_is_the_same_from_text_and_from_npz(tmp_path, monkeypatch):
 def test_real_images_are_what_a_source_promises(source):
     loaded = source(ROOT)
     assert loaded.name == source.__name__
-    assert not loaded.population
+    assert loaded.population == (source is dsprites)
     assert max(images.max() for images in loaded.images.values()) == loaded.levels - 1
     for split, images in loaded.images.items():
         assert images.dtype == torch.uint8
         assert images.is_contiguous()
-        assert images.shape[1:] == ((1, 60, 64) if source is cmu_faces else (1, 28, 28))
+        assert images.shape[1:] == {cmu_faces: (1, 60, 64), dsprites: (1, 64, 64)}.get(source, (1, 28, 28))
         for factor, classes in loaded.labels[split].items():
             assert classes.shape == (len(images),)
             assert classes.dtype == np.int64
@@ -181,3 +183,24 @@ def test_real_cmu_faces_keep_people_apart_and_grey_levels_exact():
         "expression": 4,
         "sunglasses": 2,
     }
+
+
+@real
+def test_real_dsprites_grid_has_the_entropy_of_its_fourteen_pairs():
+    source = dsprites(ROOT)
+    card, labels = DataSet(source, FitConfig(data="dsprites")).card, source.labels["train"]
+    assert card.n == {"train": 46_080, "val": 46_080, "test": 46_080}
+    assert card.shape == (1, 64, 64)
+    assert all(card.population.values())
+    assert card.params["duplicates"] == {"train": 14, "val": 14, "test": 14}
+    assert card.entropy["test"].value == pytest.approx(10.737713, abs=5e-7)
+    assert {name: len(values) for name, values in source.params["factors"].items()} == {
+        "shape": 3,
+        "scale": 6,
+        "orientation": 10,
+        "x": 16,
+        "y": 16,
+    }
+    assert len(np.unique(np.stack(list(labels.values())), axis=1).T) == 46_080
+    largest = (labels["scale"] == 5) & (labels["x"] == 0)
+    assert source.images["train"][largest].double().mean((0, 1, 2)).argmax() < 32  # x counts columns from the left.

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from vae_rd.config import FitConfig
-from vae_rd.data.base import EVAL_CHUNK, DataCard, Source, uniform_entropy
+from vae_rd.data.base import EVAL_CHUNK, DataCard, Source, group_sizes, uniform_entropy
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import EvaluationBatches, TrainBatches
 from vae_rd.data.pixels import binarised
 from vae_rd.data.sprites import sprites
 from vae_rd.errors import InputError
+from vae_rd.records import SPLITS
 
 
 def grey(n: int = 60, levels: int = 256) -> Source:
@@ -34,17 +35,17 @@ def test_entropy_of_a_uniform_draw_counts_duplicates():
     images[9] = images[3]
     counts = np.unique(images.reshape(50, -1).numpy(), axis=0, return_counts=True)[1]
     expected = -float(np.sum(counts / 50 * np.log(counts / 50)))
-    assert uniform_entropy(images).value == pytest.approx(expected, abs=1e-12)
-    assert "duplicates" in uniform_entropy(images).source
-    assert uniform_entropy(torch.arange(7, dtype=torch.uint8)[:, None]).value == pytest.approx(math.log(7))
+    found = uniform_entropy(group_sizes(images))
+    assert found.value == pytest.approx(expected, abs=1e-12)
+    assert found.source == f"ln N, {50 - len(counts)} duplicates"
 
 
-def test_dsprites_factor_grid_has_the_entropy_of_its_fourteen_pairs(shared_data):
-    with np.load(shared_data / "dsprites" / "dsprites_union_packed.npz", allow_pickle=False) as file:
-        classes, packed = file["latents_classes"], file["imgs_packed"]
-    grid = (classes[:, 2] % 4 == 0) & (classes[:, 3] % 2 == 0) & (classes[:, 4] % 2 == 0)
-    assert grid.sum() == 46_080
-    assert uniform_entropy(torch.from_numpy(packed[grid])).value == pytest.approx(10.737713, abs=5e-7)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
+def test_equal_images_are_counted_in_any_type_of_pixel(dtype):
+    images = torch.tensor([[3, 200], [3, 201], [3, 200], [0, 200], [3, 200]]).to(dtype)
+    assert sorted(group_sizes(images).tolist()) == [1, 1, 3]
+    card = DataSet(Source("npz", dict.fromkeys(SPLITS, images[:, None, None]), levels=256), FitConfig()).card
+    assert card.params["duplicates"] == {"train": 2, "val": 2, "test": 2}
 
 
 def test_population_is_its_three_splits():
@@ -139,6 +140,11 @@ def test_card_survives_the_record():
     card = DataSet(grey(), FitConfig(binarization="static", n_train=7)).card
     assert DataCard.from_json(card.to_json()) == card
     assert card.params["binarization"] == "static"
+
+
+def test_a_finite_source_has_no_fresh_examples():
+    with pytest.raises(InputError, match="--data sprites: it holds finitely many examples"):
+        DataSet(sprites(), FitConfig()).fresh(3, "any")
 
 
 def test_an_epoch_shows_every_example_once_in_an_order_of_its_own():

@@ -172,5 +172,5 @@ def _help_entry(name: str, meaning: str) -> list[str]:
     default = getattr(FitConfig(), name)
     shown = default if isinstance(default, str) else json.dumps(default)
     words = f" {{{','.join(choices(name))}}}" if choices(name) else ""
-    text = textwrap.wrap(f"{meaning}{words} (default {shown})", 88, break_on_hyphens=False)
+    text = textwrap.wrap(f"{meaning}{words} (default {shown})", 88, break_on_hyphens=False, break_long_words=False)
     return [f"  --{name:<18} {text[0]}", *(" " * 23 + line for line in text[1:])]

@@ -21,13 +21,28 @@ from omegaconf import OmegaConf
 
 from vae_rd.errors import InputError
 
-DataName = Literal["sprites", "mnist", "static_mnist", "omniglot", "cmu_faces", "npz", "image_folder"]
+DataName = Literal[
+    "sprites",
+    "mnist",
+    "static_mnist",
+    "omniglot",
+    "cmu_faces",
+    "dsprites",
+    "npz",
+    "image_folder",
+    "gaussian",
+    "sphere",
+    "toy_channel",
+    "noisy_sprites",
+]
 Binarization = Literal["none", "static", "dynamic"]
 Dequantize = Literal["none", "uniform"]
 Trunk = Literal["linear", "mlp", "conv"]
 PosteriorName = Literal["diagonal"]
 PriorName = Literal["normal"]
-LikelihoodName = Literal["bernoulli", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"]
+LikelihoodName = Literal[
+    "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
+]
 ObjectiveName = Literal["beta"]
 Schedule = Literal["constant", "cosine"]
 Precision = Literal["32", "64", "bf16"]
@@ -42,6 +57,16 @@ UNNAMED_FIELDS = frozenset(
 )
 # What may change when an interrupted run is continued.
 RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
+# Fields that only these data sets read; with another one they are refused.
+DATA_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "data_file": ("npz", "image_folder"),
+        "gaussian_eigenvalues": ("gaussian",),
+        "sphere_dim": ("sphere",),
+        "flip_probability": ("noisy_sprites",),
+    }
+)
+EIGENVALUE_RANGE = (1e-30, 1e30)  # x is drawn in single precision.
 
 
 def flag(
@@ -51,10 +76,12 @@ def flag(
     group: str,
     least: float | None = None,
     above: float | None = None,
-    most: int | None = None,
+    most: float | None = None,
 ) -> Any:
     """A config field with its help text and its range: `least` and `most` are inclusive, `above` exclusive."""
     metadata = MappingProxyType({"meaning": meaning, "group": group, "least": least, "above": above, "most": most})
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -62,14 +89,21 @@ def flag(
 class FitConfig:
     """All flags of a fit with their defaults, in the order and grouping of `--help`."""
 
-    data: DataName = flag("sprites", "data set; sprites is embedded and needs no file", group="data")
+    data: DataName = flag("sprites", "data set; sprites, and those from gaussian on, need no file", group="data")
     data_dir: str | None = flag(None, "folder of data sets [VAE_RD_DATA, else ./data]", group="data")
     data_file: str | None = flag(None, "one's own data: the .npz of npz, the folder of image_folder", group="data")
-    data_seed: int = flag(0, "seed of splits, subsets and stored binarisation", group="data", least=0, most=MOST)
+    data_seed: int = flag(0, "seed of all that makes the data", group="data", least=0, most=MOST)
+    gaussian_eigenvalues: list[float] = flag(
+        [8.0, 4.0, 2.0, 1.0, 0.5, 0.25], "variances of --data gaussian along its principal axes", group="data"
+    )
+    sphere_dim: int = flag(2, "dimension of the space of --data sphere", group="data", least=2, most=1000)
+    flip_probability: float = flag(0.05, "of a pixel of --data noisy_sprites", group="data", above=0, most=0.5)
     binarization: Binarization = flag("none", "grey pixels to {0,1}: one stored draw, or fresh each step", group="data")
     dequantize: Dequantize = flag("none", "grey pixels plus uniform noise of one bin", group="data")
-    n_train: int | None = flag(None, "training examples [null: all]", group="data", least=2)
-    n_test: int | None = flag(None, "test examples [null: all]", group="data", least=2)
+    n_train: int | None = flag(
+        None, "training examples [null: all, or fresh ones at every step where they never end]", group="data", least=2
+    )
+    n_test: int | None = flag(None, "test examples [null: all, or 100,000]", group="data", least=2)
 
     encoder: Trunk = flag("mlp", "network of q(z|x)", group="model")
     posterior: PosteriorName = flag("diagonal", "family of q(z|x)", group="model")
@@ -80,11 +114,17 @@ class FitConfig:
     latent_dim: int = flag(16, "dimensions of z", group="model", least=1)
     prior: PriorName = flag("normal", "marginal m(z)", group="model")
     likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
+    whiten: bool = flag(
+        False, "networks see pixels whitened by the training split's moments; p(x|z) stays that of x", group="model"
+    )
     likelihood_scale: float = flag(1.0, "standard deviation of --likelihood gaussian", group="model", least=1e-6)
 
     objective: ObjectiveName = flag("beta", "what is minimised: D + beta R", group="objective")
     beta: float = flag(1.0, "weight of the rate", group="objective", least=0)
-    beta_warmup: int = flag(0, "steps over which the weight grows from 0 to beta", group="objective", least=0)
+    beta_warmup: int = flag(0, "steps over which the weight goes from beta_start to beta", group="objective", least=0)
+    beta_start: float = flag(
+        0.0, "weight at the first step of warm-up; above 0 the way is geometric", group="objective", least=0
+    )
     samples: int = flag(1, "draws of z per example and training step", group="objective", least=1)
 
     batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)
@@ -199,8 +239,7 @@ def _problems(config: FitConfig) -> Iterator[str]:
         yield f"--name {config.name!r}: use up to 200 letters, digits and . _ - + = @ , and no dot in front"
     if config.data_file is None and config.data in ("npz", "image_folder"):
         yield f"--data {config.data} needs --data_file with one's own {config.data.replace('_', ' ')}"
-    if config.data_file is not None and config.data not in ("npz", "image_folder"):
-        yield f"--data_file belongs to --data npz or image_folder, not to --data {config.data}"
+    yield from _data_problems(config)
     if config.binarization != "none" and config.dequantize != "none":
         yield "--dequantize: binarised pixels have no bins to fill; leave out --dequantize or --binarization"
     if config.devices > 1 or config.num_nodes > 1 or config.strategy != "auto":
@@ -208,8 +247,27 @@ def _problems(config: FitConfig) -> Iterator[str]:
             f"--devices {config.devices} --num_nodes {config.num_nodes} --strategy {config.strategy}: "
             "this version runs on one device"
         )
+    if config.beta_start > 0 and config.beta_warmup == 0:
+        yield f"--beta_start {config.beta_start:g}: say with --beta_warmup over how many steps the weight leaves it"
+    if config.beta_start > 0 and config.beta == 0:
+        yield "--beta_start: a geometric way never reaches --beta 0; leave it out"
     if config.resume == "auto" and config.overwrite:
         yield "--overwrite removes the run that --resume auto would continue; choose one"
+
+
+def _data_problems(config: FitConfig) -> Iterator[str]:
+    """Flags of another data set, and eigenvalues that are none."""
+    default = FitConfig()
+    for name, owners in DATA_FIELDS.items():
+        if config.data not in owners and getattr(config, name) != getattr(default, name):
+            yield f"--{name} belongs to --data {' or '.join(owners)}, not to --data {config.data}"
+    low, high = EIGENVALUE_RANGE
+    values = config.gaussian_eigenvalues
+    if not (values and all(isinstance(value, int | float) and low <= value <= high for value in values)):
+        yield (
+            f"--gaussian_eigenvalues {values}: "
+            f"give one variance per dimension, each from {low:g} to {high:g}, such as [4, 1]"
+        )
 
 
 def _range_problem(name: str, value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:

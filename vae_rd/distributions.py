@@ -148,3 +148,33 @@ class BernoulliImage(Distribution):
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws of shape [*sample_shape, ..., C, H, W]."""
         return torch.bernoulli(self.mean.expand(*sample_shape, *self.logits.shape))
+
+
+class CategoricalImage(Distribution):
+    """One-hot rows over [C, H, W], independent of each other: each row is one of W categories, given logits.
+
+    Example:
+        >>> CategoricalImage(torch.zeros(5, 1, 1, 4)).log_prob(torch.eye(4)[0].reshape(1, 1, 4))[0]
+        tensor(-1.3863)
+    """
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = {}
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+        super().__init__(logits.shape[:-IMAGE_DIMS], logits.shape[-IMAGE_DIMS:], validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """Probabilities of the categories, [..., C, H, W]."""
+        return self.logits.softmax(-1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """sum over rows of ln softmax(l) at the row's 1, [...] for one-hot x that broadcasts to the logits."""
+        return (value * self.logits.log_softmax(-1)).flatten(-IMAGE_DIMS).sum(-1)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws of shape [*sample_shape, ..., C, H, W]."""
+        probabilities = self.mean.expand(*sample_shape, *self.logits.shape)
+        index = torch.multinomial(probabilities.flatten(end_dim=-2), 1)
+        return torch.zeros_like(probabilities).scatter_(-1, index.view(*probabilities.shape[:-1], 1), 1.0)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-from vae_rd.distributions import IMAGE_DIMS, BernoulliImage
+from vae_rd.distributions import IMAGE_DIMS, BernoulliImage, CategoricalImage
 from vae_rd.lazy import LazyDistribution
 
 
@@ -25,9 +25,14 @@ class Likelihood(LazyDistribution):
     params_per_value: ClassVar[int] = 1
 
     @property
-    def squared_error_weight(self) -> float | None:
-        """C in D = C * squared error + constant; None where D is no such thing, or C differs between pixels."""
+    def precision(self) -> Tensor | float | None:
+        """1 / scale^2 where p(x|z) is a Gaussian around the trunk's output of one scale for all x and z; else None."""
         return None
+
+    @property
+    def squared_error_weight(self) -> float | None:
+        """C = 1 / (2 scale^2) in D = C * squared error + constant; None where D is no such thing."""
+        return None if self.precision is None else torch.as_tensor(self.precision).detach().item() / 2
 
 
 class BernoulliLikelihood(Likelihood):
@@ -38,6 +43,14 @@ class BernoulliLikelihood(Likelihood):
         return BernoulliImage(context)
 
 
+class CategoricalLikelihood(Likelihood):
+    """Independent one-hot rows, such as a single variable of W categories; the trunk gives logits."""
+
+    def forward(self, context: Tensor) -> CategoricalImage:
+        """Logits [..., C, H, W] to a distribution over one-hot rows."""
+        return CategoricalImage(context)
+
+
 class GaussianLikelihood(Likelihood):
     """N(mean(z), scale^2) per pixel with a fixed scale."""
 
@@ -46,9 +59,9 @@ class GaussianLikelihood(Likelihood):
         self.scale = scale
 
     @property
-    def squared_error_weight(self) -> float:
-        """C = 1 / (2 scale^2)."""
-        return 1 / (2 * self.scale**2)
+    def precision(self) -> float:
+        """1 / scale^2."""
+        return self.scale**-2
 
     def forward(self, context: Tensor) -> Independent:
         """Means [..., C, H, W] to a Gaussian image distribution."""
@@ -63,9 +76,9 @@ class SharedGaussianLikelihood(Likelihood):
         self.log_scale = nn.Parameter(torch.zeros(()))
 
     @property
-    def squared_error_weight(self) -> float:
-        """C = 1 / (2 scale^2) at the present scale."""
-        return 0.5 * (-2 * self.log_scale).exp().item()
+    def precision(self) -> Tensor:
+        """1 / scale^2 at the present scale, [], differentiable."""
+        return (-2 * self.log_scale).exp()
 
     def forward(self, context: Tensor) -> Independent:
         """Means [..., C, H, W] to a Gaussian image distribution."""
@@ -110,9 +123,9 @@ class OptimalGaussianLikelihood(Likelihood):
         return torch.where(self.weight > 0, variance, torch.ones_like(variance)).sqrt()
 
     @property
-    def squared_error_weight(self) -> float:
-        """C = 1 / (2 scale^2) at the scale used in evaluation."""
-        return 1 / (2 * self.scale.item() ** 2)
+    def precision(self) -> Tensor | None:
+        """1 / scale^2 at the scale used in evaluation, []; None in training, where the scale is that of the draws."""
+        return None if self.training else self.scale**-2
 
     def forward(self, context: Tensor) -> Distribution:
         """Means [..., C, H, W] to a Gaussian image distribution."""

@@ -1,23 +1,26 @@
 """What a data set is: a card that states its facts, raw pixels of three splits, and how pixels become x.
 
-A source (`vae_rd.data.sprites`, `images`, `files`) only reads `Source`: integer or real pixels as they are stored.
-`DataSet` adds what the flags ask for - subsets, binarisation, dequantisation - and says so on the `DataCard`.
+A finite source (`vae_rd.data.sprites`, `images`, `files`) only reads `Source`: integer or real pixels as they are
+stored. One without end (`synthetic`, `noisy_sprites`) is an `UnlimitedSource`: a way to draw such pixels. `DataSet`
+adds what the flags ask for - subsets, binarisation, dequantisation - and says so on the `DataCard`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vae_rd.records import SPLITS
 from vae_rd.seeding import generator
+from vae_rd.theory.discrete import duplicates_entropy
 
-Support = Literal["binary", "grey", "real"]
+Support = Literal["binary", "one_hot", "grey", "real"]
+FRESH_STEPS = 100  # Optimiser steps of an epoch where every batch is drawn afresh.
 EVAL_CHUNK = 500  # Evaluation noise belongs to these fixed index chunks, whatever the batch size or process count.
 
 
@@ -54,16 +57,58 @@ class Source:
 
 
 @dataclass(frozen=True)
+class UnlimitedSource:
+    """Independent draws of pixels, as many as anyone asks for, from a distribution of known entropy.
+
+    Attributes:
+        name: the word of `--data`.
+        support: "binary" or "one_hot" for uint8 pixels of 0 and 1, "real" for float32 ones.
+        rows: (n, noise, *tables) -> pixels [n, C, H, W] on the device of the noise, which the tables are on too.
+        tables: constants of `rows`.
+        entropy: of one draw.
+        params: facts worth recording.
+
+    Example:
+        >>> coins = UnlimitedSource(
+        ...     "coins",
+        ...     "binary",
+        ...     lambda n, noise: torch.randint(2, (n, 1, 1, 4), generator=noise, dtype=torch.uint8),
+        ...     entropy=Entropy(2.7726, 0.0, "exact"),
+        ... )
+        >>> coins.draw(3, torch.Generator().manual_seed(0)).shape
+        torch.Size([3, 1, 1, 4])
+    """
+
+    name: str
+    support: Literal["binary", "one_hot", "real"]
+    rows: Callable[..., Tensor]
+    tables: tuple[Tensor, ...] = ()
+    entropy: Entropy = Entropy()
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def draw(self, n: int, noise: torch.Generator) -> Tensor:
+        """Pixels of n independent draws, [n, C, H, W]."""
+        return self.rows(n, noise, *self.tables)
+
+    def to(self, device: torch.device) -> UnlimitedSource:
+        """The same source, drawing on another device."""
+        return replace(self, tables=tuple(table.to(device) for table in self.tables))
+
+
+@dataclass(frozen=True)
 class DataCard:
     """The facts of a data set that its numbers depend on.
 
     Attributes:
-        n: examples per split.
+        n: examples per split; of a training split that is fresh at every step, those it is evaluated on.
         shape: [C, H, W].
-        support: values of x: {0, 1}, one of finitely many grey values, or the real line.
+        support: values of x: {0, 1}, rows of one 1 among 0s, one of finitely many grey values, or the real line.
         population: per split, whether it is the whole source (then only z is random in an estimate).
         pixel_scale: the density scale of grey x, such as "(k + u) / 256"; None for binary x.
         entropy: per split.
+        params: facts of the source, and flags that shaped the data.
+        unlimited: per split, whether it is an independent sample of a source without end. For "train" that means
+            fresh batches: a stored training sample is a finite source of its own.
     """
 
     name: str
@@ -74,6 +119,11 @@ class DataCard:
     pixel_scale: str | None
     entropy: Mapping[str, Entropy]
     params: Mapping[str, Any]
+    unlimited: Mapping[str, bool] = field(default_factory=lambda: dict.fromkeys(SPLITS, False))
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Whole batches of a stored training split, or FRESH_STEPS where every batch is fresh."""
+        return FRESH_STEPS if self.unlimited["train"] else self.n["train"] // batch_size
 
     def to_json(self) -> dict[str, Any]:
         """The card as the `data` entry of record.json."""
@@ -87,25 +137,36 @@ class DataCard:
         return cls(**{**content, "shape": (channels, height, width), "entropy": entropy})
 
 
-def uniform_entropy(images: Tensor) -> Entropy:
-    """Exact entropy of a uniform draw over rows of which some may coincide.
-
-        H = ln N - (1/N) sum over groups of equal rows of g ln g
+def group_sizes(images: Tensor) -> np.ndarray:
+    """How many images stand in each group of equal ones.
 
     Args:
-        images: [N, ...] uint8.
+        images: [N, ...], uint8 or float.
 
     Example:
-        >>> round(uniform_entropy(torch.tensor([[0], [1], [2], [2]], dtype=torch.uint8)).value, 6)
-        1.039721
+        >>> group_sizes(torch.tensor([[0], [1], [2], [2]], dtype=torch.uint8)).tolist()
+        [1, 1, 2]
     """
     rows = images.reshape(len(images), -1).numpy()
-    packed = np.ascontiguousarray(np.packbits(rows, axis=1) if rows.max(initial=0) <= 1 else rows)
-    _, counts = np.unique(packed.view(np.dtype((np.void, packed.shape[1]))), return_counts=True)
-    n = len(images)
-    value = math.log(n) - float(np.sum(counts * np.log(counts))) / n
-    distinct = len(counts) == n
-    return Entropy(value, 0.0, "exact", "discrete", "ln N" if distinct else f"ln N, {n - len(counts)} duplicates")
+    is_bits = rows.dtype == np.uint8 and rows.max(initial=0) <= 1
+    packed = np.ascontiguousarray(np.packbits(rows, axis=1) if is_bits else rows)
+    _, counts = np.unique(packed.view(np.dtype((np.void, packed.itemsize * packed.shape[1]))), return_counts=True)
+    return counts
+
+
+def uniform_entropy(sizes: np.ndarray) -> Entropy:
+    """Exact entropy of a uniform draw over images of which some may coincide.
+
+    Args:
+        sizes: the g, from `group_sizes`.
+
+    Example:
+        >>> round(uniform_entropy(np.array([1, 1, 2])).value, 6)
+        1.039721
+    """
+    duplicates = int((sizes - 1).sum())
+    source = f"ln N, {duplicates} duplicates" if duplicates else "ln N"
+    return Entropy(duplicates_entropy(sizes), 0.0, "exact", "discrete", source)
 
 
 def subset(n: int, size: int, *key: int | str) -> Tensor:

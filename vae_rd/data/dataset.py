@@ -10,11 +10,22 @@ import torch
 from torch import Tensor
 
 from vae_rd.config import FitConfig
-from vae_rd.data.base import EVAL_CHUNK, DataCard, Entropy, Source, subset, uniform_entropy
+from vae_rd.data.base import (
+    EVAL_CHUNK,
+    DataCard,
+    Entropy,
+    Source,
+    UnlimitedSource,
+    group_sizes,
+    subset,
+    uniform_entropy,
+)
 from vae_rd.data.pixels import PixelModel, binarised, pixel_model
 from vae_rd.errors import InputError
 from vae_rd.records import SPLITS
 from vae_rd.seeding import generator
+
+DRAWN = {"train": 10_000, "val": 10_000, "test": 100_000}  # Examples that stand for an unlimited source by default.
 
 
 class DataSet:
@@ -22,7 +33,9 @@ class DataSet:
 
     Pixels stay as stored (bytes where they are counts) and become floating point a batch at a time. Where x is random
     given the pixels (dynamic binarisation, dequantisation), training draws it afresh, and evaluation uses one draw
-    that depends on `data_seed`, the split and a fixed chunk of indices only.
+    that depends on `data_seed`, the split and a fixed chunk of indices only. Of an unlimited source, val and test hold
+    draws that depend on `data_seed` alone; so does train where --n_train asks for stored ones, else batches are fresh
+    and train holds other draws, to evaluate on.
 
     Attributes:
         card: the facts, as recorded.
@@ -39,14 +52,19 @@ class DataSet:
         tensor([0., 1.])
     """
 
-    def __init__(self, source: Source, config: FitConfig) -> None:
+    def __init__(self, source: Source | UnlimitedSource, config: FitConfig) -> None:
         self.data_seed = config.data_seed
         self.model: PixelModel = pixel_model(source, config)
+        self.labels: dict[str, Mapping[str, np.ndarray]] = {split: {} for split in SPLITS}
+        self._unlimited = source if isinstance(source, UnlimitedSource) else None
+        if isinstance(source, UnlimitedSource):
+            self.pixels = _drawn(source, config)
+            self.card = _card(source, config, self.pixels, self.model)
+            return
         if config.binarization == "static":
             source = binarised(source, config.data_seed)
             self.model = pixel_model(source, FitConfig())
-        self.pixels: dict[str, Tensor] = {}
-        self.labels: dict[str, Mapping[str, np.ndarray]] = {}
+        self.pixels = {}
         for split in SPLITS:
             self.pixels[split], self.labels[split] = _chosen(source, split, config)
         self.card = _card(source, config, self.pixels, self.model)
@@ -55,6 +73,23 @@ class DataSet:
         """Move all pixels to the training device, once."""
         moved = {id(pixels): pixels.to(device) for pixels in self.pixels.values()}
         self.pixels = {split: moved[id(pixels)] for split, pixels in self.pixels.items()}
+        self._unlimited = self._unlimited and self._unlimited.to(device)
+
+    def fresh(self, n: int, *key: int | str) -> Tensor:
+        """n new independent x of an unlimited source, [n, C, H, W]: a function of data_seed, the key and the device.
+
+        Raises:
+            InputError: when the source is finite.
+
+        Example:
+            >>> data = DataSet(UnlimitedSource("noise", "real", lambda n, noise: torch.rand(n, 1, 1, 2)), FitConfig())
+            >>> data.fresh(3, "dual", 0).shape
+            torch.Size([3, 1, 1, 2])
+        """
+        if self._unlimited is None:
+            raise InputError(f"--data {self.card.name}: it holds finitely many examples, so there are no fresh ones")
+        noise = generator(self.pixels["train"].device, self.data_seed, "fresh", *key)
+        return self.model.draw(self._unlimited.draw(n, noise), noise)
 
     def chunks(self, split: str) -> int:
         """How many fixed evaluation chunks a split has."""
@@ -66,6 +101,18 @@ class DataSet:
         noise = generator("cpu", self.data_seed, "pixels", split, chunk)
         where = "cpu" if self.model.is_random else pixels.device
         return self.model.draw(pixels.to(where), noise).to(pixels.device)
+
+
+def _drawn(source: UnlimitedSource, config: FitConfig) -> dict[str, Tensor]:
+    """Stored draws of an unlimited source, fixed by data_seed; "train" only evaluates where batches are fresh."""
+    asked = {"train": config.n_train, "val": None, "test": config.n_test}
+    try:
+        return {
+            split: source.draw(size or DRAWN[split], generator("cpu", config.data_seed, "draws", split))
+            for split, size in asked.items()
+        }
+    except (RuntimeError, MemoryError):
+        raise InputError(f"--n_train {config.n_train} --n_test {config.n_test}: too large for memory") from None
 
 
 def _chosen(source: Source, split: str, config: FitConfig) -> tuple[Tensor, Mapping[str, np.ndarray]]:
@@ -81,9 +128,14 @@ def _chosen(source: Source, split: str, config: FitConfig) -> tuple[Tensor, Mapp
     return images[index], {name: values[index.numpy()] for name, values in labels.items()}
 
 
-def _card(source: Source, config: FitConfig, pixels: Mapping[str, Tensor], model: PixelModel) -> DataCard:
-    cut = {"train": config.n_train is not None, "test": config.n_test is not None}
-    population = {split: source.population and not cut.get(split, False) for split in SPLITS}
+def _card(
+    source: Source | UnlimitedSource, config: FitConfig, pixels: Mapping[str, Tensor], model: PixelModel
+) -> DataCard:
+    cut = {"train": config.n_train is not None, "val": False, "test": config.n_test is not None}
+    endless, whole = isinstance(source, UnlimitedSource), isinstance(source, Source) and source.population
+    unlimited = {split: endless and not (split == "train" and cut["train"]) for split in SPLITS}
+    population = {split: whole and not cut[split] for split in SPLITS}
+    sizes = {split: group_sizes(pixels[split]) for split in SPLITS if not unlimited[split]}
     asked = {
         name: getattr(config, name)
         for name in ("data_seed", "binarization", "dequantize", "n_train", "n_test")
@@ -96,21 +148,29 @@ def _card(source: Source, config: FitConfig, pixels: Mapping[str, Tensor], model
         support=model.support,
         population=population,
         pixel_scale=model.scale,
-        entropy=_entropies(source, pixels, model, population),
-        params={**source.params, **asked},
+        entropy=_entropies(source, model, sizes),
+        params={**source.params, **asked, "duplicates": {split: int((g - 1).sum()) for split, g in sizes.items()}},
+        unlimited=unlimited,
     )
 
 
 def _entropies(
-    source: Source, pixels: Mapping[str, Tensor], model: PixelModel, population: Mapping[str, bool]
+    source: Source | UnlimitedSource, model: PixelModel, sizes: Mapping[str, np.ndarray]
 ) -> dict[str, Entropy]:
-    """H of each split's own source: known for a population, and for a training split as a finite source of its own."""
-    if model.support != "binary":
-        return dict.fromkeys(SPLITS, Entropy(measure="differential"))
-    if model.is_random:
-        return dict.fromkeys(SPLITS, Entropy())
-    own = uniform_entropy(pixels["train"])
-    if not source.population:
-        return {"train": own, "val": Entropy(), "test": Entropy()}
-    whole = own if population["train"] else uniform_entropy(source.images["train"])
+    """H of each split's own source: known for a population or a law, and for a stored training split as finite source.
+
+    Args:
+        source: as the flags have left it.
+        model: how its pixels become x.
+        sizes: of the groups of equal images, for the splits that are finite.
+    """
+    discrete = model.support in ("binary", "one_hot")
+    unknown = Entropy(measure="discrete" if discrete else "differential")
+    own = uniform_entropy(sizes["train"]) if discrete and not model.is_random and "train" in sizes else unknown
+    if isinstance(source, UnlimitedSource):
+        law = source.entropy
+        return {"train": own if "train" in sizes else law, "val": law, "test": law}
+    if not source.population or model.is_random:
+        return {"train": own, "val": unknown, "test": unknown}
+    whole = uniform_entropy(sizes["val"])
     return {"train": own, "val": whole, "test": whole}

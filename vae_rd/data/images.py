@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ STATIC_MNIST_NPZ = RemoteFile(
     "binarized_mnist_fixed.npz", "sha256:7a049ae3a0d88e964af4b41bbdb14e4303595e1c5de65f8bd2455cdcebb3514b"
 )
 OMNIGLOT = RemoteFile("omniglot.npz", "sha256:e8d5383365aea974c163b7cdc769f85bd17c8f1608051eb19373d768e99d59f7")
+DSPRITES = RemoteFile(
+    "dsprites_union_packed.npz", "sha256:df7c89a6f4d21aea2eaac3bf1369ac97907157ee08f6c28b1dd30ce113e751fc"
+)
 CMU_FACES = RemoteFile(
     "cmu_faces_half_clean.npz", "sha256:94a7d6d219b5bb78a55780ff94e01d59bf702b32616e82722de2178e295537bb"
 )
@@ -121,6 +125,31 @@ def omniglot(root: Path) -> Source:
         },
         params=_facts([OMNIGLOT], "evaluation alphabets test; drawers 19 and 20 of the background ones validate"),
     )
+
+
+def dsprites(root: Path) -> Source:
+    """The grid of 3 shapes, 6 scales, 10 orientations and 16 x 16 places in dSprites (Matthey et al., 2017), 64 x 64.
+
+    A population: 46,080 equally probable factor combinations, of which 14 pairs look the same, so H = 10.737713. In
+    the file the grid is where the class of orientation is a multiple of 4 and those of x and y are even. Factors:
+    shape, scale, orientation (radians), x and y.
+
+    Raises:
+        InputError: when `<root>/dsprites/dsprites_union_packed.npz`, which has no public mirror, is missing or another
+            file.
+    """
+    names = ("imgs_packed", "latents_classes", "latents_values")
+    packed, classes, values = read_npz(fetch(root / "dsprites", DSPRITES), required=names).values()
+    grid = (classes[:, 2] % 4 == 0) & (classes[:, 3] % 2 == 0) & (classes[:, 4] % 2 == 0)
+    source = split_source(
+        "dsprites",
+        np.unpackbits(packed[grid], axis=1).reshape(-1, 64, 64),
+        where={"train": slice(None)},
+        levels=2,
+        factors=dict(zip(("shape", "scale", "orientation", "x", "y"), values[grid].T, strict=True)),
+        params=_facts([DSPRITES], "the whole grid is every split"),
+    )
+    return replace(source, population=True)
 
 
 def cmu_faces(root: Path) -> Source:

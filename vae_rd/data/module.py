@@ -25,10 +25,11 @@ BLOCK = 50  # Steps per turn of Lightning's loop, whose hooks cost a small model
 
 
 class TrainBatches:
-    """Shuffled batches of one epoch, in blocks of BLOCK; each process indexes its own rows of the global batch.
+    """Shuffled or fresh batches of one epoch, in blocks of BLOCK; each process takes its own rows of the global batch.
 
-    The order is a function of (seed, epoch) and the pixel noise of (seed, epoch, step). The examples that do not fill
-    a last batch sit this epoch out: every step then averages over the same number of examples on every process.
+    The order of stored examples is a function of (seed, epoch), their pixel noise of (seed, epoch, step), and so is a
+    fresh batch. The examples that do not fill a last batch sit this epoch out: every step then averages over the same
+    number of examples on every process.
     """
 
     def __init__(
@@ -40,16 +41,21 @@ class TrainBatches:
     @property
     def steps(self) -> int:
         """Batches an epoch."""
-        return len(self.data.pixels["train"]) // self.batch_size
+        return self.data.card.steps_per_epoch(self.batch_size)
 
     def __len__(self) -> int:
         return -(-self.steps // BLOCK)
 
     def __iter__(self) -> Iterator[Iterator[Batch]]:
-        batches = self._batches()
+        batches = self._fresh() if self.data.card.unlimited["train"] else self._shuffled()
         return (islice(batches, BLOCK) for _ in range(len(self)))
 
-    def _batches(self) -> Iterator[Batch]:
+    def _fresh(self) -> Iterator[Batch]:
+        for step in range(self.steps):
+            x = self.data.fresh(self.batch_size, "training", self.seed, self.epoch(), step)
+            yield Batch(x[self.rows], step)
+
+    def _shuffled(self) -> Iterator[Batch]:
         pixels, epoch = self.data.pixels["train"], self.epoch()
         order = torch.randperm(len(pixels), generator=generator("cpu", self.seed, "shuffle", epoch)).to(pixels.device)
         model, noise = self.data.model, generator(pixels.device, self.seed, "pixels", epoch)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.config import FitConfig
-from vae_rd.data.base import Source, Support
+from vae_rd.data.base import Source, Support, UnlimitedSource
 from vae_rd.errors import InputError
 from vae_rd.seeding import generator
 
@@ -33,13 +33,14 @@ class PixelModel(ABC):
         """Stored pixels [B, C, H, W] to float x of the same shape; `noise` lives on the pixels' device."""
 
 
-class BinaryPixels(PixelModel):
-    """x = k for k in {0, 1}."""
+class PlainPixels(PixelModel):
+    """x = the stored value."""
 
-    support = "binary"
+    def __init__(self, support: Support) -> None:
+        self.support = support
 
     def draw(self, pixels: Tensor, noise: torch.Generator) -> Tensor:
-        """The bits as floats."""
+        """The values in the working precision."""
         return pixels.to(torch.get_default_dtype())
 
 
@@ -91,20 +92,6 @@ class DequantisedPixels(PixelModel):
         return (pixels + u).to(torch.get_default_dtype()) / self.levels
 
 
-class RealPixels(PixelModel):
-    """x as it stands in the file; values that keep repeating are a grid, whatever its steps are."""
-
-    SAMPLE, REPEATS = 100_000, 20  # A continuous source shows every value about once.
-
-    def __init__(self, pixels: Tensor) -> None:
-        sample = pixels.flatten()[: self.SAMPLE]
-        self.support: Support = "grey" if len(sample.unique()) * self.REPEATS < len(sample) else "real"
-
-    def draw(self, pixels: Tensor, noise: torch.Generator) -> Tensor:
-        """The values in the working precision."""
-        return pixels.to(torch.get_default_dtype())
-
-
 def bernoulli_bits(pixels: Tensor, levels: int, noise: torch.Generator) -> Tensor:
     """Bits with P(1) = k / (levels - 1) exactly: a uniform integer below levels - 1 is smaller than k that often.
 
@@ -117,22 +104,37 @@ def bernoulli_bits(pixels: Tensor, levels: int, noise: torch.Generator) -> Tenso
     return (drawn < pixels).to(torch.uint8)
 
 
-def pixel_model(source: Source, config: FitConfig) -> PixelModel:
+def pixel_model(source: Source | UnlimitedSource, config: FitConfig) -> PixelModel:
     """The way to x that the flags ask for.
 
     Raises:
         InputError: for --binarization or --dequantize on pixels that are not grey.
     """
-    levels = source.levels
-    if levels is None or levels == 2:
-        for name in ("binarization", "dequantize"):
-            if (asked := getattr(config, name)) != "none":
-                kind = "real-valued" if levels is None else "binary"
-                raise InputError(f"--{name} {asked}: the pixels of --data {source.name} are {kind}; leave it out")
-        return RealPixels(source.images["train"]) if levels is None else BinaryPixels()
-    if config.binarization == "dynamic":
-        return DynamicBinaryPixels(levels)
-    return DequantisedPixels(levels) if config.dequantize == "uniform" else GreyPixels(levels)
+    if isinstance(source, Source) and source.levels is not None and source.levels != 2:
+        if config.binarization == "dynamic":
+            return DynamicBinaryPixels(source.levels)
+        return DequantisedPixels(source.levels) if config.dequantize == "uniform" else GreyPixels(source.levels)
+    support = _plain_support(source)
+    for name in ("binarization", "dequantize"):
+        if (asked := getattr(config, name)) != "none":
+            kind = "binary" if support in ("binary", "one_hot") else "real-valued"
+            raise InputError(f"--{name} {asked}: the pixels of --data {source.name} are {kind}; leave it out")
+    return PlainPixels(support)
+
+
+def _plain_support(source: Source | UnlimitedSource) -> Support:
+    """The support of x where x is what is stored."""
+    if isinstance(source, UnlimitedSource):
+        return source.support
+    if source.levels is not None:
+        return "binary"
+    return "grey" if _keeps_repeating(source.images["train"]) else "real"
+
+
+def _keeps_repeating(pixels: Tensor, *, size: int = 100_000, repeats: int = 20) -> bool:
+    """Whether real values are a grid, whatever its steps are: a continuous source shows every value about once."""
+    sample = pixels.flatten()[:size]
+    return len(sample.unique()) * repeats < len(sample)
 
 
 def binarised(source: Source, seed: int) -> Source:
