@@ -67,6 +67,27 @@ def pairwise_log_density(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
     return torch.addmm(constant, z, (mu * precision).T).addmm_(z.square(), precision.T, alpha=-0.5)
 
 
+def own_and_others(table: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """ln q(z_i|x_i) and ln sum_{j != i} q(z_i|x_j) from a table of ln q(z_i|x_j), which it overwrites.
+
+    Apart, because removing the own term from the whole sum afterwards would cancel where it dominates.
+
+    Args:
+        table: [M, N] nats.
+        index: the column of each row's own example, [M].
+
+    Returns:
+        two [M] vectors.
+
+    Example:
+        >>> own, others = own_and_others(torch.tensor([[-5.0, 1.0, 1.0]]), torch.tensor([0]))
+        >>> own.item(), round(others.item(), 4)
+        (-5.0, 1.6931)
+    """
+    own = table.gather(1, index[:, None]).squeeze(1)
+    return own, table.scatter_(1, index[:, None], -math.inf).logsumexp(1)
+
+
 def _one_draw(z: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     """The two [N] vectors of `TwoSided` for one draw per example, [N, D]."""
     n = len(z)
@@ -74,7 +95,6 @@ def _one_draw(z: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     own, log_others = z.new_empty(n), z.new_empty(n)
     for index in torch.arange(n, device=z.device).split(rows):
         table = pairwise_log_density(z[index], mu, sigma)
-        own[index] = table.gather(1, index[:, None]).squeeze(1)
-        log_others[index] = table.scatter_(1, index[:, None], -math.inf).logsumexp(1)
+        own[index], log_others[index] = own_and_others(table, index)
     log_all = torch.logaddexp(log_others, own)
     return own - log_all + math.log(n), own - log_others + math.log(max(n - 1, 1))

@@ -34,3 +34,28 @@ def mean_and_stderr(values: Tensor, *, population: bool) -> tuple[float, float]:
     else:
         variance = values.mean(0).var().item() / n if n > 1 else math.nan
     return values.mean().item(), math.sqrt(variance)
+
+
+def mean_and_stderr_of_estimates(values: Tensor, variances: Tensor, *, population: bool) -> tuple[float, float]:
+    """Mean over examples, each known up to a variance of its own, with its standard error.
+
+        population:  se^2 = (1/N^2) sum_n variance_n               sample:  se^2 = var_n(values) / N
+
+    A sample's spread holds the examples' own variances already.
+
+    Args:
+        values: one estimate per example, [N].
+        variances: over the draws behind each estimate, [N].
+        population: whether the examples are the whole source.
+
+    Returns:
+        mean and standard error; the latter is nan for a sample of one.
+
+    Example:
+        >>> import torch
+        >>> mean_and_stderr_of_estimates(torch.tensor([1.0, 3.0]), torch.tensor([0.5, 0.5]), population=True)
+        (2.0, 0.5)
+    """
+    if not population:
+        return mean_and_stderr(values[None], population=False)
+    return values.double().mean().item(), math.sqrt(variances.double().sum().item()) / len(values)
