@@ -18,14 +18,17 @@ from torch import nn
 
 from vae_rd.callbacks.folder import CheckpointKeeper, HistoryWriter, StagedCheckpointIO
 from vae_rd.config import FitConfig, data_root
-from vae_rd.data.base import DataCard, Source
+from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.files import image_folder, npz
-from vae_rd.data.images import cmu_faces, mnist, omniglot, static_mnist
+from vae_rd.data.images import cmu_faces, dsprites, mnist, omniglot, static_mnist
+from vae_rd.data.noisy_sprites import noisy_sprites
 from vae_rd.data.sprites import sprites
+from vae_rd.data.synthetic import gaussian, sphere, toy_channel
 from vae_rd.errors import InputError
 from vae_rd.likelihoods import (
     BernoulliLikelihood,
+    CategoricalLikelihood,
     GaussianLikelihood,
     Likelihood,
     OptimalGaussianLikelihood,
@@ -43,14 +46,20 @@ from vae_rd.nn.trunks import (
     mlp_decoder,
     mlp_encoder,
 )
+from vae_rd.nn.whitening import Colour, Whiten
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.posteriors import DiagonalPosterior
 from vae_rd.priors import StandardNormalPrior
 
-SOURCES: Mapping[str, Callable[[FitConfig], Source]] = MappingProxyType(
+SOURCES: Mapping[str, Callable[[FitConfig], Source | UnlimitedSource]] = MappingProxyType(
     {
         "sprites": lambda c: sprites(),
+        "gaussian": lambda c: gaussian(c.gaussian_eigenvalues, data_seed=c.data_seed),
+        "sphere": lambda c: sphere(c.sphere_dim),
+        "toy_channel": lambda c: toy_channel(),
+        "noisy_sprites": lambda c: noisy_sprites(c.flip_probability),
+        "dsprites": lambda c: dsprites(Path(data_root(c))),
         "mnist": lambda c: mnist(Path(data_root(c))),
         "static_mnist": lambda c: static_mnist(Path(data_root(c))),
         "omniglot": lambda c: omniglot(Path(data_root(c))),
@@ -71,6 +80,7 @@ PRIORS: Mapping[str, Callable[[int], StandardNormalPrior]] = MappingProxyType({"
 LIKELIHOODS: Mapping[str, Callable[[FitConfig], Likelihood]] = MappingProxyType(
     {
         "bernoulli": lambda c: BernoulliLikelihood(),
+        "categorical": lambda c: CategoricalLikelihood(),
         "gaussian": lambda c: GaussianLikelihood(c.likelihood_scale),
         "gaussian_shared": lambda c: SharedGaussianLikelihood(),
         "gaussian_pixel": lambda c: PixelGaussianLikelihood(),
@@ -78,8 +88,9 @@ LIKELIHOODS: Mapping[str, Callable[[FitConfig], Likelihood]] = MappingProxyType(
     }
 )
 OBJECTIVES: Mapping[str, Callable[[FitConfig], Objective]] = MappingProxyType(
-    {"beta": lambda c: BetaObjective(c.beta, warmup=c.beta_warmup)}
+    {"beta": lambda c: BetaObjective(c.beta, warmup=c.beta_warmup, start=c.beta_start)}
 )
+WHITENABLE = ("gaussian", "gaussian_shared", "gaussian_optimal")  # Those whose decoders write one mean per value.
 PRECISIONS: Mapping[str, Literal["32-true", "64-true", "bf16-mixed"]] = MappingProxyType(
     {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed"}
 )
@@ -117,6 +128,10 @@ def _initialised(config: FitConfig, card: DataCard) -> VAE:
             _hidden(config, config.decoder),
             latent_dim=config.latent_dim,
         )
+        if config.whiten:
+            values = math.prod(card.shape)
+            encoder = EncoderTrunk(Whiten(values), *encoder, features=encoder.features)
+            decoder = nn.Sequential(decoder, Colour(values))
         return VAE(
             encoder=Encoder(encoder, POSTERIORS[config.posterior](encoder.features, config.latent_dim)),
             decoder=Decoder(decoder, likelihood),
@@ -127,7 +142,15 @@ def _initialised(config: FitConfig, card: DataCard) -> VAE:
 
 def check_likelihood(config: FitConfig, card: DataCard) -> None:
     """Refuse a likelihood whose distortion would not be one: a wrong support, or a density that diverges."""
+    if (config.likelihood == "categorical") != (card.support == "one_hot"):
+        fault, choice = ("rows of one 1", "categorical") if card.support == "one_hot" else ("not one-hot", "another")
+        raise InputError(f"--likelihood {config.likelihood}: x of --data {card.name} is {fault}; choose {choice}")
     is_bernoulli = config.likelihood == "bernoulli"
+    if config.whiten and config.likelihood not in WHITENABLE:
+        raise InputError(
+            f"--whiten: the decoder of --likelihood {config.likelihood} does not write means of pixels; "
+            f"choose one of {', '.join(WHITENABLE)}"
+        )
     if is_bernoulli and card.support == "grey":
         raise InputError(
             f"--likelihood bernoulli: the pixels of --data {card.name} are grey; "
@@ -174,9 +197,9 @@ def steps_of(config: FitConfig, card: DataCard) -> int:
     Raises:
         InputError: when one batch is more than the training split, or no validation would come after warm-up.
     """
-    if config.batch_size > card.n["train"]:
+    an_epoch = card.steps_per_epoch(config.batch_size)
+    if an_epoch == 0:
         raise InputError(f"--batch_size {config.batch_size}: the training split has {card.n['train']} examples")
-    an_epoch = card.n["train"] // config.batch_size
     steps = min(config.max_epochs * an_epoch, config.max_steps or math.inf)
     validated_epochs = math.ceil(steps / an_epoch) // config.val_every * config.val_every
     if not 0 < max(1, config.beta_warmup) <= min(validated_epochs * an_epoch, steps):

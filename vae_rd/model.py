@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from vae_rd.distributions import Reparameterised, at_least_single
+from vae_rd.distributions import DiagonalNormal, Reparameterised, at_least_single
 from vae_rd.lazy import LazyDistribution
 from vae_rd.likelihoods import Likelihood
+from vae_rd.nn.trunks import is_affine
 from vae_rd.terms import Terms
 
 
@@ -31,11 +33,33 @@ class Decoder(LazyDistribution):
     def __init__(self, trunk: nn.Module, likelihood: Likelihood) -> None:
         super().__init__()
         self.trunk, self.likelihood = trunk, likelihood
+        self.is_affine = is_affine(trunk)
 
     def forward(self, context: Tensor) -> Distribution:
         """Latents [..., D] to p(x|z) of batch shape [...]."""
         params = at_least_single(self.trunk(context.flatten(end_dim=-2)))
         return self.likelihood(params.unflatten(0, context.shape[:-1]))
+
+    def expected_log_prob(self, value: Tensor, context: Distribution) -> Tensor | None:
+        """E_q ln p(x|z) for an affine trunk W z + b and a Gaussian of one scale s, where ln p is quadratic in z:
+
+            ln p(x|E z) - sum_d Var(z_d) |w_d|^2 / (2 s^2)
+
+        Args:
+            value: x, [B, C, H, W].
+            context: q(z|x) of batch shape [B].
+
+        Returns:
+            [B], or None for any other trunk, likelihood or posterior.
+        """
+        precision = self.likelihood.precision
+        if precision is None or not (self.is_affine and isinstance(context, DiagonalNormal)):
+            return None
+        latent_dim = context.mean.shape[-1]
+        corners = torch.cat([torch.zeros_like(context.mean[:1]), torch.eye(latent_dim).to(context.mean)])
+        offset, ends = self.trunk(corners).flatten(1).split([1, latent_dim])
+        spread = context.variance @ (ends - offset).square().sum(1)
+        return self(context.mean).log_prob(value) - 0.5 * precision * spread
 
 
 class VAE(nn.Module):
@@ -81,4 +105,11 @@ class VAE(nn.Module):
         """
         posterior = cast(Reparameterised, self.encoder(x))
         z = posterior.from_noise(eps)
-        return Terms(x=x, z=z, posterior=posterior, likelihood=self.decoder(z), prior=self.prior())
+        return Terms(
+            x=x,
+            z=z,
+            posterior=posterior,
+            likelihood=self.decoder(z),
+            prior=self.prior(),
+            expectation=lambda: self.decoder.expected_log_prob(x, posterior),
+        )

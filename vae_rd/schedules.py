@@ -15,6 +15,16 @@ def linear_warmup(step: int, *, steps: int) -> float:
     return 1.0 if step >= steps else step / steps
 
 
+def geometric_path(step: int, *, start: float, end: float, steps: int) -> float:
+    """Go from `start` at step 0 to `end` at `steps` by a constant factor a step, then stay.
+
+    Example:
+        >>> [geometric_path(s, start=100.0, end=1.0, steps=4) for s in (0, 2, 4, 9)]
+        [100.0, 10.0, 1.0, 1.0]
+    """
+    return end if step >= steps else start * (end / start) ** (step / steps)
+
+
 def cosine_decay(step: int, *, steps: int) -> float:
     """Fall from 1 at step 0 to 0 at `steps` along half a cosine.
 

@@ -6,6 +6,7 @@ Shape legend of the project: S draws of z, B examples in a batch, D latent dimen
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 from torch import Tensor
@@ -23,18 +24,32 @@ class Terms:
         posterior: q(z|x), batch shape [B].
         likelihood: p(x|z), batch shape [S, B].
         prior: m(z), batch shape [].
+        expectation: gives E_q ln p(x|z), [B], or None where it has no closed form.
     """
 
     def __init__(
-        self, *, x: Tensor, z: Tensor, posterior: Reparameterised, likelihood: Distribution, prior: Distribution
+        self,
+        *,
+        x: Tensor,
+        z: Tensor,
+        posterior: Reparameterised,
+        likelihood: Distribution,
+        prior: Distribution,
+        expectation: Callable[[], Tensor | None] = lambda: None,
     ) -> None:
         self.x, self.z = x, z
         self.posterior, self.likelihood, self.prior = posterior, likelihood, prior
+        self.expectation = expectation
 
     @cached_property
     def log_px_z(self) -> Tensor:
         """ln p(x|z), [S, B]."""
         return self.likelihood.log_prob(self.x)
+
+    @cached_property
+    def expected_log_px(self) -> Tensor | None:
+        """E_q ln p(x|z), [B]; None where it has no closed form."""
+        return self.expectation()
 
     @cached_property
     def log_mz(self) -> Tensor:
@@ -58,8 +73,8 @@ class Terms:
 
     @property
     def distortion(self) -> Tensor:
-        """-ln p(x|z), [S, B]."""
-        return -self.log_px_z
+        """-E_q ln p(x|z) where it is analytic, else its unbiased draw -ln p(x|z); [S, B]."""
+        return -self.log_px_z if self.expected_log_px is None else -self.expected_log_px.expand(self.z.shape[:-1])
 
     @property
     def rate(self) -> Tensor:

@@ -12,6 +12,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from vae_rd.nn.whitening import Colour
+
 Shape = tuple[int, int, int]
 
 
@@ -45,6 +47,16 @@ def linear_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:
 def linear_decoder(shape: Shape, hidden: Sequence[int], *, latent_dim: int) -> nn.Sequential:
     """One linear layer from z to an image of `shape`; `hidden` plays no part."""
     return mlp_decoder(shape, (), latent_dim=latent_dim)
+
+
+def is_affine(trunk: nn.Module) -> bool:
+    """Whether a trunk is an affine map by construction: layers that are, one after another.
+
+    Example:
+        >>> is_affine(linear_decoder((1, 4, 4), (), latent_dim=2)), is_affine(mlp_decoder((1, 4, 4), [8], latent_dim=2))
+        (True, False)
+    """
+    return all(isinstance(m, nn.Sequential | nn.Linear | nn.Flatten | nn.Unflatten | Colour) for m in trunk.modules())
 
 
 def conv_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:

@@ -5,28 +5,37 @@ from __future__ import annotations
 from torch import Tensor
 
 from vae_rd.objectives.base import Objective
-from vae_rd.schedules import linear_warmup
+from vae_rd.schedules import geometric_path, linear_warmup
 from vae_rd.terms import Terms
 
 
 class BetaObjective(Objective):
-    """D + beta_t R with beta_t growing linearly from 0 to beta over `warmup` steps.
+    """D + beta_t R with beta_t on its way to beta over `warmup` steps: linearly from 0, or geometrically from `start`.
+
+    A start above beta lets latent units become active one after another, the direction of most variance first, where
+    all at once they settle in mixtures of directions that descent takes long to turn. On that path the whole is scaled
+    by beta / beta_t, so that the rate's weight is beta throughout and the distortion's grows to 1: Adam divides by the
+    gradients of its last thousand steps, and a loss that shrinks by orders of magnitude would leave steps too short.
 
     Source: Higgins et al. 2017, "beta-VAE"; read as a Lagrangian of the rate-distortion problem by Alemi et al. 2018,
     "Fixing a Broken ELBO", arXiv 1711.00464: at the optimum dD/dR = -beta.
     """
 
-    def __init__(self, beta: float, *, warmup: int = 0) -> None:
+    def __init__(self, beta: float, *, warmup: int = 0, start: float = 0.0) -> None:
         super().__init__()
-        self.beta, self.warmup = beta, warmup
+        self.beta, self.warmup, self.start = beta, warmup, start
 
     def weight(self, step: int) -> float:
-        """beta times the share of the warm-up that has passed."""
+        """beta_t."""
+        if self.start > 0:
+            return geometric_path(step, start=self.start, end=self.beta, steps=self.warmup)
         return self.beta * linear_warmup(step, steps=self.warmup)
 
     def forward(self, terms: Terms, step: int) -> Tensor:
-        """mean over draws of distortion + weight(step) * rate, [B]."""
-        return (terms.distortion + self.weight(step) * terms.rate).mean(0)
+        """mean over draws of scale * (distortion + weight(step) * rate), [B]."""
+        weight = self.weight(step)
+        scale = self.beta / weight if self.start > 0 else 1.0
+        return (scale * terms.distortion + scale * weight * terms.rate).mean(0)
 
     def is_annealing(self, step: int) -> bool:
         """Whether the warm-up still runs."""
