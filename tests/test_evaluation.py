@@ -8,13 +8,16 @@ import torch
 from families import gaussian_data
 from reference import EIGENVALUES, S2, information_of_normals, water_filling
 
-from vae_rd import build
+from vae_rd import build, evaluation
 from vae_rd.config import FitConfig
-from vae_rd.data.base import Source
+from vae_rd.data.base import EVAL_CHUNK, Source
 from vae_rd.data.dataset import DataSet
+from vae_rd.data.synthetic import gaussian, random_rotation
 from vae_rd.evaluation import evaluate_split, split_values, summarise
 from vae_rd.functional.collapse import collapse_verdict
+from vae_rd.functional.information import two_sided_information
 from vae_rd.metrics.rate_distortion import RateDistortion, example_terms
+from vae_rd.seeding import generator
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -148,6 +151,63 @@ def test_train_split_of_a_sample_is_empirical():
     metrics = evaluate_split(optimal_linear_vae(3.0), data, "train", beta=3.0, seed=0)
     assert metrics["mutual_information_lower"]["kind"] == "empirical"
     assert metrics["mutual_information_upper"]["method"] == "exact"
+
+
+def test_the_unlimited_gaussian_reproduces_water_filling_on_fresh_draws():
+    """Closed-form weights turned into the axes of the source: R and I are exact, D within its standard error."""
+    beta = 3.0
+    exact, model = water_filling(EIGENVALUES, s2=S2, beta=beta), optimal_linear_vae(beta)
+    data = DataSet(gaussian(EIGENVALUES, data_seed=5), FitConfig(data="gaussian", data_seed=5, n_test=50_000))
+    q = random_rotation(6, data_seed=5)
+    with torch.no_grad():
+        model.encoder.posterior.head.weight[:6] = model.encoder.posterior.head.weight[:6] @ q.T
+        model.decoder.trunk[0].weight.copy_(q @ model.decoder.trunk[0].weight)
+    metrics = evaluate_split(model, data, "test", beta=beta, seed=0)
+    for name in ("rate", "distortion"):
+        assert 0 < metrics[name]["stderr"] < 0.03
+        assert abs(metrics[name]["value"] - exact[name]) < min(4 * metrics[name]["stderr"], 0.08)
+    assert (metrics["rate"]["n"], metrics["active_units"]["value"]) == (50_000, exact["active"])
+    information = metrics["mutual_information_lower"]
+    assert information["n"] == metrics["marginal_kl_lower"]["n"] == metrics["marginal_kl_upper"]["n"] == 10_000
+    above = metrics["mutual_information_leave_one_out"]
+    assert max(information["stderr"], above["stderr"]) < 0.03
+    assert information["value"] - 4 * information["stderr"] < exact["rate"] < above["value"] + 4 * above["stderr"]
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_information_of_an_unlimited_split_is_a_bound_from_its_first_examples(split, monkeypatch):
+    monkeypatch.setattr(evaluation, "INFORMATION_EXAMPLES", 700)
+    data = DataSet(gaussian(EIGENVALUES, data_seed=5), FitConfig(data="gaussian", n_test=2000))
+    model, n = optimal_linear_vae(3.0), data.card.n[split]
+    metrics = evaluate_split(model, data, split, beta=3.0, seed=0)
+    values = split_values(model, data, split, samples=1, seed=0)
+    alone = two_sided_information(*drawn(model, data, split, 700))
+    lower = metrics["mutual_information_lower"]
+    assert (lower["n"], lower["cap"], lower["kind"]) == (700, pytest.approx(math.log(700)), "bound")
+    assert lower["value"] == pytest.approx(alone.lower.mean().item(), abs=1e-12)
+    assert metrics["rate"]["n"] == metrics["distortion"]["n"] == n == len(values.mean)
+    for side, bound in (("lower", "upper"), ("upper", "lower")):
+        gap = values.rate[0, :700].mean().item() - metrics[f"mutual_information_{bound}"]["value"]
+        assert metrics[f"marginal_kl_{side}"]["value"] == pytest.approx(gap, abs=1e-12)
+    assert metrics["decoder_kl"]["value"] is None
+
+
+def drawn(model, data, split, first):
+    """z, mu, sigma of a split's first examples under the noise of an evaluation with seed 0, chunk by chunk."""
+    parts = []
+    with torch.no_grad():
+        for chunk in range(-(-first // EVAL_CHUNK)):
+            q = model.encoder(data.evaluation_chunk(split, chunk))
+            eps = torch.randn(1, *q.mu.shape, generator=generator("cpu", 0, "evaluation", split, chunk))
+            parts.append((q.from_noise(eps), q.mu[None], (0.5 * q.log_var[None]).exp()))
+    z, mu, sigma = (torch.cat(column, 1)[:, :first] for column in zip(*parts, strict=True))
+    return z, mu[0], sigma[0]
+
+
+def test_a_stored_sample_of_an_unlimited_source_is_empirical():
+    data = DataSet(gaussian(EIGENVALUES, data_seed=5), FitConfig(data="gaussian", n_train=300, n_test=300))
+    metrics = evaluate_split(optimal_linear_vae(3.0), data, "train", beta=3.0, seed=0)
+    assert metrics["mutual_information_lower"]["kind"] == "empirical"
 
 
 def test_upper_bound_is_chosen_by_its_limit():

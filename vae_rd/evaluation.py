@@ -1,7 +1,9 @@
 """D, R and the bounds on I of one split at fixed weights: the numbers of a run's record.
 
 One pass over the split collects per-example values under fixed noise; every estimate, difference and standard error is
-a mean of those values, so differences are paired. On a population split only z is resampled, elsewhere x and z.
+a mean of those values, so differences are paired. On a population split only z is resampled, elsewhere x and z. The
+information's cost is the square of the number of examples: of a large sample of an unlimited source, the first
+INFORMATION_EXAMPLES speak for I and the marginal KL, and all for everything else.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from vae_rd.seeding import generator
 from vae_rd.terms import Terms
 
 POPULATION_SAMPLES = 8  # A population's standard errors come from the spread over draws, which takes several.
+INFORMATION_EXAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class SplitValues:
         rate_per_dim: [N, D], or None without a closed form.
         mean: E_q[z|x], [N, D].
         variance: Var_q[z|x], [N, D].
-        lower: InfoNCE values over the whole split, [S, N], or None where q(z|x) is not a diagonal normal.
+        lower: InfoNCE values of the first M examples among each other, [S, M], or None where q(z|x) is not a diagonal
+            normal; M = N but for an unlimited source.
         leave_one_out: likewise.
     """
 
@@ -49,6 +53,11 @@ class SplitValues:
     variance: Tensor
     lower: Tensor | None
     leave_one_out: Tensor | None
+
+    @property
+    def paired_rate(self) -> Tensor:
+        """The rates of those examples that the information is of, [S, M]."""
+        return self.rate if self.lower is None else self.rate[:, : self.lower.shape[1]]
 
 
 def evaluate_split(
@@ -82,7 +91,7 @@ def split_values(model: VAE, data: DataSet, split: str, *, samples: int, seed: i
         chunks.append(_chunk_values(model.terms(x, eps)))
     model.train(was_training)
     joined = {name: torch.cat([c[name] for c in chunks], 1) for name in chunks[0]}
-    return _with_information(joined)
+    return _with_information(joined, first=INFORMATION_EXAMPLES if data.card.unlimited[split] else None)
 
 
 def _chunk_values(terms: Terms) -> dict[str, Tensor]:
@@ -96,10 +105,11 @@ def _chunk_values(terms: Terms) -> dict[str, Tensor]:
     return {name: value.double() for name, value in values.items()}
 
 
-def _with_information(values: dict[str, Tensor]) -> SplitValues:
+def _with_information(values: dict[str, Tensor], *, first: int | None) -> SplitValues:
     sides = None
     if "log_var" in values:
-        sides = two_sided_information(values["z"], values["mean"][0], (0.5 * values["log_var"][0]).exp())
+        z, mu, log_var = (values[name][:, :first] for name in ("z", "mean", "log_var"))
+        sides = two_sided_information(z, mu[0], (0.5 * log_var[0]).exp())
     return SplitValues(
         distortion=values["distortion"],
         rate=values["rate"],
@@ -121,25 +131,35 @@ def summarise(values: SplitValues, card: DataCard, split: str, *, beta: float) -
         if per_example is None:
             return estimate(math.nan, None, n, **details)
         mean, stderr = mean_and_stderr(per_example, population=population)
-        return estimate(mean, stderr, n, resampled="z" if population else "x, z", **details)
+        return estimate(mean, stderr, per_example.shape[1], resampled="z" if population else "x, z", **details)
 
-    kind = "exact" if population else "empirical" if split == "train" else "bound"
+    kind = _kind(card, split)
     method, upper = _upper(values, card, split, kind=kind)
-    d, r, lower = values.distortion, values.rate, values.lower
+    d, r, paired_r, lower = values.distortion, values.rate, values.paired_rate, values.lower
     return {
         "distortion": stat(d),
         "rate": stat(r),
         "rate_monte_carlo": stat(values.log_ratio),
         "elbo": stat(-(d + r)),
         "objective": stat(d + beta * r),
-        "mutual_information_lower": stat(lower, cap=math.log(n), kind=kind),
+        "mutual_information_lower": stat(lower, cap=math.log(paired_r.shape[1]), kind=kind),
         "mutual_information_leave_one_out": stat(values.leave_one_out),
         "mutual_information_upper": stat(upper, method=method),
-        "marginal_kl_lower": stat(None if upper is None else r - upper),
-        "marginal_kl_upper": stat(None if lower is None else r - lower),
+        "marginal_kl_lower": stat(None if upper is None else paired_r - upper),
+        "marginal_kl_upper": stat(None if lower is None else paired_r - lower),
         "decoder_kl": stat(_decoder_kl(values, card, split, kind=kind)),
         **_per_dim(values, population=population),
     }
+
+
+def _kind(card: DataCard, split: str) -> str:
+    """What InfoNCE over the split is: I of the source, I of the split alone, or a bound on the source's I.
+
+    A bound takes examples that the encoder was not fitted to.
+    """
+    if card.population[split]:
+        return "exact"
+    return "empirical" if split == "train" and not card.unlimited[split] else "bound"
 
 
 def _upper(values: SplitValues, card: DataCard, split: str, *, kind: str) -> tuple[str | None, Tensor | None]:
@@ -149,12 +169,12 @@ def _upper(values: SplitValues, card: DataCard, split: str, *, kind: str) -> tup
     """
     if kind != "bound" and values.lower is not None:
         return "exact", values.lower
-    bounds = {"rate": values.rate}
+    bounds = {"rate": values.paired_rate}
     if values.leave_one_out is not None and values.leave_one_out.isfinite().all():
         bounds["leave_one_out"] = values.leave_one_out
     entropy = card.entropy[split]
     if entropy.value is not None and entropy.kind == "exact" and entropy.measure == "discrete":
-        bounds["entropy"] = torch.full_like(values.rate, entropy.value)
+        bounds["entropy"] = torch.full_like(bounds["rate"], entropy.value)
 
     def limit(name: str) -> float:
         mean, stderr = mean_and_stderr(bounds[name], population=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 import signal
@@ -24,13 +25,16 @@ from vae_rd.data.base import DataCard
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TensorDataModule
 from vae_rd.errors import InputError, Interrupted
+from vae_rd.estimates.base import Fitted
 from vae_rd.evaluation import evaluate_split
 from vae_rd.folders import KEPT, LAST, Claim, claim
 from vae_rd.functional.collapse import collapse_verdict
 from vae_rd.model import VAE
+from vae_rd.nn.whitening import set_moments
 from vae_rd.records import (
     CONFIG_FILE,
     ERROR_FILE,
+    RECORD_FILE,
     SPLITS,
     RunRecord,
     capture_environment,
@@ -40,6 +44,8 @@ from vae_rd.records import (
 )
 from vae_rd.signals import SignalGuard
 from vae_rd.tracking import RunLogger, finish_tracking, start_tracking, tracking_state
+
+WHITENING_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
 
 
 def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | None = None) -> RunRecord:
@@ -68,7 +74,7 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
     if claimed.action == "finished" and claimed.record is not None:
         print(f"{claimed.folder}: finished already, nothing to do")
         return claimed.record
-    with default_dtype(torch.float64 if config.precision == "64" else torch.float32), SignalGuard() as guard:
+    with default_dtype(_dtype(config)), SignalGuard() as guard:
         experiment = Experiment(config, claimed, model=model, data=data)
         return experiment.run(guard)
 
@@ -86,6 +92,9 @@ class Experiment:
         if any(self.data.card.population.values()) and config.eval_samples == 1:
             raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
         self.model = model or build.build_model(config, self.data.card)
+        if config.whiten:
+            chunks = range(min(self.data.chunks("train"), WHITENING_CHUNKS))
+            set_moments(self.model, torch.cat([self.data.evaluation_chunk("train", chunk) for chunk in chunks]))
         self.record = RunRecord(
             name=claimed.folder.name,
             command=command_line(),
@@ -130,7 +139,7 @@ class Experiment:
     def _train(self, guard: SignalGuard, logger: RunLogger | None) -> None:
         config = self.config
         module = build.build_module(config, self.model, steps=self.steps, after_step=guard.check)
-        epochs = math.ceil(self.steps / (self.data.card.n["train"] // config.batch_size))
+        epochs = math.ceil(self.steps / self.data.card.steps_per_epoch(config.batch_size))
         callbacks = [RateDistortionProgress(epochs), HoldSignals(guard)]
         trainer = build.build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
@@ -141,7 +150,7 @@ class Experiment:
             raise Interrupted(signal.SIGTERM) from None
         if not (self.folder / KEPT).is_file():
             raise FloatingPointError("no validation had a finite objective; lower --lr")
-        load_weights(self.model, self.folder / KEPT)
+        load_weights(self.model.eval(), self.folder / KEPT)
         self.model.to(trainer.strategy.root_device)
 
     def _evaluate(self) -> None:
@@ -162,6 +171,27 @@ class Experiment:
         )
 
 
+def open_run(run_dir: str | Path) -> Fitted:
+    """A finished run with its model, its data and its config, ready to be measured again on this machine's device.
+
+    Raises:
+        InputError: when the folder holds no finished run that flags alone can rebuild, or the data have changed.
+    """
+    folder = Path(run_dir)
+    record = RunRecord.read(folder)
+    if record.status != "finished":
+        raise InputError(f"{folder}: this run is {record.status}; --resume auto takes it to its end")
+    config = from_mapping(record.config, where=str(folder / RECORD_FILE))
+    device = torch.device(build.accelerator(config))
+    with default_dtype(_dtype(config)):
+        model = load(folder).to(device)
+        data = build.build_data(config)
+    if json.loads(json.dumps(data.card.to_json())) != record.data:
+        raise InputError(f"{folder}: --data {config.data} is not what this run was fitted to; restore its files")
+    data.to(device)
+    return Fitted(folder, config, model, data)
+
+
 def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
     """The VAE of a finished run at its kept checkpoint, in eval mode on the CPU.
 
@@ -179,7 +209,7 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
             raise InputError(f"{folder}: fitted with one's own network; pass that network as model=")
         config = from_mapping(record.config, where=str(folder / CONFIG_FILE))
         card = DataCard.from_json(record.data)
-        with default_dtype(torch.float64 if config.precision == "64" else torch.float32):
+        with default_dtype(_dtype(config)):
             model = build.build_model(config, card)
     load_weights(model, folder / KEPT)
     return model.eval()
@@ -221,6 +251,10 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
         yield
     finally:
         torch.set_default_dtype(before)
+
+
+def _dtype(config: FitConfig) -> torch.dtype:
+    return torch.float64 if config.precision == "64" else torch.float32
 
 
 def _device_name(kind: str) -> str:

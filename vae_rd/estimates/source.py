@@ -1,0 +1,76 @@
+"""Bounds on the rate-distortion function of the source itself, at the run's slope and whatever its model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vae_rd.errors import InputError
+from vae_rd.estimates.base import Fitted, Settings, entry
+from vae_rd.estimators.dual import dual_bound
+from vae_rd.estimators.particles import SquaredError, particle_bound
+from vae_rd.likelihoods import GaussianLikelihood
+from vae_rd.records import Json, estimate
+from vae_rd.seeding import generator
+
+
+def source_lower(run: Fitted, settings: Settings) -> Json:
+    """Certified lower bound on the source's least R + b D at b = 1/beta, by Csiszar's dual with fresh x."""
+    weight, scale, constant = _source_problem(run)
+    noise = generator("cpu", settings.seed, "dual")
+    bound = dual_bound(_draw(run, "dual", settings), SquaredError(scale), weight=weight, generator=noise)
+    return entry(
+        "dual",
+        settings,
+        estimate(bound.value + constant, bound.stderr, bound.n),
+        bound="lower",
+        certified=bound.supremum != "multi_start",
+        source=f"dual, neural u, {bound.n:,} fresh x, 99 % each",
+        b=weight,
+        limit=bound.lower_limit + constant,
+        supremum=bound.supremum,
+    )
+
+
+def source_upper(run: Fitted, settings: Settings) -> Json:
+    """Upper bound on the source's least R + b D at b = 1/beta, by particles, with its point."""
+    weight, scale, constant = _source_problem(run)
+    noise = generator("cpu", settings.seed, "particle")
+    bound = particle_bound(_draw(run, "particle", settings), SquaredError(scale), weight=weight, generator=noise)
+    return entry(
+        "particle",
+        settings,
+        estimate(bound.value + constant, bound.stderr, bound.n),
+        bound="upper",
+        certified=True,
+        source=f"{len(bound.particles.positions):,} particles, {bound.n:,} fresh x, 99 % each",
+        b=weight,
+        limit=bound.upper_limit + constant,
+        rate=bound.rate,
+        distortion=bound.distortion + constant / weight,
+    )
+
+
+def _source_problem(run: Fitted) -> tuple[float, float, float]:
+    """lambda = b = 1/beta, the scale of d = scale |x - y|^2, and what b D has beyond b d: b (n/2) ln(2 pi s^2)."""
+    likelihood = getattr(run.model.decoder, "likelihood", None)
+    if not isinstance(likelihood, GaussianLikelihood) or not any(run.data.card.unlimited.values()):
+        raise InputError(f"{run.folder}: --dual bounds R(D) of an unlimited source under --likelihood gaussian")
+    if run.config.beta == 0:
+        raise InputError(f"{run.folder}: --dual takes a run of beta > 0, whose 1/beta weighs the distortion")
+    weight, variance = 1 / run.config.beta, likelihood.scale**2
+    constant = weight * 0.5 * math.prod(run.data.card.shape) * math.log(2 * math.pi * variance)
+    return weight, 1 / (2 * variance), constant
+
+
+def _draw(run: Fitted, kind: str, settings: Settings) -> Callable[[int, torch.Generator], Tensor]:
+    """The source as a sampler of flat float64 points; every call is keyed anew by the generator it is handed."""
+
+    def draw(n: int, noise: torch.Generator) -> Tensor:
+        key = int(torch.randint(2**62, (), generator=noise))
+        return run.data.fresh(n, kind, settings.seed, key).flatten(1).double()
+
+    return draw

@@ -1,0 +1,86 @@
+"""`python -m vae_rd.evaluate RUN...`: measure finished runs again, or by more estimators; the records keep it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from vae_rd.command import run_command
+from vae_rd.errors import InputError
+from vae_rd.records import SPLITS, Json
+
+FLAGS = {
+    "ais": "NLL and the decoder's own rate-distortion curve by annealed importance sampling, with its error",
+    "gaps": "the inference gap in parts: what the family of q(z|x) costs, and what the encoder costs",
+    "information": "R in parts: mutual information, total correlation, per-unit divergences",
+    "dual": "bounds from below and above on the source's R(D) at this run's slope, for unlimited Gaussian-like sources",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise InputError(f"{message}; see --help")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return its exit code."""
+    return run_command(lambda: _lines(argv), goes_on="the same command goes on from its last 500 examples")
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="python -m vae_rd.evaluate", description=__doc__, allow_abbrev=False)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a finished run")
+    parser.add_argument("--split", choices=SPLITS, help="of the estimates [test]; without any, of D, R and I [all]")
+    parser.add_argument("--nll", choices=("importance", "prior"), help="-E ln p(x), z from q(z|x) or from m(z)")
+    for name, meaning in FLAGS.items():
+        parser.add_argument(f"--{name}", action="store_true", help=meaning)
+    parser.add_argument("--samples", type=_count, default=5000, help="draws an example behind an NLL [5000]")
+    parser.add_argument("--examples", type=_count, help="how many, from the first on [all; 100 of --ais and --gaps]")
+    parser.add_argument("--chains", type=_count, default=16, help="of --ais, an example [16]")
+    parser.add_argument("--temperatures", type=_count, default=500, help="of --ais [500]")
+    parser.add_argument("--seed", type=int, default=0, help="of all draws [0]")
+    return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 2 on")
+    return int(text)
+
+
+def _lines(argv: Sequence[str]) -> Iterator[str]:
+    options = _parser().parse_args(argv)
+    kinds = [options.nll] if options.nll else []
+    kinds += [name for name in FLAGS if getattr(options, name)]
+    from vae_rd.estimates.base import Settings
+    from vae_rd.experiment import open_run
+    from vae_rd.reevaluation import add_estimates, renew_metrics
+
+    runs = [open_run(folder) for folder in options.runs]  # All of them, before any work is begun.
+    names = ("samples", "examples", "chains", "temperatures", "seed")
+    settings = Settings(split=options.split or "test", **{name: getattr(options, name) for name in names})
+    for run in runs:
+        yield f"{run.folder}:"
+        if kinds:
+            yield from (_line(entry) for entry in add_estimates(run, settings, kinds))
+        else:
+            yield from renew_metrics(run, [options.split] if options.split else SPLITS)
+
+
+def _line(entry: Json) -> str:
+    value = "undefined" if entry["value"] is None else f"{entry['value']:.4f}"
+    stderr = "" if entry["stderr"] is None else f" ± {entry['stderr']:.4f}"
+    limit = f", 99 % limit {entry['limit']:.4f}" if entry.get("limit") is not None else ""
+    bound = f"{entry['bound']} bound" if entry["bound"] else "estimate"
+    number = f"{value}{stderr} nats (n = {entry['n']:,}){limit}"
+    return f"  {entry['kind']:<12} {entry['split']:<6} {number}  {bound}: {entry['source']}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
