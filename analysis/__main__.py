@@ -29,7 +29,9 @@ def parser() -> argparse.ArgumentParser:
     top = OneLineParser(prog="python -m analysis", description="Figures and tables from run records alone.")
     commands = top.add_subparsers(dest="command", required=True, metavar="{plane,curves,table}")
     figure = "its suffix picks pdf, svg or png; the numbers go beside it as CSV"
-    plane = _command(commands, "plane", "the rate-distortion plane and the bounds H - D <= I <= R")
+    plane = _command(
+        commands, "plane", "the rate-distortion plane with all known lines, and the bounds H - D <= I <= R"
+    )
     plane.add_argument("-o", dest="out", default="figures/plane.pdf", type=Path, help=f"{figure} (default %(default)s)")
     curves = _command(commands, "curves", "training and validation D, R and ELBO per epoch")
     curves.add_argument(
@@ -69,12 +71,13 @@ def _one_line(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _plane(options: argparse.Namespace) -> list[Path]:
-    from analysis import figures, frontier, load, output
+    from analysis import figures, load, output
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
     runs = load.load_runs(options.runs, units=options.units)
     figure = figures.plane(runs, split=options.split)
-    return output.write_figure(figure, frontier.add_bounds(runs, split=options.split), options.out)
+    points, lines = figures.plane_numbers(runs, split=options.split)
+    return output.write_figure(figure, {"": points, "-lines": lines}, options.out)
 
 
 def _curves(options: argparse.Namespace) -> list[Path]:
@@ -82,7 +85,7 @@ def _curves(options: argparse.Namespace) -> list[Path]:
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
     runs = load.load_runs(options.runs, units=options.units)
-    return output.write_figure(figures.curves(runs), load.load_histories(runs), options.out)
+    return output.write_figure(figures.curves(runs), {"": load.load_histories(runs)}, options.out)
 
 
 def _table(options: argparse.Namespace) -> Sequence[str | Path]:

@@ -16,12 +16,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.load import Row, RunWarning, as_rows, of_split
+from analysis.load import LIMIT, Row, RunWarning, as_rows, of_split
+from analysis.shannon import add_gaps
 from vae_rd.errors import InputError
 from vae_rd.records import SPLITS
 from vae_rd.units import per_nat
 
-LIMIT = 3.0  # standard errors below a bound at which a point is called impossible
 ROUNDING = 1e-6  # relative, and in nats; numbers of a population split may have a standard error of 0
 
 
@@ -64,15 +64,16 @@ def known_entropy(rows: pd.DataFrame) -> Entropy | None:
 
 
 def estimated_entropy(rows: pd.DataFrame) -> Entropy | None:
-    """The tightest upper estimate of H that the runs give: the smallest over runs of the NLL, else of D + R.
+    """The tightest upper estimate of H that the runs give: the NLL, else D + R, of the least upper limit over runs.
 
     Args:
         rows: rows of one split and one data set.
     """
     bounds = rows["nll"].fillna(-rows["elbo"])
+    stderrs = rows["nll_stderr"].where(rows["nll"].notna(), rows["elbo_stderr"]).fillna(0.0)
     if bounds.isna().all():
         return None
-    row = rows.iloc[int(np.nanargmin(bounds))]
+    row = rows.iloc[int(np.nanargmin(bounds + LIMIT * stderrs))]
     measure = row["entropy_measure"]
     if math.isnan(row["nll"]):
         stderr, source = row["elbo_stderr"], f"D + R of {row['run']}"
@@ -108,7 +109,8 @@ def add_bounds(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
     """The rows worth showing beside `split`, with H, H - D and the verdict on each.
 
     Added columns: `h`, `h_stderr`, `h_kind`, `h_source` (the H of `entropies`); `h_minus_d`, `h_minus_d_stderr` (NaN
-    where H is unknown, or is the row's own D + R); `impossible` (why the row cannot be right, else empty).
+    where H is unknown, or is the row's own D + R); `optimum`, `gap`, `gap_stderr` (see `add_gaps`); `impossible` (why
+    the row cannot be right, else empty).
 
     Args:
         runs: runs of one data set, from `load_runs`.
@@ -123,6 +125,7 @@ def add_bounds(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
     vacuous = [s in of and of[s].sum_of == folder for s, folder in zip(rows["split"], rows["folder"], strict=True)]
     rows["h_minus_d"] = (rows["h"] - rows["distortion"]).mask(pd.Series(vacuous))
     rows["h_minus_d_stderr"] = np.hypot(rows["h_stderr"], rows["distortion_stderr"].fillna(0.0))
+    rows = add_gaps(rows)
     rows["impossible"] = [_contradiction(row) for row in as_rows(rows)]
     return rows
 
@@ -156,6 +159,8 @@ def _contradiction(row: Row) -> str:
     tail = f"by more than {LIMIT:g} s.e."
     if row["h_kind"] != "estimate" and _is_below(row, -row["elbo"], "elbo", row["h"], "h"):
         return f"D + R = {-row['elbo']:.4f} is below H = {row['h']:.4f} {tail}"
+    if _is_below(row, row["objective"], "objective", row["optimum"], None):
+        return f"D + beta R = {row['objective']:.4f} is below Shannon's {row['optimum']:.4f} {tail}"
     lower = row["mutual_information_lower"]
     if _is_below(row, row["marginal_kl_upper"], "marginal_kl_upper", 0.0, None):  # R - I lower, paired over examples
         return f"R = {row['rate']:.4f} is below the lower bound {lower:.4f} on I {tail}"

@@ -3,11 +3,13 @@
 Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) or None (words):
 
 - `run`, `folder`, `data`, `beta`, `seed`, `latent_dim`, `collapsed`: the run;
+- `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
 - each of `METRICS` under its name in the record, with `_stderr`, and the `_cap`, `_kind` and `_method` that some have;
 - `active_units`;
 - `entropy` with `_stderr`, `_kind`, `_measure` and `_source`: H of the split, as far as the record knows it;
-- `nll`, `nll_stderr`, `nll_kind`: the smallest -E ln p(x) among the run's estimates on the split.
+- `nll`, with `_stderr`, `_kind` and `_source`: of the run's estimates of -E ln p(x) on the split, that of the least
+  upper limit. Each bounds the NLL from above in expectation; the least value itself would be the luckiest one.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import json
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +43,7 @@ METRICS = (
 )
 EPOCH_METRICS = ("distortion", "rate", "elbo")
 NLL_KINDS = ("importance", "prior", "ais")
+LIMIT = 3.0  # standard errors from a value to the limit by which it is judged
 
 Runs = str | Path | Sequence[str | Path]
 Row = dict[str, Any]
@@ -96,10 +100,17 @@ def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
 
 
 def _rows(record: RunRecord, folder: Path, units: Unit) -> list[Row]:
-    try:
+    with damage_named(folder):
         if not record.metrics:
             raise ValueError("a finished run without metrics")
         return [_row(record, folder, split, units) for split in SPLITS if split in record.metrics]
+
+
+@contextmanager
+def damage_named(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong while a record is taken apart into an InputError of one line that names the record."""
+    try:
+        yield
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         fault = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{folder / RECORD_FILE}: damaged, {fault}; evaluate or fit the run again") from None
@@ -117,7 +128,10 @@ def _row(record: RunRecord, folder: Path, split: str, units: Unit) -> Row:
         "seed": int(record.config["seed"]),
         "latent_dim": int(record.config["latent_dim"]),
         "collapsed": (record.verdicts.get("collapse") or {}).get("collapsed"),
+        "likelihood": None if record.model.get("is_own") else str(record.config["likelihood"]),
     }
+    fixed = run["likelihood"] == "gaussian"
+    run["likelihood_scale"] = finite(record.config["likelihood_scale"]) if fixed else math.nan
     place = {
         "split": split,
         "population": bool(card["population"][split]),
@@ -127,16 +141,16 @@ def _row(record: RunRecord, folder: Path, split: str, units: Unit) -> Row:
         "card": json.dumps({k: v for k, v in card.items() if k not in ("entropy", "population")}, sort_keys=True),
     }
     measured = {k: v for name in METRICS for k, v in _flat(name, metrics.get(name), scale).items()}
-    counts = {"active_units": _number((metrics.get("active_units") or {}).get("value"))}
+    counts = {"active_units": finite((metrics.get("active_units") or {}).get("value"))}
     return run | place | measured | counts | _entropy(card["entropy"][split], scale) | _nll(record, split, scale)
 
 
 def _flat(name: str, entry: Mapping[str, Any] | None, scale: float) -> Row:
     """One metric of the record as columns: name, name_stderr and the details that belong to it."""
     entry = entry or {}
-    row: Row = {name: scale * _number(entry.get("value")), f"{name}_stderr": scale * _number(entry.get("stderr"))}
+    row: Row = {name: scale * finite(entry.get("value")), f"{name}_stderr": scale * finite(entry.get("stderr"))}
     if name == "mutual_information_lower":
-        row |= {f"{name}_cap": scale * _number(entry.get("cap")), f"{name}_kind": entry.get("kind")}
+        row |= {f"{name}_cap": scale * finite(entry.get("cap")), f"{name}_kind": entry.get("kind")}
     if name == "mutual_information_upper":
         row |= {f"{name}_method": entry.get("method")}
     return row
@@ -149,11 +163,17 @@ def _entropy(entry: Mapping[str, Any], scale: float) -> Row:
 
 def _nll(record: RunRecord, split: str, scale: float) -> Row:
     found = [e for e in record.estimates if e["kind"] in NLL_KINDS and e["split"] == split and e["value"] is not None]
-    best = min(found, key=lambda entry: entry["value"], default={})
-    return _flat("nll", best, scale) | {"nll_kind": best.get("kind")}
+    best = min(found, key=lambda entry: finite(entry["value"]) + LIMIT * (entry["stderr"] or 0.0), default={})
+    words = {f"nll_{key}": best.get(key) for key in ("kind", "source")}
+    return _flat("nll", best, scale) | words
 
 
-def _number(value: Any) -> float:
+def finite(value: Any) -> float:
+    """A number of a record, NaN where it is null or not finite.
+
+    Raises:
+        TypeError: where something else stands in its place.
+    """
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):

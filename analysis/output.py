@@ -29,12 +29,19 @@ def check_suffix(out: Path, suffixes: Sequence[str]) -> Path:
     return out
 
 
-def write_figure(figure: Figure, numbers: pd.DataFrame, out: Path) -> list[Path]:
-    """Write a figure, in the format of its suffix, and its numbers as CSV beside it; returns both paths."""
+def write_figure(figure: Figure, numbers: Mapping[str, pd.DataFrame], out: Path) -> list[Path]:
+    """Write a figure, in the format of its suffix, and its numbers as CSV beside it; returns all paths.
+
+    Args:
+        figure: the figure.
+        numbers: tables by what their file names add to that of the figure.
+        out: the figure's path.
+    """
     suffix, buffer = out.suffix.lower(), io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format=suffix[1:], metadata=_UNDATED[suffix])
-    return write_all({out: buffer.getvalue(), out.with_suffix(".csv"): csv_bytes(numbers)})
+    tables = {out.with_name(f"{out.stem}{end}.csv"): csv_bytes(table) for end, table in numbers.items()}
+    return write_all({out: buffer.getvalue(), **tables})
 
 
 def csv_bytes(numbers: pd.DataFrame) -> bytes:

@@ -15,17 +15,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from analysis.estimates import UPPER
 from analysis.frontier import Entropy
 from analysis.labels import place_labels
+from analysis.lines import heights_to_show
 from analysis.style import GREY, INK, PALE, WARNING, Colour, Colours, Mark, key, number, plain
 from vae_rd.records import SPLITS
 
 TICK_POINTS = 15.0  # visual length of a slope tick
 
 
-def frame_plane(data: pd.DataFrame, entropy: Entropy | None, *, ax: Axes) -> Axes:
-    """Set limits that hold every point and some of the line D + R = H: its ends, or where it is nearest to a point."""
-    rates, distortions = [0.0, *data["rate"]], [*data["distortion"]]
+def frame_plane(data: pd.DataFrame, entropy: Entropy | None, *, lines: pd.DataFrame, ax: Axes) -> Axes:
+    """Set limits that hold every point and some of each line: its ends, or where it is nearest to a point.
+
+    A decoder's own curve may leave them: towards R = 0 it runs far above all points.
+    """
+    rates = [0.0, *data["rate"], *lines["rate"][lines["line"] == UPPER].dropna()]
+    distortions = [*data["distortion"], *heights_to_show(lines, data)]
     if entropy is not None and _has_limits(entropy):
         rates.append(entropy.value)
         distortions += [0.0, entropy.value]
@@ -130,17 +136,22 @@ def _has_limits(entropy: Entropy) -> bool:
 
 
 def slope_ticks(data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
-    """A short tangent of slope dD/dR = -beta through every row, all of one visual length.
+    """A short tangent of slope dD/dR = -beta through every row, all of one visual length; as for `tangents`."""
+    ink = [colours[beta] for beta in data["beta"]]
+    return tangents(data, data["beta"].to_numpy(), length=TICK_POINTS, colors=ink, linewidths=0.7, zorder=3, ax=ax)
+
+
+def tangents(data: pd.DataFrame, betas: np.ndarray, *, length: float, ax: Axes, **style: Any) -> Axes:
+    """A segment of slope -beta through every row, `length` points long.
 
     Limits, size and layout of the axes must be final.
     """
     per_unit = np.diff(ax.transData.transform([(0.0, 0.0), (1.0, 1.0)]), axis=0)
-    directions = np.stack([np.ones(len(data)), -data["beta"]], axis=1) * per_unit
-    half = directions / np.linalg.norm(directions, axis=1, keepdims=True) * TICK_POINTS / 2 * ax.figure.dpi / 72
-    points = data[["rate", "distortion"]].to_numpy()
+    directions = np.stack([np.ones(len(data)), -betas], axis=1) * per_unit
+    half = directions / np.linalg.norm(directions, axis=1, keepdims=True) * length / 2 * ax.figure.dpi / 72
+    points = data[["rate", "distortion"]].to_numpy(dtype=float)
     segments = np.stack([points - half / per_unit, points + half / per_unit], axis=1)
-    ink = [colours[beta] for beta in data["beta"]]
-    ax.add_collection(LineCollection(list(segments), colors=ink, linewidths=0.7, zorder=3), autolim=False)
+    ax.add_collection(LineCollection(list(segments), **style), autolim=False)
     return ax
 
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from vae_rd.units import Unit, per_nat
 
 COLUMN = 3.4  # inches: one column of a two-column paper
-INK, GREY, PALE = "#262626", "#7a7a7a", "#ececec"
+INK, GREY, PALE, PALER = "#262626", "#7a7a7a", "#ececec", "#f6f6f6"
 WARNING = "#d55e00"  # Okabe-Ito vermillion
 
 STYLE: dict[Any, Any] = {

@@ -12,6 +12,7 @@ from analysis.load import Row, as_rows
 from analysis.style import unit_label
 
 COLUMNS = ("β", "seed", "D", "R", "D + R", "H − D", "I", "cap", "active", "collapsed", "n")
+GAP = "gap"  # the last column, of data sets whose R(D) is known
 UNKNOWN = "–"
 FINEST = 6  # decimals; a standard error that vanishes there is not printed
 
@@ -51,7 +52,11 @@ def _one_data_set(runs: pd.DataFrame, split: str) -> str:
     first = rows.iloc[0]
     head = f"**{first['data']}** ({sizes}), {split} split, {unit_label(first['units'])}; ± is one standard error."
     foundation = _foundation(entropies(runs, split=split).get(split))
-    return f"{head} {foundation}\n\n{_markdown([_cells(row) for row in as_rows(rows)])}"
+    if rows["gap"].isna().all():
+        return f"{head} {foundation}\n\n{_markdown([COLUMNS, *(_cells(row) for row in as_rows(rows))])}"
+    meaning = "gap is D + β R above its least value on Shannon's R(D) at the run's scale (exact)."
+    cells = [(*_cells(row), measured(row["gap"], row["gap_stderr"])) for row in as_rows(rows)]
+    return f"{head} {foundation} {meaning}\n\n{_markdown([(*COLUMNS, GAP), *cells])}"
 
 
 def _foundation(entropy: Entropy | None) -> str:
@@ -125,8 +130,8 @@ def _decimals(stderr: float) -> int | None:
     return min(max(1 - leading, 0), FINEST)
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Right-aligned columns, padded so that the source reads as a table too."""
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
+    """Right-aligned columns under the first line, padded so that the source reads as a table too."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = ["-" * (width - 1) + ":" for width in widths]
-    return "\n".join(f"| {' | '.join(map(str.rjust, line, widths))} |" for line in (COLUMNS, rule, *rows))
+    return "\n".join(f"| {' | '.join(map(str.rjust, line, widths))} |" for line in (lines[0], rule, *lines[1:]))

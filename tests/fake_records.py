@@ -7,7 +7,7 @@ frontier has slope near -beta, and its histories fall to the final values.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,14 @@ SPRITES_H = math.log(SPRITES_N)
 SPRITES_BETAS = (0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 1000.0)
 MNIST_BETAS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 50.0)
 LATENT_DIM = 16
+
+SOURCES = {
+    "importance": "importance sampling, 5000 draws",
+    "prior": "prior sampling, 5000 draws",
+    "ais": "AIS, 16 chains, 500 temperatures",
+    "dual": "dual, neural u, 99 % each",
+    "particle": "1000 particles, 99 % each",
+}
 
 GAUSSIAN_EIGENVALUES = np.array([8.0, 4.0, 2.0, 1.0, 0.5, 0.25])
 GAUSSIAN_S2 = 0.01
@@ -50,10 +58,13 @@ def write_run(
     estimates: Sequence[Json] = (),
     epochs: int = 40,
     warmup: int = 4,
+    likelihood: str = "bernoulli",
+    likelihood_scale: float = 1.0,
     **record_fields: Any,
 ) -> Path:
     """One run folder with record.json and history.csv; `record_fields` override the record's own."""
-    config = FitConfig(beta=beta, seed=seed, latent_dim=LATENT_DIM, wandb="off")
+    family: Json = {"likelihood": likelihood, "likelihood_scale": likelihood_scale}
+    config = FitConfig(beta=beta, seed=seed, latent_dim=LATENT_DIM, wandb="off", **family)
     name = run_name(config).replace("sprites", card["name"])
     test = points["test"]
     collapse = {"collapsed": test.rate < 0.1, "rate": test.rate, "active_units": test.active, "latent_dim": LATENT_DIM}
@@ -203,10 +214,8 @@ def mnist_sweep(
         for seed in seeds:
             points = mnist_points(beta, seed=seed)
             value = points["test"].distortion + points["test"].rate - 4.5
-            found = [
-                {"kind": "importance", "split": "test", "value": value, "stderr": 0.29, "n": 10000, "samples": 5000}
-            ]
-            estimates = found if nll and beta == 1 else []
+            found = estimated("importance", value=value, stderr=0.29, n=10000, samples=5000)
+            estimates = [found] if nll and beta == 1 else []
             folders.append(write_run(root, card=mnist_card(), beta=beta, seed=seed, points=points, estimates=estimates))
     return folders
 
@@ -217,7 +226,7 @@ def gaussian_card() -> Json:
     return {
         "name": "gaussian",
         "n": {"train": 10000, "val": 10000, "test": 100000},
-        "shape": [6],
+        "shape": [1, 1, 6],
         "support": "real",
         "population": dict.fromkeys(SPLITS, False),
         "pixel_scale": None,
@@ -240,12 +249,82 @@ def gaussian_point(beta: float, *, split: str = "test") -> Point:
     )
 
 
-def gaussian_sweep(root: Path, *, betas: Sequence[float] = (0.5, 1.0, 3.0, 10.0, 100.0)) -> list[Path]:
-    """A sweep on the Gaussian source: negative distortions, no limits to draw."""
+def gaussian_sweep(
+    root: Path,
+    *,
+    betas: Sequence[float] = (0.5, 1.0, 3.0, 10.0, 100.0),
+    excess: float = 0.0,
+    likelihood: str = "gaussian",
+    scale: float = math.sqrt(GAUSSIAN_S2),
+    estimates: Callable[[float], Sequence[Json]] = lambda beta: (),
+) -> list[Path]:
+    """A sweep on the Gaussian source: negative distortions, no limits to draw; D lies `excess` above the optimum."""
     return [
-        write_run(root, card=gaussian_card(), beta=b, points={s: gaussian_point(b, split=s) for s in SPLITS})
+        write_run(
+            root,
+            card=gaussian_card(),
+            beta=b,
+            points={s: _raised(gaussian_point(b, split=s), excess) for s in SPLITS},
+            estimates=estimates(b),
+            likelihood=likelihood,
+            likelihood_scale=scale,
+        )
         for b in betas
     ]
+
+
+def _raised(point: Point, excess: float) -> Point:
+    return Point(**{**asdict(point), "distortion": point.distortion + excess})
+
+
+def estimated(kind: str, *, value: float, stderr: float = 0.01, **details: Any) -> Json:
+    """An entry of `estimates` with every key that all kinds have."""
+    common = {"split": "test", "n": 1000, "seed": 0, "bound": "upper", "certified": False, "curve": None}
+    return {"kind": kind, **common, "source": SOURCES[kind], "value": value, "stderr": stderr, **details}
+
+
+def decoder_curve(beta: float) -> Json:
+    """The AIS entry of the decoder that is optimal at `beta`: mode i maps z_i by w_i^2 = max(0, l_i - beta s2).
+
+    With distortion -ln p(x|z) and weight b, R_b and D_b are those of truth by mode; at b = 1/beta the encoder is
+    already the best one, so the curve touches the run's own point.
+    """
+    w2 = np.maximum(0.0, GAUSSIAN_EIGENVALUES - beta * GAUSSIAN_S2)
+    weights = np.geomspace(1e-3, 100.0, 41)  # 1 and 0.1 are among them
+    ratio = weights[:, None] / GAUSSIAN_S2
+    variance = 1 / (1 + ratio * w2)  # of z_i given x at weight b
+    mean_square = (variance * ratio) ** 2 * w2 * GAUSSIAN_EIGENVALUES
+    rate = 0.5 * (variance + mean_square - 1 - np.log(variance)).sum(1)
+    error = (GAUSSIAN_EIGENVALUES * (1 - variance * ratio * w2) ** 2 + w2 * variance).sum(1)
+    distortion = error / (2 * GAUSSIAN_S2) + 3 * math.log(2 * math.pi * GAUSSIAN_S2)
+    total = rate + weights * distortion
+    columns = {"b": weights, "rate": rate, "distortion": distortion, "total": total, "total_stderr": 0.01 + 0 * total}
+    curve = {name: column.tolist() for name, column in columns.items()}
+    nll = float(np.interp(1.0, weights, total))
+    return estimated("ais", value=nll, chains=16, temperatures=500, curve=curve)
+
+
+def dual_line(beta: float, *, slack: float = 0.5) -> Json:
+    """A certified line under the Gaussian source's R(D): R + b D >= limit, b = 1/beta, `slack` below the optimum."""
+    point = gaussian_point(beta)
+    value = point.rate + point.distortion / beta - slack
+    return estimated("dual", value=value, stderr=0.02, bound="lower", certified=True, b=1 / beta, limit=value - 0.05)
+
+
+def particle_point(beta: float, *, slack: float = 0.2) -> Json:
+    """An achievable point `slack` above the Gaussian source's R(D)."""
+    point = gaussian_point(beta)
+    rate = point.rate + slack
+    value, place = rate + point.distortion / beta, {"rate": rate, "distortion": point.distortion}
+    return estimated("particle", value=value, certified=True, b=1 / beta, limit=value + 0.03, **place)
+
+
+def sphere_card() -> Json:
+    """The noisy sphere in the plane, noise variance 0.1: R(D) is known where the weight of half the error is 10 up."""
+    h = {**_entropy(2.0759222859, kind="exact", source="quadrature"), "measure": "differential"}
+    sizes = {"train": 10000, "val": 10000, "test": 100000}
+    sphere = {"name": "sphere", "n": sizes, "shape": [1, 1, 2], "params": {"dim": 2, "noise_variance": 0.1}}
+    return gaussian_card() | sphere | {"entropy": dict.fromkeys(SPLITS, h)}
 
 
 def _entropy(value: float | None, *, kind: str | None, source: str | None) -> Json:

@@ -41,10 +41,11 @@ def test_a_figure_and_its_numbers_are_written_and_named(sweep, tmp_path, capsys,
     out = tmp_path / "new" / f"{command}.{suffix}"
     assert main([command, str(sweep), "-o", str(out)]) == 0
     printed = capsys.readouterr()
-    assert printed.out.splitlines() == [str(out), str(out.with_suffix(".csv"))]
+    tables = ["plane.csv", "plane-lines.csv"] if command == "plane" else ["curves.csv"]
+    assert printed.out.splitlines() == [str(out), *(str(out.with_name(name)) for name in tables)]
     assert printed.err == ""
     assert out.read_bytes().startswith(magic)
-    assert sorted(p.name for p in out.parent.iterdir()) == sorted([out.name, f"{command}.csv"])
+    assert sorted(p.name for p in out.parent.iterdir()) == sorted([out.name, *tables])
 
 
 def test_the_csv_holds_the_numbers_of_the_plane_with_full_precision(sweep, tmp_path, capsys):

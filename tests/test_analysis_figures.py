@@ -14,9 +14,12 @@ from fake_records import (
     GAUSSIAN_H,
     SPRITES_BETAS,
     SPRITES_H,
+    decoder_curve,
+    dual_line,
     gaussian_sweep,
     impossible,
     mnist_sweep,
+    particle_point,
     sprites_card,
     sprites_point,
     sprites_sweep,
@@ -42,6 +45,14 @@ def finite_sample(root, **_):
         write_run(root, card=sprites_card(n_train=1000), beta=beta, points=points)
 
 
+def all_known(root, **_):
+    """Every line there can be: Shannon's curve, both bounds on it, decoders' curves, NLLs."""
+    betas = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    gaussian_sweep(
+        root, betas=betas, excess=0.3, estimates=lambda b: [dual_line(b), particle_point(b), decoder_curve(b)]
+    )
+
+
 CASES = {
     "exact": sprites_sweep,
     "single": lambda root: sprites_sweep(root, betas=[2.0]),
@@ -49,6 +60,7 @@ CASES = {
     "real": mnist_sweep,
     "twenty runs": lambda root: mnist_sweep(root, betas=[0.5, 1.0, 2.0, 4.0], seeds=range(5), nll=True),
     "density": gaussian_sweep,
+    "all known": all_known,
     "finite": finite_sample,
     "dozen": lambda root: sprites_sweep(root, betas=[0.0, 0.01, 0.1, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 10, 1000]),
 }

@@ -8,7 +8,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fake_records import SPRITES_H, mnist_sweep, sprites_card, sprites_point, sprites_sweep, write_run
+from fake_records import (
+    SOURCES,
+    SPRITES_H,
+    estimated,
+    mnist_sweep,
+    sprites_card,
+    sprites_point,
+    sprites_sweep,
+    write_run,
+)
 
 from analysis.load import RunWarning, find_runs, load_histories, load_runs, of_split, one_data_set
 from vae_rd.errors import InputError
@@ -68,14 +77,19 @@ def test_null_is_undefined_never_zero(tmp_path):
     assert math.isnan(row["nll"])
 
 
-def test_the_smallest_nll_of_the_split_counts(tmp_path):
-    kinds = {"importance": 12.0, "ais": 11.5, "prior": 30.0, "probe": 1.0}
-    found = [{"kind": k, "split": "test", "value": v, "stderr": 0.1, "n": 10} for k, v in kinds.items()]
-    found += [{"kind": "ais", "split": "val", "value": 2.0, "stderr": 0.1, "n": 10}]
+def test_the_nll_of_the_least_upper_limit_on_the_split_counts(tmp_path):
+    found = [
+        estimated("importance", value=12.0, stderr=0.1),
+        estimated("ais", value=11.5, stderr=0.1),
+        estimated("prior", value=11.2, stderr=3.0),  # the least value of all, by luck
+        estimated("ais", value=2.0, split="val"),
+        estimated("importance", value=None, stderr=None),
+        estimated("dual", value=1.0, b=1.0, limit=0.9),
+    ]
     points = dict.fromkeys(SPLITS, sprites_point(1.0))
     write_run(tmp_path, card=sprites_card(), beta=1.0, points=points, estimates=found)
     row = of_split(load_runs(tmp_path), "test").iloc[0]
-    assert (row["nll"], row["nll_kind"]) == (11.5, "ais")
+    assert (row["nll"], row["nll_kind"], row["nll_source"]) == (11.5, "ais", SOURCES["ais"])
 
 
 def test_unfinished_runs_are_left_out_with_one_warning_that_names_them(tmp_path):

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
-from fake_records import SPRITES_H, impossible, mnist_sweep, sprites_card, sprites_point, sprites_sweep, write_run
+from fake_records import (
+    SPRITES_H,
+    gaussian_sweep,
+    impossible,
+    mnist_sweep,
+    sprites_card,
+    sprites_point,
+    sprites_sweep,
+    write_run,
+)
 
 from analysis import load_runs, table
 from analysis.load import RunWarning
@@ -63,6 +72,15 @@ def test_every_data_set_has_its_own_table_in_order_of_name(tmp_path):
     text = table(load_runs(tmp_path))
     assert re.findall(r"\*\*(\w+)\*\*", text) == ["sprites", "static_mnist"]
     assert len(table_numbers(load_runs(tmp_path), split="test")) == 2
+
+
+def test_the_gap_above_shannons_curve_is_a_column_where_it_is_known(tmp_path):
+    gaussian_sweep(tmp_path / "fixed", excess=0.3)
+    gaussian_sweep(tmp_path / "learned", excess=0.3, likelihood="gaussian_shared")
+    text = table(load_runs(tmp_path / "fixed"))
+    assert {row["gap"].split(" ±")[0] for row in cells(text)} <= {"0.3000", "0.300", "0.30"}
+    assert "(exact)" in text
+    assert tuple(cells(table(load_runs(tmp_path / "learned")))[0]) == COLUMNS
 
 
 def test_markdown_columns_line_up(tmp_path):
