@@ -17,6 +17,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import nn
 
 from vae_rd.callbacks.folder import CheckpointKeeper, HistoryWriter, StagedCheckpointIO
+from vae_rd.categorical import CategoricalPosterior, CategoricalPrior
 from vae_rd.config import FitConfig, data_root
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
@@ -26,6 +27,7 @@ from vae_rd.data.noisy_sprites import noisy_sprites
 from vae_rd.data.sprites import sprites
 from vae_rd.data.synthetic import gaussian, sphere, toy_channel
 from vae_rd.errors import InputError
+from vae_rd.lazy import LazyDistribution
 from vae_rd.likelihoods import (
     BernoulliLikelihood,
     CategoricalLikelihood,
@@ -75,8 +77,12 @@ DECODERS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
     {"linear": linear_decoder, "mlp": mlp_decoder, "conv": conv_decoder}
 )
 HIDDEN: Mapping[str, list[int]] = MappingProxyType({"linear": [], "mlp": [512], "conv": [32, 64]})
-POSTERIORS: Mapping[str, Callable[..., DiagonalPosterior]] = MappingProxyType({"diagonal": DiagonalPosterior})
-PRIORS: Mapping[str, Callable[[int], StandardNormalPrior]] = MappingProxyType({"normal": StandardNormalPrior})
+POSTERIORS: Mapping[str, Callable[[int, int], LazyDistribution]] = MappingProxyType(
+    {"diagonal": DiagonalPosterior, "categorical": CategoricalPosterior}
+)
+PRIORS: Mapping[str, Callable[[int], LazyDistribution]] = MappingProxyType(
+    {"normal": StandardNormalPrior, "categorical": CategoricalPrior}
+)
 LIKELIHOODS: Mapping[str, Callable[[FitConfig], Likelihood]] = MappingProxyType(
     {
         "bernoulli": lambda c: BernoulliLikelihood(),

@@ -38,8 +38,8 @@ DataName = Literal[
 Binarization = Literal["none", "static", "dynamic"]
 Dequantize = Literal["none", "uniform"]
 Trunk = Literal["linear", "mlp", "conv"]
-PosteriorName = Literal["diagonal"]
-PriorName = Literal["normal"]
+PosteriorName = Literal["diagonal", "categorical"]
+PriorName = Literal["normal", "categorical"]
 LikelihoodName = Literal[
     "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
 ]
@@ -106,12 +106,12 @@ class FitConfig:
     n_test: int | None = flag(None, "test examples [null: all, or 100,000]", group="data", least=2)
 
     encoder: Trunk = flag("mlp", "network of q(z|x)", group="model")
-    posterior: PosteriorName = flag("diagonal", "family of q(z|x)", group="model")
+    posterior: PosteriorName = flag("diagonal", "family of q(z|x); categorical: latent_dim states", group="model")
     decoder: Trunk = flag("mlp", "network of p(x|z)", group="model")
     hidden: list[int] | None = flag(
         None, "widths (mlp) or channels (conv), mirrored in the decoder [null: [512], [32, 64]]", group="model"
     )
-    latent_dim: int = flag(16, "dimensions of z", group="model", least=1)
+    latent_dim: int = flag(16, "dimensions of z, or its number of states", group="model", least=1)
     prior: PriorName = flag("normal", "marginal m(z)", group="model")
     likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
     whiten: bool = flag(
@@ -240,6 +240,13 @@ def _problems(config: FitConfig) -> Iterator[str]:
     if config.data_file is None and config.data in ("npz", "image_folder"):
         yield f"--data {config.data} needs --data_file with one's own {config.data.replace('_', ' ')}"
     yield from _data_problems(config)
+    if (config.posterior == "categorical") != (config.prior == "categorical"):
+        yield f"--posterior {config.posterior} --prior {config.prior}: where one is categorical, both are"
+    if config.posterior == "categorical" and config.likelihood == "gaussian_optimal":
+        yield (
+            "--likelihood gaussian_optimal takes its scale from draws of z, of which a categorical z has none; "
+            "choose --likelihood gaussian or gaussian_shared"
+        )
     if config.binarization != "none" and config.dequantize != "none":
         yield "--dequantize: binarised pixels have no bins to fill; leave out --dequantize or --binarization"
     if config.devices > 1 or config.num_nodes > 1 or config.strategy != "auto":

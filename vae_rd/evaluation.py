@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vae_rd.categorical import CategoricalLatent
 from vae_rd.data.base import DataCard
 from vae_rd.data.dataset import DataSet
 from vae_rd.distributions import DiagonalNormal
 from vae_rd.functional.collapse import active_units
-from vae_rd.functional.information import two_sided_information
+from vae_rd.functional.information import categorical_information, two_sided_information
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model import VAE
 from vae_rd.records import Json, estimate
@@ -34,18 +35,20 @@ class SplitValues:
     """Per-example values of one split in float64, nats.
 
     Attributes:
-        distortion: -ln p(x|z), [S, N].
+        distortion: -ln p(x|z) per draw, or its mean over q(z|x) where that is analytic, [S, N].
+        minus_log_px_z: -ln p(x|z) per draw, the Monte Carlo form of the distortion, [S, N].
         rate: KL(q(z|x) || m(z)) per draw, analytic where it can be, [S, N].
         log_ratio: ln q(z|x) - ln m(z), the Monte Carlo form of the rate, [S, N].
         rate_per_dim: [N, D], or None without a closed form.
         mean: E_q[z|x], [N, D].
         variance: Var_q[z|x], [N, D].
-        lower: InfoNCE values of the first M examples among each other, [S, M], or None where q(z|x) is not a diagonal
-            normal; M = N but for an unlimited source.
+        lower: InfoNCE values of the first M examples among each other, [S, M], or None where q(z|x) is neither diagonal
+            normal nor categorical; M = N but for an unlimited source.
         leave_one_out: likewise.
     """
 
     distortion: Tensor
+    minus_log_px_z: Tensor
     rate: Tensor
     log_ratio: Tensor
     rate_per_dim: Tensor | None
@@ -96,12 +99,15 @@ def split_values(model: VAE, data: DataSet, split: str, *, samples: int, seed: i
 
 def _chunk_values(terms: Terms) -> dict[str, Tensor]:
     """Float64 values of one chunk, examples along the second axis."""
-    values = {"distortion": terms.distortion, "rate": terms.rate, "log_ratio": terms.log_qz - terms.log_mz}
+    values = {"distortion": terms.distortion, "minus_log_px_z": -terms.log_px_z}
+    values |= {"rate": terms.rate, "log_ratio": terms.log_qz - terms.log_mz}
     values |= {"z": terms.z, "mean": terms.posterior.mean[None], "variance": terms.posterior.variance[None]}
     if terms.kl_per_dim is not None:
         values["rate_per_dim"] = terms.kl_per_dim[None]
     if isinstance(terms.posterior, DiagonalNormal):
         values["log_var"] = terms.posterior.log_var[None]
+    if isinstance(terms.posterior, CategoricalLatent):
+        values["probabilities"] = terms.posterior.mean[None]
     return {name: value.double() for name, value in values.items()}
 
 
@@ -110,8 +116,11 @@ def _with_information(values: dict[str, Tensor], *, first: int | None) -> SplitV
     if "log_var" in values:
         z, mu, log_var = (values[name][:, :first] for name in ("z", "mean", "log_var"))
         sides = two_sided_information(z, mu[0], (0.5 * log_var[0]).exp())
+    if "probabilities" in values:
+        sides = categorical_information(values["probabilities"][0, :first], draws=len(values["z"]))
     return SplitValues(
         distortion=values["distortion"],
+        minus_log_px_z=values["minus_log_px_z"],
         rate=values["rate"],
         log_ratio=values["log_ratio"],
         rate_per_dim=values["rate_per_dim"][0] if "rate_per_dim" in values else None,
@@ -138,6 +147,7 @@ def summarise(values: SplitValues, card: DataCard, split: str, *, beta: float) -
     d, r, paired_r, lower = values.distortion, values.rate, values.paired_rate, values.lower
     return {
         "distortion": stat(d),
+        "distortion_monte_carlo": stat(values.minus_log_px_z),
         "rate": stat(r),
         "rate_monte_carlo": stat(values.log_ratio),
         "elbo": stat(-(d + r)),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from vae_rd.categorical import CategoricalLatent
 from vae_rd.distributions import DiagonalNormal, Reparameterised, at_least_single
 from vae_rd.lazy import LazyDistribution
 from vae_rd.likelihoods import Likelihood
@@ -41,7 +42,8 @@ class Decoder(LazyDistribution):
         return self.likelihood(params.unflatten(0, context.shape[:-1]))
 
     def expected_log_prob(self, value: Tensor, context: Distribution) -> Tensor | None:
-        """E_q ln p(x|z) for an affine trunk W z + b and a Gaussian of one scale s, where ln p is quadratic in z:
+        """E_q ln p(x|z) where it is a finite sum: over the states of a categorical z, and for a normal z where ln p is
+        quadratic in it, as for an affine trunk W z + b and a Gaussian of one scale s:
 
             ln p(x|E z) - sum_d Var(z_d) |w_d|^2 / (2 s^2)
 
@@ -52,6 +54,9 @@ class Decoder(LazyDistribution):
         Returns:
             [B], or None for any other trunk, likelihood or posterior.
         """
+        if isinstance(context, CategoricalLatent):
+            states = torch.eye(context.mean.shape[-1]).to(context.mean)
+            return (context.mean * self(states).log_prob(value[:, None])).sum(-1)
         precision = self.likelihood.precision
         if precision is None or not (self.is_affine and isinstance(context, DiagonalNormal)):
             return None

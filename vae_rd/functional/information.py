@@ -51,6 +51,25 @@ def two_sided_information(z: Tensor, mu: Tensor, sigma: Tensor) -> TwoSided:
     return TwoSided(*(torch.stack(values) for values in zip(*parts, strict=True)))
 
 
+def categorical_information(q: Tensor, *, draws: int) -> TwoSided:
+    """The same of posteriors over K states, where the mean over z is a sum and takes no draws.
+
+    Args:
+        q: probabilities q(z = k|x_i), [N, K].
+        draws: S, over which the values are the same.
+
+    Example:
+        >>> values = categorical_information(torch.eye(2), draws=1)
+        >>> values.lower.mean().item() == math.log(2)
+        True
+    """
+    q, n = q.double(), len(q)
+    others = (q.sum(0) - q).clamp_min(0) / max(n - 1, 1)
+    own = torch.special.xlogy(q, q).sum(1)
+    lower, upper = own - torch.special.xlogy(q, q.mean(0)).sum(1), own - torch.special.xlogy(q, others).sum(1)
+    return TwoSided(lower.expand(draws, n), upper.expand(draws, n))
+
+
 def pairwise_log_density(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
     """ln q(z_i|x_j) of diagonal normals for all pairs, as two matrix products.
 
