@@ -50,7 +50,7 @@ demo: install
 	@echo; echo 'run records:'; ls runs/demo/*/record.json
 
 test: install
-	$(python) -m pytest
+	OMP_NUM_THREADS=1 $(python) -m pytest -n auto --dist worksteal
 
 test-slow: install
 	$(python) -m pytest -m slow

@@ -40,7 +40,7 @@ def sphere(dim):
 
 
 def test_gaussian_point_is_that_of_water_filling():
-    sizes = {"particles": 100, "steps": 500, "batch": 512, "n_eval": 200_000}
+    sizes = {"particles": 100, "steps": 1500, "batch": 512, "n_eval": 200_000}
     bound = particle_bound(
         gaussian, SquaredError(0.5), weight=3.0, generator=stream(), control=centred_squares, **sizes
     )
