@@ -14,13 +14,14 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 
+from known_answers.readme import put_into_readme
+
 from vae_rd import fit_model
 from vae_rd.cli import parse
 from vae_rd.records import Json, RunRecord
 
 BETAS = (0.003, 0.03, 0.3, 1.0, 3.0, 10.0, 1000.0)
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- begin: python benchmarks/sprites.py --readme -->", "<!-- end -->"
 
 
 def fit(beta: float, run_dir: str) -> RunRecord:
@@ -87,14 +88,6 @@ def _shown(entry: Json) -> str:
     return f"{value:.4f} ± {entry['stderr']:.4f}"
 
 
-def put_into_readme(text: str) -> None:
-    """Replace what stands between the README's markers."""
-    readme = ROOT / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="Check H - D <= I <= R on sprites at seven betas.")
     parser.add_argument("--run_dir", default="runs/sprites")
@@ -105,7 +98,7 @@ def main() -> int:
     found = problems(records)
     print("\n".join(found) or "\nevery link holds within 3 paired s.e.; D falls and R rises as beta falls")
     if arguments.readme and not found:
-        put_into_readme(table(records))
+        put_into_readme(table(records), command="python benchmarks/sprites.py --readme")
     return 1 if found else 0
 
 

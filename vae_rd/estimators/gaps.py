@@ -45,7 +45,7 @@ def inference_gaps(
     log_px: Tensor,
     noise: torch.Generator,
     steps: int = 400,
-    draws: int = 8,
+    draws: int = 16,
     samples: int = 500,
 ) -> Gaps:
     """Split each example's inference gap. Memory: the gradients of draws x N decoder rows; hand over chunks of x.
