@@ -12,11 +12,15 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from analysis.__main__ import parser
-from vae_rd import __version__
+from vae_rd import __version__, evaluate
 from vae_rd.cli import parse
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-PARSERS = {"vae_rd.fit": parse, "analysis": lambda words: parser().parse_args(words)}
+PARSERS = {
+    "vae_rd.fit": parse,
+    "vae_rd.evaluate": lambda words: evaluate.parser().parse_args(words),
+    "analysis": lambda words: parser().parse_args(words),
+}
 
 
 def read(name: str) -> str:

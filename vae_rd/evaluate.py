@@ -33,19 +33,20 @@ def main(argv: Sequence[str]) -> int:
     return run_command(lambda: _lines(argv), goes_on="the same command goes on from its last 500 examples")
 
 
-def _parser() -> Parser:
-    parser = Parser(prog="python -m vae_rd.evaluate", description=__doc__, allow_abbrev=False)
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a finished run")
-    parser.add_argument("--split", choices=SPLITS, help="of the estimates [test]; without any, of D, R and I [all]")
-    parser.add_argument("--nll", choices=("importance", "prior"), help="-E ln p(x), z from q(z|x) or from m(z)")
+def parser() -> Parser:
+    """The command line of `python -m vae_rd.evaluate`."""
+    command = Parser(prog="python -m vae_rd.evaluate", description=__doc__, allow_abbrev=False)
+    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a finished run")
+    command.add_argument("--split", choices=SPLITS, help="of the estimates [test]; without any, of D, R and I [all]")
+    command.add_argument("--nll", choices=("importance", "prior"), help="-E ln p(x), z from q(z|x) or from m(z)")
     for name, meaning in FLAGS.items():
-        parser.add_argument(f"--{name}", action="store_true", help=meaning)
-    parser.add_argument("--samples", type=_count, default=5000, help="draws an example behind an NLL [5000]")
-    parser.add_argument("--examples", type=_count, help="how many, from the first on [all; 100 of --ais and --gaps]")
-    parser.add_argument("--chains", type=_count, default=16, help="of --ais, an example [16]")
-    parser.add_argument("--temperatures", type=_count, default=500, help="of --ais [500]")
-    parser.add_argument("--seed", type=int, default=0, help="of all draws [0]")
-    return parser
+        command.add_argument(f"--{name}", action="store_true", help=meaning)
+    command.add_argument("--samples", type=_count, default=5000, help="draws an example behind an NLL [5000]")
+    command.add_argument("--examples", type=_count, help="how many, from the first on [all; 100 of --ais and --gaps]")
+    command.add_argument("--chains", type=_count, default=16, help="of --ais, an example [16]")
+    command.add_argument("--temperatures", type=_count, default=500, help="of --ais [500]")
+    command.add_argument("--seed", type=int, default=0, help="of all draws [0]")
+    return command
 
 
 def _count(text: str) -> int:
@@ -55,7 +56,7 @@ def _count(text: str) -> int:
 
 
 def _lines(argv: Sequence[str]) -> Iterator[str]:
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     kinds = [options.nll] if options.nll else []
     kinds += [name for name in FLAGS if getattr(options, name)]
     from vae_rd.estimates.base import Settings
