@@ -63,9 +63,9 @@ def test_constraints_pin_every_requirement_within_its_range(project):
 
 
 def commands_in(text: str) -> list[tuple[str, list[str]]]:
-    """Program and arguments of each command of ours that stands on a line of its own or in a recipe."""
+    """Program and arguments of each command of ours on a line, in a recipe or in a loop, whose variable reads as 1."""
     pattern = rf"(?:^|[\s/])python -m ({'|'.join(PARSERS)})\b([^`;|&>\n]*)"
-    found = re.findall(pattern, text.replace("\\\n", " "), re.MULTILINE)
+    found = re.findall(pattern, re.sub(r"\$\w+", "1", text.replace("\\\n", " ")), re.MULTILINE)
     return [(program, shlex.split(words, comments=True)) for program, words in found]
 
 
@@ -81,7 +81,8 @@ def test_make_demo_runs_commands_that_parse():
 def test_commands_in_documents_parse(document, monkeypatch):
     monkeypatch.chdir(ROOT)
     for program, words in commands_in(document.read_text(encoding="utf-8")):
-        PARSERS[program](words)
+        if "--help" not in words:
+            PARSERS[program](words)
 
 
 def test_the_readme_shows_how_to_fit_and_draw():
