@@ -8,8 +8,9 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 - each of `METRICS` under its name in the record, with `_stderr`, and the `_cap`, `_kind` and `_method` that some have;
 - `active_units`;
 - `entropy` with `_stderr`, `_kind`, `_measure` and `_source`: H of the split, as far as the record knows it;
-- `nll`, with `_stderr`, `_kind` and `_source`: of the run's estimates of -E ln p(x) on the split, that of the least
-  upper limit. Each bounds the NLL from above in expectation; the least value itself would be the luckiest one.
+- `nll`, with `_stderr`, `_kind` and `_source`: of the run's estimates of -E ln p(x) on the split, those of
+  the most examples, and of these that of the least upper limit. Each bounds the NLL from above in expectation; the
+  least value itself would be the luckiest one.
 """
 
 from __future__ import annotations
@@ -163,7 +164,8 @@ def _entropy(entry: Mapping[str, Any], scale: float) -> Row:
 
 def _nll(record: RunRecord, split: str, scale: float) -> Row:
     found = [e for e in record.estimates if e["kind"] in NLL_KINDS and e["split"] == split and e["value"] is not None]
-    best = min(found, key=lambda entry: finite(entry["value"]) + LIMIT * (entry["stderr"] or 0.0), default={})
+    widest = [e for e in found if e["n"] == max(e["n"] for e in found)]  # A subset is no match for the split.
+    best = min(widest, key=lambda entry: finite(entry["value"]) + LIMIT * (entry["stderr"] or 0.0), default={})
     words = {f"nll_{key}": best.get(key) for key in ("kind", "source")}
     return _flat("nll", best, scale) | words
 

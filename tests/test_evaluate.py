@@ -10,12 +10,14 @@ from conftest import TOY
 
 from analysis.load import load_runs
 from vae_rd import evaluate, fit
-from vae_rd.data.base import EVAL_CHUNK
-from vae_rd.estimates.base import Settings
-from vae_rd.estimates.nll import importance_nll
-from vae_rd.estimates.partials import FOLDER, by_chunks, forget
+from vae_rd.estimates.base import Examples, Settings
+from vae_rd.estimates.nll import importance_nll, prior_nll
+from vae_rd.estimates.partials import FOLDER, by_parts, forget
+from vae_rd.estimators.importance import prior_sampling
 from vae_rd.experiment import open_run
+from vae_rd.functional.statistics import variance_by_shared_draws
 from vae_rd.records import RunRecord
+from vae_rd.seeding import generator
 from vae_rd.theory.gaussian import at_level
 
 GAUSSIAN = ["--data=gaussian", "--encoder=linear", "--decoder=linear", "--likelihood=gaussian", "--latent_dim=4"]
@@ -60,7 +62,7 @@ def test_each_estimate_joins_the_record_with_error_and_n(nll: str, sprites_run: 
 
 def test_repeating_a_command_replaces_its_entry(sprites_run: Path) -> None:
     for _ in range(2):
-        assert evaluate.main([str(sprites_run), "--nll", "importance", "--split", "val", *SMALL]) == 0
+        assert evaluate.main([str(sprites_run), "--nll", "importance", "--split", "val", *SMALL[:2]]) == 0
     of_val = [e for e in RunRecord.read(sprites_run).estimates if e["split"] == "val"]
     assert len(of_val) == 1
 
@@ -76,7 +78,7 @@ def test_an_importance_nll_lies_between_the_entropy_and_the_elbo(gaussian_run: P
     entry = importance_nll(open_run(gaussian_run), Settings(samples=200))
     test = RunRecord.read(gaussian_run).metrics["test"]
     entropy = RunRecord.read(gaussian_run).data["entropy"]["test"]["value"]
-    forget(gaussian_run)
+    forget(gaussian_run, kind="importance", split="test")
     assert entry["stderr"] < 0.2
     assert entropy - 4 * entry["stderr"] < entry["value"] < -test["elbo"]["value"]
     rise = [-test["elbo"]["value"], *list(entry["value_by_samples"].values())[1:], entry["value"]]
@@ -103,6 +105,10 @@ REFUSED = {
     "one sample": (["RUN", "--nll", "importance", "--samples", "1"], "--samples"),
     "no such split": (["RUN", "--split", "training"], "training"),
     "finite source": (["RUN", "--dual"], "--dual bounds R(D) of an unlimited source"),
+    "negative seed": (["RUN", "--ais", "--seed", "-1"], "--seed"),
+    "seed too large": (["RUN", "--ais", "--seed", "9" * 20], "--seed"),
+    "option of nothing": (["RUN", "--examples", "30"], "--examples belongs to --nll importance"),
+    "option of another": (["RUN", "--information", "--chains", "30"], "--chains belongs to --ais"),
 }
 
 
@@ -125,30 +131,83 @@ def test_an_unfinished_run_is_refused(sprites_run: Path, tmp_path: Path, capsys:
     assert "this run is interrupted" in capsys.readouterr().err
 
 
-def test_an_interrupted_estimate_goes_on_from_its_last_chunk(gaussian_run: Path) -> None:
-    data, settings = open_run(gaussian_run).data, {"kind": "importance", "split": "test", "seed": 0}
-    seen: list[int] = []
+def test_an_interrupted_estimate_goes_on_from_its_last_part(tmp_path: Path) -> None:
+    decides, seen = {"kind": "importance", "split": "test", "seed": 0}, []
 
-    def measure(chunk: int, x: torch.Tensor) -> dict[str, torch.Tensor]:
-        seen.append(chunk)
+    def measure(part: int, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append(part)
         if seen == [0, 1]:
             raise KeyboardInterrupt
-        return {"sum": x.flatten(1).sum(1)}
+        return {"sum": x.sum(1)}
 
+    parts = [lambda: torch.ones(2, 3), lambda: torch.zeros(1, 3)]
     with pytest.raises(KeyboardInterrupt):
-        by_chunks(gaussian_run, data, settings, measure, examples=EVAL_CHUNK + 7)
-    values = by_chunks(gaussian_run, data, settings, measure, examples=EVAL_CHUNK + 7)
+        by_parts(tmp_path, decides, measure, parts)
+    assert by_parts(tmp_path, decides, measure, parts)["sum"].tolist() == [3, 3, 0]
     assert seen == [0, 1, 1]
-    assert torch.equal(values["sum"], data.pixels["test"][: EVAL_CHUNK + 7].flatten(1).sum(1))
-    forget(gaussian_run)
-    assert not (gaussian_run / FOLDER).exists()
+    assert by_parts(tmp_path, decides | {"seed": 1}, measure, parts)["sum"].tolist() == [3, 3, 0]
+    assert seen == [0, 1, 1, 0, 1]  # What depends on other settings is measured anew.
 
 
-def test_a_damaged_partial_is_measured_again(gaussian_run: Path) -> None:
-    data, settings = open_run(gaussian_run).data, {"kind": "prior", "split": "val", "seed": 1}
-    first = by_chunks(gaussian_run, data, settings, lambda _, x: {"sum": x.sum((1, 2, 3))}, examples=20)
-    for path in (gaussian_run / FOLDER).iterdir():
+def test_what_is_kept_of_one_estimate_outlives_another(tmp_path: Path) -> None:
+    for kind in ("importance", "gaps"):
+        by_parts(tmp_path, {"kind": kind, "split": "test"}, lambda _, x: {"x": x}, [lambda: torch.ones(2)])
+    forget(tmp_path, kind="gaps", split="test")
+    assert [path.name.split("-")[0] for path in (tmp_path / FOLDER).iterdir()] == ["importance"]
+    forget(tmp_path, kind="importance", split="test")
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_damaged_part_is_measured_again(tmp_path: Path) -> None:
+    decides = {"kind": "prior", "split": "val"}
+    by_parts(tmp_path, decides, lambda _, x: {"x": x}, [lambda: torch.ones(20)])
+    for path in (tmp_path / FOLDER).iterdir():
         path.write_bytes(path.read_bytes()[:40])
-    again = by_chunks(gaussian_run, data, settings, lambda _, x: {"sum": x.sum((1, 2, 3))}, examples=20)
-    assert torch.equal(first["sum"], again["sum"])
-    forget(gaussian_run)
+    assert by_parts(tmp_path, decides, lambda _, x: {"x": 2 * x}, [lambda: torch.ones(20)])["x"].sum() == 40
+
+
+def test_a_subset_is_a_random_one_and_all_of_a_population_is_no_sample(sprites_run: Path) -> None:
+    run = open_run(sprites_run)
+    there = run.data.card.n["test"]
+    some, other = (Examples(run, Settings(examples=100, seed=seed), "importance") for seed in (0, 1))
+    assert not some.is_population
+    assert some.index.tolist() != other.index.tolist()
+    assert len(some.index.unique()) == 100
+    assert some.index.max() > there / 2
+    chunks = [run.data.evaluation_chunk("test", chunk) for chunk in range(run.data.chunks("test"))]
+    torch.testing.assert_close(run.data.examples("test", some.index), torch.cat(chunks)[some.index])
+    whole = Examples(run, Settings(examples=there), "importance")
+    assert whole.is_population
+    assert whole.number(1.0, 0.1)["resampled"] == "z"
+
+
+def test_the_error_of_draws_from_the_prior_is_their_spread_over_seeds(sprites_run: Path) -> None:
+    """All examples share the draws, so their errors do not average out."""
+    run = open_run(sprites_run)
+    found = [prior_nll(run, Settings(samples=100, examples=60, seed=seed)) for seed in range(60)]
+    index = Examples(run, Settings(examples=60, seed=0), "prior").index
+    x = run.data.examples("test", index)
+    repeated = [prior_sampling(run.model, x, samples=100, noise=generator("cpu", s)) for s in range(60)]
+    spread = torch.stack([one.log_p.mean() for one in repeated]).std().item()
+    claimed = sum(variance_by_shared_draws(one.shares) for one in repeated) / 60
+    # The spread of 60 is known to 9 %; of few draws, first order knows theirs to some 20 %.
+    assert claimed**0.5 == pytest.approx(spread, rel=0.5)
+    assert all(entry["stderr"] > 0.5 * claimed**0.5 for entry in found)
+
+
+def test_a_run_in_double_precision_is_measured_in_it(tmp_path: Path) -> None:
+    run = fitted(tmp_path, *TOY, "--precision=64")
+    assert evaluate.main([str(run), "--nll", "importance", "--ais", *SMALL]) == 0
+    assert evaluate.main([str(run), "--split", "test"]) == 0
+    assert RunRecord.read(run).metrics["test"]["distortion"]["value"] > 0
+
+
+@pytest.mark.parametrize("flag", ["--ais", "--gaps", "--information"])
+def test_what_a_run_cannot_have_is_refused_before_anything_is_measured(
+    flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = fitted(tmp_path, *TOY, "--posterior=categorical", "--prior=categorical")
+    assert evaluate.main([str(run), "--nll", "importance", flag, "--examples=20", "--samples=20"]) == 2
+    assert f"{run}: {flag} takes" in capsys.readouterr().err
+    assert not RunRecord.read(run).estimates
+    assert not (run / FOLDER).exists()

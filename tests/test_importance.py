@@ -118,7 +118,7 @@ def test_activations_stay_within_the_bound(estimator):
     model, _, _ = bernoulli_toy()
     row, held = module._row_bytes(model, IMAGES), []
     model.decoder.register_forward_hook(lambda _module, _inputs, p: held.append(p.logits[..., 0, 0, 0].numel() * row))
-    estimator(model, IMAGES, samples=300, noise=noise(), max_bytes=20_000)
+    estimator(model, IMAGES, samples=3000, noise=noise(), max_bytes=20_000)
     assert 20_000 >= max(held) > 5_000
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from vae_rd.command import run_command
+from vae_rd.config import MOST
 from vae_rd.errors import InputError
 from vae_rd.records import SPLITS, Json
 
@@ -28,9 +29,19 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; see --help")
 
 
+# What each option speaks to; given without any of them it is refused rather than ignored.
+OPTIONS = {
+    "samples": ("importance", "prior", "gaps"),
+    "examples": ("importance", "prior", "ais", "gaps", "information"),
+    "chains": ("ais",),
+    "temperatures": ("ais",),
+    "seed": ("importance", "prior", "ais", "gaps", "information", "dual"),
+}
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    return run_command(lambda: _lines(argv), goes_on="the same command goes on from its last 500 examples")
+    return run_command(lambda: _lines(argv), goes_on="what is finished is in the records; the same command goes on")
 
 
 def parser() -> Parser:
@@ -41,11 +52,11 @@ def parser() -> Parser:
     command.add_argument("--nll", choices=("importance", "prior"), help="-E ln p(x), z from q(z|x) or from m(z)")
     for name, meaning in FLAGS.items():
         command.add_argument(f"--{name}", action="store_true", help=meaning)
-    command.add_argument("--samples", type=_count, default=5000, help="draws an example behind an NLL [5000]")
-    command.add_argument("--examples", type=_count, help="how many, from the first on [all; 100 of --ais and --gaps]")
-    command.add_argument("--chains", type=_count, default=16, help="of --ais, an example [16]")
-    command.add_argument("--temperatures", type=_count, default=500, help="of --ais [500]")
-    command.add_argument("--seed", type=int, default=0, help="of all draws [0]")
+    command.add_argument("--samples", type=_count, help="draws of z an example, of --nll and --gaps [5000]")
+    command.add_argument("--examples", type=_count, help="how many, at random [all; 100 of --ais and --gaps]")
+    command.add_argument("--chains", type=_count, help="of --ais, an example [16]")
+    command.add_argument("--temperatures", type=_count, help="of --ais [500]")
+    command.add_argument("--seed", type=_seed, help="of all draws [0]")
     return command
 
 
@@ -55,17 +66,28 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seed(text: str) -> int:
+    if not text.isdigit() or int(text) > MOST:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 0 to {MOST}")
+    return int(text)
+
+
 def _lines(argv: Sequence[str]) -> Iterator[str]:
     options = parser().parse_args(argv)
     kinds = [options.nll] if options.nll else []
     kinds += [name for name in FLAGS if getattr(options, name)]
+    asked = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
+    for name in asked:
+        if not set(kinds) & set(OPTIONS[name]):
+            raise InputError(f"--{name} belongs to {_flags_of(OPTIONS[name])}; add one of these, or leave it out")
     from vae_rd.estimates.base import Settings
     from vae_rd.experiment import open_run
-    from vae_rd.reevaluation import add_estimates, renew_metrics
+    from vae_rd.reevaluation import add_estimates, check_estimates, renew_metrics
 
+    settings = Settings(split=options.split or "test", **asked)
     runs = [open_run(folder) for folder in options.runs]  # All of them, before any work is begun.
-    names = ("samples", "examples", "chains", "temperatures", "seed")
-    settings = Settings(split=options.split or "test", **{name: getattr(options, name) for name in names})
+    for run in runs:
+        check_estimates(run, settings, kinds)
     for run in runs:
         yield f"{run.folder}:"
         if kinds:
@@ -74,11 +96,17 @@ def _lines(argv: Sequence[str]) -> Iterator[str]:
             yield from renew_metrics(run, [options.split] if options.split else SPLITS)
 
 
+def _flags_of(kinds: Sequence[str]) -> str:
+    return ", ".join(f"--{kind}" if kind in FLAGS else f"--nll {kind}" for kind in kinds)
+
+
 def _line(entry: Json) -> str:
     value = "undefined" if entry["value"] is None else f"{entry['value']:.4f}"
     stderr = "" if entry["stderr"] is None else f" ± {entry['stderr']:.4f}"
-    limit = f", 99 % limit {entry['limit']:.4f}" if entry.get("limit") is not None else ""
+    limit = f", certified 99 % limit {entry['limit']:.4f}" if entry.get("limit") is not None else ""
     bound = f"{entry['bound']} bound" if entry["bound"] else "estimate"
+    if entry["kind"] == "dual" and not entry["certified"]:
+        bound = "estimated lower bound"
     number = f"{value}{stderr} nats (n = {entry['n']:,}){limit}"
     return f"  {entry['kind']:<12} {entry['split']:<6} {number}  {bound}: {entry['source']}"
 

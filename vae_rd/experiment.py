@@ -74,7 +74,7 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
     if claimed.action == "finished" and claimed.record is not None:
         print(f"{claimed.folder}: finished already, nothing to do")
         return claimed.record
-    with default_dtype(_dtype(config)), SignalGuard() as guard:
+    with precision_of(config), SignalGuard() as guard:
         experiment = Experiment(config, claimed, model=model, data=data)
         return experiment.run(guard)
 
@@ -183,7 +183,7 @@ def open_run(run_dir: str | Path) -> Fitted:
         raise InputError(f"{folder}: this run is {record.status}; --resume auto takes it to its end")
     config = from_mapping(record.config, where=str(folder / RECORD_FILE))
     device = torch.device(build.accelerator(config))
-    with default_dtype(_dtype(config)):
+    with precision_of(config):
         model = load(folder).to(device)
         data = build.build_data(config)
     if json.loads(json.dumps(data.card.to_json())) != record.data:
@@ -209,7 +209,7 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
             raise InputError(f"{folder}: fitted with one's own network; pass that network as model=")
         config = from_mapping(record.config, where=str(folder / CONFIG_FILE))
         card = DataCard.from_json(record.data)
-        with default_dtype(_dtype(config)):
+        with precision_of(config):
             model = build.build_model(config, card)
     load_weights(model, folder / KEPT)
     return model.eval()
@@ -243,18 +243,14 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
 
 
 @contextmanager
-def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Make tensors in `dtype` by default within the block."""
+def precision_of(config: FitConfig) -> Iterator[None]:
+    """Make tensors in the run's precision by default within the block."""
     before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
+    torch.set_default_dtype(torch.float64 if config.precision == "64" else torch.float32)
     try:
         yield
     finally:
         torch.set_default_dtype(before)
-
-
-def _dtype(config: FitConfig) -> torch.dtype:
-    return torch.float64 if config.precision == "64" else torch.float32
 
 
 def _device_name(kind: str) -> str:

@@ -2,30 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from vae_rd.estimates.annealed import annealed_curve, annealing_error
-from vae_rd.estimates.base import Estimate, Fitted, Settings
+from vae_rd.estimates.base import Estimate, Fitted, Settings, check_posterior, check_prior
 from vae_rd.estimates.information import information
 from vae_rd.estimates.nll import encoder_gaps, importance_nll, prior_nll
 from vae_rd.estimates.partials import forget
-from vae_rd.estimates.source import source_lower, source_upper
+from vae_rd.estimates.source import check_source, source_lower, source_upper
 from vae_rd.evaluation import evaluate_split
+from vae_rd.experiment import precision_of
 from vae_rd.records import Json, RunRecord
 from vae_rd.summary import split_lines
 
-ESTIMATES: Mapping[str, tuple[Estimate, ...]] = MappingProxyType(
+SAME = ("kind", "split", "n", "seed", "samples", "chains", "temperatures")
+
+
+class Kind(NamedTuple):
+    """What a flag stands for: estimates, and a check that a run can have them."""
+
+    estimates: tuple[Estimate, ...]
+    check: Callable[[Fitted, Settings], None] = lambda run, settings: None
+
+
+def _check_information(run: Fitted, settings: Settings) -> None:
+    check_prior(run, "--information")
+    check_posterior(run, "--information")
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "importance": (importance_nll,),
-        "prior": (prior_nll,),
-        "ais": (annealed_curve, annealing_error),
-        "gaps": (encoder_gaps,),
-        "information": (information,),
-        "dual": (source_lower, source_upper),
+        "importance": Kind((importance_nll,)),
+        "prior": Kind((prior_nll,)),
+        "ais": Kind((annealed_curve, annealing_error), lambda run, settings: check_prior(run, "--ais")),
+        "gaps": Kind((encoder_gaps,), lambda run, settings: check_posterior(run, "--gaps")),
+        "information": Kind((information,), _check_information),
+        "dual": Kind((source_lower, source_upper), check_source),
     }
 )
-SAME = ("kind", "split", "n", "seed", "samples", "chains", "temperatures")
+
+
+def check_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> None:
+    """Refuse what a run cannot have, before anything is measured.
+
+    Raises:
+        InputError: naming the run and the flag.
+    """
+    with precision_of(run.config):
+        for kind in kinds:
+            KINDS[kind].check(run, settings)
 
 
 def add_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> Iterator[Json]:
@@ -36,29 +63,31 @@ def add_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> Iter
     Args:
         run: an opened run.
         settings: what was asked for.
-        kinds: keys of `ESTIMATES`.
+        kinds: keys of `KINDS`.
     """
-    for make in (make for kind in kinds for make in ESTIMATES[kind]):
-        entry = make(run, settings)
+    for make in (make for kind in kinds for make in KINDS[kind].estimates):
+        with precision_of(run.config):
+            entry = make(run, settings)
         record = RunRecord.read(run.folder)
         record.estimates = [e for e in record.estimates if not _same(e, entry)] + [entry]
         record.write(run.folder)
-        forget(run.folder)
+        forget(run.folder, kind=entry["kind"], split=settings.split)
         yield entry
 
 
 def renew_metrics(run: Fitted, splits: Sequence[str]) -> list[str]:
     """Measure D, R and I of splits again as a fit does, and return them as lines of text."""
     record = RunRecord.read(run.folder)
-    for split in splits:
-        record.metrics[split] = evaluate_split(
-            run.model,
-            run.data,
-            split,
-            beta=run.config.beta,
-            seed=run.config.seed,
-            samples=run.config.eval_samples,
-        )
+    with precision_of(run.config):
+        for split in splits:
+            record.metrics[split] = evaluate_split(
+                run.model,
+                run.data,
+                split,
+                beta=run.config.beta,
+                seed=run.config.seed,
+                samples=run.config.eval_samples,
+            )
     record.write(run.folder)
     return split_lines(record, splits)
 

@@ -102,6 +102,15 @@ class DataSet:
         where = "cpu" if self.model.is_random else pixels.device
         return self.model.draw(pixels.to(where), noise).to(pixels.device)
 
+    def examples(self, split: str, index: Tensor) -> Tensor:
+        """x of these examples, [N] ascending positions in the split, as their evaluation chunks have them."""
+        chunks = index.div(EVAL_CHUNK, rounding_mode="floor")
+        rows = [
+            self.evaluation_chunk(split, chunk)[(index[chunks == chunk] % EVAL_CHUNK).to(self.pixels[split].device)]
+            for chunk in chunks.unique().tolist()
+        ]
+        return torch.cat(rows)
+
 
 def _drawn(source: UnlimitedSource, config: FitConfig) -> dict[str, Tensor]:
     """Stored draws of an unlimited source, fixed by data_seed; "train" only evaluates where batches are fresh."""

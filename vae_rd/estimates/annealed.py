@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from vae_rd.distributions import StandardNormal
-from vae_rd.errors import InputError
-from vae_rd.estimates.base import FEW, Fitted, Settings, entry, is_population, mean_of, measured, noise_for
+from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, entry
 from vae_rd.estimates.partials import Values
 from vae_rd.estimators.ais import Path, bidirectional, decoder_distortion, standard_normal_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
@@ -24,38 +24,37 @@ VISITS, LEAPFROG_STEPS = 2, 5  # Transitions at each b of the curve, and gradien
 
 def annealed_curve(run: Fitted, settings: Settings) -> Json:
     """The decoder's own rate-distortion curve and NLL by AIS, and what the encoder loses against it, paired."""
-    own = [1 / run.config.beta] if run.config.beta > 0 else []
-    slopes = sorted({*CURVE.tolist(), 1.0, *own})
-    plan = _plan(slopes, settings)
+    examples = Examples(run, settings, "ais", few=True)
+    slopes, plan = _slopes(run), _plan(run, settings)
+    ends = _ends(run)
 
-    def measure(chunk: int, x: Tensor) -> Values:
-        noise = noise_for(x, settings, "ais", chunk)
+    def measure(part: int, x: Tensor) -> Values:
+        noise = examples.noise(x, "ais", part)
         curve = rate_distortion_curve(_path(run.model, x), slopes, plan, generator=noise)
-        distortion, rate = _encoder_terms(run.model, x, settings, chunk)
-        return {**curve._asdict(), "encoder_distortion": distortion, "encoder_rate": rate, "b": curve.b[:, None]}
+        lines = _encoder_lines(run.model, x, ends, noise=examples.noise(x, "encoder", part))
+        return {**curve._asdict(), "b": curve.b[:, None], "encoder": lines.mean(1), "encoder_variance": lines.var(1)}
 
-    size = {"chains": settings.chains, "temperatures": settings.temperatures}
-    values, n = measured(run, settings, "ais", measure, few=True, **size)
-    encoder = {b: values["encoder_rate"] + b * values["encoder_distortion"] for b in (1.0, *own)}
+    values = examples.measure(measure, chains=settings.chains, temperatures=settings.temperatures)
     b = torch.tensor(slopes, dtype=torch.float64)
     curve = RateDistortionCurve(b, **{k: values[k] for k in RateDistortionCurve._fields[1:]})
-    points = mean_curve(curve, population=is_population(run, settings))
+    points = mean_curve(curve, population=examples.is_population)
     at_one = next(p for p in points if p.b == 1.0)
 
-    def gap(slope: float) -> Json:
+    def gap(end: int, slope: float) -> Json:
         row = slopes.index(slope)
-        return estimate(*mean_of(run, settings, encoder[slope] - curve.line_upper[row], curve.line_stderr[row] ** 2), n)
+        variance = curve.line_stderr[row] ** 2 + values["encoder_variance"][end] / ENCODER_DRAWS
+        return examples.mean(values["encoder"][end] - curve.line_upper[row], variance)
 
     return entry(
         "ais",
         settings,
-        estimate(at_one.line_upper, at_one.line_stderr, n),
+        examples.number(at_one.line_upper, at_one.line_stderr),
         bound="upper",
         source=f"AIS, {settings.chains} chains, {settings.temperatures} temperatures",
         chains=settings.chains,
         temperatures=settings.temperatures,
         ess=at_one.ess,
-        encoder_gap={f"{slope:g}": gap(slope) for slope in encoder},
+        encoder_gap={f"{slope:g}": gap(end, slope) for end, slope in enumerate(ends)},
         curve={
             "b": [p.b for p in points],
             "rate": [p.rate_estimate for p in points],
@@ -69,19 +68,23 @@ def annealed_curve(run: Fitted, settings: Settings) -> Json:
 
 
 def annealing_error(run: Fitted, settings: Settings) -> Json:
-    """The gap between AIS and its reverse on data simulated from the model: what the AIS number can be off by."""
-    n = settings.examples or FEW
+    """The gap between AIS and its reverse on data simulated from the model: what the AIS number can be off by.
+
+    Both take the temperatures that the curve's own schedule has up to b = 1.
+    """
+    n, plan = settings.examples or FEW, _plan(run, settings)
     parameter = next(run.model.parameters())
     noise = generator(parameter.device, settings.seed, "simulated")
     z = torch.randn(n, run.model.latent_dim, generator=noise, device=parameter.device, dtype=torch.float64)
     with torch.no_grad(), torch.random.fork_rng():
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(int(torch.randint(2**62, (), generator=noise, device=noise.device)))
         x = run.model.decoder(z.to(parameter)).sample()
-    sandwich = bidirectional(_path(run.model, x), z, _plan([1.0], settings), generator=noise)
+    upward = replace(plan, schedule=plan.schedule[plan.schedule <= 1.0])
+    sandwich = bidirectional(_path(run.model, x), z, upward, generator=noise)
     return entry(
         "bdmc",
         settings,
-        estimate(sandwich.gap, sandwich.gap_stderr, n),
+        estimate(sandwich.gap, sandwich.gap_stderr, n, resampled="x, z"),
         bound=None,
         source=f"AIS forth and back on simulated x, {settings.chains} chains, {settings.temperatures} temperatures",
         chains=settings.chains,
@@ -89,21 +92,28 @@ def annealing_error(run: Fitted, settings: Settings) -> Json:
     )
 
 
-@torch.no_grad()
-def _encoder_terms(model: VAE, x: Tensor, settings: Settings, chunk: int) -> tuple[Tensor, Tensor]:
-    """D and R of the encoder's own q(z|x) per example, [N] each."""
-    noise = noise_for(x, settings, "encoder", chunk)
-    eps = torch.randn(ENCODER_DRAWS, len(x), model.latent_dim, generator=noise, device=x.device, dtype=x.dtype)
-    terms = model.terms(x, eps)
-    return terms.distortion.double().mean(0), terms.rate.double().mean(0)
+def _ends(run: Fitted) -> list[float]:
+    """The slopes at which the encoder is held to the decoder's best: that of the likelihood, and its own."""
+    return sorted({1.0, 1 / run.config.beta} if run.config.beta > 0 else {1.0})
 
 
-def _plan(slopes: list[float], settings: Settings) -> Annealing:
-    schedule = default_schedule(slopes, steps=settings.temperatures, draws=VISITS)
+def _slopes(run: Fitted) -> list[float]:
+    return sorted({*CURVE.tolist(), *_ends(run)})
+
+
+def _plan(run: Fitted, settings: Settings) -> Annealing:
+    schedule = default_schedule(_slopes(run), steps=settings.temperatures, draws=VISITS)
     return Annealing(schedule, chains=settings.chains, leapfrog_steps=LEAPFROG_STEPS)
 
 
 def _path(model: VAE, x: Tensor) -> Path:
-    if not isinstance(model.prior(), StandardNormal):
-        raise InputError("--ais starts from the prior normal; this run has another one")
     return standard_normal_path(decoder_distortion(model, x), n=len(x), latent_dim=model.latent_dim)
+
+
+@torch.no_grad()
+def _encoder_lines(model: VAE, x: Tensor, slopes: list[float], *, noise: torch.Generator) -> Tensor:
+    """R + b D of the encoder's own q(z|x), [slopes, ENCODER_DRAWS, N]."""
+    eps = torch.randn(ENCODER_DRAWS, len(x), model.latent_dim, generator=noise, device=x.device, dtype=x.dtype)
+    terms = model.terms(x, eps)
+    b = torch.tensor(slopes, dtype=torch.float64, device=x.device)[:, None, None]
+    return terms.rate.double() + b * terms.distortion.double()

@@ -1,21 +1,25 @@
-"""What every estimate on a finished run shares: the run, what was asked for, and the entry it makes in the record."""
+"""What every estimate on a finished run shares: the run, what was asked for, its examples, and its entry."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from vae_rd.config import FitConfig
+from vae_rd.data.base import EVAL_CHUNK
 from vae_rd.data.dataset import DataSet
-from vae_rd.estimates.partials import Values, by_chunks
+from vae_rd.distributions import DiagonalNormal, Reparameterised, StandardNormal
+from vae_rd.errors import InputError
+from vae_rd.estimates.partials import Values, by_parts
 from vae_rd.functional.statistics import mean_and_stderr_of_estimates
 from vae_rd.model import VAE
-from vae_rd.records import Json
+from vae_rd.records import Json, estimate
 from vae_rd.seeding import generator
 
 FEW = 100  # Examples of an annealed run or of per-example optimisation, unless more are asked for.
@@ -43,6 +47,57 @@ class Fitted(NamedTuple):
 
 
 Estimate = Callable[[Fitted, Settings], Json]
+
+
+class Examples:
+    """The examples of one estimate on one split: all, or as many as were asked for or can be afforded.
+
+    Fewer than all are drawn at random, since the first of a split may be alike; of an unlimited source, whose examples
+    are drawn already, they are the first.
+
+    Args:
+        run: an opened run.
+        settings: what was asked for.
+        kind: of the estimate.
+        few: whether it takes only FEW unless more are asked for.
+        most: what it can afford at most.
+    """
+
+    def __init__(
+        self, run: Fitted, settings: Settings, kind: str, *, few: bool = False, most: int | None = None
+    ) -> None:
+        self.run, self.settings, self.kind = run, settings, kind
+        there = run.data.card.n[settings.split]
+        self.n = min(there, settings.examples or (FEW if few else there), most or there)
+        if self.n < there and not run.data.card.unlimited[settings.split]:
+            noise = generator("cpu", settings.seed, "examples", settings.split)
+            self.index = torch.randperm(there, generator=noise)[: self.n].sort().values
+        else:
+            self.index = torch.arange(self.n)
+        self.is_population = run.data.card.population[settings.split] and self.n == there
+
+    def measure(self, measure: Callable[[int, Tensor], Values], **asked: int) -> Values:
+        """Values of all examples: `measure` takes a part's number and its x; `asked` is what else they depend on."""
+        settings, data = self.settings, self.run.data
+        decides = {"kind": self.kind, "split": settings.split, "seed": settings.seed, "n": self.n, **asked}
+        parts = [partial(data.examples, settings.split, index) for index in self.index.split(EVAL_CHUNK)]
+        return by_parts(self.run.folder, decides, measure, parts)
+
+    def noise(self, x: Tensor, use: str, part: int = 0) -> torch.Generator:
+        """The random stream of one use on one part."""
+        return generator(x.device, self.settings.seed, use, self.settings.split, part)
+
+    def mean(self, values: Tensor, variances: Tensor, *, shared: float = 0.0) -> Json:
+        """Mean of per-example estimates [N] of the given variances, with its standard error.
+
+        `shared` is the variance of the mean by noise that all examples have in common.
+        """
+        value, stderr = mean_and_stderr_of_estimates(values, variances, population=self.is_population)
+        return self.number(value, (stderr**2 + shared) ** 0.5)
+
+    def number(self, value: float, stderr: float | None) -> Json:
+        """A number over these examples, as records hold it."""
+        return estimate(value, stderr, self.n, resampled="z" if self.is_population else "x, z")
 
 
 def entry(
@@ -73,33 +128,19 @@ def entry(
     return place | {"bound": bound, "certified": certified, "source": source, "curve": curve} | own
 
 
-def measured(
-    run: Fitted,
-    settings: Settings,
-    kind: str,
-    measure: Callable[[int, Tensor], Values],
-    *,
-    few: bool = False,
-    most: int | None = None,
-    **asked: int,
-) -> tuple[Values, int]:
-    """Values of as many examples as are asked for, or as the estimator can afford, and their number."""
-    there = run.data.card.n[settings.split]
-    n = min(there, settings.examples or (FEW if few else there), most or there)
-    decides = {"kind": kind, "split": settings.split, "seed": settings.seed, **asked}
-    return by_chunks(run.folder, run.data, decides, measure, examples=n), n
+def check_prior(run: Fitted, flag: str) -> None:
+    """Refuse a run whose prior is not N(0, I)."""
+    if not isinstance(run.model.prior(), StandardNormal):
+        raise InputError(f"{run.folder}: {flag} takes the prior normal, this run has --prior {run.config.prior}")
 
 
-def mean_of(run: Fitted, settings: Settings, values: Tensor, variances: Tensor) -> tuple[float, float]:
-    """Mean and standard error of per-example estimates [N] of the given variances."""
-    return mean_and_stderr_of_estimates(values, variances, population=is_population(run, settings))
+def check_posterior(run: Fitted, flag: str) -> None:
+    """Refuse a run whose q(z|x) is not a diagonal normal."""
+    if not isinstance(posterior(run.model, run.data.examples("test", torch.tensor([0]))), DiagonalNormal):
+        raise InputError(f"{run.folder}: {flag} takes a diagonal normal q(z|x), not --posterior {run.config.posterior}")
 
 
-def is_population(run: Fitted, settings: Settings) -> bool:
-    """Whether only the draws are random: all of a population was measured."""
-    return run.data.card.population[settings.split] and settings.examples is None
-
-
-def noise_for(x: Tensor, settings: Settings, kind: str, chunk: int) -> torch.Generator:
-    """The random stream of one estimate on one chunk."""
-    return generator(x.device, settings.seed, kind, settings.split, chunk)
+@torch.no_grad()
+def posterior(model: VAE, x: Tensor) -> Reparameterised:
+    """q(z|x) of images [N, C, H, W]."""
+    return cast(Reparameterised, model.encoder(x))

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor
 
-from vae_rd.estimates.base import Fitted, Settings, entry, mean_of, measured, noise_for
+from vae_rd.estimates.base import Examples, Fitted, Settings, entry
 from vae_rd.estimates.partials import Values
 from vae_rd.estimators.gaps import inference_gaps
 from vae_rd.estimators.importance import importance, importance_curve, prior_sampling
-from vae_rd.functional.statistics import mean_and_stderr
-from vae_rd.records import Json, estimate
+from vae_rd.functional.statistics import mean_and_stderr, variance_by_shared_draws
+from vae_rd.records import Json
 
 
 def importance_nll(run: Fitted, settings: Settings) -> Json:
     """-E ln p(x) from above by L_K, with the L_k of smaller k from the same draws."""
+    examples = Examples(run, settings, "importance")
     smaller = [k for k in (1, 10, 100, 1000) if k < settings.samples]
 
-    def measure(chunk: int, x: Tensor) -> Values:
-        noise = noise_for(x, settings, "importance", chunk)
+    def measure(part: int, x: Tensor) -> Values:
+        noise = examples.noise(x, "importance", part)
         weighted, curve = importance_curve(run.model, x, samples=settings.samples, at=smaller, noise=noise)
         return {"log_p": weighted.log_p, "variance": weighted.variance, "ess": weighted.ess, "curve": curve}
 
-    values, n = measured(run, settings, "importance", measure, samples=settings.samples)
-    mean, stderr = mean_of(run, settings, values["log_p"], values["variance"])
+    values = examples.measure(measure, samples=settings.samples)
     rise = {str(k): -row.mean().item() for k, row in zip(smaller, values["curve"], strict=True)}
     return entry(
         "importance",
         settings,
-        estimate(-mean, stderr, n),
+        examples.mean(-values["log_p"], values["variance"]),
         bound="upper",
         source=f"importance sampling, K = {settings.samples}",
         samples=settings.samples,
@@ -40,39 +38,47 @@ def importance_nll(run: Fitted, settings: Settings) -> Json:
 
 
 def prior_nll(run: Fitted, settings: Settings) -> Json:
-    """-E ln (1/n) sum p(x|z_i) with z_i from the prior, and how large n would have to be."""
+    """-E ln (1/n) sum p(x|z_i) with z_i from the prior, the same for all x, and how large n would have to be."""
+    examples = Examples(run, settings, "prior")
 
-    def measure(chunk: int, x: Tensor) -> Values:
-        naive = prior_sampling(run.model, x, samples=settings.samples, noise=noise_for(x, settings, "prior", chunk))
-        guided = importance(run.model, x, samples=settings.samples, noise=noise_for(x, settings, "needed", chunk))
-        return {"log_p": naive.log_p, "variance": naive.variance, "ess": naive.ess, "needed": guided.log_needed}
+    def measure(part: int, x: Tensor) -> Values:
+        naive = prior_sampling(run.model, x, samples=settings.samples, noise=examples.noise(x, "prior"))
+        guided = importance(run.model, x, samples=settings.samples, noise=examples.noise(x, "needed", part))
+        values = {"log_p": naive.log_p, "variance": naive.variance, "ess": naive.ess, "shares": naive.shares}
+        return values | {"needed": guided.log_needed}
 
-    values, n = measured(run, settings, "prior", measure, samples=settings.samples)
-    mean, stderr = mean_of(run, settings, values["log_p"], values["variance"])
+    values = examples.measure(measure, samples=settings.samples)
     needed = values["needed"]
+    shared = variance_by_shared_draws(values["shares"])
     return entry(
         "prior",
         settings,
-        estimate(-mean, stderr, n),
+        # The draws' errors are common to all examples, and no part of the spread over them.
+        examples.mean(-values["log_p"], 0 * values["variance"], shared=shared),
         bound="upper",
         source=f"{settings.samples} draws from the prior",
         samples=settings.samples,
         ess=values["ess"].mean().item(),
-        log_samples_needed=estimate(needed.mean().item(), needed.std().item() / math.sqrt(n), n),
+        log_samples_needed=examples.number(*mean_and_stderr(needed[None], population=False)),
         log_samples_needed_median=needed.median().item(),
     )
 
 
 def encoder_gaps(run: Fitted, settings: Settings) -> Json:
     """ln p(x) - ELBO by L_K, split into what the family and what the encoder costs."""
+    examples = Examples(run, settings, "gaps", few=True)
 
-    def measure(chunk: int, x: Tensor) -> Values:
-        noise = noise_for(x, settings, "gaps", chunk)
+    def measure(part: int, x: Tensor) -> Values:
+        noise = examples.noise(x, "gaps", part)
         log_px = importance(run.model, x, samples=settings.samples, noise=noise).log_p
         return inference_gaps(run.model, x, log_px=log_px, noise=noise)._asdict()
 
-    values, n = measured(run, settings, "gaps", measure, few=True, samples=settings.samples)
-    parts = {name: estimate(*mean_and_stderr(value[None], population=False), n) for name, value in values.items()}
-    total = mean_and_stderr((values["approximation"] + values["amortisation"])[None], population=False)
+    values = examples.measure(measure, samples=settings.samples)
+
+    def mean(each: Tensor) -> Json:
+        return examples.number(*mean_and_stderr(each[None], population=False))
+
+    total = mean(values["approximation"] + values["amortisation"])
     source = f"ln p(x) by L_{settings.samples}, q(z|x) optimised per example"
-    return entry("gaps", settings, estimate(*total, n), bound=None, source=source) | parts
+    parts = {name: mean(each) for name, each in values.items()}
+    return entry("gaps", settings, total, bound=None, source=source) | parts

@@ -1,11 +1,11 @@
-"""Per-example values of a long estimate, kept on disk chunk by chunk so that an interrupted command goes on."""
+"""Per-example values of a long estimate, kept on disk part by part so that an interrupted command goes on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -13,8 +13,6 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from vae_rd.data.base import EVAL_CHUNK
-from vae_rd.data.dataset import DataSet
 from vae_rd.records import Json
 
 FOLDER = "partial_estimates"
@@ -22,55 +20,51 @@ FOLDER = "partial_estimates"
 Values = dict[str, Tensor]
 
 
-def by_chunks(
-    folder: Path, data: DataSet, settings: Json, measure: Callable[[int, Tensor], Values], *, examples: int
+def by_parts(
+    folder: Path, decides: Json, measure: Callable[[int, Tensor], Values], parts: Sequence[Callable[[], Tensor]]
 ) -> Values:
-    """Values of the first `examples` examples of a split, one fixed evaluation chunk after another.
+    """Values of the examples of all parts, one part after another.
 
-    What a chunk gives is saved at once, under a name that its settings decide, so that the same command takes it up
-    again. `forget` removes it when the result is safe.
+    What a part gives is saved at once, under a name that `decides` decides, so that the same command takes it up again.
+    `forget` removes it when the result is safe.
 
     Args:
         folder: the run's.
-        data: the split's data set.
-        settings: everything that the values depend on, with "split" among it.
-        measure: (chunk, x [N, C, H, W]) to tensors [..., N].
-        examples: how many, from the first on.
+        decides: everything that the values depend on, with "kind" and "split" among it.
+        measure: (part, x [N, C, H, W]) to tensors [..., N].
+        parts: each gives its x, if it is to be measured.
 
     Returns:
-        the tensors of all chunks, joined along their last axis.
+        the tensors of all parts, joined along their last axis.
     """
-    (folder / FOLDER).mkdir(exist_ok=True)
-    chunks, split = -(-examples // EVAL_CHUNK), settings["split"]
-    parts: list[Values] = []
-    label, console = f"{settings['kind']} on {split}", Console(stderr=True)
-    for chunk in track(range(chunks), description=label, console=console, disable=not console.is_terminal):
-        path = _path(folder, settings, chunk, examples)
+    found: list[Values] = []
+    label, console = f"{decides['kind']} on {decides['split']}", Console(stderr=True)
+    for part, x in enumerate(track(parts, description=label, console=console, disable=not console.is_terminal)):
+        path = _path(folder, decides, part)
         values = _read(path)
         if values is None:
-            x = data.evaluation_chunk(split, chunk)[: examples - chunk * EVAL_CHUNK]
-            values = {name: value.cpu() for name, value in measure(chunk, x).items()}
+            values = {name: value.cpu() for name, value in measure(part, x()).items()}
             _save(values, path)
-        parts.append(values)
-    return {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}
+        found.append(values)
+    return {name: torch.cat([values[name] for values in found], -1) for name in found[0]}
 
 
-def forget(folder: Path) -> None:
-    """Remove what was kept of estimates that are now in the record."""
-    for path in (folder / FOLDER).glob("*"):
-        path.unlink()
-    if (folder / FOLDER).is_dir():
+def forget(folder: Path, *, kind: str, split: str) -> None:
+    """Remove what was kept of an estimate that is now in the record."""
+    for path in (folder / FOLDER).glob(f"{kind}-{split}-*"):
+        path.unlink(missing_ok=True)
+    if (folder / FOLDER).is_dir() and not any((folder / FOLDER).iterdir()):
         (folder / FOLDER).rmdir()
 
 
-def _path(folder: Path, settings: Json, chunk: int, examples: int) -> Path:
-    size = min(EVAL_CHUNK, examples - chunk * EVAL_CHUNK)
-    key = json.dumps([settings, chunk, size], sort_keys=True)
-    return folder / FOLDER / f"{settings['kind']}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.pt"
+def _path(folder: Path, decides: Json, part: int) -> Path:
+    key = json.dumps([decides, part], sort_keys=True)
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    return folder / FOLDER / f"{decides['kind']}-{decides['split']}-{digest}.pt"
 
 
 def _read(path: Path) -> Values | None:
-    """A saved chunk; None where there is none, or only a damaged one, which is measured again."""
+    """A saved part; None where there is none, or only a damaged one, which is measured again."""
     try:
         return torch.load(path, weights_only=True)
     except Exception:
@@ -78,6 +72,7 @@ def _read(path: Path) -> Values | None:
 
 
 def _save(values: Values, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
     staged = path.with_suffix(f".{os.getpid()}.tmp")
     torch.save(values, staged)
     staged.replace(path)

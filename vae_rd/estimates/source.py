@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -18,19 +19,23 @@ from vae_rd.seeding import generator
 
 
 def source_lower(run: Fitted, settings: Settings) -> Json:
-    """Certified lower bound on the source's least R + b D at b = 1/beta, by Csiszar's dual with fresh x."""
+    """Lower bound on the source's least R + b D at b = 1/beta, by Csiszar's dual with fresh x.
+
+    Its limit stands only where the supremum is global, and with it the bound is certified.
+    """
     weight, scale, constant = _source_problem(run)
     noise = generator("cpu", settings.seed, "dual")
     bound = dual_bound(_draw(run, "dual", settings), SquaredError(scale), weight=weight, generator=noise)
+    certified = bound.supremum != "multi_start"
     return entry(
         "dual",
         settings,
-        estimate(bound.value + constant, bound.stderr, bound.n),
+        estimate(bound.value + constant, bound.stderr, bound.n, resampled="x"),
         bound="lower",
-        certified=bound.supremum != "multi_start",
-        source=f"dual, neural u, {bound.n:,} fresh x, 99 % each",
+        certified=certified,
+        source=f"dual, neural u, {bound.n:,} fresh x, {'99 %' if certified else 'the largest supremum found'}",
         b=weight,
-        limit=bound.lower_limit + constant,
+        limit=bound.lower_limit + constant if certified else None,
         supremum=bound.supremum,
     )
 
@@ -43,10 +48,10 @@ def source_upper(run: Fitted, settings: Settings) -> Json:
     return entry(
         "particle",
         settings,
-        estimate(bound.value + constant, bound.stderr, bound.n),
+        estimate(bound.value + constant, bound.stderr, bound.n, resampled="x"),
         bound="upper",
         certified=True,
-        source=f"{len(bound.particles.positions):,} particles, {bound.n:,} fresh x, 99 % each",
+        source=f"{len(bound.particles.positions):,} particles, {bound.n:,} fresh x, 99 %",
         b=weight,
         limit=bound.upper_limit + constant,
         rate=bound.rate,
@@ -54,23 +59,33 @@ def source_upper(run: Fitted, settings: Settings) -> Json:
     )
 
 
-def _source_problem(run: Fitted) -> tuple[float, float, float]:
-    """lambda = b = 1/beta, the scale of d = scale |x - y|^2, and what b D has beyond b d: b (n/2) ln(2 pi s^2)."""
-    likelihood = getattr(run.model.decoder, "likelihood", None)
-    if not isinstance(likelihood, GaussianLikelihood) or not any(run.data.card.unlimited.values()):
-        raise InputError(f"{run.folder}: --dual bounds R(D) of an unlimited source under --likelihood gaussian")
+def check_source(run: Fitted, settings: Settings) -> None:
+    """Refuse a split without fresh examples, a distortion that is no fixed squared error, and beta = 0."""
+    if not isinstance(_likelihood(run), GaussianLikelihood) or not run.data.card.unlimited[settings.split]:
+        raise InputError(
+            f"{run.folder}: --dual bounds R(D) of an unlimited source under --likelihood gaussian, "
+            f"not of the {settings.split} split of this run"
+        )
     if run.config.beta == 0:
         raise InputError(f"{run.folder}: --dual takes a run of beta > 0, whose 1/beta weighs the distortion")
-    weight, variance = 1 / run.config.beta, likelihood.scale**2
+
+
+def _likelihood(run: Fitted) -> object:
+    return getattr(run.model.decoder, "likelihood", None)
+
+
+def _source_problem(run: Fitted) -> tuple[float, float, float]:
+    """lambda = b = 1/beta, the scale of d = scale |x - y|^2, and what b D has beyond b d: b (n/2) ln(2 pi s^2)."""
+    weight, variance = 1 / run.config.beta, cast(GaussianLikelihood, _likelihood(run)).scale ** 2
     constant = weight * 0.5 * math.prod(run.data.card.shape) * math.log(2 * math.pi * variance)
     return weight, 1 / (2 * variance), constant
 
 
 def _draw(run: Fitted, kind: str, settings: Settings) -> Callable[[int, torch.Generator], Tensor]:
-    """The source as a sampler of flat float64 points; every call is keyed anew by the generator it is handed."""
+    """The source as a sampler of flat float64 points on the CPU, every call keyed anew by its generator."""
 
     def draw(n: int, noise: torch.Generator) -> Tensor:
         key = int(torch.randint(2**62, (), generator=noise))
-        return run.data.fresh(n, kind, settings.seed, key).flatten(1).double()
+        return run.data.fresh(n, kind, settings.seed, key).flatten(1).double().cpu()
 
     return draw

@@ -10,6 +10,7 @@ Source: Burda et al. 2016, "Importance Weighted Autoencoders", arXiv 1509.00519.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from vae_rd.model import VAE
 
 CHUNK_BYTES = 8 * 2**20  # Larger tables leave the caches: the elementwise part of a Bernoulli image then takes twice.
 PRIOR_BLOCK = 256  # Draws from the prior under one seed; a constant, so that memory bounds leave the stream alone.
+GROUPS = 50  # Of draws from the prior, whose spread says how well all of them together know p(x).
 IMAGE_TEMPORARIES = 4  # Image-sized tensors that a likelihood's log density may hold at once.
 
 
@@ -35,12 +37,15 @@ class Weighted(NamedTuple):
             error 1, ln E_m[p(x|z)^2] / p(x)^2, from the same draws, [N]. An estimate, low in expectation where few
             draws carry the weight. Exactly, that number is one less.
         samples: K.
+        shares: of groups of draws in the sum of weights, [groups, N], where the draws are common to all examples; see
+            `vae_rd.functional.statistics.variance_by_shared_draws`. Else [0, N].
     """
 
     log_p: Tensor
     ess: Tensor
     log_needed: Tensor
     samples: int
+    shares: Tensor
 
     @property
     def variance(self) -> Tensor:
@@ -112,7 +117,8 @@ def prior_sampling(
 ) -> Weighted:
     """ln (1/n) sum_i p(x|z_i) with z_i ~ m(z), the same z_i for all examples: one pass of the decoder.
 
-    Sharing z makes the estimates of different examples dependent, which a standard error over x leaves out.
+    Sharing z makes the estimates of different examples dependent, which a standard error over x leaves out: `shares`
+    has what it takes to add it.
 
     Args:
         model: in eval mode.
@@ -127,13 +133,19 @@ def prior_sampling(
     _check(model, samples)
     draws = max(1, max_bytes // (2 * _row_bytes(model, x)))
     examples = max(1, max_bytes // (2 * min(draws, PRIOR_BLOCK) * IMAGE_TEMPORARIES * x[0].nbytes))
-    sums = torch.full((3, len(x)), -math.inf, dtype=torch.float64, device=x.device)
+    count = min(GROUPS, samples)
+    groups = torch.full((count, 3, len(x)), -math.inf, dtype=torch.float64, device=x.device)
+    ends = [samples * (group + 1) // count for group in range(count)]
+    done = 0
     for block in _prior_blocks(model.prior(), samples, x.device, noise):
-        for z in block.split(draws):
+        while len(block) > 0:
+            group = bisect_right(ends, done)
+            z, block = block.split([size := min(draws, ends[group] - done, len(block)), len(block) - size])
             likelihood = model.decoder(z[:, None])
             new = [_log_sums(likelihood.log_prob(batch).double(), 0.0) for batch in x.split(examples)]
-            sums = torch.logaddexp(sums, torch.cat(new, 1))
-    return _weighted(sums, samples)
+            groups[group] = torch.logaddexp(groups[group], torch.cat(new, 1))
+            done += size
+    return _weighted(groups.logsumexp(0), samples)._replace(shares=groups[:, 0].softmax(0))
 
 
 def check_evaluating(model: VAE) -> None:
@@ -202,4 +214,5 @@ def _weighted(sums: Tensor, samples: int) -> Weighted:
     log_w, log_square, log_naive = sums
     log_k = math.log(samples)
     log_p = log_w - log_k
-    return Weighted(log_p, (2 * log_w - log_square).exp(), log_naive - log_k - 2 * log_p, samples)
+    ess, needed = (2 * log_w - log_square).exp(), log_naive - log_k - 2 * log_p
+    return Weighted(log_p, ess, needed, samples, shares=log_w.new_empty(0, len(log_w)))

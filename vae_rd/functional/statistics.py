@@ -36,6 +36,30 @@ def mean_and_stderr(values: Tensor, *, population: bool) -> tuple[float, float]:
     return values.mean().item(), math.sqrt(variance)
 
 
+def variance_by_shared_draws(shares: Tensor) -> float:
+    """Variance of the mean over examples of ln mean_k w_kn by draws k that are the same for all examples n.
+
+    To first order in the mean weights the mean of the logarithms moves with sum_g (a_g - 1/G), where a_g, the mean over
+    examples of group g's share of the weights, adds up independent draws:
+
+        G / (G - 1) sum_g (a_g - 1/G)^2
+
+    Args:
+        shares: of G equally large groups of draws in the sum of weights of each example, [G, N].
+
+    Returns:
+        nats squared; nan for a single group.
+
+    Example:
+        >>> import torch
+        >>> variance_by_shared_draws(torch.tensor([[0.75, 0.75], [0.25, 0.25]]))
+        0.25
+    """
+    groups = len(shares)
+    mean = shares.double().mean(1)
+    return (mean - 1 / groups).square().sum().item() * groups / (groups - 1) if groups > 1 else math.nan
+
+
 def mean_and_stderr_of_estimates(values: Tensor, variances: Tensor, *, population: bool) -> tuple[float, float]:
     """Mean over examples, each known up to a variance of its own, with its standard error.
 
