@@ -58,7 +58,6 @@ def test_accepted_forms(argv, field, value):
         (["--name", "é"], r"up to 200 letters"),
         (["--data", "???"], r"--data \?\?\?: choose one of"),
         (["--run_dir", "${oc.env:HOME}"], r"values refer to nothing outside themselves"),
-        (["--strategy", "ddp"], r"this version runs on one device"),
         (["--n_train", "1"], r"the least it can be is 2"),
         (["--beta", "-1"], r"--beta -1.0: the least it can be is 0"),
         (["--beta=-1"], r"--beta -1.0: the least"),
@@ -81,7 +80,7 @@ def test_accepted_forms(argv, field, value):
         (["--data_file", "x.npz"], r"--data_file belongs to --data npz or image_folder"),
         (["--binarization", "static", "--dequantize", "uniform"], r"--dequantize: binarised pixels"),
         (["--resume", "auto", "--overwrite"], r"choose one"),
-        (["--devices", "2"], r"--devices 2 --num_nodes 1 --strategy auto: this version runs on one"),
+        (["--devices", "3"], r"--batch_size 128: is over all processes and does not divide by --devices 3"),
         (["--config", "missing.yaml"], r"--config missing.yaml: cannot be read"),
     ],
 )

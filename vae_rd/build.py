@@ -13,12 +13,13 @@ from typing import Literal
 import torch
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from torch import nn
 
 from vae_rd.callbacks.folder import CheckpointKeeper, HistoryWriter, StagedCheckpointIO
 from vae_rd.categorical import CategoricalPosterior, CategoricalPrior
-from vae_rd.config import FitConfig, data_root
+from vae_rd.collectives import world_size
+from vae_rd.config import FitConfig, data_root, identity
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.files import image_folder, npz
@@ -224,22 +225,36 @@ def accelerator(config: FitConfig) -> Literal["cuda", "cpu"]:
     """
     if config.accelerator == "gpu" and not torch.cuda.is_available():
         raise InputError("--accelerator gpu: torch finds no CUDA device here; choose --accelerator cpu")
-    return "cuda" if config.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+    if config.accelerator == "cpu" or not torch.cuda.is_available():
+        return "cpu"
+    if (there := torch.cuda.device_count()) < config.devices:
+        raise InputError(
+            f"--devices {config.devices}: torch finds {there} CUDA devices here, or choose --accelerator cpu"
+        )
+    return "cuda"
 
 
 def build_trainer(config: FitConfig, folder: Path, *, logger: Logger | None, callbacks: list[Callback]) -> Trainer:
     """A Trainer that writes into the run's folder and leaves batches, noise and validation order to us."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # What is logged is a sum over processes already.
+    together = world_size() > 1
     return Trainer(
         accelerator=accelerator(config),
-        devices=1,
+        devices=config.devices,
+        num_nodes=config.num_nodes,
+        strategy="ddp" if together else "auto",
         precision=PRECISIONS[config.precision],
         max_epochs=config.max_epochs,
         check_val_every_n_epoch=config.val_every,
         logger=logger or False,
         callbacks=[*callbacks, HistoryWriter(folder), CheckpointKeeper(folder, patience=config.patience)],
-        plugins=[StagedCheckpointIO(), LightningEnvironment()],
+        # Named, so that Lightning neither starts processes nor takes SLURM's variables and requeueing for its own.
+        plugins=[
+            StagedCheckpointIO(identity(config)),
+            TorchElasticEnvironment() if together else LightningEnvironment(),
+        ],
         default_root_dir=folder,
         log_every_n_steps=1,  # Nothing is logged within an epoch.
         num_sanity_val_steps=0,

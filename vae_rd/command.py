@@ -8,31 +8,42 @@ import sys
 from collections.abc import Callable, Iterable
 
 from vae_rd.errors import InputError, Interrupted
+from vae_rd.launch import Place, place
 from vae_rd.signals import SignalGuard
 
 
-def run_command(action: Callable[[], Iterable[str]], *, goes_on: str) -> int:
+def run_command(action: Callable[[], Iterable[str] | int], *, goes_on: str) -> int:
     """Print the lines of `action` as they come; exit codes: 0, 2 (bad input), 1 (failure), 128 + a signal's number.
 
+    Of several processes the first one speaks; another says no more than why it failed.
+
     Args:
-        action: the command's work.
+        action: the command's work: its lines, or its exit code where other processes did it and have spoken.
         goes_on: what a user does after a signal, in a few words.
     """
+    here = place() or Place()
     try:
         with SignalGuard():
-            for line in action():
-                print(line, flush=True)
+            answer = action()
+            if isinstance(answer, int):
+                return _leave(answer - 128) if answer > 128 else answer
+            for line in answer:
+                if here.rank == 0:
+                    print(line, flush=True)
         return 0
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if here.rank == 0:
+            print(f"error: {error}", file=sys.stderr)
         return 2
     except Interrupted as stop:
-        print(f"interrupted by signal {stop.signum}; {goes_on}", file=sys.stderr)
+        if here.rank == 0:
+            print(f"interrupted by signal {stop.signum}; {goes_on}", file=sys.stderr)
         return _leave(stop.signum)
     except Exception as error:
         reason = " ".join(str(error).split()) or "no message"
         notes = getattr(error, "__notes__", [])
-        print("; ".join([f"failed: {type(error).__name__}: {reason}", *notes]), file=sys.stderr)
+        who = "" if here.rank == 0 else f"process {here.rank}: "
+        print("; ".join([f"{who}failed: {type(error).__name__}: {reason}", *notes]), file=sys.stderr)
         return 1
 
 

@@ -145,8 +145,8 @@ class FitConfig:
         None, "draws of z per example in evaluation [null: 8 on a population, else 1]", group="evaluation", least=1
     )
 
-    devices: int = flag(1, "processes, one a device", group="device", least=1)
-    num_nodes: int = flag(1, "machines", group="device", least=1)
+    devices: int = flag(1, "processes on each machine, one a device", group="device", least=1)
+    num_nodes: int = flag(1, "machines; start the command on each by torchrun or srun", group="device", least=1)
     accelerator: Literal["auto", "cpu", "gpu"] = flag("auto", "kind of device", group="device")
     strategy: Literal["auto", "ddp"] = flag("auto", "how several devices work together", group="device")
 
@@ -213,6 +213,12 @@ def run_name(config: FitConfig) -> str:
     return f"{config.data}-beta{config.beta:g}-seed{config.seed}-{digest}"
 
 
+def identity(config: FitConfig) -> str:
+    """A run's name and what may not change when it goes on, as its checkpoints hold it."""
+    fixed = {k: v for k, v in to_dict(config).items() if k not in RESUMABLE_FIELDS}
+    return f"{run_name(config)} {hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]}"
+
+
 def data_root(config: FitConfig) -> str:
     """The folder of data sets: `--data_dir`, else the environment's VAE_RD_DATA, else ./data."""
     return config.data_dir or os.environ.get("VAE_RD_DATA") or "data"
@@ -249,10 +255,10 @@ def _problems(config: FitConfig) -> Iterator[str]:
         )
     if config.binarization != "none" and config.dequantize != "none":
         yield "--dequantize: binarised pixels have no bins to fill; leave out --dequantize or --binarization"
-    if config.devices > 1 or config.num_nodes > 1 or config.strategy != "auto":
+    if config.batch_size % (config.devices * config.num_nodes) != 0:
         yield (
-            f"--devices {config.devices} --num_nodes {config.num_nodes} --strategy {config.strategy}: "
-            "this version runs on one device"
+            f"--batch_size {config.batch_size}: is over all processes and does not divide by --devices "
+            f"{config.devices} x --num_nodes {config.num_nodes}"
         )
     if config.beta_start > 0 and config.beta_warmup == 0:
         yield f"--beta_start {config.beta_start:g}: say with --beta_warmup over how many steps the weight leaves it"

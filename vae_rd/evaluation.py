@@ -1,9 +1,9 @@
 """D, R and the bounds on I of one split at fixed weights: the numbers of a run's record.
 
-One pass over the split collects per-example values under fixed noise; every estimate, difference and standard error is
-a mean of those values, so differences are paired. On a population split only z is resampled, elsewhere x and z. The
-information's cost is the square of the number of examples: of a large sample of an unlimited source, the first
-INFORMATION_EXAMPLES speak for I and the marginal KL, and all for everything else.
+One pass over the split, whose chunks several processes share out, collects per-example values under fixed noise; every
+estimate, difference and standard error is a mean of those values, so differences are paired. On a population split only
+z is resampled, elsewhere x and z. The information's cost is the square of the number of examples: of a large sample of
+an unlimited source, the first INFORMATION_EXAMPLES speak for I and the marginal KL, and all for everything else.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.categorical import CategoricalLatent
+from vae_rd.collectives import joined, own_share
 from vae_rd.data.base import DataCard
 from vae_rd.data.dataset import DataSet
 from vae_rd.distributions import DiagonalNormal
@@ -86,15 +87,16 @@ def split_values(model: VAE, data: DataSet, split: str, *, samples: int, seed: i
     """Run the model over a split, noise fixed by (seed, split, chunk), and collect its per-example values."""
     was_training = model.training
     model.eval()
-    chunks: list[dict[str, Tensor]] = []
-    for chunk in range(data.chunks(split)):
+    found: dict[int, dict[str, Tensor]] = {}
+    for chunk in own_share(data.chunks(split)):
         x = data.evaluation_chunk(split, chunk)
         noise = generator("cpu", seed, "evaluation", split, chunk)
         eps = torch.randn(samples, len(x), model.latent_dim, generator=noise, dtype=x.dtype).to(x.device)
-        chunks.append(_chunk_values(model.terms(x, eps)))
+        found[chunk] = {name: value.cpu() for name, value in _chunk_values(model.terms(x, eps)).items()}
     model.train(was_training)
-    joined = {name: torch.cat([c[name] for c in chunks], 1) for name in chunks[0]}
-    return _with_information(joined, first=INFORMATION_EXAMPLES if data.card.unlimited[split] else None)
+    chunks, device = [chunk for _, chunk in sorted(joined(found).items())], data.pixels[split].device
+    values = {name: torch.cat([chunk[name] for chunk in chunks], 1).to(device) for name in chunks[0]}
+    return _with_information(values, first=INFORMATION_EXAMPLES if data.card.unlimited[split] else None)
 
 
 def _chunk_values(terms: Terms) -> dict[str, Tensor]:

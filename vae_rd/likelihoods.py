@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
+from vae_rd.collectives import mean_over_processes
 from vae_rd.distributions import IMAGE_DIMS, BernoulliImage, CategoricalImage
 from vae_rd.lazy import LazyDistribution
 
@@ -149,7 +150,7 @@ class _BatchOptimalGaussian(Independent):
 
     def log_prob(self, value: Tensor) -> Tensor:
         mean = self.base_dist.loc
-        variance = (value - mean).square().mean().detach()
+        variance = mean_over_processes((value - mean).square().mean().detach())
         self.likelihood.observe(variance)
         return gaussian_image(mean, variance.sqrt().expand_as(mean)).log_prob(value)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 
+from vae_rd.collectives import from_first, is_first
 from vae_rd.estimates.annealed import annealed_curve, annealing_error
 from vae_rd.estimates.base import Estimate, Fitted, Settings, check_posterior, check_prior
 from vae_rd.estimates.information import information
@@ -13,7 +15,7 @@ from vae_rd.estimates.nll import encoder_gaps, importance_nll, prior_nll
 from vae_rd.estimates.partials import forget
 from vae_rd.estimates.source import check_source, source_lower, source_upper
 from vae_rd.evaluation import evaluate_split
-from vae_rd.experiment import precision_of
+from vae_rd.loading import precision_of
 from vae_rd.records import Json, RunRecord
 from vae_rd.summary import split_lines
 
@@ -68,11 +70,15 @@ def add_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> Iter
     for make in (make for kind in kinds for make in KINDS[kind].estimates):
         with precision_of(run.config):
             entry = make(run, settings)
-        record = RunRecord.read(run.folder)
-        record.estimates = [e for e in record.estimates if not _same(e, entry)] + [entry]
-        record.write(run.folder)
-        forget(run.folder, kind=entry["kind"], split=settings.split)
+        from_first(partial(_add, run, entry))
         yield entry
+
+
+def _add(run: Fitted, entry: Json) -> None:
+    record = RunRecord.read(run.folder)
+    record.estimates = [e for e in record.estimates if not _same(e, entry)] + [entry]
+    record.write(run.folder)
+    forget(run.folder, kind=entry["kind"], split=entry["split"])
 
 
 def renew_metrics(run: Fitted, splits: Sequence[str]) -> list[str]:
@@ -88,7 +94,8 @@ def renew_metrics(run: Fitted, splits: Sequence[str]) -> list[str]:
                 seed=run.config.seed,
                 samples=run.config.eval_samples,
             )
-    record.write(run.folder)
+    if is_first():
+        record.write(run.folder)
     return split_lines(record, splits)
 
 

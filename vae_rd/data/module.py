@@ -66,17 +66,22 @@ class TrainBatches:
 
 
 class EvaluationBatches:
-    """The fixed evaluation chunks of a split, every `world_size`-th of them on this process; none is padded."""
+    """The fixed evaluation chunks of a split, every `world_size`-th of them on this process; none is padded.
+
+    A process without any gets an empty one: Lightning would leave out its validation, and the others would wait.
+    """
 
     def __init__(self, data: DataSet, split: str, *, rank: int, world_size: int) -> None:
         self.data, self.split, self.rank, self.world_size = data, split, rank, world_size
 
     def __len__(self) -> int:
-        return len(self._own_chunks())
+        return max(1, len(self._own_chunks()))
 
     def __iter__(self) -> Iterator[Batch]:
         for chunk in self._own_chunks():
             yield Batch(self.data.evaluation_chunk(self.split, chunk), chunk)
+        if not self._own_chunks():
+            yield Batch(self.data.evaluation_chunk(self.split, 0)[:0], 0)
 
     def _own_chunks(self) -> range:
         return range(self.rank, self.data.chunks(self.split), self.world_size)

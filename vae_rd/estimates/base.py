@@ -23,6 +23,7 @@ from vae_rd.records import Json, estimate
 from vae_rd.seeding import generator
 
 FEW = 100  # Examples of an annealed run or of per-example optimisation, unless more are asked for.
+PART_OF_FEW = 25  # Examples that one process takes at a time there.
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Examples:
         self, run: Fitted, settings: Settings, kind: str, *, few: bool = False, most: int | None = None
     ) -> None:
         self.run, self.settings, self.kind = run, settings, kind
+        self.part = PART_OF_FEW if few else EVAL_CHUNK
         there = run.data.card.n[settings.split]
         self.n = min(there, settings.examples or (FEW if few else there), most or there)
         if self.n < there and not run.data.card.unlimited[settings.split]:
@@ -80,7 +82,7 @@ class Examples:
         """Values of all examples: `measure` takes a part's number and its x; `asked` is what else they depend on."""
         settings, data = self.settings, self.run.data
         decides = {"kind": self.kind, "split": settings.split, "seed": settings.seed, "n": self.n, **asked}
-        parts = [partial(data.examples, settings.split, index) for index in self.index.split(EVAL_CHUNK)]
+        parts = [partial(data.examples, settings.split, index) for index in self.index.split(self.part)]
         return by_parts(self.run.folder, decides, measure, parts)
 
     def noise(self, x: Tensor, use: str, part: int = 0) -> torch.Generator:

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+from vae_rd.callbacks.folder import load_whole
+from vae_rd.collectives import is_first, joined, own_share
 from vae_rd.records import Json
 
 FOLDER = "partial_estimates"
@@ -23,7 +25,7 @@ Values = dict[str, Tensor]
 def by_parts(
     folder: Path, decides: Json, measure: Callable[[int, Tensor], Values], parts: Sequence[Callable[[], Tensor]]
 ) -> Values:
-    """Values of the examples of all parts, one part after another.
+    """Values of the examples of all parts, which several processes share out.
 
     What a part gives is saved at once, under a name that `decides` decides, so that the same command takes it up again.
     `forget` removes it when the result is safe.
@@ -37,16 +39,18 @@ def by_parts(
     Returns:
         the tensors of all parts, joined along their last axis.
     """
-    found: list[Values] = []
+    found: dict[int, Values] = {}
     label, console = f"{decides['kind']} on {decides['split']}", Console(stderr=True)
-    for part, x in enumerate(track(parts, description=label, console=console, disable=not console.is_terminal)):
+    hidden = not console.is_terminal or not is_first()
+    for part in track(own_share(len(parts)), description=label, console=console, disable=hidden):
         path = _path(folder, decides, part)
         values = _read(path)
         if values is None:
-            values = {name: value.cpu() for name, value in measure(part, x()).items()}
+            values = {name: value.cpu() for name, value in measure(part, parts[part]()).items()}
             _save(values, path)
-        found.append(values)
-    return {name: torch.cat([values[name] for values in found], -1) for name in found[0]}
+        found[part] = values
+    ordered = [values for _, values in sorted(joined(found).items())]
+    return {name: torch.cat([values[name] for values in ordered], -1) for name in ordered[0]}
 
 
 def forget(folder: Path, *, kind: str, split: str) -> None:
@@ -66,7 +70,7 @@ def _path(folder: Path, decides: Json, part: int) -> Path:
 def _read(path: Path) -> Values | None:
     """A saved part; None where there is none, or only a damaged one, which is measured again."""
     try:
-        return torch.load(path, weights_only=True)
+        return load_whole(path)
     except Exception:
         return None
 

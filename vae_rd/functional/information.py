@@ -19,6 +19,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vae_rd.collectives import joined, own_share
+
 CHUNK_BYTES = 16 * 2**20  # Of one [chunk, N] float64 table: large enough for fast products, small enough for caches.
 
 
@@ -108,12 +110,14 @@ def own_and_others(table: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _one_draw(z: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    """The two [N] vectors of `TwoSided` for one draw per example, [N, D]."""
+    """The two [N] vectors of `TwoSided` for one draw per example, [N, D]; each process fills its share of the table."""
     n = len(z)
-    rows = max(1, CHUNK_BYTES // (8 * n))
-    own, log_others = z.new_empty(n), z.new_empty(n)
-    for index in torch.arange(n, device=z.device).split(rows):
-        table = pairwise_log_density(z[index], mu, sigma)
-        own[index], log_others[index] = own_and_others(table, index)
+    rows = torch.arange(n, device=z.device).split(max(1, CHUNK_BYTES // (8 * n)))
+    found = {}
+    for part in own_share(len(rows)):
+        table = pairwise_log_density(z[rows[part]], mu, sigma)
+        found[part] = torch.stack(own_and_others(table, rows[part]))
+    found = joined(found)
+    own, log_others = torch.cat([found[part].to(z) for part in range(len(rows))], 1)
     log_all = torch.logaddexp(log_others, own)
     return own - log_all + math.log(n), own - log_others + math.log(max(n - 1, 1))

@@ -1,0 +1,149 @@
+"""Several processes of one command: which of them this one is, and how they are started on one machine.
+
+Who starts them - torchrun, srun, or this module - says in the environment which process this is. Without torch, so that
+bad input is answered before anything is started.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import IO
+
+from vae_rd.errors import InputError, Interrupted
+
+LIFELINE = "VAE_RD_LIFELINE"  # Descriptor of a pipe whose other end dies with the process that started us.
+POLL_SECONDS = 0.1
+GRACE_SECONDS = 15.0  # For the other processes to end by themselves after one has.
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which of how many processes this is; `local_rank` counts on this machine."""
+
+    rank: int = 0
+    local_rank: int = 0
+    world_size: int = 1
+
+
+def place(environment: Mapping[str, str] = os.environ) -> Place | None:
+    """This process's place, from torchrun's or srun's variables; None where nobody has started several."""
+    if "RANK" in environment and "WORLD_SIZE" in environment:
+        return Place(int(environment["RANK"]), int(environment.get("LOCAL_RANK", "0")), int(environment["WORLD_SIZE"]))
+    # Within an allocation, but not started by srun, only SLURM_NTASKS is set: that process is alone.
+    if (size := int(environment.get("SLURM_STEP_NUM_TASKS", "1"))) > 1:
+        return Place(int(environment["SLURM_PROCID"]), int(environment["SLURM_LOCALID"]), size)
+    return None
+
+
+def check_place(found: Place | None, *, devices: int, num_nodes: int) -> None:
+    """Refuse a number of processes that is not the one asked for: each would train on a part of every batch.
+
+    Raises:
+        InputError: naming both numbers.
+    """
+    asked, size = devices * num_nodes, 1 if found is None else found.world_size
+    if found is not None and asked != size:
+        raise InputError(f"--devices {devices} --num_nodes {num_nodes}: {asked} processes, but {size} were started")
+    if found is None and num_nodes > 1:
+        raise InputError(f"--num_nodes {num_nodes}: start the command on every machine, by torchrun or srun")
+
+
+def end_with_parent() -> None:
+    """Watch the pipe of the process that started this one, and end when it closes."""
+    if descriptor := os.environ.get(LIFELINE):
+
+        def watch() -> None:
+            os.read(int(descriptor), 1)  # Returns when the other end closes; nobody ever writes.
+            os._exit(128 + signal.SIGKILL)
+
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def run_processes(module: str, argv: Sequence[str], *, count: int) -> int:
+    """Run `python -m module argv...` in `count` processes of this machine and return the exit code of them all.
+
+    The first process speaks for all on stdout and stderr, and gets the signals that come here. When one fails the
+    others are ended within GRACE_SECONDS; where the first did not live to say why, the failed one's last line is shown.
+
+    Args:
+        module: what `python -m` runs.
+        argv: its arguments, the same for all.
+        count: processes.
+    """
+    with _started(module, argv, count) as (processes, logs):
+        first_failed = _wait(processes)
+        if first_failed is not None and processes[0].returncode == -signal.SIGKILL:
+            logs[first_failed].seek(0)
+            lines = logs[first_failed].read().decode(errors="replace").strip().splitlines()
+            print(f"process {first_failed} of {count}: {lines[-1] if lines else 'ended'}", file=sys.stderr)
+            return 1
+        code = processes[0].returncode
+        return 128 - code if code < 0 else code
+
+
+@contextmanager
+def _started(
+    module: str, argv: Sequence[str], count: int
+) -> Iterator[tuple[list[subprocess.Popen[bytes]], Sequence[IO[bytes]]]]:
+    """The processes, each in a session of its own, so that a terminal's Ctrl-C comes here alone; killed at the end."""
+    lifeline, held = os.pipe()
+    with ExitStack() as stack:
+        stack.callback(os.close, held)
+        stack.callback(os.close, lifeline)
+        logs = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(count)]
+        processes: list[subprocess.Popen[bytes]] = []
+        for rank, environment in enumerate(_environments(count)):
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *argv],
+                env={**os.environ, **environment, LIFELINE: str(lifeline)},
+                pass_fds=(lifeline,),
+                stdout=None if rank == 0 else subprocess.DEVNULL,
+                stderr=None if rank == 0 else logs[rank],
+                start_new_session=True,
+            )
+            processes.append(process)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        yield processes, logs
+
+
+def _environments(count: int) -> Iterator[dict[str, str]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # Two processes that each take all cores run tens of times slower than with their share.
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count))
+    for rank in range(count):
+        ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "GROUP_RANK": 0}
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": threads}
+        yield {name: str(value) for name, value in ranks.items()} | address
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
+    """Wait until all have ended, or one has and the grace of the others is over; the first that failed, if any."""
+    failed, deadline = None, None
+    while any(process.poll() is None for process in processes):
+        try:
+            time.sleep(POLL_SECONDS)
+        except Interrupted as stop:
+            processes[0].send_signal(stop.signum)
+        ended = [rank for rank, process in enumerate(processes) if process.poll() is not None]
+        if ended and deadline is None:
+            deadline = time.monotonic() + GRACE_SECONDS
+            failed = next((rank for rank in ended if processes[rank].returncode != 0), None)
+        if deadline is not None and (time.monotonic() > deadline or 0 in ended):
+            break
+    if processes[0].poll() is None:
+        processes[0].kill()
+        processes[0].wait()
+    return failed
