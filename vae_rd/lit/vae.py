@@ -10,7 +10,8 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from vae_rd.data.module import Batch
-from vae_rd.metrics.rate_distortion import RateDistortion, example_terms
+from vae_rd.lit.guard import check_terms, check_weights, memory_advice
+from vae_rd.metrics.rate_distortion import ExampleTerms, RateDistortion, example_terms
 from vae_rd.model import VAE
 from vae_rd.objectives.base import Objective
 from vae_rd.schedules import cosine_decay
@@ -77,16 +78,30 @@ class VAEModule(LightningModule):
             self.trainer.should_stop = True
 
     def training_step(self, block: Iterable[Batch], block_idx: int) -> None:
-        """Optimise on each batch of a block."""
-        # Beyond stepping, Lightning's wrapped step only counts, which costs a small model 1 % of a step: count here.
-        optimizer, seen = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False)), []
+        """Optimise on each batch of a block.
+
+        Raises:
+            Diverged: when a loss in the block is not finite.
+            OutOfMemory: when a step does not fit.
+        """
         first = self.global_step
+        with memory_advice("a training step", lower="--batch_size, --samples, --hidden or --latent_dim"):
+            seen = self._steps(block, first=first)
+        check_terms(seen, first_step=first + 1)
+        self.train_metrics.update(*seen)
+        # Beyond stepping, Lightning's wrapped step only counts, which costs a small model 1 % of a step: count here.
+        self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = first + len(seen)
+
+    def _steps(self, block: Iterable[Batch], *, first: int) -> list[ExampleTerms]:
+        """Take the steps of a block from step `first` on; what each adds to the epoch's means."""
+        optimizer, seen = self._optimizer, []
         for step, batch in enumerate(block, start=first):
             terms = self.model.terms(batch.x, self._training_noise(batch))
             loss = self.objective(terms, step)
             seen.append(example_terms(terms, loss))
             optimizer.param_groups[0]["lr"] = self.learning_rate(step)
             optimizer.zero_grad()
+            self.trainer.strategy.pre_backward(loss)  # Readies the sum of gradients over processes.
             loss.mean().backward()  # Lightning's own backward surrounds this with hooks that nobody uses here.
             if self.grad_clip is not None:
                 torch.nn.utils.clip_grad_norm_(self.parameters(), self.grad_clip)
@@ -95,8 +110,11 @@ class VAEModule(LightningModule):
             if step + 1 >= self.steps:
                 self.trainer.should_stop = True
                 break
-        self.train_metrics.update(*seen)
-        self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = first + len(seen)
+        return seen
+
+    @property
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Fused Adam; its learning rate is set before every step, as a function of the step alone."""
@@ -111,8 +129,9 @@ class VAEModule(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add one chunk under the noise that belongs to it, the same at every epoch."""
         noise = generator("cpu", self.seed, "validation", batch.part)
-        terms = self.model.terms(batch.x, self._noise(noise, len(batch.x), batch.x))
-        self.val_metrics.update(example_terms(terms, self.objective(terms, self.global_step)))
+        with memory_advice("validation", lower="--samples, --hidden or --latent_dim"):
+            terms = self.model.terms(batch.x, self._noise(noise, len(batch.x), batch.x))
+            self.val_metrics.update(example_terms(terms, self.objective(terms, self.global_step)))
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's row of history."""
@@ -123,7 +142,12 @@ class VAEModule(LightningModule):
         self._log(_means("val", self.val_metrics))
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's training means, over weights as they moved and in train mode, and the settings to come."""
+        """Log the epoch's training means, over weights as they moved and in train mode, and the settings to come.
+
+        Raises:
+            Diverged: when the weights are no longer finite; neither history nor checkpoints, which come next, see them.
+        """
+        check_weights(self.named_parameters(), self._optimizer, step=self.global_step)
         self._log(_means("train", self.train_metrics))
         self._log(
             {"beta_effective": self.objective.weight(self.global_step), "lr": self.learning_rate(self.global_step)}
