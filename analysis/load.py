@@ -112,7 +112,7 @@ def damage_named(folder: Path) -> Iterator[None]:
     """Turn what goes wrong while a record is taken apart into an InputError of one line that names the record."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         fault = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{folder / RECORD_FILE}: damaged, {fault}; evaluate or fit the run again") from None
 
@@ -224,14 +224,16 @@ def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
     `kept`, true at the epoch of the kept checkpoint: the lowest val/objective once beta_effective has reached beta.
 
     Raises:
-        InputError: when a history.csv is missing or damaged.
+        InputError: when a history.csv is missing, damaged, or not the one that the record was made with.
     """
     parts = [part for run in as_rows(runs.drop_duplicates("folder")) for part in _histories(run)]
     return pd.concat(parts, ignore_index=True)
 
 
 def _histories(run: Row) -> Iterator[pd.DataFrame]:
-    history = _read_history(Path(run["folder"]) / HISTORY_FILE)
+    folder = Path(run["folder"])
+    history = _read_history(folder / HISTORY_FILE)
+    RunRecord.read(folder).check(folder, HISTORY_FILE)
     scale = per_nat(run["units"], dims=run["dims"])
     kept = history.index == _kept_epoch(history, run["beta"])
     for split in ("train", "val"):

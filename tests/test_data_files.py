@@ -263,7 +263,7 @@ def spoil(folder, kind):
         ("cut", "not a whole"),
         ("header", "not a whole"),
         ("checksum", "not a whole"),
-        ("dangling", "not a whole"),
+        ("dangling", "neither a file nor a link to one"),
         ("gif", "not a whole"),
         ("size", "6 x 5 grey, but"),
         ("RGB", "5 x 6 RGB, but"),

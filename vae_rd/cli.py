@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from omegaconf import OmegaConf
@@ -62,8 +62,11 @@ def parse(argv: Sequence[str]) -> Parsed:
 
 def from_mapping(values: Mapping[str, Any], *, where: str) -> FitConfig:
     """A typed and validated FitConfig from flat values, as text or typed."""
-    typed = {key: _typed(key, value, where=where) for key, value in values.items()}
-    config = FitConfig(**typed)
+    plain = {key: _plain(key, value, where=where) for key, value in values.items()}
+    config = _typed(plain)
+    if config is None:
+        name = next(name for name, value in plain.items() if _typed({name: value}) is None)
+        raise InputError(f"--{name} {plain[name]}: {_expected(name)}")
     validate(config)
     return config
 
@@ -123,20 +126,26 @@ def _read_config(path: str) -> dict[str, Any]:
     return content
 
 
-def _typed(name: str, value: Any, *, where: str) -> Any:
-    """One value as its field's type, by OmegaConf; text of a list is read as YAML first, text of a string is kept."""
+def _plain(name: str, value: Any, *, where: str) -> Any:
+    """What stands for a value: text of a list is read as YAML, text of a string is kept, a reference is refused."""
     _known(name, where=where)
     if isinstance(value, str) and value in ("null", "None") and is_optional(name):
         return None
-    if isinstance(value, str) and ("${" in value or value == "???"):
+    if value == "???" or "${" in str(value):
         raise InputError(f"--{name} {value}: {_expected(name)}; values refer to nothing outside themselves")
     if isinstance(value, str) and value_type(name) is list:
         with contextlib.suppress(yaml.YAMLError, ValueError, RecursionError):
-            value = yaml.safe_load(value)
+            return yaml.safe_load(value)
+    return value
+
+
+def _typed(values: Mapping[str, Any]) -> FitConfig | None:
+    """Values as their fields' types, by OmegaConf; None where one of them is of another type."""
     try:
-        return getattr(OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(FitConfig), {name: value})), name)
+        merged = OmegaConf.merge(OmegaConf.structured(FitConfig), dict(values))
+        return cast(FitConfig, OmegaConf.to_object(merged))
     except (OmegaConfBaseException, TypeError, ValueError, OverflowError, RecursionError):
-        raise InputError(f"--{name} {value}: {_expected(name)}") from None
+        return None
 
 
 def _expected(name: str) -> str:

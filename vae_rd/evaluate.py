@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NoReturn
 
 from vae_rd.command import run_command
 from vae_rd.config import MOST
 from vae_rd.errors import InputError
-from vae_rd.records import SPLITS, Json
+from vae_rd.launch import check_place, place, run_processes
+from vae_rd.locks import locked
+from vae_rd.records import SPLITS, Json, RunRecord
+from vae_rd.signals import whole_imports
 
 FLAGS = {
     "ais": "NLL and the decoder's own rate-distortion curve by annealed importance sampling, with its error",
@@ -41,7 +45,7 @@ OPTIONS = {
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    return run_command(lambda: _lines(argv), goes_on="what is finished is in the records; the same command goes on")
+    return run_command(lambda: _answer(argv), goes_on="what is finished is in the records; the same command goes on")
 
 
 def parser() -> Parser:
@@ -57,6 +61,8 @@ def parser() -> Parser:
     command.add_argument("--chains", type=_count, help="of --ais, an example [16]")
     command.add_argument("--temperatures", type=_count, help="of --ais [500]")
     command.add_argument("--seed", type=_seed, help="of all draws [0]")
+    command.add_argument("--devices", type=_positive, default=1, help="processes on each machine, one a device [1]")
+    command.add_argument("--num_nodes", type=_positive, default=1, help="machines, as for vae_rd.fit [1]")
     return command
 
 
@@ -66,34 +72,61 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 1 on")
+    return int(text)
+
+
 def _seed(text: str) -> int:
     if not text.isdigit() or int(text) > MOST:
         raise argparse.ArgumentTypeError(f"{text}: give a whole number from 0 to {MOST}")
     return int(text)
 
 
-def _lines(argv: Sequence[str]) -> Iterator[str]:
-    options = parser().parse_args(argv)
+def _answer(argv: Sequence[str]) -> Iterator[str] | int:
+    options, found = parser().parse_args(argv), place()
+    check_place(found, devices=options.devices, num_nodes=options.num_nodes)
+    if found is None and options.devices > 1:
+        return run_processes("vae_rd.evaluate", argv, count=options.devices)
+    return _lines(options)
+
+
+def _lines(options: argparse.Namespace) -> Iterator[str]:
     kinds = [options.nll] if options.nll else []
     kinds += [name for name in FLAGS if getattr(options, name)]
     asked = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
     for name in asked:
         if not set(kinds) & set(OPTIONS[name]):
             raise InputError(f"--{name} belongs to {_flags_of(OPTIONS[name])}; add one of these, or leave it out")
-    from vae_rd.estimates.base import Settings
-    from vae_rd.experiment import open_run
-    from vae_rd.reevaluation import add_estimates, check_estimates, renew_metrics
+    with whole_imports():
+        import torch
+
+        from vae_rd.collectives import connected, from_first
+        from vae_rd.estimates.base import Settings
+        from vae_rd.loading import open_run
+        from vae_rd.reevaluation import add_estimates, check_estimates, renew_metrics
 
     settings = Settings(split=options.split or "test", **asked)
-    runs = [open_run(folder) for folder in options.runs]  # All of them, before any work is begun.
-    for run in runs:
-        check_estimates(run, settings, kinds)
-    for run in runs:
-        yield f"{run.folder}:"
-        if kinds:
-            yield from (_line(entry) for entry in add_estimates(run, settings, kinds))
-        else:
-            yield from renew_metrics(run, [options.split] if options.split else SPLITS)
+    together = connected(devices=options.devices, num_nodes=options.num_nodes, cuda=torch.cuda.is_available())
+    with together, ExitStack() as held:
+        from_first(lambda: _hold(options.runs, held))
+        runs = [open_run(folder) for folder in options.runs]  # All of them, before any work is begun.
+        for run in runs:
+            check_estimates(run, settings, kinds)
+        for run in runs:
+            yield f"{run.folder}:"
+            if kinds:
+                yield from (_line(entry) for entry in add_estimates(run, settings, kinds))
+            else:
+                yield from renew_metrics(run, [options.split] if options.split else SPLITS)
+
+
+def _hold(folders: Sequence[Path], held: ExitStack) -> None:
+    """Keep every other process from working on these runs until `held` is closed."""
+    for folder in {folder.resolve(): folder for folder in folders}.values():
+        RunRecord.read(folder)  # No file is written where there is no run.
+        held.enter_context(locked(folder))
 
 
 def _flags_of(kinds: Sequence[str]) -> str:

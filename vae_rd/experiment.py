@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
-import pickle
 import signal
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -17,24 +14,26 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 from vae_rd import build
+from vae_rd.callbacks.folder import whole_checkpoint
 from vae_rd.callbacks.progress import RateDistortionProgress
 from vae_rd.callbacks.signals import HoldSignals
 from vae_rd.cli import from_mapping
-from vae_rd.config import FitConfig, to_dict, to_yaml
-from vae_rd.data.base import DataCard
+from vae_rd.collectives import connected, first_goes_first, from_first, is_first, tell_first, told_by_others, world_size
+from vae_rd.config import FitConfig, identity, to_dict, to_yaml
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TensorDataModule
-from vae_rd.errors import InputError, Interrupted
-from vae_rd.estimates.base import Fitted
+from vae_rd.errors import Diverged, InputError, Interrupted, LostProcess
 from vae_rd.evaluation import evaluate_split
-from vae_rd.folders import KEPT, LAST, Claim, claim
+from vae_rd.folders import KEPT, Claim, claim
 from vae_rd.functional.collapse import collapse_verdict
+from vae_rd.lit.guard import memory_advice
+from vae_rd.loading import check_data, load_weights, precision_of
 from vae_rd.model import VAE
 from vae_rd.nn.whitening import set_moments
 from vae_rd.records import (
     CONFIG_FILE,
     ERROR_FILE,
-    RECORD_FILE,
+    HISTORY_FILE,
     SPLITS,
     RunRecord,
     capture_environment,
@@ -43,7 +42,7 @@ from vae_rd.records import (
     write_atomic,
 )
 from vae_rd.signals import SignalGuard
-from vae_rd.tracking import RunLogger, finish_tracking, start_tracking, tracking_state
+from vae_rd.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
 
 WHITENING_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
 
@@ -70,13 +69,14 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
         ('finished', ['test', 'train', 'val'])
     """
     config = from_mapping(to_dict(config), where="config")
-    claimed = claim(config)
-    if claimed.action == "finished" and claimed.record is not None:
-        print(f"{claimed.folder}: finished already, nothing to do")
-        return claimed.record
-    with precision_of(config), SignalGuard() as guard:
-        experiment = Experiment(config, claimed, model=model, data=data)
-        return experiment.run(guard)
+    together = connected(devices=config.devices, num_nodes=config.num_nodes, cuda=build.accelerator(config) == "cuda")
+    with together, precision_of(config), SignalGuard() as guard:
+        claimed = from_first(lambda: claim(config))
+        if claimed.action == "finished" and claimed.record is not None:
+            if is_first():
+                print(f"{claimed.folder}: finished already, nothing to do")
+            return claimed.record
+        return Experiment(config, claimed, model=model, data=data).run(guard)
 
 
 class Experiment:
@@ -84,11 +84,13 @@ class Experiment:
 
     def __init__(self, config: FitConfig, claimed: Claim, *, model: VAE | None, data: DataSet | None) -> None:
         self.config, self.claimed = config, claimed
-        build.accelerator(config)
-        self.data = data or build.build_data(config)
+        self.data = data or first_goes_first(lambda: build.build_data(config))
         self.steps = build.steps_of(config, self.data.card)
+        self.checkpoint: Path | None = None
         if claimed.action == "continue":
-            read_checkpoint(claimed.folder / LAST)
+            self.checkpoint = from_first(lambda: whole_checkpoint(claimed.folder, run=identity(config)))
+        if claimed.action == "continue" and claimed.record is not None:
+            check_data(self.data, claimed.record, claimed.folder)
         if any(self.data.card.population.values()) and config.eval_samples == 1:
             raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
         self.model = model or build.build_model(config, self.data.card)
@@ -106,12 +108,12 @@ class Experiment:
             self.record.seconds, self.record.wandb = claimed.record.seconds, claimed.record.wandb
 
     def run(self, guard: SignalGuard) -> RunRecord:
-        """Train, evaluate, and leave a record that says how it ended, whatever happens."""
-        self.folder = self.claimed.prepare()
-        write_atomic(self.folder / CONFIG_FILE, to_yaml(self.config))
-        self.record.environment = capture_environment(_device_name(build.accelerator(self.config)))
-        self.record.git = capture_git()
-        self.record.write(self.folder)
+        """Train, evaluate, and leave a record that says how it ended, whatever happens; the first process writes it."""
+        with ExitStack() as held:  # The first process holds the run's lock.
+            self.folder = from_first(lambda: self._begin(held))
+            return self._lead(guard) if is_first() else self._follow(guard)
+
+    def _lead(self, guard: SignalGuard) -> RunRecord:
         logger: RunLogger | None = None
         before, began = self.record.seconds, time.monotonic()
         try:
@@ -121,19 +123,48 @@ class Experiment:
             self.record.write(self.folder)
             self._train(guard, logger)
             self._evaluate()
+            self.record.seal(self.folder, (KEPT, HISTORY_FILE))
             self.record.status = "finished"
         except Interrupted as stop:
             self.record.status, self.record.error = "interrupted", str(stop)
+            if stop.signum == signal.SIGUSR1:
+                mark_preempting(logger)
             raise
         except Exception as error:
-            self.record.status, self.record.error = "failed", f"{type(error).__name__}: {error}"
+            if guard.received is not None:  # The signal broke something before it could be raised.
+                self.record.status, self.record.error = "interrupted", str(Interrupted(guard.received))
+                raise Interrupted(guard.received) from None
+            told = told_by_others(self.folder, error)
+            self.record.status, self.record.error = "failed", told or f"{type(error).__name__}: {error}"
             log = write_atomic(self.folder / ERROR_FILE, traceback.format_exc())
+            if told is not None:
+                raise LostProcess(told) from error
             error.add_note(f"the traceback is in {log}")
             raise
         finally:
             self.record.seconds = round(before + time.monotonic() - began, 3)
             self.record.write(self.folder)
             finish_tracking(logger, self.record, self.folder)
+        return self.record
+
+    def _begin(self, held: ExitStack) -> Path:
+        """Take the folder until `held` is closed, and write what is known before training."""
+        self.record.environment = capture_environment(_device_name(build.accelerator(self.config)))
+        self.record.environment["processes"] = world_size()
+        self.record.git = capture_git()
+        folder = held.enter_context(self.claimed.taken(self.config))
+        self.record.write(folder)  # First: a folder with anything else and no record is taken for a stranger's.
+        write_atomic(folder / CONFIG_FILE, to_yaml(self.config))
+        return folder
+
+    def _follow(self, guard: SignalGuard) -> RunRecord:
+        """Take part in what the first process does; only a failure is written down, for the first one to report."""
+        try:
+            self._train(guard, None)
+            self._evaluate()
+        except Exception as error:
+            tell_first(self.folder, error)
+            raise
         return self.record
 
     def _train(self, guard: SignalGuard, logger: RunLogger | None) -> None:
@@ -143,20 +174,20 @@ class Experiment:
         callbacks = [RateDistortionProgress(epochs), HoldSignals(guard)]
         trainer = build.build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
-        last = self.folder / LAST if self.claimed.action == "continue" else None
         try:
-            trainer.fit(module, batches, ckpt_path=last, weights_only=True if last else None)
+            trainer.fit(module, batches, ckpt_path=self.checkpoint, weights_only=True if self.checkpoint else None)
         except SIGTERMException:  # Lightning's own handler beats our check between epochs.
             raise Interrupted(signal.SIGTERM) from None
         if not (self.folder / KEPT).is_file():
-            raise FloatingPointError("no validation had a finite objective; lower --lr")
-        load_weights(self.model.eval(), self.folder / KEPT)
+            raise Diverged("no validation had a finite objective; lower --lr")
+        load_weights(self.model.eval(), self.folder / KEPT, run=identity(config))
         self.model.to(trainer.strategy.root_device)
 
     def _evaluate(self) -> None:
         config = self.config
         for split in SPLITS:
-            with Console().status(f"evaluating the {split} split ..."):
+            shown = Console(quiet=not is_first()).status(f"evaluating the {split} split ...")
+            with shown, memory_advice("evaluation", lower="--eval_samples, --hidden or --latent_dim"):
                 self.record.metrics[split] = evaluate_split(
                     self.model, self.data, split, beta=config.beta, seed=config.seed, samples=config.eval_samples
                 )
@@ -169,88 +200,6 @@ class Experiment:
         self.record.verdicts["collapse"] = collapse_verdict(
             rate=test["rate"]["value"], active=test["active_units"]["value"], latent_dim=self.model.latent_dim
         )
-
-
-def open_run(run_dir: str | Path) -> Fitted:
-    """A finished run with its model, its data and its config, ready to be measured again on this machine's device.
-
-    Raises:
-        InputError: when the folder holds no finished run that flags alone can rebuild, or the data have changed.
-    """
-    folder = Path(run_dir)
-    record = RunRecord.read(folder)
-    if record.status != "finished":
-        raise InputError(f"{folder}: this run is {record.status}; --resume auto takes it to its end")
-    config = from_mapping(record.config, where=str(folder / RECORD_FILE))
-    device = torch.device(build.accelerator(config))
-    with precision_of(config):
-        model = load(folder).to(device)
-        data = build.build_data(config)
-    if json.loads(json.dumps(data.card.to_json())) != record.data:
-        raise InputError(f"{folder}: --data {config.data} is not what this run was fitted to; restore its files")
-    data.to(device)
-    return Fitted(folder, config, model, data)
-
-
-def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
-    """The VAE of a finished run at its kept checkpoint, in eval mode on the CPU.
-
-    Args:
-        run_dir: the run's folder.
-        model: the network, where the run was fitted with one's own.
-
-    Raises:
-        InputError: when the folder holds no readable run, or the run needs `model`.
-    """
-    folder = Path(run_dir)
-    record = RunRecord.read(folder)
-    if model is None:
-        if record.model["is_own"]:
-            raise InputError(f"{folder}: fitted with one's own network; pass that network as model=")
-        config = from_mapping(record.config, where=str(folder / CONFIG_FILE))
-        card = DataCard.from_json(record.data)
-        with precision_of(config):
-            model = build.build_model(config, card)
-    load_weights(model, folder / KEPT)
-    return model.eval()
-
-
-def load_weights(model: VAE, path: Path) -> None:
-    """Put a checkpoint's weights into a model.
-
-    Raises:
-        InputError: when the file is missing, damaged, or of another network.
-    """
-    state, prefix = read_checkpoint(path), "model."
-    try:
-        model.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-    except RuntimeError as error:
-        raise InputError(f"{path}: of another network ({str(error).splitlines()[0]})") from None
-
-
-def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
-    """The weights in a checkpoint; only tensors and plain values are ever unpickled.
-
-    Raises:
-        InputError: when the file is missing or damaged.
-    """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such checkpoint; fit the run to its end") from None
-    except (RuntimeError, KeyError, OSError, EOFError, ValueError, TypeError, pickle.UnpicklingError):
-        raise InputError(f"{path}: damaged, no checkpoint can be read; fit the run again with --overwrite") from None
-
-
-@contextmanager
-def precision_of(config: FitConfig) -> Iterator[None]:
-    """Make tensors in the run's precision by default within the block."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64 if config.precision == "64" else torch.float32)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def _device_name(kind: str) -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from vae_rd.config import RESUMABLE_FIELDS, UNNAMED_FIELDS, FitConfig, run_name, to_dict
 from vae_rd.errors import InputError
-from vae_rd.records import ERROR_FILE, RECORD_FILE, RunRecord
+from vae_rd.locks import locked
+from vae_rd.records import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, RECORD_FILE, RunRecord
 
 CHECKPOINTS = "checkpoints"
 KEPT = f"{CHECKPOINTS}/kept.ckpt"
 LAST = f"{CHECKPOINTS}/last.ckpt"
+PREVIOUS = f"{CHECKPOINTS}/last.previous.ckpt"  # The last but one; alone, after a kill between two moves.
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Claim:
 
     Attributes:
         folder: `<run_dir>/<name>`; it need not exist yet.
-        action: "start" afresh, "continue" from `checkpoints/last.ckpt`, or nothing, since it is "finished".
+        action: "start" afresh, "continue" from its last checkpoint, or nothing, since it is "finished".
         record: the record that is already there, except when starting.
     """
 
@@ -31,12 +35,34 @@ class Claim:
     action: Literal["start", "continue", "finished"]
     record: RunRecord | None = None
 
+    @contextmanager
+    def taken(self, config: FitConfig) -> Iterator[Path]:
+        """The folder, prepared, and no other process's within the block.
+
+        Once the lock is held, what was decided is decided again: another process may have come first.
+
+        Raises:
+            InputError: when another process is at work there, or was since this was claimed.
+        """
+        with _as_bad_input(self.folder):
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder):
+            if claim(config) != self:
+                raise InputError(f"{self.folder}: another process has just worked on this run; give the command again")
+            yield self.prepare()
+
     def prepare(self) -> Path:
         """Make the folder ready to be written to; what `--overwrite` replaces goes now, and not before."""
+        aside = self.folder.with_name(f".{self.folder.name}.removed")
+        if aside.exists():
+            shutil.rmtree(aside)
         if self.action == "start" and self.folder.exists():
-            shutil.rmtree(self.folder)
+            self.folder.rename(aside)  # A kill on the way leaves the old run whole or out of the way.
+            shutil.rmtree(aside)
         (self.folder / ERROR_FILE).unlink(missing_ok=True)
         (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+        for staged in (*self.folder.glob(".*.tmp"), *(self.folder / CHECKPOINTS).glob("*.tmp")):
+            staged.unlink()  # Of a process that was killed while it wrote.
         return self.folder
 
 
@@ -53,6 +79,11 @@ def claim(config: FitConfig) -> Claim:
             when the run there differs in a field that may not change.
     """
     folder = folder_of(config)
+    with _as_bad_input(folder):
+        return _claimed(config, folder)
+
+
+def _claimed(config: FitConfig, folder: Path) -> Claim:
     _refuse_unwritable(folder)
     if not folder.exists():
         return Claim(folder, "start")
@@ -67,7 +98,10 @@ def claim(config: FitConfig) -> Claim:
     _refuse_differences(config, record, folder, allowed=UNNAMED_FIELDS if finished else RESUMABLE_FIELDS)
     if finished:
         return Claim(folder, "finished", record)
-    return Claim(folder, "continue" if (folder / LAST).is_file() else "start", record)
+    if taken := [name for name in (CONFIG_FILE, HISTORY_FILE, CHECKPOINTS) if not _may_be_written(folder / name)]:
+        raise InputError(f"{folder / taken[0]}: cannot be written, what is there is of another kind; remove it")
+    has_begun = any((folder / name).is_file() for name in (LAST, PREVIOUS))
+    return Claim(folder, "continue" if has_begun else "start", record)
 
 
 def _refuse_unwritable(folder: Path) -> None:
@@ -76,6 +110,19 @@ def _refuse_unwritable(folder: Path) -> None:
     nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
         raise InputError(f"--run_dir {folder.parent}: nothing can be written in {nearest}")
+
+
+def _may_be_written(path: Path) -> bool:
+    return not path.exists() or path.is_dir() == (path.name == CHECKPOINTS)
+
+
+@contextmanager
+def _as_bad_input(folder: Path) -> Iterator[None]:
+    """A path that the system refuses, for its length say, is bad input."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: cannot be used ({getattr(error, 'strerror', None) or error})") from None
 
 
 def _refuse_differences(config: FitConfig, record: RunRecord, folder: Path, *, allowed: frozenset[str]) -> None:

@@ -8,6 +8,7 @@ data card, the metrics of three splits with standard errors, the environment and
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
@@ -36,12 +37,13 @@ Status = Literal["running", "finished", "failed", "interrupted"]
 Json = dict[str, Any]
 
 _FIELD_TYPES: Mapping[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("config", "data", "model", "metrics", "verdicts", "environment"), dict),
+    **dict.fromkeys(("config", "data", "model", "metrics", "verdicts", "environment", "files"), dict),
     **dict.fromkeys(("name", "command", "status", "version"), str),
     "estimates": list,
     "seconds": (int, float),
     "wandb": (dict, type(None)),
 }
+_LATER: Mapping[str, Any] = {"files": {}}  # What the first records of this schema version had not got.
 _RECORDED_PACKAGES = ("torch", "lightning", "torchmetrics", "wandb", "omegaconf", "numpy")
 
 
@@ -84,6 +86,7 @@ class RunRecord:
     git: Json | None = None
     seconds: float = 0.0
     wandb: Json | None = None
+    files: Json = field(default_factory=dict)
     version: str = __version__
     schema_version: int = SCHEMA_VERSION
 
@@ -91,6 +94,24 @@ class RunRecord:
         """Replace `folder/record.json` atomically and return its path."""
         content = json.dumps(_with_nulls(asdict(self)), indent=2, allow_nan=False)
         return write_atomic(folder / RECORD_FILE, content + "\n")
+
+    def seal(self, folder: Path, names: Iterable[str]) -> None:
+        """Remember files of the run, which are complete, by their checksums: what `check` compares them with."""
+        self.files = {name: _sha256(folder / name) for name in names}
+
+    def check(self, folder: Path, name: str) -> None:
+        """Refuse a file of the run that is not the one the record was made with; one it does not know will do.
+
+        Raises:
+            InputError: when the file is missing, damaged, changed, or another run's.
+        """
+        try:
+            if name in self.files and self.files[name] != _sha256(folder / name):
+                raise InputError(
+                    f"{folder / name}: damaged, or not the file that {RECORD_FILE} is about; put it back, or fit again"
+                )
+        except OSError as error:
+            raise InputError(f"{folder / name}: cannot be read ({error.strerror}); fit the run again") from None
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -104,7 +125,7 @@ class RunRecord:
             content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(f"{path}: no run record can be read there ({error.strerror})") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InputError(f"{path}: damaged, not JSON; remove the run folder or fit it again") from None
         return cls.from_json(content, where=path)
 
@@ -114,12 +135,18 @@ class RunRecord:
         if not isinstance(content, Mapping) or content.get("schema_version") != SCHEMA_VERSION:
             found = content.get("schema_version") if isinstance(content, Mapping) else None
             raise InputError(f"{where}: schema_version is {found}, this vae_rd reads {SCHEMA_VERSION}")
+        content = {**_LATER, **content}
         names = [f.name for f in fields(cls)]
         if missing := [name for name in names if name not in content]:
             raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}")
         if wrong := [name for name, kind in _FIELD_TYPES.items() if not isinstance(content[name], kind)]:
             raise InputError(f"{where}: damaged, {', '.join(wrong)} cannot be right")
         return cls(**{name: cast(Any, content[name]) for name in names})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _with_nulls(value: Any) -> Any:

@@ -147,7 +147,10 @@ def _image_files(root: Path) -> Iterator[Path]:
         visible = [name for name in names if not name.startswith(".")]
         for name in (*subfolders, *visible):
             _refuse_way_out(Path(folder, name), root)
-        yield from (Path(folder, name) for name in visible if Path(name).suffix.lower() in SUFFIXES)
+        for file in (Path(folder, name) for name in visible if Path(name).suffix.lower() in SUFFIXES):
+            if not file.is_file():  # Opening a pipe would wait for ever.
+                raise InputError(f"{file}: neither a file nor a link to one; remove it")
+            yield file
 
 
 def _refuse_way_out(entry: Path, root: Path) -> None:
