@@ -14,8 +14,8 @@ from vae_rd.estimates.base import Examples, Settings
 from vae_rd.estimates.nll import importance_nll, prior_nll
 from vae_rd.estimates.partials import FOLDER, by_parts, forget
 from vae_rd.estimators.importance import prior_sampling
-from vae_rd.experiment import open_run
 from vae_rd.functional.statistics import variance_by_shared_draws
+from vae_rd.loading import open_run
 from vae_rd.records import RunRecord
 from vae_rd.seeding import generator
 from vae_rd.theory.gaussian import at_level

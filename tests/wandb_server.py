@@ -5,7 +5,7 @@
         server.runs["<run id>"].summary
 
 It keeps what it is told, so that a test can ask what reached W&B, and misbehaves on demand: `server.fault` makes every
-answer an error or none at all. Sweeps expand a grid of `value` and `values`; nothing is authenticated.
+answer an error, late, or none at all. Sweeps expand a grid of `value` and `values`; nothing is authenticated.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import itertools
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +27,10 @@ import yaml
 ENTITY = "tester"
 API_KEY = "local-" + "5ec2e7" * 6 + "abcde"  # The client wants at least 40 characters; tests look for leaks of these.
 
+SLOW_SECONDS = 5.0
+
 Json = dict[str, Any]
+Fault = Literal["error", "slow", "silence"]
 
 
 @dataclass
@@ -42,6 +46,7 @@ class ServedRun:
     summary: Json = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     exit_code: int | None = None
+    preempting: bool = False
     started: bool = False
 
     @property
@@ -139,6 +144,7 @@ class Backend:
             run.summary = json.loads(chunk["content"][-1])
         if body.get("complete"):
             run.exit_code = body["exitcode"]
+        run.preempting |= bool(body.get("preempting"))
         return {"limits": {}, "stopped": False}
 
     def _run(self, variables: Json) -> ServedRun:
@@ -179,7 +185,8 @@ class WandbServer(ThreadingHTTPServer):
 
     Attributes:
         backend: what the clients have said.
-        fault: None; "error" answers 500 to everything; "silence" accepts connections and never answers.
+        fault: None; "error" answers 500 to everything; "slow" takes SLOW_SECONDS to answer; "silence" accepts
+            connections and never answers.
     """
 
     daemon_threads = True
@@ -187,7 +194,7 @@ class WandbServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.backend = Backend()
-        self.fault: Literal["error", "silence"] | None = None
+        self.fault: Fault | None = None
         self.closing = threading.Event()
         self.lock = threading.Lock()
         self.url = self.backend.url = f"http://127.0.0.1:{self.server_address[1]}"
@@ -205,6 +212,10 @@ class WandbServer(ThreadingHTTPServer):
         return self
 
     def __exit__(self, *raised: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Answer nobody any more, also on the connections that are open."""
         self.closing.set()
         self.shutdown()
         self.server_close()
@@ -246,11 +257,18 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers["content-length"]))
 
     def _misbehave(self) -> bool:
+        if self.server.closing.is_set():
+            self.close_connection = True
+            return True
         if self.server.fault == "error":
             self._reply({"errors": [{"message": "out of order"}]}, status=500)
+            return True
+        if self.server.fault == "slow":
+            time.sleep(SLOW_SECONDS)
         if self.server.fault == "silence":
             self.server.closing.wait()
-        return self.server.fault is not None
+            return True
+        return False
 
     def _reply(self, content: Json, *, status: int = 200) -> None:
         encoded = json.dumps(content).encode()

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from vae_rd.cli import parse
 from vae_rd.command import run_command
 from vae_rd.config import FitConfig
 from vae_rd.folders import folder_of
+from vae_rd.launch import check_place, place, run_processes
+from vae_rd.signals import whole_imports
 from vae_rd.summary import summary_lines
 
 
@@ -17,13 +23,20 @@ def main(argv: Sequence[str]) -> int:
     return run_command(lambda: _answer(argv), goes_on="--resume auto goes on from the last epoch")
 
 
-def _answer(argv: Sequence[str]) -> list[str]:
+def _answer(argv: Sequence[str]) -> Iterable[str] | int:
     parsed = parse(argv)
-    return [parsed.message] if parsed.message is not None else _fit(parsed.config)
+    if parsed.message is not None:
+        return [parsed.message]
+    config, found = parsed.config, place()
+    check_place(found, devices=config.devices, num_nodes=config.num_nodes)
+    if found is None and config.devices > 1:
+        return run_processes("vae_rd.fit", argv, count=config.devices)
+    return _fit(config)
 
 
 def _fit(config: FitConfig) -> list[str]:
-    from vae_rd.experiment import fit_model
+    with whole_imports():
+        from vae_rd.experiment import fit_model
 
     return summary_lines(fit_model(config), folder_of(config))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -15,7 +17,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 class SignalGuard:
     """While entered, the first of SIGNALS raises `Interrupted`: at once, or when `check` is called after `hold`.
 
-    A second signal always raises at once. Outside the main thread, where Python allows no handlers, it does nothing.
+    A second signal always raises at once. A library may swallow what is raised in it and fail later, so that any
+    failure after a signal counts as its consequence. Outside the main thread, where Python allows no handlers, the
+    guard does nothing.
     """
 
     def __init__(self) -> None:
@@ -33,10 +37,17 @@ class SignalGuard:
     ) -> None:
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)
+        if self.received is not None and isinstance(error, Exception):
+            raise Interrupted(self.received) from error
 
     def hold(self) -> None:
-        """From now on a signal waits for `check`."""
+        """From now on a signal waits for `check`, whoever has put a handler in front of ours meanwhile.
+
+        Lightning does: its handler of SIGTERM talks to the other processes, which may be waiting for this one.
+        """
         self._holding = True
+        for signum in self._previous:
+            signal.signal(signum, self._handle)
 
     def release(self) -> None:
         """From now on a signal raises at once."""
@@ -52,3 +63,16 @@ class SignalGuard:
         repeated, self.received = self.received is not None, signum
         if repeated or not self._holding:
             raise Interrupted(signum)
+
+
+@contextmanager
+def whole_imports() -> Iterator[None]:
+    """Make signals wait for the end of the block, which imports.
+
+    torch tries to import NumPy and forgets why that failed: what a signal raises there would be lost, and the half of
+    NumPy that is imported fails later.
+    """
+    with SignalGuard() as guard:
+        guard.hold()
+        yield
+        guard.check()

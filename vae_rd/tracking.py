@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,16 +18,21 @@ from vae_rd.records import HISTORY_FILE, RECORD_FILE, Json, RunRecord
 
 INIT_SECONDS = 30.0
 FINISH_SECONDS = 20.0  # An agent kills a run 30 s after asking it to stop.
-STEP = "trainer/global_step"  # WandbLogger logs it beside every metric.
+STEP = "trainer/global_step"  # The name under which Lightning's users look for the step.
 
 Mode = Literal["off", "offline", "online"]
 _ATTEMPTS: Mapping[Mode, tuple[Mode, ...]] = MappingProxyType(
     {"off": (), "offline": ("offline",), "online": ("online", "offline")}
 )
+# W&B starts a requeued run with every key it logged: by its own name, lr would set the flag.
+_NAMES: Mapping[str, str] = MappingProxyType({"lr": "train/lr"})
 
 
 class RunLogger(WandbLogger):
     """Logs to an open W&B run; when the client breaks down, training goes on without it.
+
+    W&B's own step is the optimiser's. A step is logged once, however often a run is killed and trains it again: what
+    W&B had at the start is not sent a second time, and what it had not is caught up on.
 
     Args:
         run: what `wandb.init` returned.
@@ -36,12 +42,25 @@ class RunLogger(WandbLogger):
     def __init__(self, run: Any, folder: Path) -> None:
         super().__init__(experiment=run, save_dir=folder)
         self.is_broken = False
+        self._next_step: int = run.starting_step  # 0 offline, where nobody knows what W&B has.
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Log metrics of one step, unless the client broke down earlier."""
-        if not self.is_broken:
-            with self.surviving("W&B gets no more of this run, its folder has every number"):
-                super().log_metrics(metrics, step)
+        """Log all metrics of one step, unless W&B has the step or the client broke down earlier."""
+        assert step is not None, "every row of history has its step"
+        if self.is_broken or step < self._next_step:
+            return
+        row = {_NAMES.get(name, name): value for name, value in metrics.items()}
+        with self.surviving("W&B gets no more of this run, its folder has every number"):
+            self.experiment.log({**row, STEP: step}, step=step, commit=True)
+            self._next_step = step + 1
+
+    def catch_up(self, history: Path) -> None:
+        """Log the rows of an earlier start, of which a kill may have kept some from W&B."""
+        if history.is_file():
+            with history.open(encoding="utf-8", newline="") as stream:
+                for row in csv.DictReader(stream):
+                    values = {name: float(text) for name, text in row.items() if text}
+                    self.log_metrics(values, step=int(values.pop("step")))
 
     @contextmanager
     def surviving(self, consequence: str) -> Iterator[None]:
@@ -89,7 +108,9 @@ def start_tracking(config: FitConfig, folder: Path, *, name: str, run_id: str | 
             else:
                 if mode == "online":
                     print(f"W&B: {run.url}")
-                return RunLogger(run, folder)
+                logger = RunLogger(run, folder)
+                logger.catch_up(folder / HISTORY_FILE)
+                return logger
     return None
 
 
@@ -106,12 +127,19 @@ def tracking_state(logger: RunLogger | None) -> Json | None:
     }
 
 
+def mark_preempting(logger: RunLogger | None) -> None:
+    """Tell W&B that the run was told to make room: a sweep's server then starts it again under the same id."""
+    if logger is not None and not logger.is_broken:
+        with logger.surviving("the run is not marked as preempting"):
+            logger.experiment.mark_preempting()
+
+
 def finish_tracking(logger: RunLogger | None, record: RunRecord, folder: Path) -> None:
     """Send the kept checkpoint's numbers as the summary, attach record and history as files, and close the run."""
     if logger is None or logger.is_broken:
         return
     run = logger.experiment
-    with logger.surviving(f"`wandb sync {folder}/wandb/*run-*` sends what W&B has not got"):
+    with logger.surviving(f"`wandb sync --include-online {folder}/wandb/*run-*` sends what W&B has not got"):
         run.summary.update(summary_of(record))
         for file in (RECORD_FILE, HISTORY_FILE):
             if (folder / file).is_file():
