@@ -18,7 +18,7 @@ import pytest
 import torch
 from conftest import ROOT, TOY
 
-from vae_rd import evaluate, fit
+from vae_rd import evaluate, fit, launch
 from vae_rd.collectives import first_goes_first, from_first, joined, mean_over_processes, own_share, rank, world_size
 from vae_rd.errors import InputError
 from vae_rd.launch import Place, check_place, place, run_processes
@@ -223,7 +223,29 @@ def test_a_signal_to_the_starter_ends_all_and_the_run_goes_on_alone(tmp_path: Pa
     assert len(list(csv.DictReader((tmp_path / "run" / "history.csv").open()))) == 60
 
 
-def test_processes_speak_with_one_voice(capfd: pytest.CaptureFixture[str]) -> None:
-    """`run_processes` on a module that needs no torch: the first one's output, its exit code."""
-    assert run_processes("platform", ["--terse"], count=2) == 0
-    assert capfd.readouterr().out.count("Linux") <= 1
+def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *, first: str, second: str) -> str:
+    """A module without torch whose two processes do this."""
+    monkeypatch.setattr(launch, "GRACE_SECONDS", 0.5)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    code = f"import os, sys, time\nif os.environ['RANK'] == '0':\n    {first}\nelse:\n    {second}\n"
+    (folder / "stand_in.py").write_text(code)
+    return "stand_in"
+
+
+def test_the_first_process_speaks_and_may_take_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    module = stand_in(tmp_path, monkeypatch, first="time.sleep(1.5); print('first')", second="print('second')")
+    assert run_processes(module, [], count=2) == 0
+    assert capfd.readouterr().out == "first\n"
+
+
+@pytest.mark.parametrize(("first", "code"), [("time.sleep(60)", 1), ("time.sleep(0.2); sys.exit(2)", 2)])
+def test_a_failed_process_ends_the_others_and_is_quoted_where_the_first_cannot(
+    first: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    began = time.monotonic()
+    module = stand_in(tmp_path, monkeypatch, first=first, second="sys.exit('boom')")
+    assert run_processes(module, [], count=2) == code
+    assert time.monotonic() - began < 10
+    assert ("process 1 of 2: boom" in capfd.readouterr().err) == (code == 1)

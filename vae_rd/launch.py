@@ -130,20 +130,17 @@ def _environments(count: int) -> Iterator[dict[str, str]]:
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
-    """Wait until all have ended, or one has and the grace of the others is over; the first that failed, if any."""
-    failed, deadline = None, None
-    while any(process.poll() is None for process in processes):
+    """Wait until the first process has ended, or another has failed and the grace is over; who failed first, if any."""
+    failed, deadline = None, 0.0
+    while processes[0].poll() is None:
         try:
             time.sleep(POLL_SECONDS)
         except Interrupted as stop:
             processes[0].send_signal(stop.signum)
-        ended = [rank for rank, process in enumerate(processes) if process.poll() is not None]
-        if ended and deadline is None:
+        if failed is None:
+            failed = next((rank for rank, process in enumerate(processes) if process.poll()), None)
             deadline = time.monotonic() + GRACE_SECONDS
-            failed = next((rank for rank in ended if processes[rank].returncode != 0), None)
-        if deadline is not None and (time.monotonic() > deadline or 0 in ended):
-            break
-    if processes[0].poll() is None:
-        processes[0].kill()
-        processes[0].wait()
+        elif time.monotonic() > deadline:
+            processes[0].kill()
+            processes[0].wait()
     return failed
