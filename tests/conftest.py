@@ -1,8 +1,10 @@
-"""Fixtures that every test shares: single threads, float64 on request, and the command in a subprocess."""
+"""Fixtures that every test shares: single threads, float64 on request, toy runs, and the command in a subprocess."""
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +14,9 @@ os.environ.setdefault("WANDB_MODE", "disabled")  # A test that tracks says so it
 
 import pytest
 import torch
+
+from vae_rd import build
+from vae_rd.config import FitConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 TOY = ["--n_train=256", "--hidden=[8]", "--latent_dim=2", "--batch_size=64", "--eval_samples=2", "--wandb=off"]
@@ -62,3 +67,37 @@ def command(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """A config of a few seconds, with changes."""
+
+    def make(**changes) -> FitConfig:
+        settings = {"n_train": 256, "hidden": [8], "latent_dim": 2, "batch_size": 64, "max_epochs": 3}
+        settings |= {"wandb": "off", "eval_samples": 2}
+        return FitConfig(**{**settings, "run_dir": str(tmp_path / "runs"), "lr": 1e-2, **changes})
+
+    return make
+
+
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Make the next fit receive a signal after its step `step`."""
+
+    build_module = build.build_module
+
+    def arm(step: int, signum: int) -> None:
+        def with_signal(*args, after_step, **kwargs):
+            steps = itertools.count(1)
+
+            def raise_then_check() -> None:
+                if next(steps) == step:
+                    signal.raise_signal(signum)
+                after_step()
+
+            return build_module(*args, after_step=raise_then_check, **kwargs)
+
+        monkeypatch.setattr(build, "build_module", with_signal)
+
+    return arm

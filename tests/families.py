@@ -4,8 +4,9 @@ import torch
 from reference import EIGENVALUES
 
 from vae_rd.config import FitConfig
-from vae_rd.data.base import Source
+from vae_rd.data.base import DataCard, Source
 from vae_rd.data.dataset import DataSet
+from vae_rd.data.sprites import sprites
 
 
 def gaussian_data(n: int, *, population: bool = False) -> DataSet:
@@ -16,3 +17,8 @@ def gaussian_data(n: int, *, population: bool = False) -> DataSet:
     x = torch.linalg.solve_triangular(chol, x.T, upper=False).T * torch.tensor(EIGENVALUES).sqrt()
     images = dict.fromkeys(("train", "val", "test"), x.reshape(n, 1, 1, 6))
     return DataSet(Source("npz", images, levels=None, population=population), FitConfig())
+
+
+def sprites_card() -> DataCard:
+    """The card of the embedded source."""
+    return DataSet(sprites(), FitConfig()).card
