@@ -1,5 +1,6 @@
 """Several processes of one fit: who they are, that they compute what one would, and how they end together."""
 
+import contextlib
 import csv
 import json
 import os
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -49,6 +51,17 @@ def test_another_number_of_processes_than_asked_for_is_refused() -> None:
         check_place(Place(0, 0, 4), devices=1, num_nodes=1)
     with pytest.raises(InputError, match="--num_nodes 2: start the command on every machine"):
         check_place(None, devices=1, num_nodes=2)
+
+
+def test_an_environment_that_makes_no_sense_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RANK", "x")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert fit.main(["--wandb=off"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: environment: RANK")
+    assert error.count("\n") == 1
 
 
 def test_a_batch_that_does_not_divide_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,6 +199,42 @@ def test_an_exception_in_one_process_ends_all_with_its_message(tmp_path: Path) -
     found = record(tmp_path / "run")
     assert found["status"] == "failed"
     assert found["error"] == "process 1: ValueError: the thirtieth step is one too many"
+
+
+def as_steps_of_srun(tmp_path: Path, rank: int, *flags: str, **environment: str) -> subprocess.Popen[str]:
+    """One of two processes as srun starts them."""
+    variables = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank)}
+    variables |= {"SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "127.0.0.1"}
+    command = [sys.executable, "-m", "vae_rd.fit", *FLAGS, "--devices=2", f"--run_dir={tmp_path}", "--name=run", *flags]
+    everything = ENVIRONMENT | variables | environment
+    return subprocess.Popen(command, env=everything, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_srun_starts_processes_that_find_each_other(tmp_path: Path) -> None:
+    """With MASTER_ADDR exported, too, as many templates of clusters do."""
+    steps = [as_steps_of_srun(tmp_path, rank, "--max_epochs=2", MASTER_ADDR="127.0.0.1") for rank in (0, 1)]
+    printed = [step.communicate(timeout=120) for step in steps]
+    assert [step.returncode for step in steps] == [0, 0], printed
+    assert record(tmp_path / "run")["environment"]["processes"] == 2
+
+
+@pytest.mark.slow
+def test_processes_with_different_data_are_refused(tmp_path: Path) -> None:
+    """As when a file is not the same on every machine."""
+    flags = ["--data=npz", "--data_file=mine.npz", "--dequantize=uniform", "--likelihood=gaussian", "--n_train=100"]
+    steps = []
+    for number, levels in enumerate((7, 5)):
+        machine = tmp_path / f"machine{number}"
+        machine.mkdir()
+        images = np.random.default_rng(number).integers(0, levels, (200, 4, 4), np.uint8)
+        np.savez(machine / "mine.npz", images=images)
+        with contextlib.chdir(machine):
+            steps.append(as_steps_of_srun(tmp_path / "runs", number, *flags, "--batch_size=20"))
+    printed = [step.communicate(timeout=120) for step in steps]
+    assert [step.returncode for step in steps] == [2, 2], printed
+    assert "the processes of this command have different data" in printed[0][1]
+    assert not (tmp_path / "runs" / "run").exists()
 
 
 @pytest.mark.slow

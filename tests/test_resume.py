@@ -116,3 +116,26 @@ def test_a_damaged_record_is_refused(toy, key, value):
 def test_claim_decides_without_touching_the_disk(toy, tmp_path):
     assert claim(toy()).action == "start"
     assert not (tmp_path / "runs").exists()
+
+
+def test_fewer_steps_than_are_taken_are_refused_and_nothing_is_changed(toy, interrupt):
+    interrupt(step=11, signum=signal.SIGTERM)  # Four steps an epoch: two epochs are whole.
+    with pytest.raises(Interrupted):
+        vae_rd.fit_model(toy(max_epochs=5, name="run"))
+    folder = only_run(toy())
+    before = (folder / "record.json").read_bytes()
+    with pytest.raises(InputError, match="has taken 8 steps already"):
+        vae_rd.fit_model(toy(max_epochs=1, resume="auto", name="run"))
+    assert (folder / "record.json").read_bytes() == before
+
+
+def test_a_run_that_ended_within_an_epoch_takes_no_more_steps(toy, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise RuntimeError("the evaluation fails")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(experiment, "evaluate_split", refuse)
+        with pytest.raises(RuntimeError):
+            vae_rd.fit_model(toy(max_steps=6, name="run"))
+    with pytest.raises(InputError, match="ended within an epoch"):
+        vae_rd.fit_model(toy(max_steps=12, max_epochs=3, name="run", resume="auto"))

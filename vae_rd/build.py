@@ -225,13 +225,7 @@ def accelerator(config: FitConfig) -> Literal["cuda", "cpu"]:
     """
     if config.accelerator == "gpu" and not torch.cuda.is_available():
         raise InputError("--accelerator gpu: torch finds no CUDA device here; choose --accelerator cpu")
-    if config.accelerator == "cpu" or not torch.cuda.is_available():
-        return "cpu"
-    if (there := torch.cuda.device_count()) < config.devices:
-        raise InputError(
-            f"--devices {config.devices}: torch finds {there} CUDA devices here, or choose --accelerator cpu"
-        )
-    return "cuda"
+    return "cuda" if config.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def build_trainer(config: FitConfig, folder: Path, *, logger: Logger | None, callbacks: list[Callback]) -> Trainer:

@@ -5,12 +5,14 @@ Python objects travel between processes of one command alone, over the connectio
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,10 +22,9 @@ from torch import Tensor
 
 from vae_rd.errors import InputError
 from vae_rd.launch import Place, check_place, end_with_parent, place
-from vae_rd.records import write_atomic
+from vae_rd.records import FAILURE, FAILURE_END, write_atomic
 
-FAILURE = "error.process"  # Begins the names of what processes other than the first leave when they fail.
-TOLD_WITHIN_SECONDS = 5.0
+PATIENCE = timedelta(hours=3)  # With a process that works on; one that has ended is noticed at once.
 
 T = TypeVar("T")
 
@@ -63,8 +64,11 @@ def connected(*, devices: int, num_nodes: int, cuda: bool) -> Iterator[None]:
     end_with_parent()
     _share_address(found)
     if cuda:
+        if (there := torch.cuda.device_count()) <= found.local_rank:
+            raise InputError(f"--devices {devices}: torch finds {there} CUDA devices here")
         torch.cuda.set_device(found.local_rank)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", rank=found.rank, world_size=found.world_size)
+    backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
+    dist.init_process_group(backend, rank=found.rank, world_size=found.world_size, timeout=PATIENCE)
     try:
         yield
     finally:
@@ -97,6 +101,30 @@ def first_goes_first(make: Callable[[], T]) -> T:
     return made[0] if made else make()
 
 
+def in_all(make: Callable[[], T]) -> T:
+    """`make()` in every process; bad input in one of them, such as a file that one machine lacks, is raised in all."""
+    made: list[T] = []
+    error = None
+    try:
+        made.append(make())
+    except InputError as refused:
+        error = refused
+    for _, refused_there in sorted(joined({rank(): error}).items()):
+        if refused_there is not None:
+            raise refused_there
+    return made[0]
+
+
+def check_same(value: object, *, what: str) -> None:
+    """Refuse processes that were given different things: each would work on another problem.
+
+    Raises:
+        InputError: in every process.
+    """
+    if len({json.dumps(other, sort_keys=True, default=str) for other in joined({rank(): value}).values()}) > 1:
+        raise InputError(f"the processes of this command have different {what}; give all machines the same")
+
+
 def own_share(count: int) -> range:
     """The numbers below `count` that fall to this process, every `world_size`-th of them."""
     return range(rank(), count, world_size())
@@ -111,22 +139,28 @@ def joined(own: dict[int, T]) -> dict[int, T]:
     return {number: result for share in shares for number, result in share.items()}
 
 
-def tell_first(folder: Path, error: Exception) -> None:
-    """Leave this process's failure in the run's folder, where the first process looks for the cause of its own."""
-    if not _is_loss_of_others(error):
-        write_atomic(folder / f"{FAILURE}{rank()}.log", f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+def tell_first(folder: Path, error: BaseException) -> None:
+    """Leave how this process ended in the run's folder, where the first process looks for the cause of its own end."""
+    if not is_loss_of_others(error):
+        text = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
+        write_atomic(folder / f"{FAILURE}{rank()}{FAILURE_END}", text)
 
 
-def told_by_others(folder: Path, error: Exception) -> str | None:
-    """In the first process: why another failed, if that is what ended this one's conversation with it."""
-    if not _is_loss_of_others(error):
-        return None
-    deadline = time.monotonic() + TOLD_WITHIN_SECONDS
-    while time.monotonic() < deadline:
-        for path in sorted(folder.glob(f"{FAILURE}*.log")):
+def told_by_others(folder: Path, *, within: float) -> str | None:
+    """In the first process: how another one ended, if it leaves a word within so many seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        for path in sorted(folder.glob(f"{FAILURE}*{FAILURE_END}")):
             return f"process {path.stem.removeprefix(FAILURE)}: {path.read_text(encoding='utf-8').splitlines()[0]}"
+        if time.monotonic() >= deadline:
+            return None
         time.sleep(0.1)
-    return "another process of this run ended without a word; was it killed, or did memory run out?"
+
+
+def is_loss_of_others(error: BaseException) -> bool:
+    """Whether an error says no more than that another process has gone away."""
+    is_of_gloo = isinstance(error, RuntimeError) and "/gloo/" in str(error)
+    return _together() and (is_of_gloo or isinstance(error, dist.DistError))
 
 
 def mean_over_processes(value: Tensor) -> Tensor:
@@ -142,24 +176,21 @@ def _together() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 
-def _is_loss_of_others(error: Exception) -> bool:
-    """Whether an error says no more than that another process has gone away."""
-    return _together() and (isinstance(error, dist.DistError) or "gloo" in str(error).lower())
-
-
 def _share_address(found: Place) -> None:
     """Give what torch's own launcher would have set to processes that srun has started."""
-    if "MASTER_ADDR" in os.environ:
+    if "RANK" in os.environ:
         return
     from lightning.fabric.plugins.environments import SLURMEnvironment
 
     first_node = SLURMEnvironment.resolve_root_node_address(os.environ.get("SLURM_STEP_NODELIST", socket.gethostname()))
-    port = 20_000 + int(os.environ["SLURM_JOB_ID"]) % 40_000
-    os.environ |= {
+    # Below the ports that connections are given, and another one for every step of a job.
+    step = 31 * int(os.environ["SLURM_JOB_ID"]) + int(os.environ["SLURM_STEP_ID"])
+    for name, value in {
         "RANK": str(found.rank),
         "LOCAL_RANK": str(found.local_rank),
         "WORLD_SIZE": str(found.world_size),
         "GROUP_RANK": os.environ.get("SLURM_NODEID", "0"),
         "MASTER_ADDR": first_node,
-        "MASTER_PORT": str(port),
-    }
+        "MASTER_PORT": str(10_000 + step % 20_000),
+    }.items():
+        os.environ.setdefault(name, value)

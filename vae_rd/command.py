@@ -21,8 +21,9 @@ def run_command(action: Callable[[], Iterable[str] | int], *, goes_on: str) -> i
         action: the command's work: its lines, or its exit code where other processes did it and have spoken.
         goes_on: what a user does after a signal, in a few words.
     """
-    here = place() or Place()
+    here = Place()
     try:
+        here = place() or here
         with SignalGuard():
             answer = action()
             if isinstance(answer, int):

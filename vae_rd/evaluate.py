@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -102,16 +103,18 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
     with whole_imports():
         import torch
 
-        from vae_rd.collectives import connected, from_first
+        from vae_rd.collectives import check_same, connected, first_goes_first, from_first, in_all
         from vae_rd.estimates.base import Settings
         from vae_rd.loading import open_run
         from vae_rd.reevaluation import add_estimates, check_estimates, renew_metrics
 
     settings = Settings(split=options.split or "test", **asked)
-    together = connected(devices=options.devices, num_nodes=options.num_nodes, cuda=torch.cuda.is_available())
-    with together, ExitStack() as held:
+    cuda = torch.cuda.is_available() and any(_wants_gpu(folder) for folder in options.runs)
+    with connected(devices=options.devices, num_nodes=options.num_nodes, cuda=cuda), ExitStack() as held:
+        check_same(vars(options), what="options")
         from_first(lambda: _hold(options.runs, held))
-        runs = [open_run(folder) for folder in options.runs]  # All of them, before any work is begun.
+        # All of them, before any work is begun.
+        runs = [in_all(partial(first_goes_first, partial(open_run, folder))) for folder in options.runs]
         for run in runs:
             check_estimates(run, settings, kinds)
         for run in runs:
@@ -120,6 +123,10 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
                 yield from (_line(entry) for entry in add_estimates(run, settings, kinds))
             else:
                 yield from renew_metrics(run, [options.split] if options.split else SPLITS)
+
+
+def _wants_gpu(folder: Path) -> bool:
+    return RunRecord.read(folder).config.get("accelerator") != "cpu"
 
 
 def _hold(folders: Sequence[Path], held: ExitStack) -> None:

@@ -14,11 +14,22 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 
 from vae_rd import build
-from vae_rd.callbacks.folder import whole_checkpoint
+from vae_rd.callbacks.folder import read_checkpoint, whole_checkpoint
 from vae_rd.callbacks.progress import RateDistortionProgress
 from vae_rd.callbacks.signals import HoldSignals
 from vae_rd.cli import from_mapping
-from vae_rd.collectives import connected, first_goes_first, from_first, is_first, tell_first, told_by_others, world_size
+from vae_rd.collectives import (
+    check_same,
+    connected,
+    first_goes_first,
+    from_first,
+    in_all,
+    is_first,
+    is_loss_of_others,
+    tell_first,
+    told_by_others,
+    world_size,
+)
 from vae_rd.config import FitConfig, identity, to_dict, to_yaml
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TensorDataModule
@@ -41,9 +52,11 @@ from vae_rd.records import (
     command_line,
     write_atomic,
 )
-from vae_rd.signals import SignalGuard
+from vae_rd.signals import SIGNALS, SignalGuard
 from vae_rd.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
 
+TOLD_WITHIN_SECONDS = 5.0  # By a process that has ended, of one that was told nothing.
+WORDLESS = "another process of this run ended without a word; was it killed, or did memory run out?"
 WHITENING_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
 
 
@@ -69,8 +82,10 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
         ('finished', ['test', 'train', 'val'])
     """
     config = from_mapping(to_dict(config), where="config")
-    together = connected(devices=config.devices, num_nodes=config.num_nodes, cuda=build.accelerator(config) == "cuda")
+    cuda = config.accelerator != "cpu" and torch.cuda.is_available()
+    together = connected(devices=config.devices, num_nodes=config.num_nodes, cuda=cuda)
     with together, precision_of(config), SignalGuard() as guard:
+        check_same(to_dict(config), what="flags")
         claimed = from_first(lambda: claim(config))
         if claimed.action == "finished" and claimed.record is not None:
             if is_first():
@@ -84,16 +99,14 @@ class Experiment:
 
     def __init__(self, config: FitConfig, claimed: Claim, *, model: VAE | None, data: DataSet | None) -> None:
         self.config, self.claimed = config, claimed
-        self.data = data or first_goes_first(lambda: build.build_data(config))
+        in_all(lambda: build.accelerator(config))
+        self.data = in_all(lambda: data or first_goes_first(lambda: build.build_data(config)))
+        check_same(self.data.card.to_json(), what="data")
         self.steps = build.steps_of(config, self.data.card)
-        self.checkpoint: Path | None = None
-        if claimed.action == "continue":
-            self.checkpoint = from_first(lambda: whole_checkpoint(claimed.folder, run=identity(config)))
-        if claimed.action == "continue" and claimed.record is not None:
-            check_data(self.data, claimed.record, claimed.folder)
+        self.checkpoint = from_first(self._checkpoint)
         if any(self.data.card.population.values()) and config.eval_samples == 1:
             raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
-        self.model = model or build.build_model(config, self.data.card)
+        self.model = in_all(lambda: model or build.build_model(config, self.data.card))
         if config.whiten:
             chunks = range(min(self.data.chunks("train"), WHITENING_CHUNKS))
             set_moments(self.model, torch.cat([self.data.evaluation_chunk("train", chunk) for chunk in chunks]))
@@ -107,11 +120,26 @@ class Experiment:
         if claimed.record is not None:
             self.record.seconds, self.record.wandb = claimed.record.seconds, claimed.record.wandb
 
+    def _checkpoint(self) -> Path | None:
+        """Where training goes on, if it does and the flags allow it."""
+        if self.claimed.action != "continue" or self.claimed.record is None:
+            return None
+        path = whole_checkpoint(self.claimed.folder, run=identity(self.config))
+        check_data(self.data, self.claimed.record, self.claimed.folder)
+        taken = read_checkpoint(path)["global_step"]
+        asked = f"--max_epochs {self.config.max_epochs} --max_steps {self.config.max_steps}"
+        if taken > self.steps:
+            raise InputError(f"{asked}: {self.claimed.folder} has taken {taken} steps already; ask for no fewer")
+        if taken < self.steps and taken % self.data.card.steps_per_epoch(self.config.batch_size):
+            raise InputError(f"{asked}: {self.claimed.folder} ended within an epoch, and goes on from whole ones alone")
+        return path
+
     def run(self, guard: SignalGuard) -> RunRecord:
         """Train, evaluate, and leave a record that says how it ended, whatever happens; the first process writes it."""
         with ExitStack() as held:  # The first process holds the run's lock.
             self.folder = from_first(lambda: self._begin(held))
-            return self._lead(guard) if is_first() else self._follow(guard)
+            record = self._lead(guard) if is_first() else self._follow(guard)
+            return from_first(lambda: record)
 
     def _lead(self, guard: SignalGuard) -> RunRecord:
         logger: RunLogger | None = None
@@ -126,26 +154,34 @@ class Experiment:
             self.record.seal(self.folder, (KEPT, HISTORY_FILE))
             self.record.status = "finished"
         except Interrupted as stop:
-            self.record.status, self.record.error = "interrupted", str(stop)
-            if stop.signum == signal.SIGUSR1:
-                mark_preempting(logger)
-            raise
+            raise self._ended(stop, told_by_others(self.folder, within=0.0), logger) from None
         except Exception as error:
-            if guard.received is not None:  # The signal broke something before it could be raised.
-                self.record.status, self.record.error = "interrupted", str(Interrupted(guard.received))
-                raise Interrupted(guard.received) from None
-            told = told_by_others(self.folder, error)
-            self.record.status, self.record.error = "failed", told or f"{type(error).__name__}: {error}"
-            log = write_atomic(self.folder / ERROR_FILE, traceback.format_exc())
-            if told is not None:
-                raise LostProcess(told) from error
-            error.add_note(f"the traceback is in {log}")
-            raise
+            cause: BaseException = LostProcess(WORDLESS) if is_loss_of_others(error) else error
+            told = told_by_others(self.folder, within=TOLD_WITHIN_SECONDS) if cause is not error else None
+            if guard.received is not None:  # It broke something before it could be raised.
+                cause = Interrupted(guard.received)
+            raise self._ended(cause, told, logger) from None
         finally:
             self.record.seconds = round(before + time.monotonic() - began, 3)
             self.record.write(self.folder)
             finish_tracking(logger, self.record, self.folder)
         return self.record
+
+    def _ended(self, cause: BaseException, told: str | None, logger: RunLogger | None) -> BaseException:
+        """Write down how the run ended early: as another process has told, else by the cause at hand; what to raise."""
+        if told is not None:
+            signum = next((s for s in SIGNALS if told.endswith(str(Interrupted(s)))), None)
+            cause = LostProcess(told) if signum is None else Interrupted(signum)
+        if isinstance(cause, Interrupted):
+            self.record.status, self.record.error = "interrupted", str(cause)
+            if cause.signum == signal.SIGUSR1:
+                mark_preempting(logger)
+            return cause
+        self.record.status = "failed"
+        self.record.error = str(cause) if isinstance(cause, LostProcess) else f"{type(cause).__name__}: {cause}"
+        log = write_atomic(self.folder / ERROR_FILE, traceback.format_exc())
+        cause.add_note(f"the traceback is in {log}")
+        return cause
 
     def _begin(self, held: ExitStack) -> Path:
         """Take the folder until `held` is closed, and write what is known before training."""
@@ -162,7 +198,7 @@ class Experiment:
         try:
             self._train(guard, None)
             self._evaluate()
-        except Exception as error:
+        except (Exception, Interrupted) as error:
             tell_first(self.folder, error)
             raise
         return self.record

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from vae_rd.config import RESUMABLE_FIELDS, UNNAMED_FIELDS, FitConfig, run_name, to_dict
 from vae_rd.errors import InputError
 from vae_rd.locks import locked
-from vae_rd.records import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, RECORD_FILE, RunRecord
+from vae_rd.records import CONFIG_FILE, ERROR_FILE, FAILURE, FAILURE_END, HISTORY_FILE, RECORD_FILE, RunRecord
 
 CHECKPOINTS = "checkpoints"
 KEPT = f"{CHECKPOINTS}/kept.ckpt"
@@ -59,7 +59,8 @@ class Claim:
         if self.action == "start" and self.folder.exists():
             self.folder.rename(aside)  # A kill on the way leaves the old run whole or out of the way.
             shutil.rmtree(aside)
-        (self.folder / ERROR_FILE).unlink(missing_ok=True)
+        for old in (self.folder / ERROR_FILE, *self.folder.glob(f"{FAILURE}*{FAILURE_END}")):
+            old.unlink(missing_ok=True)
         (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
         for staged in (*self.folder.glob(".*.tmp"), *(self.folder / CHECKPOINTS).glob("*.tmp")):
             staged.unlink()  # Of a process that was killed while it wrote.

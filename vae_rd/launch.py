@@ -36,10 +36,23 @@ class Place:
 
 
 def place(environment: Mapping[str, str] = os.environ) -> Place | None:
-    """This process's place, from torchrun's or srun's variables; None where nobody has started several."""
+    """This process's place, from torchrun's or srun's variables; None where nobody has started several.
+
+    Raises:
+        InputError: when they are there and make no sense.
+    """
+    try:
+        return _place(environment)
+    except (KeyError, ValueError) as error:
+        raise InputError(
+            f"environment: RANK, WORLD_SIZE and SLURM_* do not say which process this is ({error})"
+        ) from None
+
+
+def _place(environment: Mapping[str, str]) -> Place | None:
     if "RANK" in environment and "WORLD_SIZE" in environment:
         return Place(int(environment["RANK"]), int(environment.get("LOCAL_RANK", "0")), int(environment["WORLD_SIZE"]))
-    # Within an allocation, but not started by srun, only SLURM_NTASKS is set: that process is alone.
+    # Within an allocation, but not started by srun, the only count is SLURM_NTASKS: that process is alone.
     if (size := int(environment.get("SLURM_STEP_NUM_TASKS", "1"))) > 1:
         return Place(int(environment["SLURM_PROCID"]), int(environment["SLURM_LOCALID"]), size)
     return None
@@ -53,7 +66,10 @@ def check_place(found: Place | None, *, devices: int, num_nodes: int) -> None:
     """
     asked, size = devices * num_nodes, 1 if found is None else found.world_size
     if found is not None and asked != size:
-        raise InputError(f"--devices {devices} --num_nodes {num_nodes}: {asked} processes, but {size} were started")
+        raise InputError(
+            f"--devices {devices} --num_nodes {num_nodes}: {asked} processes, but {size} were started; "
+            "for fits that have nothing to do with each other, give each an srun -n1 of its own"
+        )
     if found is None and num_nodes > 1:
         raise InputError(f"--num_nodes {num_nodes}: start the command on every machine, by torchrun or srun")
 
@@ -73,7 +89,7 @@ def run_processes(module: str, argv: Sequence[str], *, count: int) -> int:
     """Run `python -m module argv...` in `count` processes of this machine and return the exit code of them all.
 
     The first process speaks for all on stdout and stderr, and gets the signals that come here. When one fails the
-    others are ended within GRACE_SECONDS; where the first did not live to say why, the failed one's last line is shown.
+    others are ended within GRACE_SECONDS, and the failed one's last line is shown.
 
     Args:
         module: what `python -m` runs.
@@ -82,12 +98,12 @@ def run_processes(module: str, argv: Sequence[str], *, count: int) -> int:
     """
     with _started(module, argv, count) as (processes, logs):
         first_failed = _wait(processes)
-        if first_failed is not None and processes[0].returncode == -signal.SIGKILL:
+        code = processes[0].returncode
+        if first_failed and code in (1, -signal.SIGKILL):
             logs[first_failed].seek(0)
             lines = logs[first_failed].read().decode(errors="replace").strip().splitlines()
             print(f"process {first_failed} of {count}: {lines[-1] if lines else 'ended'}", file=sys.stderr)
             return 1
-        code = processes[0].returncode
         return 128 - code if code < 0 else code
 
 
@@ -135,12 +151,12 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
     while processes[0].poll() is None:
         try:
             time.sleep(POLL_SECONDS)
+            if failed is None:
+                failed = next((rank for rank, process in enumerate(processes) if process.poll()), None)
+                deadline = time.monotonic() + GRACE_SECONDS
+            elif time.monotonic() > deadline:
+                processes[0].kill()
+                processes[0].wait()
         except Interrupted as stop:
             processes[0].send_signal(stop.signum)
-        if failed is None:
-            failed = next((rank for rank, process in enumerate(processes) if process.poll()), None)
-            deadline = time.monotonic() + GRACE_SECONDS
-        elif time.monotonic() > deadline:
-            processes[0].kill()
-            processes[0].wait()
     return failed

@@ -30,6 +30,8 @@ SCHEMA_VERSION = 1
 RECORD_FILE = "record.json"
 HISTORY_FILE = "history.csv"
 CONFIG_FILE = "config.yaml"
+# What processes other than the first leave when they end early: their number between the two.
+FAILURE, FAILURE_END = "error.process", ".log"
 ERROR_FILE = "error.log"
 
 SPLITS = ("train", "val", "test")

@@ -84,10 +84,10 @@ def two_at_once(bench: Bench, folder: Path, argv: list[str]) -> Iterator[str]:
 
 
 def damaged(bench: Bench, folder: Path, argv: list[str]) -> Iterator[str]:
-    """A kill, and the last checkpoint lacks its second half."""
+    """A kill, and the last checkpoint lacks its second half; the first of all has none before it to fall back to."""
     yield from killed(bench, folder, argv)
-    last = folder / RUN / "checkpoints" / "last.ckpt"
-    if last.is_file() and status_of(folder) != "finished":
+    last, previous = (folder / RUN / "checkpoints" / name for name in ("last.ckpt", "last.previous.ckpt"))
+    if last.is_file() and previous.is_file() and status_of(folder) != "finished":
         last.write_bytes(last.read_bytes()[: last.stat().st_size // 2])
 
 

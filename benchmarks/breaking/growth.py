@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import os
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -11,7 +13,7 @@ import psutil
 
 from breaking.forks import CONTEXT, OUTPUT
 
-FITS = 10
+FITS = 30
 SETTLED = 5  # Fits after which allocator and caches have what they need.
 GROWTH = 1.05
 
@@ -48,4 +50,6 @@ def _fit_and_measure(folder: Path, sender: Connection) -> None:
             "eval_samples": 2,
         }
         fit_model(FitConfig(max_epochs=5, wandb="off", name=f"fit{number}", **settings))
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)  # What is held is counted, not what glibc keeps for the next fit.
         sender.send((me.memory_info().rss, me.num_fds()))
