@@ -1,6 +1,6 @@
 # On a fresh machine with Python 3.11 or later (with venv and pip), make and git:
 #
-#     make demo         fit at five values of beta on the embedded source, and draw the runs
+#     make demo         the sweep of sweeps/demo.yaml, five values of beta on the embedded source, and its figures
 #     make test         the fast tests
 #     make test-slow    the slow ones, each a real case
 #     make lint         ruff, its formatter and mypy
@@ -32,18 +32,14 @@ $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(python)
 	$(python) -m pip install $(CONSTRAINTS:%=-c %) -e '.[dev]'
 	@touch $@
 
-# Each ends in an empty line, so that every call is a line of the recipe.
-define fit
-$(python) -m vae_rd.fit --beta $(1) --wandb off --run_dir runs/demo --resume auto
-
-endef
+# It ends in an empty line, so that every call is a line of the recipe.
 define draw
 $(python) -m analysis $(basename $(notdir $(1))) runs/demo -o $(1)
 
 endef
 
 demo: install
-	$(foreach beta,4 0.1 1 10 1000,$(call fit,$(beta)))
+	$(python) -m vae_rd.sweep sweeps/demo.yaml
 	$(foreach figure,$(figures),$(call draw,$(figure)))
 	@echo; $(python) -m analysis table runs/demo
 	@echo; echo 'figures, and their numbers beside them as CSV:'; ls $(figures)

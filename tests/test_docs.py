@@ -12,12 +12,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from analysis.__main__ import parser
-from vae_rd import __version__, evaluate
+from vae_rd import __version__, evaluate, sweep
 from vae_rd.cli import parse
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 PARSERS = {
     "vae_rd.fit": parse,
+    "vae_rd.sweep": sweep.parse,
     "vae_rd.evaluate": lambda words: evaluate.parser().parse_args(words),
     "analysis": lambda words: parser().parse_args(words),
 }
@@ -57,8 +58,11 @@ def test_one_name_and_one_license(citation, project):
 
 def test_constraints_pin_every_requirement_within_its_range(project):
     pins = dict(line.split("==") for line in read("constraints.txt").splitlines() if not line.startswith("#"))
-    listed = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["dev"]]
-    for requirement in map(Requirement, listed):
+    extras = project["project"]["optional-dependencies"]
+    listed = map(
+        Requirement, [*project["project"]["dependencies"], *(line for lines in extras.values() for line in lines)]
+    )
+    for requirement in (requirement for requirement in listed if requirement.name != "vae_rd"):
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier, requirement.name
 
 
@@ -72,7 +76,7 @@ def commands_in(text: str) -> list[tuple[str, list[str]]]:
 def test_make_demo_runs_commands_that_parse():
     recipe = subprocess.run(["make", "--dry-run", "demo"], cwd=ROOT, capture_output=True, text=True, check=True)
     commands = commands_in(recipe.stdout)
-    assert [program for program, _ in commands] == ["vae_rd.fit"] * 5 + ["analysis"] * 5
+    assert [program for program, _ in commands] == ["vae_rd.sweep"] + ["analysis"] * 5
     for program, words in commands:
         PARSERS[program](words)
 

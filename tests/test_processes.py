@@ -20,10 +20,10 @@ import pytest
 import torch
 from conftest import ROOT, TOY
 
-from vae_rd import evaluate, fit, launch
+from vae_rd import evaluate, fit, processes
 from vae_rd.collectives import first_goes_first, from_first, joined, mean_over_processes, own_share, rank, world_size
 from vae_rd.errors import InputError
-from vae_rd.launch import Place, check_place, place, run_processes
+from vae_rd.processes import Place, check_place, place, run_processes
 
 FLAGS = ["--n_train=777", "--hidden=[16]", "--latent_dim=3", "--batch_size=66", "--wandb=off"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

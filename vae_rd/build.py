@@ -232,6 +232,7 @@ def build_trainer(config: FitConfig, folder: Path, *, logger: Logger | None, cal
     """A Trainer that writes into the run's folder and leaves batches, noise and validation order to us."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+    warnings.filterwarnings("ignore", message=".*`srun` command is available.*")  # docs/slurm.md says how to use it.
     warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # What is logged is a sum over processes already.
     together = world_size() > 1
     return Trainer(

@@ -46,7 +46,7 @@ def parse(argv: Sequence[str]) -> Parsed:
         >>> parse(["--beta=4", "--hidden", "[64, 32]"]).config.hidden
         [64, 32]
     """
-    pairs = _split(argv)
+    pairs = split(argv)
     if any(key == "help" for key, _ in pairs):
         return Parsed(FitConfig(), help_text())
     if any(key == "version" for key, _ in pairs):
@@ -62,16 +62,26 @@ def parse(argv: Sequence[str]) -> Parsed:
 
 def from_mapping(values: Mapping[str, Any], *, where: str) -> FitConfig:
     """A typed and validated FitConfig from flat values, as text or typed."""
+    config = typed(values, where=where)
+    validate(config)
+    return config
+
+
+def typed(values: Mapping[str, Any], *, where: str) -> FitConfig:
+    """A FitConfig from flat values, each of its field's type; whether they go together is not looked at.
+
+    Raises:
+        InputError: for an unknown name or a value of the wrong type.
+    """
     plain = {key: _plain(key, value, where=where) for key, value in values.items()}
     config = _typed(plain)
     if config is None:
         name = next(name for name, value in plain.items() if _typed({name: value}) is None)
         raise InputError(f"--{name} {plain[name]}: {_expected(name)}")
-    validate(config)
     return config
 
 
-def _split(argv: Sequence[str]) -> list[tuple[str, str]]:
+def split(argv: Sequence[str]) -> list[tuple[str, str]]:
     """Pair flags with their text; a flag followed by another flag, or by nothing, means true."""
     pairs, tokens = [], list(argv)
     while tokens:

@@ -21,7 +21,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from vae_rd.errors import InputError
-from vae_rd.launch import Place, check_place, end_with_parent, place
+from vae_rd.processes import Place, check_place, end_with_parent, place
 from vae_rd.records import FAILURE, FAILURE_END, write_atomic
 
 PATIENCE = timedelta(hours=3)  # With a process that works on; one that has ended is noticed at once.

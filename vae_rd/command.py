@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from vae_rd.errors import InputError, Interrupted
-from vae_rd.launch import Place, place
+from vae_rd.processes import Place, place
 from vae_rd.signals import SignalGuard
 
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from vae_rd.command import run_command
 from vae_rd.config import MOST
 from vae_rd.errors import InputError
-from vae_rd.launch import check_place, place, run_processes
 from vae_rd.locks import locked
+from vae_rd.options import Parser, whole
+from vae_rd.processes import check_place, place, run_processes
 from vae_rd.records import SPLITS, Json, RunRecord
 from vae_rd.signals import whole_imports
 
@@ -24,14 +24,6 @@ FLAGS = {
     "information": "R in parts: mutual information, total correlation, per-unit divergences",
     "dual": "bounds from below and above on the source's R(D) at this run's slope, for unlimited Gaussian-like sources",
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line and exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line."""
-        raise InputError(f"{message}; see --help")
 
 
 # What each option speaks to; given without any of them it is refused rather than ignored.
@@ -57,32 +49,14 @@ def parser() -> Parser:
     command.add_argument("--nll", choices=("importance", "prior"), help="-E ln p(x), z from q(z|x) or from m(z)")
     for name, meaning in FLAGS.items():
         command.add_argument(f"--{name}", action="store_true", help=meaning)
-    command.add_argument("--samples", type=_count, help="draws of z an example, of --nll and --gaps [5000]")
-    command.add_argument("--examples", type=_count, help="how many, at random [all; 100 of --ais and --gaps]")
-    command.add_argument("--chains", type=_count, help="of --ais, an example [16]")
-    command.add_argument("--temperatures", type=_count, help="of --ais [500]")
-    command.add_argument("--seed", type=_seed, help="of all draws [0]")
-    command.add_argument("--devices", type=_positive, default=1, help="processes on each machine, one a device [1]")
-    command.add_argument("--num_nodes", type=_positive, default=1, help="machines, as for vae_rd.fit [1]")
+    command.add_argument("--samples", type=whole(2), help="draws of z an example, of --nll and --gaps [5000]")
+    command.add_argument("--examples", type=whole(2), help="how many, at random [all; 100 of --ais and --gaps]")
+    command.add_argument("--chains", type=whole(2), help="of --ais, an example [16]")
+    command.add_argument("--temperatures", type=whole(2), help="of --ais [500]")
+    command.add_argument("--seed", type=whole(0, MOST), help="of all draws [0]")
+    command.add_argument("--devices", type=whole(1), default=1, help="processes on each machine, one a device [1]")
+    command.add_argument("--num_nodes", type=whole(1), default=1, help="machines, as for vae_rd.fit [1]")
     return command
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 2 on")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 1 on")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdigit() or int(text) > MOST:
-        raise argparse.ArgumentTypeError(f"{text}: give a whole number from 0 to {MOST}")
-    return int(text)
 
 
 def _answer(argv: Sequence[str]) -> Iterator[str] | int:

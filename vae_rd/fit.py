@@ -13,7 +13,7 @@ from vae_rd.cli import parse
 from vae_rd.command import run_command
 from vae_rd.config import FitConfig
 from vae_rd.folders import folder_of
-from vae_rd.launch import check_place, place, run_processes
+from vae_rd.processes import check_place, place, run_processes
 from vae_rd.signals import whole_imports
 from vae_rd.summary import summary_lines
 

@@ -29,8 +29,13 @@ def lock_file(folder: Path) -> Path:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, what: str = "run", instead: str = "--name") -> Iterator[None]:
     """Keep every other process from working on a run within the block; the folder need not exist, its parent must.
+
+    Args:
+        folder: what is locked.
+        what: what lies there, for errors.
+        instead: the flag that chooses another one.
 
     Raises:
         InputError: when another process is at work there, or nothing can be written beside the folder.
@@ -46,7 +51,7 @@ def locked(folder: Path) -> Iterator[None]:
         yield
         return
     path = lock_file(folder)
-    descriptor = _acquired(path, folder)
+    descriptor = _acquired(path, folder, f"is working on this {what}; wait for it or choose another {instead}")
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"pid {os.getpid()} on {socket.gethostname()}".encode())
@@ -56,7 +61,7 @@ def locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquired(path: Path, folder: Path) -> int:
+def _acquired(path: Path, folder: Path, busy: str) -> int:
     """A descriptor that holds the lock, of the file that is there now rather than of one just removed by its holder.
 
     No program that is started inherits it (PEP 446); a forked process does, and holds the lock as long as it lives.
@@ -67,7 +72,7 @@ def _acquired(path: Path, folder: Path) -> int:
         except OSError as error:
             raise InputError(f"{folder}: {path.name} cannot be written beside it ({error.strerror})") from None
         try:
-            _lock(descriptor, folder)
+            _lock(descriptor, folder, busy)
             if _is_open(path, descriptor):
                 return descriptor
         except BaseException:
@@ -83,14 +88,12 @@ def _is_open(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _lock(descriptor: int, folder: Path) -> None:
+def _lock(descriptor: int, folder: Path, busy: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "just started"
-        raise InputError(
-            f"{folder}: another process ({holder}) is working on this run; wait for it or choose another --name"
-        ) from None
+        raise InputError(f"{folder}: another process ({holder}) {busy}") from None
     except OSError as error:  # Some cluster file systems are mounted without locks, which should stop nobody.
         _warn(folder, str(error.strerror))
 

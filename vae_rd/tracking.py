@@ -26,6 +26,8 @@ _ATTEMPTS: Mapping[Mode, tuple[Mode, ...]] = MappingProxyType(
 )
 # W&B starts a requeued run with every key it logged: by its own name, lr would set the flag.
 _NAMES: Mapping[str, str] = MappingProxyType({"lr": "train/lr"})
+# Each validation once more, D over R instead of the step: all runs of a project then share one rate-distortion chart.
+PLANE: Mapping[str, str] = MappingProxyType({"val/rate": "plane/val_rate", "val/distortion": "plane/val_distortion"})
 
 
 class RunLogger(WandbLogger):
@@ -51,7 +53,8 @@ class RunLogger(WandbLogger):
             return
         row = {_NAMES.get(name, name): value for name, value in metrics.items()}
         with self.surviving("W&B gets no more of this run, its folder has every number"):
-            self.experiment.log({**row, STEP: step}, step=step, commit=True)
+            place = {PLANE[name]: row[name] for name in PLANE if name in row}
+            self.experiment.log({**row, **place, STEP: step}, step=step, commit=True)
             self._next_step = step + 1
 
     def catch_up(self, history: Path) -> None:
@@ -192,6 +195,8 @@ def _open(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str
     )
     run.define_metric(STEP)
     run.define_metric("*", step_metric=STEP, step_sync=True)
+    run.define_metric(PLANE["val/rate"], hidden=True)
+    run.define_metric(PLANE["val/distortion"], step_metric=PLANE["val/rate"], step_sync=False)
     return run
 
 

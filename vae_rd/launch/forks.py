@@ -1,0 +1,132 @@
+"""Fits in processes that start at once, forked from a server that has imported all that a fit imports.
+
+A `python -m vae_rd.fit` of its own spends five seconds on imports. What runs in the fork is that command: its exit
+code, its output, its record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+# A server that forks needs POSIX; elsewhere every fit pays for its imports.
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+CONTEXT: Any = multiprocessing.get_context(METHOD)
+IMPORTED = ("vae_rd.fit", "vae_rd.experiment")
+NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"  # Asking whether there is a GPU must not open CUDA in a process that forks.
+
+
+def start_server(environment: Mapping[str, str], *, tracked: bool) -> None:
+    """Start the process that later ones are forked from; the first fit waits for its imports.
+
+    Args:
+        environment: of the server, hence of all its fits; OpenMP reads its number of threads once.
+        tracked: whether fits will need the W&B client as well.
+    """
+    if METHOD == "forkserver":
+        from multiprocessing import forkserver
+
+        own = dict(os.environ)
+        os.environ.update({NVML: "1", **environment})
+        CONTEXT.set_forkserver_preload([*IMPORTED, *(["wandb"] if tracked else [])])
+        try:
+            forkserver.ensure_running()
+        finally:
+            os.environ.clear()
+            os.environ.update(own)
+
+
+def count_gpus() -> int:
+    """The number of CUDA devices that torch sees, by a process of its own."""
+    here, there = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_send_count, args=(there,))
+    process.start()
+    there.close()
+    try:
+        return int(here.recv())
+    except EOFError:
+        return 0
+    finally:
+        process.join()
+
+
+class ForkedFit:
+    """One `python -m vae_rd.fit`, running.
+
+    It has no terminal: Ctrl-C comes to the process that started it, which decides. When that one dies, the fit is
+    asked to end as by SIGTERM.
+
+    Args:
+        argv: the flags.
+        log: a file that all it prints is appended to.
+        environment: variables beside those of the server.
+    """
+
+    def __init__(self, argv: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
+        self.process = CONTEXT.Process(target=_fit, args=(list(argv), str(log), dict(environment)))
+        self.process.start()
+
+    @property
+    def sentinel(self) -> int:
+        """What `multiprocessing.connection.wait` takes."""
+        return int(self.process.sentinel)
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, less than 0 for a signal; None while it runs."""
+        exitcode: int | None = self.process.exitcode
+        return exitcode
+
+    def send(self, signum: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.code is None and self.process.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signum)
+
+
+def _send_count(there: Connection) -> None:
+    import torch
+
+    there.send(torch.cuda.device_count())
+
+
+def _fit(argv: list[str], log: str, environment: Mapping[str, str]) -> None:
+    """What the new process does."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    os.environ.update(environment)
+    tempfile.tempdir = None  # TMPDIR may be among them.
+    with open(log, "a", encoding="utf-8") as stream:  # noqa: PTH123
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    import vae_rd.fit
+
+    # The record holds the command, and this is it.
+    sys.argv, sys.modules["__main__"] = ["vae_rd.fit", *argv], vae_rd.fit
+    code = vae_rd.fit.main(argv)
+    _close_client()
+    sys.exit(code)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _close_client() -> None:
+    """What W&B does at a process's exit, which a fork does not come to."""
+    if "wandb" in sys.modules:
+        with contextlib.suppress(Exception):
+            sys.modules["wandb"].teardown()

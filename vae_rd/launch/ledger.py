@@ -1,0 +1,80 @@
+"""What a sweep knows beyond its runs' records: `<folder>/sweep.json`, replaced whole after every change.
+
+It names the file, each run's parameters and what became of it, and the sweep's id where W&B has one. Whether a run is
+finished is its record's to say.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from vae_rd.errors import InputError
+from vae_rd.records import write_atomic
+
+SWEEP_FILE = "sweep.json"
+SCHEMA_VERSION = 1
+
+State = Literal["waiting", "running", "finished", "stopped early", "interrupted", "failed", "refused"]
+SETTLED = ("finished", "stopped early")  # There is nothing left to do for these.
+
+
+@dataclass
+class Entry:
+    """One run of a sweep.
+
+    Attributes:
+        point: the parameters in which it differs from others.
+        state: what became of it; "stopped early" is for being worse than others, and is not gone on with.
+        attempts: how often it was started.
+        error: why it is not finished, in one line.
+        cube: its place in the search, of a search.
+    """
+
+    point: dict[str, Any]
+    state: State = "waiting"
+    attempts: int = 0
+    error: str | None = None
+    cube: dict[str, Any] | None = None
+
+
+@dataclass
+class Ledger:
+    """The content of sweep.json; `path` is where it lies."""
+
+    path: Path
+    file: str
+    sweep: dict[str, Any]
+    runs: dict[str, Entry] = field(default_factory=dict)
+    wandb: str | None = None
+
+    @classmethod
+    def opened(cls, folder: Path, *, file: str, sweep: Mapping[str, Any]) -> Ledger:
+        """The ledger of a folder, new or as it was left, with the sweep as it is asked for now.
+
+        Raises:
+            InputError: when the file is damaged.
+        """
+        path = folder / SWEEP_FILE
+        if not path.exists():
+            return cls(path, file, dict(sweep))
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            runs = {str(name): _entry(entry) for name, entry in content["runs"].items()}
+            return cls(path, file, dict(sweep), runs, content["wandb"])
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            raise InputError(f"{path}: damaged; remove it, the runs' own records stay and count") from None
+
+    def write(self) -> None:
+        """Replace sweep.json."""
+        runs = {name: asdict(entry) for name, entry in self.runs.items()}
+        content = {"schema_version": SCHEMA_VERSION, "file": self.file, "sweep": self.sweep, "wandb": self.wandb}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.path, json.dumps({**content, "runs": runs}, indent=2) + "\n")
+
+
+def _entry(content: Mapping[str, Any]) -> Entry:
+    return Entry(**{f.name: content[f.name] for f in fields(Entry)})

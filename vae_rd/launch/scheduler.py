@@ -1,0 +1,196 @@
+"""Carrying out runs on this machine: so many at a time, each in its slot, until none is left that could be done."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from vae_rd.errors import Interrupted
+from vae_rd.launch.forks import ForkedFit
+from vae_rd.launch.ledger import SETTLED, Ledger, State
+from vae_rd.launch.plan import Plan, PlannedRun
+from vae_rd.launch.progress import SweepProgress
+from vae_rd.launch.supply import Supply
+from vae_rd.launch.watch import Row, history_of, losses_of, progress_of
+from vae_rd.records import ERROR_FILE, Json, RunRecord
+from vae_rd.signals import SIGNALS, SignalGuard
+
+LOGS = "logs"
+POLL_SECONDS = 0.2
+LOOK_SECONDS = 1.0  # between two looks at the runs' histories
+TRIES = 2
+BAD_INPUT = 2
+BY_SIGNAL = {code for s in SIGNALS for code in (128 + s, -s)}
+
+
+@dataclass
+class Job:
+    """A run at work in a slot."""
+
+    run: PlannedRun
+    fit: ForkedFit
+    slot: int
+    rows: Sequence[Row] = ()
+    stopped_at: int | None = None
+
+
+@dataclass
+class Scheduler:
+    """The runs of a supply, carried out.
+
+    Attributes:
+        plan: the sweep.
+        ledger: what became of each run, kept on disk.
+        supply: which run comes next.
+        slots: the environment of each job.
+        progress: what the user sees.
+    """
+
+    plan: Plan
+    ledger: Ledger
+    supply: Supply
+    slots: Sequence[Mapping[str, str]]
+    progress: SweepProgress
+    _jobs: list[Job] = field(default_factory=list)
+    _again: list[PlannedRun] = field(default_factory=list)
+    _tried: dict[str, int] = field(default_factory=dict)
+    _looked: float = 0.0
+
+    def run(self) -> None:
+        """Carry them out; the ledger says how each ended.
+
+        Raises:
+            Interrupted: by a signal, which went to every job; a second one does not wait for them.
+        """
+        (self.plan.folder / LOGS).mkdir(parents=True, exist_ok=True)
+        self.ledger.write()
+        with SignalGuard() as guard:
+            guard.hold()
+            try:
+                while self._start_more() or self._jobs:
+                    wait([job.fit.sentinel for job in self._jobs], POLL_SECONDS)
+                    guard.check()
+                    self._look()
+                    self._collect()
+            except Interrupted as stop:
+                self._end_all(stop.signum)
+                raise
+            finally:
+                for job in self._jobs:
+                    job.fit.send(signal.SIGKILL)
+
+    def _start_more(self) -> bool:
+        """Fill the free slots; whether anything was started."""
+        free = sorted(set(range(len(self.slots))) - {job.slot for job in self._jobs})
+        started = [run for slot in free if (run := self._next()) is not None and self._start(run, slot)]
+        return bool(started)
+
+    def _next(self) -> PlannedRun | None:
+        run = self.supply.next()
+        return run if run is not None or not self._again else self._again.pop(0)
+
+    def _start(self, run: PlannedRun, slot: int) -> bool:
+        entry = self.ledger.runs[run.name]
+        entry.state, entry.error, entry.attempts = "running", None, entry.attempts + 1
+        self._tried[run.name] = self._tried.get(run.name, 0) + 1
+        self.ledger.write()
+        self.progress.started(run, progress_of(history_of(run.folder), run.config))
+        fit = ForkedFit(run.argv, log=log_of(run), environment=self.slots[slot])
+        self._jobs.append(Job(run, fit, slot))
+        return True
+
+    def _look(self) -> None:
+        """See how far the runs have come, and stop those that are worse than others."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        for job in self._jobs:
+            job.rows = history_of(job.run.folder)
+            self.progress.seen(job.run, progress_of(job.rows, job.run.config))
+        for job in self._jobs:
+            self._judge(job)
+
+    def _judge(self, job: Job) -> None:
+        rule, metric = self.plan.file.early_terminate, self.plan.file.metric
+        if rule is None or metric is None or job.stopped_at is not None:
+            return
+        histories = [history_of(run.folder) for run in self.supply.runs.values()]
+        job.stopped_at = rule.band_to_stop_at(
+            losses_of(job.rows, metric), [losses_of(rows, metric) for rows in histories]
+        )
+        if job.stopped_at is not None:
+            job.fit.send(signal.SIGTERM)
+
+    def _collect(self) -> None:
+        for job in [job for job in self._jobs if job.fit.code is not None]:
+            self._jobs.remove(job)
+            state = self._state(job)
+            again = state == "failed" and self._tried[job.run.name] < TRIES
+            if again:
+                self._again.append(job.run)
+            self._settle(job.run, state, what=self._how(job, state) + ("; it is tried again" if again else ""))
+            if not again:
+                self.supply.told(job.run)
+
+    def _state(self, job: Job) -> State:
+        code = job.fit.code
+        if code == 0:
+            return "finished"
+        if code == BAD_INPUT:
+            return "refused"
+        if code in BY_SIGNAL:
+            return "interrupted" if job.stopped_at is None else "stopped early"
+        return "failed"
+
+    def _settle(self, run: PlannedRun, state: State, *, what: str) -> None:
+        entry = self.ledger.runs[run.name]
+        entry.state, entry.error = state, None if state == "finished" else what
+        self.ledger.write()
+        self.progress.ended(run, what=what, settled=state in SETTLED)
+
+    def _how(self, job: Job, state: State) -> str:
+        if state == "finished":
+            return f"finished, {_numbers(RunRecord.read(job.run.folder))}"
+        if state == "stopped early":
+            return f"stopped early, worse than others after {job.stopped_at} validations"
+        return f"{state}: {_reason(job)}"
+
+    def _end_all(self, signum: int) -> None:
+        """Pass a signal on and wait until every run has saved what it has."""
+        for job in self._jobs:
+            job.fit.send(signum)
+        while self._jobs:
+            wait([job.fit.sentinel for job in self._jobs], POLL_SECONDS)
+            self._collect()
+
+
+def log_of(run: PlannedRun) -> Path:
+    """Where what a run prints is kept: beside the runs, since it may print before it has a folder."""
+    return run.folder.parent / LOGS / f"{run.name}.log"
+
+
+def _numbers(record: RunRecord) -> str:
+    test = record.metrics["test"]
+    shown = [f"{symbol} {_with_error(test[name])}" for symbol, name in (("D", "distortion"), ("R", "rate"))]
+    return f"test {'  '.join(shown)}"
+
+
+def _with_error(entry: Json) -> str:
+    if entry["value"] is None:
+        return "-"
+    return f"{entry['value']:.3f}" + ("" if entry["stderr"] is None else f" ± {entry['stderr']:.3f}")
+
+
+def _reason(job: Job) -> str:
+    """Why a fit has ended: what its record says, else its last words, else the signal."""
+    code = job.fit.code or 0
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    if code != BAD_INPUT and (job.run.folder / ERROR_FILE).is_file():
+        return f"{RunRecord.read(job.run.folder).error}"
+    lines = log_of(job.run).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("error: ") if lines else f"exit code {code}"

@@ -1,0 +1,62 @@
+"""How far a run has come, from the history.csv that it replaces whole after every epoch."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vae_rd.config import FitConfig
+from vae_rd.launch.sweep_file import Metric
+from vae_rd.records import HISTORY_FILE, RunRecord
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: epochs done of how many, and the last validation's D and R, None before the first."""
+
+    done: int
+    total: int
+    distortion: float | None
+    rate: float | None
+
+
+def history_of(folder: Path) -> list[Row]:
+    """The rows that a run has written so far; none where there is no history yet."""
+    try:
+        with (folder / HISTORY_FILE).open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+    except OSError:
+        return []
+
+
+def progress_of(rows: Sequence[Row], config: FitConfig) -> Progress:
+    """How far a run has come.
+
+    Example:
+        >>> row = {"epoch": "1", "step": "10", "val/distortion": "3.5", "val/rate": "1.0"}
+        >>> progress_of([row], FitConfig(max_epochs=8, max_steps=20))
+        Progress(done=2, total=4, distortion=3.5, rate=1.0)
+    """
+    validated = [row for row in rows if row.get("val/distortion")]
+    seen = {name: float(validated[-1][f"val/{name}"]) if validated else None for name in ("distortion", "rate")}
+    done = int(rows[-1]["epoch"]) + 1 if rows else 0
+    steps = int(rows[-1]["step"]) / done if rows else 0
+    total = math.ceil(config.max_steps / steps) if config.max_steps and steps else config.max_epochs
+    return Progress(done, min(total, config.max_epochs), **seen)
+
+
+def losses_of(rows: Sequence[Row], metric: Metric) -> list[float]:
+    """The metric at each validation so far, as values to be made small."""
+    return [metric.loss(float(row[metric.name])) for row in rows if row.get(metric.name)]
+
+
+def final_loss(record: RunRecord, metric: Metric) -> float | None:
+    """The metric at the kept checkpoint; None where it is undefined."""
+    split, name = metric.name.split("/")
+    value = record.metrics[split][name]["value"]
+    return None if value is None else metric.loss(value)
