@@ -85,7 +85,7 @@ def _curves(options: argparse.Namespace) -> list[Path]:
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
     runs = load.load_runs(options.runs, units=options.units)
-    return output.write_figure(figures.curves(runs), {"": load.load_histories(runs)}, options.out)
+    return output.write_figure(figures.curves(runs), {"": figures.curves_numbers(runs)}, options.out)
 
 
 def _table(options: argparse.Namespace) -> Sequence[str | Path]:

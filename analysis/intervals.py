@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from analysis.group_marks import group_mark
+from analysis.groups import Groups
 from analysis.load import Row, as_rows
 from analysis.style import GREY, INK, Colour, Colours, Mark, cap_label, key
 
@@ -21,21 +23,24 @@ INFORMATION_KEYS = {
 }
 
 
-def information_intervals(data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
-    """One row a run, ordered by beta: the bounds H - D and R as an interval, and what is known of I inside it.
+def information_intervals(data: pd.DataFrame, *, colours: Colours, groups: Groups, ax: Axes) -> Axes:
+    """One row a run, in the order given: the bounds H - D and R as an interval, and what is known of I inside it.
 
     An exact I is a dot with whiskers of 2 s.e., two-sided bounds on I a thick bar. Where H is a model's estimate, the
-    lower end is no bound: that interval is dashed and its end open.
+    lower end is no bound: that interval is dashed and its end open. Before each row stands the shape of its group.
     """
     heights = interval_rows(data)
     for height, row in zip(heights, as_rows(data), strict=True):
         colour = colours[row["beta"]]
         _bound_interval(row, height, colour, ax=ax)
         _information(row, height, colour, ax=ax)
+        if groups.told:
+            mark = group_mark(groups.of[row["folder"]], colour, size=3.4)
+            ax.plot(-0.015, height, transform=ax.get_yaxis_transform(), clip_on=False, **mark)
     ticks = pd.Series(heights).groupby(data["beta"].to_numpy()).mean()
     ax.set_yticks(ticks.to_list(), [f"{beta:g}" for beta in ticks.index])
     ax.set_ylim(-0.9, max(heights) + 0.9)
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, **({"pad": 9} if groups.told else {}))
     ax.spines["left"].set_visible(False)
     return _interval_keys(data, ax=ax)
 

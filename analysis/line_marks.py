@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,7 +9,7 @@ from matplotlib.axes import Axes
 from analysis.estimates import DECODER, LOWER, UPPER
 from analysis.lines import ENTROPY, NLL, SHANNON, lower_envelope
 from analysis.plots import tangents
-from analysis.style import INK, PALER, Colours, Mark, key, plain
+from analysis.style import INK, PALER, Colours, Mark, folded, key
 
 HEADS = {
     SHANNON: "Shannon's $R(D)$, exact",
@@ -29,7 +27,6 @@ MARKS: dict[str, Mark] = {
 }
 BELOW = "infeasible at this likelihood scale: below $R(D)$"
 NLL_POINTS = 9.0  # visual length of an NLL tick
-WIDTH = 58  # characters of a legend
 
 
 def line_labels(lines: pd.DataFrame) -> dict[str, str]:
@@ -46,9 +43,7 @@ def legend_rows(lines: pd.DataFrame) -> int:
 
 def _label(line: str, rows: pd.DataFrame) -> str:
     worth = "certified" if (rows["kind"] == "certified bound").all() else "estimated"
-    head, source = HEADS[line].format(worth), f"({plain('; '.join(dict.fromkeys(rows['source'])))})"
-    together = len(f"{head} {source}".replace("$", "")) <= WIDTH
-    return f"{head} {source}" if together else f"{head}\n{textwrap.fill(source, WIDTH)}"
+    return folded(HEADS[line].format(worth), "; ".join(dict.fromkeys(rows["source"])))
 
 
 def known_curves(lines: pd.DataFrame, *, ax: Axes) -> Axes:

@@ -4,6 +4,7 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 
 - `run`, `folder`, `data`, `beta`, `seed`, `latent_dim`, `collapsed`: the run;
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
+- `config`: what else may affect the numbers, as JSON: flags, and whether the networks are those of the flags;
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
 - each of `METRICS` under its name in the record, with `_stderr`, and the `_cap`, `_kind` and `_method` that some have;
 - `active_units`;
@@ -45,6 +46,11 @@ METRICS = (
 EPOCH_METRICS = ("distortion", "rate", "elbo")
 NLL_KINDS = ("importance", "prior", "ais")
 LIMIT = 3.0  # standard errors from a value to the limit by which it is judged
+# Fields of a config that say where or how a run was carried out, not which numbers it has.
+PLACE_FIELDS = frozenset(
+    {"run_dir", "name", "devices", "num_nodes", "accelerator", "strategy", "wandb", "wandb_project"}
+    | {"resume", "overwrite", "data_dir"}
+)
 
 Runs = str | Path | Sequence[str | Path]
 Row = dict[str, Any]
@@ -133,6 +139,7 @@ def _row(record: RunRecord, folder: Path, split: str, units: Unit) -> Row:
     }
     fixed = run["likelihood"] == "gaussian"
     run["likelihood_scale"] = finite(record.config["likelihood_scale"]) if fixed else math.nan
+    run["config"] = json.dumps(_settings(record))
     place = {
         "split": split,
         "population": bool(card["population"][split]),
@@ -144,6 +151,12 @@ def _row(record: RunRecord, folder: Path, split: str, units: Unit) -> Row:
     measured = {k: v for name in METRICS for k, v in _flat(name, metrics.get(name), scale).items()}
     counts = {"active_units": finite((metrics.get("active_units") or {}).get("value"))}
     return run | place | measured | counts | _entropy(card["entropy"][split], scale) | _nll(record, split, scale)
+
+
+def _settings(record: RunRecord) -> Row:
+    """What may set a run apart from others of its data set, beta and seed."""
+    networks = {"networks": "own" if record.model.get("is_own") else "by flags"}
+    return {k: v for k, v in record.config.items() if k not in (*PLACE_FIELDS, "data", "beta", "seed")} | networks
 
 
 def _flat(name: str, entry: Mapping[str, Any] | None, scale: float) -> Row:
@@ -188,23 +201,6 @@ def as_rows(frame: pd.DataFrame) -> list[Row]:
     return cast(list[Row], frame.to_dict("records"))
 
 
-def one_data_set(runs: pd.DataFrame) -> pd.DataFrame:
-    """`runs` itself, once it is sure that all are runs of one data set: name, sizes, shape, scale and parameters.
-
-    Raises:
-        InputError: naming two runs and what sets their data apart.
-    """
-    first = runs.iloc[0]
-    for _, other in runs[runs["card"] != first["card"]].iterrows():
-        a, b = json.loads(first["card"]), json.loads(other["card"])
-        key = next(key for key in ("name", *a, *b) if a.get(key) != b.get(key))
-        raise InputError(
-            f"runs of two data sets cannot be compared: {first['run']} has {a['name']} with {key} {a.get(key)}, "
-            f"{other['run']} has {b['name']} with {key} {b.get(key)}; give runs of one of them"
-        )
-    return runs
-
-
 def of_split(runs: pd.DataFrame, split: str) -> pd.DataFrame:
     """The rows of one split.
 
@@ -220,8 +216,8 @@ def of_split(runs: pd.DataFrame, split: str) -> pd.DataFrame:
 def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
     """What the runs of `load_runs` logged: one row per run, epoch and split (train, val), in the units of `runs`.
 
-    Columns: `run`, `folder`, `beta`, `seed`, `units`, `epoch`, `step`, `split`, `distortion`, `rate`, `elbo`, and
-    `kept`, true at the epoch of the kept checkpoint: the lowest val/objective once beta_effective has reached beta.
+    Columns: `run`, `folder`, `data`, `beta`, `seed`, `units`, `epoch`, `step`, `split`, `distortion`, `rate`, `elbo`,
+    and `kept`, true at the epoch of the kept checkpoint: the lowest val/objective once beta_effective has reached beta.
 
     Raises:
         InputError: when a history.csv is missing, damaged, or not the one that the record was made with.
@@ -240,7 +236,7 @@ def _histories(run: Row) -> Iterator[pd.DataFrame]:
         rows = history[["epoch", "step"]].assign(split=split, kept=kept)
         for name in EPOCH_METRICS:
             rows[name] = scale * history[f"{split}/{name}"]
-        for name in ("units", "seed", "beta", "folder", "run"):
+        for name in ("units", "seed", "beta", "data", "folder", "run"):
             rows.insert(0, name, run[name])
         yield rows.dropna(subset=EPOCH_METRICS)
 

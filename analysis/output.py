@@ -45,8 +45,8 @@ def write_figure(figure: Figure, numbers: Mapping[str, pd.DataFrame], out: Path)
 
 
 def csv_bytes(numbers: pd.DataFrame) -> bytes:
-    """Rows as CSV with full precision, less the data card that only serves comparison."""
-    return numbers.drop(columns="card", errors="ignore").to_csv(index=False, lineterminator="\n").encode()
+    """Rows as CSV with full precision, less the data card and the config, which only serve comparison."""
+    return numbers.drop(columns=["card", "config"], errors="ignore").to_csv(index=False, lineterminator="\n").encode()
 
 
 def write_all(contents: Mapping[Path, bytes]) -> list[Path]:

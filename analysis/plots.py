@@ -17,12 +17,15 @@ from matplotlib.collections import LineCollection
 
 from analysis.estimates import UPPER
 from analysis.frontier import Entropy
+from analysis.group_marks import POINT_SIZE, group_mark
+from analysis.groups import Groups
 from analysis.labels import place_labels
 from analysis.lines import heights_to_show
-from analysis.style import GREY, INK, PALE, WARNING, Colour, Colours, Mark, key, number, plain
+from analysis.style import GREY, INK, PALE, WARNING, Colour, Colours, Mark, folded, key, number, plain
 from vae_rd.records import SPLITS
 
 TICK_POINTS = 15.0  # visual length of a slope tick
+FILLINGS = {"train": "none", "val": "left", "test": "full"}  # of the shape of a group
 
 
 def frame_plane(data: pd.DataFrame, entropy: Entropy | None, *, lines: pd.DataFrame, ax: Axes) -> Axes:
@@ -45,27 +48,34 @@ def frame_plane(data: pd.DataFrame, entropy: Entropy | None, *, lines: pd.DataFr
     return ax
 
 
-def rd_points(data: pd.DataFrame, *, split: str, colours: Colours, ax: Axes) -> Axes:
-    """Each run at (R, D) of `split` with bars of 2 s.e., joined to its other splits; train open, the others filled."""
-    for _, run in data.groupby("folder", sort=False):
+def rd_points(data: pd.DataFrame, *, split: str, colours: Colours, groups: Groups, ax: Axes) -> Axes:
+    """Each run at (R, D) of `split` with bars of 2 s.e., joined to its other splits; train open, the others filled.
+
+    Where there are groups, a shape is a group and the filling alone is the split: open, half or full.
+    """
+    for folder, run in data.groupby("folder", sort=False):
         run = run.set_index("split").reindex([s for s in SPLITS if s in set(run["split"])])
         colour, asked = colours[run["beta"].iloc[0]], run.loc[split]
         ax.plot(run["rate"], run["distortion"], color=colour, linewidth=0.6, zorder=2)
         bars: Mark = {"xerr": 2 * asked["rate_stderr"], "yerr": 2 * asked["distortion_stderr"]}
         ax.errorbar(asked["rate"], asked["distortion"], **bars, color=colour, elinewidth=0.8, zorder=3)
         for name, point in run.iterrows():
-            ax.plot(point["rate"], point["distortion"], **_split_mark(str(name), colour))
+            ax.plot(point["rate"], point["distortion"], **_split_mark(str(name), colour, groups, str(folder)))
     for name in (s for s in SPLITS if s in set(data["split"])):
-        key(ax, f"{name} (bars: 2 s.e.)" if name == split else name, **_split_mark(name, GREY))
+        key(ax, f"{name} (bars: 2 s.e.)" if name == split else name, **_split_mark(name, GREY, groups))
     return _impossible_points(data, ax=ax)
 
 
-def _split_mark(split: str, colour: Colour | str) -> Mark:
-    """Open for train; val is a square whose corners show where it lies under the mark of test."""
+def _split_mark(split: str, colour: Colour | str, groups: Groups, folder: str | None = None) -> Mark:
+    """Open for train; val is a square whose corners show where it lies under the mark of test, or half of a shape."""
+    if groups.told:
+        mark = group_mark(groups.of[folder] if folder else 0, colour, size=POINT_SIZE)
+        edge = "white" if split == "test" else colour
+        return mark | {"fillstyle": FILLINGS[split], "markeredgecolor": edge, "zorder": 4}
     face, edge = {"train": ("white", colour), "val": (colour, colour), "test": (colour, "white")}[split]
     style = {"markerfacecolor": face, "markeredgecolor": edge, "markeredgewidth": 0.8 if split == "train" else 0.4}
-    shape = {"marker": "s" if split == "val" else "o", "markersize": 4.3, "zorder": 4 if split == "test" else 3.5}
-    return {"linestyle": "none", "color": colour, **style, **shape}
+    marker = {"marker": "s" if split == "val" else "o", "zorder": 4 if split == "test" else 3.5}
+    return {"linestyle": "none", "color": colour, "markersize": POINT_SIZE, **style, **marker}
 
 
 def _impossible_points(data: pd.DataFrame, *, ax: Axes) -> Axes:
@@ -114,7 +124,7 @@ def _entropy_label(entropy: Entropy, unit: str) -> str:
     if entropy.kind == "estimate":
         return rf"$D + R = \hat{{H}}$ = {size}, an estimate:" + f"\n{textwrap.fill(plain(entropy.source), 56)}"
     noise = f" ± {number(entropy.stderr)}" if entropy.stderr else ""
-    return f"$D + R = H$ = {size}{noise} ({entropy.kind.replace('_', ' ')}, {plain(entropy.source)})"
+    return folded(f"$D + R = H$ = {size}{noise}", f"{entropy.kind.replace('_', ' ')}, {entropy.source}")
 
 
 def _infeasible_region(h: float, *, ax: Axes) -> None:
@@ -156,7 +166,11 @@ def tangents(data: pd.DataFrame, betas: np.ndarray, *, length: float, ax: Axes, 
 
 
 def beta_labels(data: pd.DataFrame, *, ax: Axes) -> Axes:
-    """Each beta once, beside the middle of its points and clear of every mark; the axes must be final."""
-    centres = data.groupby("beta")[["rate", "distortion"]].mean()
+    """Each beta once, clear of every mark, beside the middle of its runs of equal config; the axes must be final.
+
+    Of several such middles it is the one of the largest D + R, outermost in the plane.
+    """
+    centres = data.groupby(["beta", "config"])[["rate", "distortion"]].mean()
+    centres = centres.loc[centres.sum(axis=1).groupby("beta").idxmax()].droplevel("config")
     place_labels({f"{beta:g}": (row["rate"], row["distortion"]) for beta, row in centres.iterrows()}, ax=ax)
     return ax

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from vae_rd.units import Unit, per_nat
 
 COLUMN = 3.4  # inches: one column of a two-column paper
+LEGEND_WIDTH = 58  # characters
 INK, GREY, PALE, PALER = "#262626", "#7a7a7a", "#ececec", "#f6f6f6"
 WARNING = "#d55e00"  # Okabe-Ito vermillion
 
@@ -114,6 +116,19 @@ def plain(text: str) -> str:
         'cost\\\\$'
     """
     return text.replace("$", r"\$")
+
+
+def folded(head: str, source: str) -> str:
+    """A legend's entry with its source in brackets, which goes to lines of its own where it is too long for one.
+
+    Example:
+        >>> folded("$H$ = 8.24 nats", "exact, ln N")
+        '$H$ = 8.24 nats (exact, ln N)'
+    """
+    together = f"{head} ({plain(source)})"
+    if len(together.replace("$", "")) <= LEGEND_WIDTH:
+        return together
+    return f"{head}\n{textwrap.fill(f'({plain(source)})', LEGEND_WIDTH)}"
 
 
 def key(ax: Axes, label: str, **line: Any) -> None:

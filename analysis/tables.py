@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from analysis.data_sets import data_sets
 from analysis.frontier import Entropy, add_bounds, entropies, warn_impossible
+from analysis.groups import Groups, add_settings, group_runs, settings_of
 from analysis.load import Row, as_rows
 from analysis.style import unit_label
 
 COLUMNS = ("β", "seed", "D", "R", "D + R", "H − D", "I", "cap", "active", "collapsed", "n")
+OBJECTIVE = "D + β R"  # after D + R, where the runs differ in more than beta and seed
 GAP = "gap"  # the last column, of data sets whose R(D) is known
 UNKNOWN = "–"
+Cells = Mapping[str, Sequence[str]]  # the columns of a table by their names
+
 FINEST = 6  # decimals; a standard error that vanishes there is not printed
 
 
 def table(runs: pd.DataFrame, *, split: str = "test") -> str:
-    """One markdown table per data set, under a line that states what its numbers rest on; sorted by beta and seed.
+    """One markdown table per data set, under a line that states what its numbers rest on.
+
+    A field of the config that differs between the runs has a column, and so has D + beta R then. Rows are sorted by
+    beta, by what differs, and by seed; where that takes more values than groups can have, by beta and D + beta R.
 
     Args:
         runs: from `load_runs`, of any number of data sets.
@@ -30,33 +38,51 @@ def table(runs: pd.DataFrame, *, split: str = "test") -> str:
     Warns:
         RunWarning: one line for each row that a known H or a lower bound on I rules out.
     """
-    parts = [_one_data_set(rows, split) for _, rows in runs.groupby("card", sort=False)]
+    parts = [_one_data_set(rows, name, split) for name, rows in data_sets(runs).items()]
     return "\n\n".join(parts) + "\n"
 
 
 def table_numbers(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
-    """The rows of `table`, unrounded, with every column of `add_bounds`."""
-    parts = [_rows(rows, split) for _, rows in runs.groupby("card", sort=False)]
-    return pd.concat(parts, ignore_index=True)
+    """The rows of `table`, unrounded, with every column of `add_bounds`, and one for each field that differs."""
+    parts = [_rows(rows, group_runs(rows), split).assign(data=name) for name, rows in data_sets(runs).items()]
+    return add_settings(pd.concat(parts, ignore_index=True), runs)
 
 
-def _rows(runs: pd.DataFrame, split: str) -> pd.DataFrame:
+def _rows(runs: pd.DataFrame, groups: Groups, split: str) -> pd.DataFrame:
     rows = add_bounds(runs, split=split)
-    return rows[rows["split"] == split].sort_values(["beta", "seed"], kind="stable")
+    return groups.ordered(rows[rows["split"] == split])
 
 
-def _one_data_set(runs: pd.DataFrame, split: str) -> str:
-    rows = _rows(runs, split)
+def _one_data_set(runs: pd.DataFrame, name: str, split: str) -> str:
+    groups = group_runs(runs)
+    rows = _rows(runs, groups, split)
     warn_impossible(rows)
     sizes = ", ".join(f"{name} {n}" for name, n in runs.drop_duplicates("split")[["split", "n"]].to_numpy())
     first = rows.iloc[0]
-    head = f"**{first['data']}** ({sizes}), {split} split, {unit_label(first['units'])}; ± is one standard error."
+    head = f"**{name}** ({sizes}), {split} split, {unit_label(first['units'])}; ± is one standard error."
     foundation = _foundation(entropies(runs, split=split).get(split))
+    cells: dict[str, Sequence[str]] = dict(
+        zip(COLUMNS, zip(*(_cells(row) for row in as_rows(rows)), strict=True), strict=True)
+    )
+    if differing := settings_of(rows):
+        cells = _with_settings(cells, differing, _column(rows, "objective"))
     if rows["gap"].isna().all():
-        return f"{head} {foundation}\n\n{_markdown([COLUMNS, *(_cells(row) for row in as_rows(rows))])}"
+        return f"{head} {foundation}\n\n{_markdown(cells)}"
     meaning = "gap is D + β R above its least value on Shannon's R(D) at the run's scale (exact)."
-    cells = [(*_cells(row), measured(row["gap"], row["gap_stderr"])) for row in as_rows(rows)]
-    return f"{head} {foundation} {meaning}\n\n{_markdown([(*COLUMNS, GAP), *cells])}"
+    return f"{head} {foundation} {meaning}\n\n{_markdown(cells | {GAP: _column(rows, 'gap')})}"
+
+
+def _column(rows: pd.DataFrame, name: str) -> Sequence[str]:
+    return [measured(value, stderr) for value, stderr in rows[[name, f"{name}_stderr"]].to_numpy()]
+
+
+def _with_settings(cells: Cells, settings: Cells, objective: Sequence[str]) -> dict[str, Sequence[str]]:
+    """The columns with those of the settings after the seed, and of the objective after D + R."""
+    found: dict[str, Sequence[str]] = {}
+    for name, column in cells.items():
+        found[name] = column
+        found |= {"seed": settings, "D + R": {OBJECTIVE: objective}}.get(name, {})
+    return found
 
 
 def _foundation(entropy: Entropy | None) -> str:
@@ -130,8 +156,9 @@ def _decimals(stderr: float) -> int | None:
     return min(max(1 - leading, 0), FINEST)
 
 
-def _markdown(lines: Sequence[Sequence[str]]) -> str:
-    """Right-aligned columns under the first line, padded so that the source reads as a table too."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+def _markdown(cells: Cells) -> str:
+    """Right-aligned columns under their names, padded so that the source reads as a table too."""
+    lines = list(zip(*((name, *column) for name, column in cells.items()), strict=True))
+    widths = [max(2, *map(len, column)) for column in zip(*lines, strict=True)]
     rule = ["-" * (width - 1) + ":" for width in widths]
     return "\n".join(f"| {' | '.join(map(str.rjust, line, widths))} |" for line in (lines[0], rule, *lines[1:]))

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,15 @@ def write_run(
     warmup: int = 4,
     likelihood: str = "bernoulli",
     likelihood_scale: float = 1.0,
+    settings: Mapping[str, Any] = MappingProxyType({}),
     **record_fields: Any,
 ) -> Path:
-    """One run folder with record.json and history.csv; `record_fields` override the record's own."""
-    family: Json = {"likelihood": likelihood, "likelihood_scale": likelihood_scale}
-    config = FitConfig(beta=beta, seed=seed, latent_dim=LATENT_DIM, wandb="off", **family)
+    """One run folder with record.json and history.csv; `record_fields` override the record's own.
+
+    `settings` are further fields of the config.
+    """
+    family: Json = {"likelihood": likelihood, "likelihood_scale": likelihood_scale, "latent_dim": LATENT_DIM}
+    config = FitConfig(**{"beta": beta, "seed": seed, "wandb": "off", **family, **settings})
     name = run_name(config).replace("sprites", card["name"])
     test = points["test"]
     collapse = {"collapsed": test.rate < 0.1, "rate": test.rate, "active_units": test.active, "latent_dim": LATENT_DIM}
@@ -159,13 +164,36 @@ def sprites_point(beta: float, *, seed: int = 0) -> Point:
     return Point(distortion, rate, information, stderr=0.004 * share + 1e-5, active=round(5 * share))
 
 
-def sprites_sweep(root: Path, *, betas: Sequence[float] = SPRITES_BETAS, seeds: Sequence[int] = (0,)) -> list[Path]:
-    """A sweep on the sprites population: H exact, I exact, splits that coincide."""
+def sprites_sweep(
+    root: Path,
+    *,
+    betas: Sequence[float] = SPRITES_BETAS,
+    seeds: Sequence[int] = (0,),
+    excess: float = 0.0,
+    **settings: Any,
+) -> list[Path]:
+    """A sweep on the sprites population: H exact, I exact, splits that coincide; D lies `excess` above a good one.
+
+    `settings` are fields of every run's config.
+    """
+    points = {(b, s): _raised(sprites_point(b, seed=s), excess) for b in betas for s in seeds}
     return [
-        write_run(root, card=sprites_card(), beta=b, seed=s, points=dict.fromkeys(SPLITS, sprites_point(b, seed=s)))
-        for b in betas
-        for s in seeds
+        write_run(root, card=sprites_card(), beta=b, seed=s, points=dict.fromkeys(SPLITS, point), settings=settings)
+        for (b, s), point in points.items()
     ]
+
+
+def sprites_decoders(root: Path, *, betas: Sequence[float] = (0.5, 1.0, 4.0, 10.0)) -> list[Path]:
+    """Three decoders at each beta, the linear one worst."""
+    decoders = {"linear": 12.0, "mlp": 0.0, "conv": 4.0}
+    return [f for name, d in decoders.items() for f in sprites_sweep(root, betas=betas, excess=d, decoder=name)]
+
+
+def sprites_search(root: Path, *, trials: int = 12) -> list[Path]:
+    """A search at beta 4: no two learning rates alike, three choices of widths, D worse with every trial."""
+    widths = ([64], [512, 256], [512])
+    tried = [{"lr": 1e-3 * (1 + i / 7), "hidden": widths[i % 3], "excess": 0.5 * i} for i in range(trials)]
+    return [f for settings in tried for f in sprites_sweep(root, betas=[4.0], **settings)]
 
 
 def mnist_card() -> Json:
@@ -206,17 +234,24 @@ def mnist_points(beta: float, *, seed: int = 0) -> dict[str, Point]:
 
 
 def mnist_sweep(
-    root: Path, *, betas: Sequence[float] = MNIST_BETAS, seeds: Sequence[int] = (0,), nll: bool = False
+    root: Path,
+    *,
+    betas: Sequence[float] = MNIST_BETAS,
+    seeds: Sequence[int] = (0,),
+    nll: bool = False,
+    excess: float = 0.0,
+    **settings: Any,
 ) -> list[Path]:
     """A sweep on real data: H unknown, InfoNCE capped, three splits; with `nll`, beta = 1 has importance estimates."""
     folders = []
     for beta in betas:
         for seed in seeds:
-            points = mnist_points(beta, seed=seed)
+            points = {s: _raised(point, excess) for s, point in mnist_points(beta, seed=seed).items()}
             value = points["test"].distortion + points["test"].rate - 4.5
             found = estimated("importance", value=value, stderr=0.29, n=10000, samples=5000)
             estimates = [found] if nll and beta == 1 else []
-            folders.append(write_run(root, card=mnist_card(), beta=beta, seed=seed, points=points, estimates=estimates))
+            run: Json = {"card": mnist_card(), "beta": beta, "seed": seed, "settings": settings}
+            folders.append(write_run(root, **run, points=points, estimates=estimates))
     return folders
 
 

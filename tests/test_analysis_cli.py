@@ -10,7 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_records import impossible, mnist_sweep, sprites_card, sprites_point, sprites_sweep, write_run
+from fake_records import (
+    impossible,
+    mnist_sweep,
+    sprites_card,
+    sprites_decoders,
+    sprites_point,
+    sprites_search,
+    sprites_sweep,
+    write_run,
+)
 
 from analysis.__main__ import main
 from vae_rd.records import SPLITS
@@ -33,6 +42,40 @@ def refused(capsys, *argv):
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     return err
+
+
+def latent_dims(root):
+    return [f for dim in (2, 4, 8, 16) for f in sprites_sweep(root, betas=[1.0, 4.0], latent_dim=dim)]
+
+
+def two_data_sets(root):
+    return [*sprites_sweep(root, betas=[1.0, 4.0]), *mnist_sweep(root, betas=[1.0, 4.0])]
+
+
+def stopped_search(root):
+    """A search of which every other run was stopped early."""
+    folders = sprites_search(root)
+    for path in (folder / "record.json" for folder in folders[1::2]):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "interrupted", "metrics": {}}))
+    return folders[::2]
+
+
+@pytest.mark.parametrize("command", ["plane", "curves", "table"])
+@pytest.mark.parametrize(
+    "make",
+    [lambda root: sprites_sweep(root, seeds=[0, 1]), latent_dims, sprites_decoders, two_data_sets, stopped_search],
+    ids=["beta_seed", "latent_dim_beta", "decoder_beta", "data_beta", "search"],
+)
+def test_a_sweep_needs_its_folder_alone_and_its_csv_has_every_finished_run(tmp_path, capsys, make, command):
+    finished = make(tmp_path / "runs")
+    numbers = tmp_path / f"{command}.csv"
+    out = numbers if command == "table" else numbers.with_suffix(".svg")
+    assert main([command, str(tmp_path / "runs"), "-o", str(out)]) == 0
+    assert capsys.readouterr().err.count("\n") == (make is stopped_search)
+    with numbers.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["folder"] for row in rows} == {str(folder) for folder in finished}
+    assert not {"config", "card"} & set(rows[0])
 
 
 @pytest.mark.parametrize("command", ["plane", "curves"])

@@ -21,7 +21,9 @@ from fake_records import (
     mnist_sweep,
     particle_point,
     sprites_card,
+    sprites_decoders,
     sprites_point,
+    sprites_search,
     sprites_sweep,
     write_run,
 )
@@ -32,7 +34,6 @@ from analysis import curves, load_runs, plane
 from analysis.load import RunWarning
 from analysis.plots import TICK_POINTS
 from analysis.style import COLUMN, STYLE, beta_colours
-from vae_rd.errors import InputError
 from vae_rd.records import SPLITS
 
 
@@ -53,6 +54,12 @@ def all_known(root, **_):
     )
 
 
+def real_groups(root, **_):
+    """Runs on real data that differ in two fields, where three splits are drawn."""
+    for place, (dim, encoder) in enumerate([(2, "mlp"), (2, "conv"), (16, "mlp"), (16, "conv")]):
+        mnist_sweep(root, betas=[0.5, 1.0, 4.0], nll=True, excess=5.0 * place, latent_dim=dim, encoder=encoder)
+
+
 CASES = {
     "exact": sprites_sweep,
     "single": lambda root: sprites_sweep(root, betas=[2.0]),
@@ -62,6 +69,10 @@ CASES = {
     "density": gaussian_sweep,
     "all known": all_known,
     "finite": finite_sample,
+    "decoders": sprites_decoders,
+    "search": sprites_search,
+    "learning rates": lambda root: [sprites_sweep(root, betas=[1.0, 4.0], lr=lr / 1e3) for lr in range(1, 9)],
+    "real groups": real_groups,
     "dozen": lambda root: sprites_sweep(root, betas=[0.0, 0.01, 0.1, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 10, 1000]),
 }
 
@@ -92,11 +103,9 @@ def runs(request, tmp_path):
     return load_runs(tmp_path)
 
 
-@pytest.mark.parametrize("draw", [plane, curves])
-def test_texts_are_legible_inside_the_page_and_do_not_overlap(runs, draw):
-    figure = draw(runs)
+def assert_legible(figure):
+    """No text is small, beyond the page, or over another."""
     boxes = shown_texts(figure)
-    assert figure.get_figwidth() == COLUMN
     assert min(text.get_fontsize() for text in boxes) >= 7
     for text, box in boxes.items():
         assert (box.min >= figure.bbox.min - 1).all(), text
@@ -104,6 +113,22 @@ def test_texts_are_legible_inside_the_page_and_do_not_overlap(runs, draw):
     for (a, box), (b, other) in combinations(boxes.items(), 2):
         overlap = min(box.x1, other.x1) - max(box.x0, other.x0), min(box.y1, other.y1) - max(box.y0, other.y0)
         assert min(overlap) <= 1, (a.get_text(), b.get_text())
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+def test_texts_are_legible_inside_the_page_and_do_not_overlap(runs, draw):
+    figure = draw(runs)
+    assert figure.get_figwidth() == COLUMN
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+def test_texts_of_three_data_sets_are_legible_two_columns_wide(tmp_path, draw):
+    for sweep in (all_known, sprites_sweep, mnist_sweep):
+        sweep(tmp_path)
+    figure = draw(load_runs(tmp_path))
+    assert figure.get_figwidth() == 2 * COLUMN
+    assert_legible(figure)
 
 
 def test_every_beta_is_labelled_once_clear_of_the_points(runs):
@@ -174,6 +199,18 @@ def test_an_estimated_h_is_dashed_named_and_without_limits_or_shade(tmp_path):
     assert "leq" not in legend_text(figure)
     [cap] = lines(bottom, "InfoNCE cap ln 10000 = 9.21")
     assert cap.get_xdata()[0] == pytest.approx(math.log(10000))
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+def test_a_source_of_h_that_is_too_long_for_a_line_goes_to_the_next(tmp_path, draw):
+    card, source = sprites_card(), "256 h(p) + ln N - E H(sprite | x), 10000 draws of x, and more to say than fits"
+    for entry in card["entropy"].values():
+        entry["source"] = source
+    for beta in (1.0, 4.0):
+        write_run(tmp_path, card=card, beta=beta, points=dict.fromkeys(SPLITS, sprites_point(beta)))
+    figure = draw(load_runs(tmp_path))
+    assert source in " ".join(legend_text(figure).split())
+    assert_legible(figure)
 
 
 def test_a_density_has_a_line_and_no_limits(tmp_path):
@@ -270,14 +307,6 @@ def test_curves_need_no_validation(tmp_path):
     points = dict.fromkeys(SPLITS, sprites_point(2.0))
     write_run(tmp_path, card=sprites_card(), beta=2.0, points=points, epochs=1)
     assert "kept" not in legend_text(curves(load_runs(tmp_path)))
-
-
-@pytest.mark.parametrize("draw", [plane, curves])
-def test_two_data_sets_in_one_figure_are_refused(tmp_path, draw):
-    sprites_sweep(tmp_path, betas=[1.0])
-    mnist_sweep(tmp_path, betas=[1.0])
-    with pytest.raises(InputError, match=r"sprites.*static_mnist"):
-        draw(load_runs(tmp_path))
 
 
 def test_a_run_without_information_or_errors_is_drawn_from_what_is_known(tmp_path):

@@ -19,7 +19,7 @@ from fake_records import (
     write_run,
 )
 
-from analysis.load import RunWarning, find_runs, load_histories, load_runs, of_split, one_data_set
+from analysis.load import RunWarning, find_runs, load_histories, load_runs, of_split
 from vae_rd.errors import InputError
 from vae_rd.records import SPLITS
 
@@ -136,25 +136,6 @@ def test_a_value_that_is_no_number_is_damage(tmp_path):
     (folder / "record.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"record\.json: damaged, '8\.2' is not a number"):
         load_runs(tmp_path)
-
-
-def test_two_data_sets_are_refused_naming_both_runs_and_the_difference(tmp_path):
-    a = sprites_sweep(tmp_path / "a", betas=[1.0])[0]
-    b = mnist_sweep(tmp_path / "b", betas=[1.0])[0]
-    with pytest.raises(InputError) as caught:
-        one_data_set(load_runs(tmp_path))
-    assert all(word in str(caught.value) for word in (a.name, b.name, "sprites", "static_mnist"))
-
-
-@pytest.mark.parametrize(
-    "change", [{"n": {"train": 100, "val": 3776, "test": 3776}}, {"shape": [256]}, {"params": {"data_seed": 1}}]
-)
-def test_a_data_set_is_its_sizes_shape_and_parameters_too(tmp_path, change):
-    folders = sprites_sweep(tmp_path, betas=[1.0, 2.0])
-    assert len(one_data_set(load_runs(tmp_path))) == 6
-    edit(folders[1], data=sprites_card() | change)
-    with pytest.raises(InputError, match=next(iter(change))):
-        one_data_set(load_runs(tmp_path))
 
 
 def test_a_split_without_metrics_is_refused_naming_the_run(tmp_path):

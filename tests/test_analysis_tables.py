@@ -11,14 +11,16 @@ from fake_records import (
     impossible,
     mnist_sweep,
     sprites_card,
+    sprites_decoders,
     sprites_point,
+    sprites_search,
     sprites_sweep,
     write_run,
 )
 
 from analysis import load_runs, table
 from analysis.load import RunWarning
-from analysis.tables import COLUMNS, measured, rounded, table_numbers
+from analysis.tables import COLUMNS, OBJECTIVE, measured, rounded, table_numbers
 from vae_rd.records import SPLITS
 
 
@@ -81,6 +83,38 @@ def test_the_gap_above_shannons_curve_is_a_column_where_it_is_known(tmp_path):
     assert {row["gap"].split(" ±")[0] for row in cells(text)} <= {"0.3000", "0.300", "0.30"}
     assert "(exact)" in text
     assert tuple(cells(table(load_runs(tmp_path / "learned")))[0]) == COLUMNS
+
+
+def test_a_field_that_differs_has_a_column_and_the_objective_one(tmp_path):
+    sprites_decoders(tmp_path, betas=[4.0, 1.0])
+    rows = cells(table(load_runs(tmp_path)))
+    assert [name for name in rows[0] if name not in COLUMNS] == ["decoder", OBJECTIVE]
+    assert [(row["β"], row["decoder"]) for row in rows] == [(b, d) for b in "14" for d in ("conv", "linear", "mlp")]
+    point = sprites_point(4.0)
+    assert rows[-1][OBJECTIVE].startswith(f"{point.distortion + 4 * point.rate:.3f}")
+    assert table_numbers(load_runs(tmp_path), split="test")["decoder"].tolist() == [row["decoder"] for row in rows]
+
+
+def test_a_search_has_its_best_run_of_a_beta_first(tmp_path):
+    sprites_search(tmp_path)
+    rows = cells(table(load_runs(tmp_path)))
+    assert [name for name in rows[0] if name not in COLUMNS] == ["hidden", "lr", OBJECTIVE]
+    assert [row["lr"] for row in rows] == [f"{1e-3 * (1 + trial / 7):g}" for trial in range(12)]
+    assert [row["hidden"] for row in rows[:4]] == ["[64]", "[512, 256]", "[512]", "[64]"]
+
+
+def test_only_the_data_set_in_which_a_field_differs_has_a_column_for_it(tmp_path):
+    sprites_decoders(tmp_path / "a", betas=[1.0])
+    mnist_sweep(tmp_path / "b", betas=[1.0])
+    first, second = table(load_runs(tmp_path)).split("**static_mnist**")
+    assert "decoder" in first
+    assert "decoder" not in second
+
+
+def test_every_rule_of_a_table_has_a_dash(tmp_path):
+    sprites_sweep(tmp_path, betas=[1.0])
+    rule = table(load_runs(tmp_path)).splitlines()[3]
+    assert all(re.fullmatch(r" -+: ", cell) for cell in rule.strip("|").split("|"))
 
 
 def test_markdown_columns_line_up(tmp_path):

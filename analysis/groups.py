@@ -1,0 +1,152 @@
+"""What differs between runs besides beta and seed, found in their configs, and which runs have all of it in common.
+
+A group is told by the shape of its marks. There are few shapes, so fields of few values come first, and what is left,
+such as the learning rates of a search, is named as not shown: the table has a column for every field that differs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+MOST = 6  # groups that shapes of this size tell apart
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Runs by what they have in common.
+
+    Attributes:
+        fields: those whose values the groups tell.
+        untold: those that differ too, with more values than there are shapes.
+        labels: of each group, in order of its values.
+        of: the folder of each run to the place of its group in `labels`.
+    """
+
+    fields: tuple[str, ...]
+    untold: tuple[str, ...]
+    labels: tuple[str, ...]
+    of: Mapping[str, int]
+
+    @property
+    def told(self) -> bool:
+        """Whether there are groups to tell apart."""
+        return len(self.labels) > 1
+
+    @property
+    def joined(self) -> bool:
+        """Whether runs of one group differ in beta and seed alone, so that a line may join them."""
+        return self.told and not self.untold
+
+    @property
+    def note(self) -> str:
+        """What a legend must say of the fields that no mark shows; empty where there are none."""
+        names = ", ".join(self.untold).replace("_", " ")
+        return f"runs{' of one mark' * self.told} differ in {names}: see the table" if self.untold else ""
+
+    def places(self, rows: pd.DataFrame) -> pd.Series:
+        """The place of each row's group."""
+        return rows["folder"].map(self.of)
+
+    def ordered(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows of one split by beta, group and seed; where more differs than groups tell, by beta and D + beta R."""
+        by = ["beta", "objective"] if self.untold else ["beta", "group", "seed"]
+        ordered = rows.assign(group=self.places(rows)).sort_values(by, kind="stable", ignore_index=True)
+        return ordered.drop(columns="group")
+
+
+def group_runs(runs: pd.DataFrame) -> Groups:
+    """The groups of the runs: as many fields as `MOST` groups can tell, those of the fewest values first.
+
+    Args:
+        runs: from `load_runs`, of any number of data sets, which share their groups.
+    """
+    found, fields = _settings(runs), varying(runs)
+    told: list[str] = []
+    for field in sorted(fields, key=lambda name: found[name].nunique()):
+        if len(found[[*told, field]].drop_duplicates()) <= MOST:
+            told.append(field)
+    shown = [field for field in fields if field in told]
+    values = {str(folder): tuple(row) for folder, row in zip(found.index, found[shown].to_numpy(), strict=True)}
+    groups = sorted(set(values.values()), key=lambda group: [_rank(value) for value in group])
+    labels = tuple(
+        ", ".join(f"{f.replace('_', ' ')} {words(v)}" for f, v in zip(shown, g, strict=True)) for g in groups
+    )
+    of = {folder: groups.index(group) for folder, group in values.items()}
+    return Groups(tuple(shown), tuple(field for field in fields if field not in told), labels, of)
+
+
+def varying(runs: pd.DataFrame) -> list[str]:
+    """The fields that take two values or more within one data set, in the order of the records' configs.
+
+    A field that some records do not have, being older than it, differs only where those that have it do.
+    """
+    parts = [_settings(rows) for _, rows in runs.groupby("card", sort=False)]
+    fields = dict.fromkeys(field for part in parts for field in part.columns)
+    return [field for field in fields if any(part[field].nunique() > 1 for part in parts if field in part)]
+
+
+def add_settings(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a column for each field that varies between `runs`, unless there is one already.
+
+    Args:
+        rows: with the `folder` of their run.
+        runs: from `load_runs`: all that are compared.
+    """
+    found = _settings(runs)
+    new = [field for field in varying(runs) if field not in rows]
+    return rows.assign(**{field: rows["folder"].map(found[field].map(_cell)) for field in new})
+
+
+def settings_of(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """A column of `words` for each field that varies between the runs of `rows`, a row of which is a run."""
+    found, folders = _settings(rows), rows["folder"]
+    return {field: [words(value) for value in folders.map(found[field])] for field in varying(rows)}
+
+
+def words(value: object) -> str:
+    """A setting as a legend or a table writes it: JSON's words, numbers to six digits.
+
+    Args:
+        value: as JSON; NaN where a record does not have the field.
+
+    Example:
+        >>> words("[512, 256]"), words("0.0010000000001"), words('"conv"'), words("null"), words(float("nan"))
+        ('[512, 256]', '0.001', 'conv', 'null', '?')
+    """
+    return _text(json.loads(value)) if isinstance(value, str) else "?"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if value is None or isinstance(value, bool | int) else f"{value:g}"
+
+
+def _settings(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row per run folder, a column per field of its config, values as JSON, so that they compare and hash."""
+    configs = runs.drop_duplicates("folder").set_index("folder")["config"].map(json.loads)
+    found = [{name: json.dumps(value) for name, value in config.items()} for config in configs]
+    return pd.DataFrame(found, index=configs.index)
+
+
+def _cell(value: object) -> Any:
+    """A setting as a number or text for CSV."""
+    content = json.loads(value) if isinstance(value, str) else None
+    return content if isinstance(content, int | float) else words(value)
+
+
+def _rank(value: object) -> Sequence[Any]:
+    """Numbers by size, then lists by length and size, then words; null and what is not known come first."""
+    content = json.loads(value) if isinstance(value, str) else None
+    if content is None:
+        return (0, words(value))
+    if isinstance(content, list):
+        return (2, len(content), content)
+    return (1, content) if isinstance(content, int | float) else (3, str(content))

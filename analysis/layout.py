@@ -1,0 +1,55 @@
+"""Where the axes of a figure and its legends stand: data sets beside each other, two in a row, legends above."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
+
+from analysis.style import COLUMN
+
+BESIDE = 2  # data sets in a row: a page of two columns holds no more
+
+
+def new_figure(heights: Sequence[Sequence[float]], *, text: Sequence[float]) -> tuple[Figure, list[list[Axes]]]:
+    """A figure and, for each data set, its axes below each other over one x axis.
+
+    Args:
+        heights: of the axes of each data set, in inches; the highest of a row counts for all beside it.
+        text: inches for labels and legends of each data set.
+    """
+    rows = [heights[i : i + BESIDE] for i in range(0, len(heights), BESIDE)]
+    tallest = [max(beside) for row in rows for beside in zip(*row, strict=True)]
+    texts = sum(max(text[i : i + BESIDE]) for i in range(0, len(text), BESIDE))
+    columns, depth = min(len(heights), BESIDE), len(heights[0])
+    figure = Figure(figsize=(columns * COLUMN, sum(tallest) + texts), layout="constrained")
+    grid = figure.add_gridspec(len(tallest), columns, height_ratios=tallest)
+    return figure, [_stack(figure, grid, depth * (i // BESIDE), i % BESIDE, depth) for i in range(len(heights))]
+
+
+def _stack(figure: Figure, grid: GridSpec, row: int, column: int, depth: int) -> list[Axes]:
+    first = figure.add_subplot(grid[row, column])
+    stack = [first, *(figure.add_subplot(grid[row + i, column], sharex=first) for i in range(1, depth))]
+    for ax in stack[:-1]:
+        ax.tick_params(axis="x", labelbottom=False)
+    return stack
+
+
+def legend_above(ax: Axes, handles: Sequence[Artist], *, head: str = "", ncols: int = 1) -> None:
+    """A legend over the axes that starts where the axis labels do; nothing is drawn for no handles."""
+    if handles:
+        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.14, 1.0), ncols=ncols, **heading(head))
+
+
+def legend_at_top(figure: Figure, handles: Sequence[Artist], *, head: str = "", **style: Any) -> None:
+    """A legend over all axes of the figure."""
+    figure.legend(handles=handles, loc="outside upper left", **heading(head), **style)
+
+
+def heading(head: str) -> dict[str, Any]:
+    """What gives a legend a line above its entries, as wide as all its columns; nothing for no words."""
+    return {"title": head, "title_fontsize": 7, "alignment": "left"} if head else {}
