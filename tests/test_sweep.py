@@ -17,9 +17,11 @@ from runs import history
 
 from vae_rd import sweep
 from vae_rd.cli import parse
+from vae_rd.config import FitConfig
 from vae_rd.errors import InputError
 from vae_rd.folders import folder_of
-from vae_rd.launch.devices import gpu_names, slots
+from vae_rd.launch import devices
+from vae_rd.launch.devices import gpus_for, slots
 from vae_rd.launch.sweep_file import COMMAND
 from vae_rd.locks import locked
 from vae_rd.records import RunRecord
@@ -133,7 +135,6 @@ def test_each_job_has_its_gpus_and_its_share_of_the_threads(monkeypatch):
         found = slots(*arguments, **given)
         return [(slot.get("CUDA_VISIBLE_DEVICES"), slot["OMP_NUM_THREADS"]) for slot in found]
 
-    assert gpu_names(3) == ["0", "1", "2"]
     assert made(None, gpus=["0", "1"], per_run=1, runs=9) == [("0", "8"), ("1", "8")]
     assert made(4, gpus=["0", "1"], per_run=1, runs=9) == [("0", "4"), ("1", "4"), ("0", "4"), ("1", "4")]
     assert made(None, gpus=["0", "1", "2", "3"], per_run=2, runs=9) == [("0,1", "4"), ("2,3", "4")]
@@ -144,12 +145,34 @@ def test_each_job_has_its_gpus_and_its_share_of_the_threads(monkeypatch):
         made(None, gpus=["0"], per_run=2, runs=9)
 
 
-def test_the_user_s_own_choice_of_gpus_and_threads_holds(monkeypatch):
+@pytest.fixture
+def driver(monkeypatch):
+    """A machine on which torch says that it sees so many GPUs."""
+
+    def install(count: int) -> None:
+        monkeypatch.setattr(devices.shutil, "which", lambda _: "/usr/bin/nvidia-smi")
+        monkeypatch.setattr(devices, "COUNT", f"print({count})")
+
+    return install
+
+
+def test_the_user_s_own_choice_of_gpus_and_threads_holds(driver, monkeypatch):
+    driver(2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-b, 5")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert gpu_names(2) == ["GPU-b", "5"]
-    (slot, _) = slots(None, gpus=gpu_names(2), per_run=1, runs=9)
+    assert gpus_for(FitConfig()) == ["GPU-b", "5"]
+    assert gpus_for(FitConfig(accelerator="cpu")) == []
+    (slot, _) = slots(None, gpus=gpus_for(FitConfig()), per_run=1, runs=9)
     assert dict(slot) == {"CUDA_VISIBLE_DEVICES": "GPU-b", "OMP_NUM_THREADS": "3"}
+
+
+def test_gpus_that_torch_does_not_see_are_none(driver, monkeypatch):
+    driver(0)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    assert gpus_for(FitConfig()) == []
+    driver(3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert gpus_for(FitConfig()) == ["0", "1", "2"]
 
 
 # What is done

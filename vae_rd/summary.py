@@ -30,12 +30,18 @@ def _split_line(split: str, metrics: Json) -> str:
     lower, distortion = metrics["mutual_information_lower"], metrics["distortion"]
     total = "-" if metrics["elbo"]["value"] is None else f"{-metrics['elbo']['value']:.3f}"
     return (
-        f"{split:<6} {distortion['n']:>7} {_shown(distortion):>18} {_shown(metrics['rate']):>18} {total:>10} "
-        f"{_shown(lower):>16} {_shown(metrics['mutual_information_upper']):>16}  {lower['cap']:.3f}"
+        f"{split:<6} {distortion['n']:>7} {with_error(distortion):>18} {with_error(metrics['rate']):>18} {total:>10} "
+        f"{with_error(lower):>16} {with_error(metrics['mutual_information_upper']):>16}  {lower['cap']:.3f}"
     )
 
 
-def _shown(entry: Json) -> str:
+def with_error(entry: Json) -> str:
+    """A number of a record with its standard error.
+
+    Example:
+        >>> with_error({"value": 13.5, "stderr": 0.25, "n": 9})
+        '13.500 ± 0.250'
+    """
     if entry["value"] is None:
         return "-"
     stderr = "" if entry["stderr"] is None else f" ± {entry['stderr']:.3f}"

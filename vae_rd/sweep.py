@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,13 +15,14 @@ from vae_rd.cli import split
 from vae_rd.command import run_command
 from vae_rd.config import FIELDS, MOST
 from vae_rd.errors import InputError
+from vae_rd.launch.by_agents import run_by_agents
 from vae_rd.launch.local import run_local
 from vae_rd.launch.plan import Plan, plan, planned
 from vae_rd.launch.search import STARTUP, first_cube, point_at
 from vae_rd.launch.sweep_file import read_sweep_file
 from vae_rd.options import Parser, whole
 
-LAUNCHERS = ("local", "wandb", "slurm")
+LAUNCHERS = {"local": run_local, "wandb": run_by_agents}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -38,7 +40,9 @@ def parser() -> Parser:
         allow_abbrev=False,
     )
     command.add_argument("file", type=Path, metavar="FILE", help="a W&B sweep file, such as sweeps/beta.yaml")
-    command.add_argument("--launcher", choices=LAUNCHERS, default="local", help="who carries the runs out [local]")
+    command.add_argument(
+        "--launcher", choices=tuple(LAUNCHERS), default="local", help="who carries the runs out [local]"
+    )
     command.add_argument("--jobs", type=whole(1), help="runs at a time [one a GPU; without GPUs one a core, up to 8]")
     command.add_argument("--count", type=whole(1), help="runs in all, in place of the file's run_cap")
     command.add_argument("--search_seed", type=whole(0, MOST), default=0, help="of random and bayes [0]")
@@ -61,7 +65,7 @@ def _answer(argv: Sequence[str]) -> Iterable[str] | int:
     options, asked = parse(argv)
     if options.dry_run:
         return _commands(asked)
-    return run_local(asked, jobs=options.jobs)
+    return LAUNCHERS[options.launcher](asked, jobs=options.jobs)
 
 
 def _fixed(words: Sequence[str]) -> Mapping[str, str]:

@@ -6,13 +6,19 @@ Two processes of two threads each on two cores run tens of times slower than of 
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import MappingProxyType
 
+from vae_rd.config import FitConfig
 from vae_rd.errors import InputError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 THREADS = "OMP_NUM_THREADS"
+COUNT = "import torch; print(torch.cuda.device_count())"
 MOST_JOBS = 8  # by default, without GPUs: each takes some hundred MB
 
 Environment = MappingProxyType[str, str]
@@ -49,8 +55,16 @@ def slots(jobs: int | None, *, gpus: Sequence[str], per_run: int, runs: int) -> 
     return [MappingProxyType({THREADS: threads, **devices}) for devices in pinned]
 
 
-def gpu_names(count: int) -> list[str]:
-    """The visible GPUs by name: the user's own CUDA_VISIBLE_DEVICES, else 0 to count - 1."""
+def gpus_for(config: FitConfig) -> list[str]:
+    """The GPUs that runs of the config may take, by name: the user's own CUDA_VISIBLE_DEVICES, else their numbers.
+
+    torch is asked, in a process of its own, and only where there is a driver: its import takes seconds.
+    """
+    has_driver = shutil.which("nvidia-smi") is not None or Path("/dev/kfd").exists()
+    if config.accelerator == "cpu" or not has_driver:
+        return []
+    asked = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=False).stdout
+    count = int(asked) if asked.strip().isdigit() else 0
     own = os.environ.get(VISIBLE)
     names = [name.strip() for name in own.split(",") if name.strip()] if own is not None else map(str, range(count))
     return list(names)[:count]

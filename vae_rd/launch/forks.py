@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -43,20 +43,6 @@ def start_server(environment: Mapping[str, str], *, tracked: bool) -> None:
         finally:
             os.environ.clear()
             os.environ.update(own)
-
-
-def count_gpus() -> int:
-    """The number of CUDA devices that torch sees, by a process of its own."""
-    here, there = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=_send_count, args=(there,))
-    process.start()
-    there.close()
-    try:
-        return int(here.recv())
-    except EOFError:
-        return 0
-    finally:
-        process.join()
 
 
 class ForkedFit:
@@ -91,12 +77,6 @@ class ForkedFit:
         if self.code is None and self.process.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.process.pid, signum)
-
-
-def _send_count(there: Connection) -> None:
-    import torch
-
-    there.send(torch.cuda.device_count())
 
 
 def _fit(argv: list[str], log: str, environment: Mapping[str, str]) -> None:

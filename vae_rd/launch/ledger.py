@@ -1,7 +1,7 @@
 """What a sweep knows beyond its runs' records: `<folder>/sweep.json`, replaced whole after every change.
 
-It names the file, each run's parameters and what became of it, and the sweep's id where W&B has one. Whether a run is
-finished is its record's to say.
+It names the file, each run's parameters and what became of it, and the sweep at W&B where there is one. Whether a run
+is finished is its record's to say.
 """
 
 from __future__ import annotations
@@ -49,7 +49,17 @@ class Ledger:
     file: str
     sweep: dict[str, Any]
     runs: dict[str, Entry] = field(default_factory=dict)
-    wandb: str | None = None
+    wandb: dict[str, Any] | None = None
+
+    @property
+    def wandb_path(self) -> str | None:
+        """ENTITY/PROJECT/ID of this very sweep at W&B, if it is there."""
+        return self.wandb["path"] if self.wandb and self.wandb["sweep"] == self.sweep else None
+
+    def remember_wandb(self, path: str) -> None:
+        """Note where W&B has this sweep."""
+        self.wandb = {"path": path, "sweep": self.sweep}
+        self.write()
 
     @classmethod
     def opened(cls, folder: Path, *, file: str, sweep: Mapping[str, Any]) -> Ledger:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from vae_rd.errors import InputError
-from vae_rd.launch.devices import gpu_names, slots
-from vae_rd.launch.forks import count_gpus, start_server
+from vae_rd.launch.devices import gpus_for, slots
+from vae_rd.launch.forks import start_server
 from vae_rd.launch.ledger import SETTLED, Ledger
 from vae_rd.launch.plan import Plan, PlannedRun
 from vae_rd.launch.progress import SweepProgress
 from vae_rd.launch.scheduler import Scheduler, log_of
 from vae_rd.launch.supply import Supply, supply_of
+from vae_rd.launch.watch import entry_of, final_loss
 from vae_rd.locks import locked
+from vae_rd.records import RunRecord
+from vae_rd.summary import with_error
 
 
 def run_local(plan: Plan, *, jobs: int | None) -> int:
@@ -50,11 +54,8 @@ def _check(plan: Plan) -> None:
 
 def _carry_out(plan: Plan, ledger: Ledger, supply: Supply, *, jobs: int | None, left: int) -> None:
     config = plan.example.config
-    takes_gpus = config.accelerator != "cpu"
-    # How many GPUs there are is asked of a process that has imported torch, whose number of threads is settled before.
-    start_server(slots(jobs, gpus=[], per_run=config.devices, runs=left)[0], tracked=config.wandb != "off")
-    gpus = gpu_names(count_gpus()) if takes_gpus else []
-    places = slots(jobs, gpus=gpus, per_run=config.devices, runs=left)
+    places = slots(jobs, gpus=gpus_for(config), per_run=config.devices, runs=left)
+    start_server(places[0], tracked=config.wandb != "off")
     with SweepProgress(plan.total, plan.total - left) as progress:
         Scheduler(plan, ledger, supply, places, progress).run()
 
@@ -74,5 +75,17 @@ def _report(plan: Plan, ledger: Ledger, runs: Mapping[str, PlannedRun]) -> Itera
     for run in _left(ledger, runs):
         entry = ledger.runs[run.name]
         yield f"  {run.label}: {entry.error or entry.state}" + (f"; log: {log_of(run)}" if entry.attempts else "")
+    if plan.file.is_search and counts["finished"]:
+        yield _best(plan, [run for name, run in runs.items() if ledger.runs[name].state == "finished"])
     if counts["finished"]:
         yield f"draw them: python -m analysis plane {plan.folder}"
+
+
+def _best(plan: Plan, finished: Sequence[PlannedRun]) -> str:
+    """The best run of a search; being the best of many, it is better by its luck than it would be again."""
+    metric = plan.file.metric
+    assert metric is not None, "a search has one: it was checked as the file was read"
+    records = [(run, RunRecord.read(run.folder)) for run in finished]
+    losses = {run.label: (final_loss(record, metric), entry_of(record, metric)) for run, record in records}
+    label, (_, entry) = min(losses.items(), key=lambda item: math.inf if item[1][0] is None else item[1][0])
+    return f"best {metric.name} of {len(finished)}, {with_error(entry)}: {label}"

@@ -16,8 +16,9 @@ from vae_rd.launch.plan import Plan, PlannedRun
 from vae_rd.launch.progress import SweepProgress
 from vae_rd.launch.supply import Supply
 from vae_rd.launch.watch import Row, history_of, losses_of, progress_of
-from vae_rd.records import ERROR_FILE, Json, RunRecord
+from vae_rd.records import ERROR_FILE, RunRecord
 from vae_rd.signals import SIGNALS, SignalGuard
+from vae_rd.summary import with_error
 
 LOGS = "logs"
 POLL_SECONDS = 0.2
@@ -175,14 +176,8 @@ def log_of(run: PlannedRun) -> Path:
 
 def _numbers(record: RunRecord) -> str:
     test = record.metrics["test"]
-    shown = [f"{symbol} {_with_error(test[name])}" for symbol, name in (("D", "distortion"), ("R", "rate"))]
+    shown = [f"{symbol} {with_error(test[name])}" for symbol, name in (("D", "distortion"), ("R", "rate"))]
     return f"test {'  '.join(shown)}"
-
-
-def _with_error(entry: Json) -> str:
-    if entry["value"] is None:
-        return "-"
-    return f"{entry['value']:.3f}" + ("" if entry["stderr"] is None else f" ± {entry['stderr']:.3f}")
 
 
 def _reason(job: Job) -> str:

@@ -89,6 +89,11 @@ class SweepFile:
         """Flags of every run that the file may leave out; an agent's run goes on where another one stopped."""
         return {"run_dir": f"runs/{self.path.stem}", "resume": "auto"}
 
+    @property
+    def is_search(self) -> bool:
+        """Whether runs are compared by the metric."""
+        return self.method == "bayes" or self.early_terminate is not None
+
     def upload(self) -> dict[str, Any]:
         """The sweep as W&B takes it."""
         defaults = {name: {"value": value} for name, value in self.defaults.items()}
@@ -198,7 +203,7 @@ def _run_cap(content: Mapping[str, Any], *, where: str) -> int | None:
 
 def _check_search(file: SweepFile) -> None:
     """A search compares runs, which takes a metric, and one that means the same in all of them."""
-    if file.method != "bayes" and file.early_terminate is None:
+    if not file.is_search:
         return
     what = "method bayes" if file.method == "bayes" else "early_terminate"
     if file.metric is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vae_rd.config import FitConfig
 from vae_rd.launch.sweep_file import Metric
-from vae_rd.records import HISTORY_FILE, RunRecord
+from vae_rd.records import HISTORY_FILE, Json, RunRecord
 
 Row = Mapping[str, str]
 
@@ -57,6 +57,12 @@ def losses_of(rows: Sequence[Row], metric: Metric) -> list[float]:
 
 def final_loss(record: RunRecord, metric: Metric) -> float | None:
     """The metric at the kept checkpoint; None where it is undefined."""
-    split, name = metric.name.split("/")
-    value = record.metrics[split][name]["value"]
+    value = entry_of(record, metric)["value"]
     return None if value is None else metric.loss(value)
+
+
+def entry_of(record: RunRecord, metric: Metric) -> Json:
+    """The metric of the kept checkpoint as the record has it."""
+    split, name = metric.name.split("/")
+    entry: Json = record.metrics[split][name]
+    return entry
