@@ -89,11 +89,10 @@ def _fit(argv: list[str], log: str, environment: Mapping[str, str]) -> None:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    import vae_rd.fit
+    from vae_rd import fit
 
-    # The record holds the command, and this is it.
-    sys.argv, sys.modules["__main__"] = ["vae_rd.fit", *argv], vae_rd.fit
-    code = vae_rd.fit.main(argv)
+    sys.argv, sys.modules["__main__"] = ["fit", *argv], fit  # The record holds the command, and this is it.
+    code = fit.main(argv)
     _close_client()
     sys.exit(code)
 
