@@ -16,6 +16,7 @@ from runs import history
 from stand_in_slurm import StandInSlurm
 from wandb_server import WandbServer
 
+from vae_rd import sweep
 from vae_rd.errors import InputError
 from vae_rd.launch.plan import Plan, plan
 from vae_rd.launch.slurm import SlurmOptions, agent_script, submit
@@ -169,6 +170,18 @@ def test_a_damaged_list_of_jobs_is_one_line(cluster):
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(InputError, match=f"{next(iter(wrong))} .*: give . or more"):
         SlurmOptions(**wrong)
+
+
+def test_the_command_submits_what_its_options_say(cluster, capfd):
+    toy_plan()
+    words = ["toy.yaml", "--launcher=slurm", "--partition=main", "--minutes=20", "--cpus=2", "--no_requeue"]
+    assert sweep.main(words) == 0
+    shown = capfd.readouterr().out.splitlines()
+    assert shown[0] == "0 finished, 0 queued or running, 3 left to submit"
+    assert shown[-1] == "draw: python -m analysis plane runs/toy"
+    asked = cluster.tasks()[0].options
+    assert (asked["partition"], asked["time"], asked["cpus-per-task"]) == ("main", "20", "2")
+    assert "no-requeue" in asked
 
 
 def test_a_task_that_fails_shows_slurm_the_fits_exit_code(cluster):
