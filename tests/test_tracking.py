@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import signal
-import stat
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from conftest import ROOT, TOY
 from wandb_server import API_KEY, ENTITY, ServedRun, WandbServer
 
 from vae_rd import experiment, fit, tracking
-from vae_rd.config import FitConfig, to_dict
+from vae_rd.config import FitConfig
 from vae_rd.errors import Interrupted
 from vae_rd.lit.vae import VAEModule
 from vae_rd.records import RunRecord
@@ -171,15 +170,17 @@ def test_online_history_is_that_of_history_csv(online):
     for line, row in zip(epochs, online.rows, strict=True):
         step, values = int(row.pop("step")), {name: float(value) for name, value in row.items()}
         values["train/lr"] = values.pop("lr")  # A requeued run's command carries logged names, and lr is a flag.
+        values |= {f"plane/val_{name}": values[f"val/{name}"] for name in ("distortion", "rate")}
         assert line.keys() - W_AND_B_S_OWN - {"trainer/global_step"} == values.keys()
         assert {name: line[name] for name in values} == pytest.approx(values, rel=1e-6)
         assert line["trainer/global_step"] == step
 
 
-def test_online_every_metric_is_drawn_over_the_step(online):
-    step, everything = online.served.logged_config["_wandb"]["value"]["m"]
-    assert step["1"] == "trainer/global_step"
-    assert (everything["2"], everything["5"]) == ("*", 1), "a pattern, and the place of its axis in the list"
+def test_online_every_metric_is_drawn_over_the_step_and_d_over_r(online):
+    """Of W&B's fields of a definition, 1 is the name, 2 a pattern, 5 the place of its axis in the list, from 1."""
+    defined = online.served.logged_config["_wandb"]["value"]["m"]
+    axes = {entry.get("1") or entry["2"]: defined[entry["5"] - 1]["1"] for entry in defined if "5" in entry}
+    assert axes == {"*": "trainer/global_step", "plane/val_distortion": "plane/val_rate"}
 
 
 def test_online_the_summary_is_of_the_kept_checkpoint(online):
@@ -409,38 +410,3 @@ def test_under_an_agent_a_run_is_stopped_and_requeued(user, server, tmp_path, mo
     assert capfd.readouterr().err == ""
     assert (list(server.runs), server.runs["given"].exit_code) == (["given"], 0)
     assert {line["epoch"] for line in server.runs["given"].history} == set(range(40))
-
-
-@pytest.mark.slow
-def test_wandb_sweep_and_wandb_agent_run_two_betas(user, server, tmp_path):
-    interpreter = tmp_path / "bin" / "python"
-    interpreter.parent.mkdir()
-    interpreter.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    interpreter.chmod(interpreter.stat().st_mode | stat.S_IXUSR)
-    values = {"n_train": 256, "hidden": [8], "latent_dim": 2, "max_epochs": 2, "n_test": None, "resume": "auto"}
-    sweep = {
-        "program": "vae_rd/fit.py",
-        "command": ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"],
-        "method": "grid",
-        "project": "toys",
-        "parameters": {"beta": {"values": [0.5, 4.0]}, **{name: {"value": value} for name, value in values.items()}},
-    }
-    Path("sweep.yaml").write_text(yaml.safe_dump(sweep))
-    environment = one_thread(PATH=f"{interpreter.parent}:{os.environ['PATH']}")
-
-    def cli(*arguments: str) -> None:
-        command = [sys.executable, "-m", "wandb", *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-        assert done.returncode == 0, done.stderr
-
-    cli("sweep", "sweep.yaml")
-    (sweep_id,) = server.backend.sweeps
-    cli("agent", f"{ENTITY}/toys/{sweep_id}")
-    assert [run.config["beta"] for run in server.runs.values()] == [0.5, 4.0]
-    for run in server.runs.values():
-        expected = FitConfig(**values, beta=run.config["beta"])
-        record = RunRecord.read(tmp_path / "runs" / run.name)
-        assert (run.sweep, run.project, run.exit_code) == (sweep_id, "toys", 0)
-        assert run.config == to_dict(expected) == record.config
-        assert run.summary["test/distortion"] == record.metrics["test"]["distortion"]["value"]
-        assert record.wandb == {"id": run.id, "project": "toys", "entity": ENTITY, "mode": "online"}

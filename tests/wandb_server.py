@@ -5,73 +5,35 @@
         server.runs["<run id>"].summary
 
 It keeps what it is told, so that a test can ask what reached W&B, and misbehaves on demand: `server.fault` makes every
-answer an error, late, or none at all. Sweeps expand a grid of `value` and `values`; nothing is authenticated.
+answer an error, late, or none at all. Sweeps are served by `wandb_sweeps`; nothing is authenticated.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import itertools
 import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
-import yaml
+from wandb_sweeps import ENTITY, Json, ServedRun, SweepBackend, key, run_key, shown_entity, shown_project
 
-ENTITY = "tester"
 API_KEY = "local-" + "5ec2e7" * 6 + "abcde"  # The client wants at least 40 characters; tests look for leaks of these.
 
 SLOW_SECONDS = 5.0
 
-Json = dict[str, Any]
 Fault = Literal["error", "slow", "silence"]
 
 
-@dataclass
-class ServedRun:
-    """What W&B has been told of one run; `exit_code` is None until the client closes it."""
-
-    id: str
-    project: str
-    name: str = ""
-    sweep: str | None = None
-    logged_config: Json = field(default_factory=dict)
-    history: list[Json] = field(default_factory=list)
-    summary: Json = field(default_factory=dict)
-    files: dict[str, bytes] = field(default_factory=dict)
-    exit_code: int | None = None
-    preempting: bool = False
-    started: bool = False
-
-    @property
-    def config(self) -> Json:
-        """The config without W&B's own entry."""
-        return {name: entry["value"] for name, entry in self.logged_config.items() if name != "_wandb"}
-
-
-@dataclass
-class ServedSweep:
-    """A sweep and the grid points that no agent has taken yet."""
-
-    id: str
-    project: str
-    yaml_text: str
-    points: Iterator[Json]
-
-
-class Backend:
+class Backend(SweepBackend):
     """The state and the GraphQL operations; one method an operation, found by its name."""
 
     def __init__(self) -> None:
-        self.runs: dict[str, ServedRun] = {}
-        self.sweeps: dict[str, ServedSweep] = {}
-        self.agents: dict[str, ServedSweep] = {}
+        super().__init__()
         self.requests: list[str] = []
         self.url = ""
 
@@ -87,8 +49,11 @@ class Backend:
 
     def on_Viewer(self, variables: Json) -> Json:
         teams = {"edges": [{"node": {"name": ENTITY}}]}
-        viewer = {"id": _key("User", ENTITY), "entity": ENTITY, "username": ENTITY, "flags": "{}", "teams": teams}
+        viewer = {"id": key("User", ENTITY), "entity": ENTITY, "username": ENTITY, "flags": "{}", "teams": teams}
         return {"viewer": viewer}
+
+    def on_GetDefaultEntity(self, variables: Json) -> Json:
+        return {"viewer": {"id": key("User", ENTITY), "entity": ENTITY}}
 
     def on_UpsertBucket(self, variables: Json) -> Json:
         run = self._run(variables)
@@ -104,35 +69,13 @@ class Backend:
         known = run is not None and run.started
         if known:
             run.exit_code = None
-        model = {"id": _key("Project", variables["project"]), "name": variables["project"], "entity": _entity()}
+        model = {"id": key("Project", variables["project"]), "name": variables["project"], "entity": shown_entity()}
         return {"model": {**model, "bucket": self._bucket(run) if known else None}}
 
     def on_CreateRunFiles(self, variables: Json) -> Json:
         folder = f"{self.url}/storage/{variables['run']}"
         files = [{"name": name, "uploadUrl": f"{folder}/{name}"} for name in variables["files"]]
         return {"createRunFiles": {"runID": variables["run"], "uploadHeaders": [], "files": files}}
-
-    def on_UpsertSweep(self, variables: Json) -> Json:
-        text = variables["config"]
-        sweep = ServedSweep(f"sweep{len(self.sweeps)}", variables["projectName"], text, _grid(yaml.safe_load(text)))
-        self.sweeps[sweep.id] = sweep
-        shown = {"name": sweep.id, "project": _project(sweep.project)}
-        return {"upsertSweep": {"sweep": shown, "configValidationWarnings": []}}
-
-    def on_SweepWithRuns(self, variables: Json) -> Json:
-        sweep = self.sweeps[variables["sweep"]]
-        shown = {"id": _key("Sweep", sweep.id), "name": sweep.id, "method": "grid", "state": "RUNNING"}
-        return {"project": {"sweep": {**shown, "config": sweep.yaml_text, "runs": {"edges": []}}}}
-
-    def on_CreateAgent(self, variables: Json) -> Json:
-        agent = _key("Agent", str(len(self.agents)))
-        self.agents[agent] = self.sweeps[variables["sweep"]]
-        return {"createAgent": {"agent": {"id": agent}}}
-
-    def on_Heartbeat(self, variables: Json) -> Json:
-        busy = any(json.loads(variables["runState"]).values())
-        commands = [] if busy else [self._next_command(self.agents[variables["id"]])]
-        return {"agentHeartbeat": {"agent": {"id": variables["id"]}, "commands": json.dumps(commands)}}
 
     def stream(self, run_id: str, body: Json) -> Json:
         """Take in lines of history and the summary, and the end of the run."""
@@ -142,9 +85,9 @@ class Backend:
             run.history[first : first + len(lines)] = lines
         if chunk := files.get("wandb-summary.json"):
             run.summary = json.loads(chunk["content"][-1])
-        if body.get("complete"):
-            run.exit_code = body["exitcode"]
         run.preempting |= bool(body.get("preempting"))
+        if body.get("complete"):
+            self.close(run, body["exitcode"])
         return {"limits": {}, "stopped": False}
 
     def _run(self, variables: Json) -> ServedRun:
@@ -155,12 +98,12 @@ class Backend:
 
     def _bucket(self, run: ServedRun) -> Json:
         return {
-            "id": _key("Run", f"v1:{run.id}:{run.project}:{ENTITY}"),
+            "id": run_key(run),
             "name": run.id,
             "displayName": run.name,
             "config": json.dumps(run.logged_config),
             "sweepName": run.sweep,
-            "project": _project(run.project),
+            "project": shown_project(run.project),
             "historyLineCount": len(run.history),
             "logLineCount": 0,
             "eventsLineCount": 0,
@@ -170,14 +113,6 @@ class Backend:
             "wandbConfig": json.dumps({"t": 1}),
             "tags": [],
         }
-
-    def _next_command(self, sweep: ServedSweep) -> Json:
-        point = next(sweep.points, None)
-        if point is None:
-            return {"type": "exit"}
-        run = ServedRun(f"{sweep.id}run{len(self.runs)}", sweep.project, sweep=sweep.id, logged_config=point)
-        self.runs[run.id] = run
-        return {"type": "run", "run_id": run.id, "program": "", "args": point}
 
 
 class WandbServer(ThreadingHTTPServer):
@@ -278,22 +213,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("content-length", str(len(encoded)))
             self.end_headers()
             self.wfile.write(encoded)
-
-
-def _grid(sweep: Json) -> Iterator[Json]:
-    """Every combination of a sweep's `value` and `values`, in the form in which agents are told."""
-    choices = {name: spec.get("values") or [spec["value"]] for name, spec in sweep["parameters"].items()}
-    for point in itertools.product(*choices.values()):
-        yield {name: {"value": value} for name, value in zip(choices, point, strict=True)}
-
-
-def _key(kind: str, name: str) -> str:
-    return base64.b64encode(f"{kind}:{name}".encode()).decode()
-
-
-def _entity() -> Json:
-    return {"id": _key("Entity", ENTITY), "name": ENTITY}
-
-
-def _project(name: str) -> Json:
-    return {"id": _key("Project", f"v1:{name}:{ENTITY}"), "name": name, "entity": _entity()}

@@ -100,7 +100,7 @@ def split(argv: Sequence[str]) -> list[tuple[str, str]]:
 
 def _implied(key: str) -> str:
     """What a flag without a value means: true, where that is a value at all."""
-    if key in FIELDS and value_type(key) is bool:
+    if _left_by_agent(key) or (key in FIELDS and value_type(key) is bool):
         return "true"
     _known(key, where="command line")
     raise InputError(f"--{key}: {_expected(key) if key in FIELDS else 'name a YAML file'}")
