@@ -34,12 +34,12 @@ WANTED_OVERHEAD, WANTED_RATIO = 1.0, 0.6
 def main() -> None:
     options = _options()
     each = [_overhead(options.runs) for _ in range(options.repeats)]
-    print(f"{options.runs} trivial runs, one job: {_spread(each)} s a run beyond import and fit; wanted {WANTED_OVERHEAD}")
+    print(f"{options.runs} trivial runs: {_spread(each)} s each beyond imports and fit (at most {WANTED_OVERHEAD})")
     pairs = [(_sweep(jobs=1), _sweep(jobs=2)) for _ in range(options.repeats)]
     for jobs, times in zip((1, 2), zip(*pairs, strict=True), strict=True):
         print(f"14 runs of 10 epochs, {jobs} one-thread job{'s' if jobs > 1 else ''}: {_spread(times)} s")
     ratios = [two / one for one, two in pairs]
-    print(f"two jobs over one: {_spread(ratios)}; wanted at most {WANTED_RATIO}")
+    print(f"two jobs over one: {_spread(ratios)}; at most {WANTED_RATIO}")
 
 
 def _options() -> argparse.Namespace:

@@ -274,7 +274,7 @@ def test_a_signal_to_the_starter_ends_all_and_the_run_goes_on_alone(tmp_path: Pa
 
 def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *, first: str, second: str) -> str:
     """A module without torch whose two processes do this."""
-    monkeypatch.setattr(launch, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(processes, "GRACE_SECONDS", 0.5)
     monkeypatch.setenv("PYTHONPATH", str(folder))
     code = f"import os, sys, time\nif os.environ['RANK'] == '0':\n    {first}\nelse:\n    {second}\n"
     (folder / "stand_in.py").write_text(code)

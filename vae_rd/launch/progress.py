@@ -20,7 +20,7 @@ class Clock:
     """When something began and how much of it was done then: from these, how long the rest will take."""
 
     done: float = 0.0
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
 
     def left(self, *, done: float, total: float) -> str:
         """The time left at the pace so far, as `0:01:30`; `-` before there is a pace."""
