@@ -82,6 +82,11 @@ def record(**changes) -> RunRecord:
     return RunRecord("mine", "", {}, {}, **changes)
 
 
+def epochs_of(served: ServedRun) -> list[dict]:
+    """The lines of history but for the last, the chart of a finished run."""
+    return [line for line in served.history if "rate_distortion_table" not in line]
+
+
 def holding(text: str, folder: Path) -> list[Path]:
     """The files below a folder that have the text in their content or their path from there."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -165,7 +170,7 @@ def test_online_the_run_has_the_record_s_name_and_config(online):
 
 def test_online_history_is_that_of_history_csv(online):
     epochs = [{} for _ in online.rows]
-    for line in online.served.history:
+    for line in epochs_of(online.served):
         epochs[int(line["epoch"])] |= line
     for line, row in zip(epochs, online.rows, strict=True):
         step, values = int(row.pop("step")), {name: float(value) for name, value in row.items()}
@@ -194,6 +199,19 @@ def test_online_the_summary_is_of_the_kept_checkpoint(online):
         )
     assert summary["collapsed"] is True
     assert not {"test/explained_variance_per_dim", "test/active_units_stderr"} & summary.keys()
+
+
+def test_online_a_finished_run_is_on_the_chart_that_all_runs_share(online):
+    """One key and one query over all runs of a page: W&B then draws the tables of all of them together."""
+    panel = online.served.logged_config["_wandb"]["value"]["visualize"]["rate_distortion"]["panel_config"]
+    assert (panel["panelDefId"], panel["fieldSettings"]) == ("wandb/scatter/v0", {"x": "rate", "y": "distortion"})
+    (query,) = panel["userQuery"]["queryFields"]
+    assert query["name"] == "runSets"
+    (media,) = [content for name, content in online.served.files.items() if name.startswith("media/table/")]
+    table, metrics = json.loads(media), online.record.metrics
+    assert table["columns"] == ["split", "rate", "distortion", "beta"]
+    assert table["data"] == [[s, metrics[s]["rate"]["value"], metrics[s]["distortion"]["value"], 1.0] for s in metrics]
+    assert online.served.summary["rate_distortion_table"]["nrows"] == 3
 
 
 def test_online_record_and_history_are_files_of_the_run(online):
@@ -262,12 +280,12 @@ def test_resume_goes_on_with_the_same_run(user, server, monkeypatch):
             experiment.fit_model(toy(max_epochs=4))
     ((run_id, served),) = server.runs.items()
     assert served.exit_code == 1
-    assert {line["epoch"] for line in served.history} == {0, 1}
+    assert {line["epoch"] for line in epochs_of(served)} == {0, 1}
 
     finished = experiment.fit_model(toy(max_epochs=4, resume="auto"))
     assert list(server.runs) == [run_id] == [finished.wandb["id"]]
     assert served.exit_code == 0
-    epochs = [line["epoch"] for line in served.history]
+    epochs = [line["epoch"] for line in epochs_of(served)]
     assert (sorted(set(epochs)), sorted(epochs)) == ([0, 1, 2, 3], epochs)
     assert served.summary["test/rate"] == finished.metrics["test"]["rate"]["value"]
 
@@ -308,6 +326,7 @@ def test_without_a_server_a_fit_goes_on_offline(fault, user, server, monkeypatch
 @pytest.mark.parametrize("fault", ["error", "silence"])
 def test_a_server_that_fails_later_holds_a_run_up_for_a_bounded_time(fault, user, server, folder, monkeypatch, capfd):
     monkeypatch.setattr(tracking, "FINISH_SECONDS", 1.0)
+    monkeypatch.setattr(tracking, "CHART_SECONDS", 1.0)
     logger = start_tracking(toy(), folder, name="mine", run_id=None)
     server.fault = fault
     logger.log_metrics({"val/rate": 1.0}, step=3)
@@ -409,4 +428,4 @@ def test_under_an_agent_a_run_is_stopped_and_requeued(user, server, tmp_path, mo
     assert fit.main([*arguments, *requeued]) == 0
     assert capfd.readouterr().err == ""
     assert (list(server.runs), server.runs["given"].exit_code) == (["given"], 0)
-    assert {line["epoch"] for line in server.runs["given"].history} == set(range(40))
+    assert {line["epoch"] for line in epochs_of(server.runs["given"])} == set(range(40))

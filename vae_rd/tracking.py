@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +18,9 @@ from vae_rd.config import FitConfig, to_dict
 from vae_rd.records import HISTORY_FILE, RECORD_FILE, Json, RunRecord
 
 INIT_SECONDS = 30.0
+CHART_SECONDS = 5.0  # Before it sends a table, the client asks the server several questions, each for up to 20 s.
 FINISH_SECONDS = 20.0  # An agent kills a run 30 s after asking it to stop.
+CHART = "rate_distortion"
 STEP = "trainer/global_step"  # The name under which Lightning's users look for the step.
 
 Mode = Literal["off", "offline", "online"]
@@ -64,6 +67,16 @@ class RunLogger(WandbLogger):
                 for row in csv.DictReader(stream):
                     values = {name: float(text) for name, text in row.items() if text}
                     self.log_metrics(values, step=int(values.pop("step")))
+
+    def draw(self, record: RunRecord, folder: Path) -> None:
+        """Put the kept checkpoint's points on a chart that W&B shares, by its key, between all runs of a page."""
+        rows = [[split, *(m[name]["value"] for name in ("rate", "distortion"))] for split, m in record.metrics.items()]
+        columns = ["split", "rate", "distortion", "beta"]
+        with _environment(WANDB_DATA_DIR=str(folder.absolute() / "wandb")):  # Else tables pass through the home folder.
+            wandb = _client()
+            table = wandb.Table(columns=columns, data=[[*row, record.config["beta"]] for row in rows])
+            chart = wandb.plot.scatter(table, "rate", "distortion", title="D over R of kept checkpoints, nats")
+            self.experiment.log({CHART: chart}, step=self._next_step, commit=True)
 
     @contextmanager
     def surviving(self, consequence: str) -> Iterator[None]:
@@ -147,7 +160,11 @@ def finish_tracking(logger: RunLogger | None, record: RunRecord, folder: Path) -
         for file in (RECORD_FILE, HISTORY_FILE):
             if (folder / file).is_file():
                 run.save(folder / file, base_path=folder, policy="now", glob=False)
-        run.finish(exit_code=0 if record.status == "finished" else 1)
+        try:
+            if record.status == "finished":
+                _within(CHART_SECONDS, lambda: logger.draw(record, folder))
+        finally:
+            run.finish(exit_code=0 if record.status == "finished" else 1)
 
 
 def summary_of(record: RunRecord) -> Json:
@@ -228,6 +245,29 @@ def _environment(**defaults: str) -> Iterator[None]:
     finally:
         for name in added:
             del os.environ[name]
+
+
+def _within(seconds: float, action: Callable[[], None]) -> None:
+    """Carry out an action that may hang, and go on without it after some time.
+
+    Raises:
+        Exception: what the action raised, or TimeoutError.
+    """
+    raised: list[Exception] = []
+
+    def act() -> None:
+        try:
+            action()
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer in {seconds:g} s")
+    if raised:
+        raise raised[0]
 
 
 def _warn(error: Exception, consequence: str) -> None:
