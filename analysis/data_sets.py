@@ -32,10 +32,10 @@ def data_sets(runs: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _name(card: Mapping[str, Any], namesakes: Sequence[Mapping[str, Any]]) -> str:
     """The card's name and what not all namesakes, itself among them, have in common with it."""
-    others = [dict(_flat(other)) for other in namesakes]
+    others = [dict(_flat(other)) for other in namesakes]  # A size may be among the parameters as well.
     own = [
         f"{key} {value}"
-        for key, value in _flat(card)
+        for key, value in dict(_flat(card)).items()
         if any(key not in other or other[key] != value for other in others)
     ]
     return ", ".join([str(card["name"]), *([textwrap.shorten(", ".join(own), LONGEST)] if own else [])])

@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis import epochs, intervals, line_marks, plots
 from analysis.data_sets import data_sets
@@ -210,6 +211,7 @@ def _draw_curves(
         epochs.epoch_lines(history, quantity, colours=colours, groups=groups, ax=ax)
     epochs.elbo_bounds(of, ax=axes[-1])
     axes[-1].set_xlabel("epoch")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     legend_above(axes[-1], axes[-1].get_legend_handles_labels()[0])
 
 

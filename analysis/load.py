@@ -72,10 +72,16 @@ def find_runs(runs: Runs) -> list[Path]:
 
 def _find(entry: str | Path) -> list[Path]:
     matches = [entry] if Path(entry).exists() else sorted(glob.glob(str(entry), recursive=True))  # noqa: PTH207
-    folders = [record.parent for match in matches for record in _records_in(Path(match))]
+    found = [record.parent for match in matches for record in _records_in(Path(match))]
+    folders = [folder for folder in found if not _is_within_run(folder)]
     if not folders:
         raise InputError(f"{entry}: no {RECORD_FILE} there; give run folders, folders of runs, or globs of them")
     return folders
+
+
+def _is_within_run(folder: Path) -> bool:
+    """Whether the record there is a copy: W&B keeps one below a run's folder, of the time when it was sent."""
+    return any((above / RECORD_FILE).is_file() for above in folder.absolute().parents)
 
 
 def _records_in(path: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from analysis import curves, load_runs, plane
-from analysis.data_sets import data_sets
+from analysis.data_sets import _name, data_sets
 from analysis.figures import curves_numbers, plane_numbers
 from analysis.group_marks import SHAPES, by_columns, legend_rows
 from analysis.groups import MOST, add_settings, group_runs, varying
@@ -316,3 +316,8 @@ def test_legend_entries_fill_rows_from_the_left():
     assert columns == 3
     order = [str(entry.get_label())[0] for entry in by_columns(lines)]
     assert order == ["a", "c", "f", "b", "d", "g", " ", "e", " "]
+
+
+def test_a_size_that_a_card_gives_twice_is_named_once():
+    cards = [{"name": "s", "n": {"test": n}, "params": {"n_test": n}} for n in (5, 6)]
+    assert [_name(card, cards) for card in cards] == ["s, n test 5", "s, n test 6"]

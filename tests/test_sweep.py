@@ -17,12 +17,13 @@ from runs import history
 
 from vae_rd import sweep
 from vae_rd.cli import parse
-from vae_rd.config import FitConfig
+from vae_rd.config import FitConfig, to_dict
 from vae_rd.errors import InputError
 from vae_rd.folders import folder_of
-from vae_rd.launch import devices
+from vae_rd.launch import devices, local
 from vae_rd.launch.devices import gpus_for, slots
-from vae_rd.launch.sweep_file import COMMAND
+from vae_rd.launch.plan import plan, planned
+from vae_rd.launch.sweep_file import COMMAND, read_sweep_file
 from vae_rd.locks import locked
 from vae_rd.records import RunRecord
 
@@ -32,11 +33,15 @@ def here(tmp_path, monkeypatch):
     """A working directory with a sweep file of two betas."""
     monkeypatch.chdir(tmp_path)
     write(beta={"values": [1, 4]})
+    search = {"method": "bayes", "run_cap": 9, "metric": {"name": "val/objective"}}
+    write("bayes.yaml", seed={"values": [0, 1, 2]}, **search)
     return tmp_path
 
 
-def write(name: str = "two.yaml", **parameters) -> None:
-    content = {"command": COMMAND, "method": "grid", "parameters": parameters}
+def write(name: str = "two.yaml", *, method: str = "grid", **given) -> None:
+    """A sweep file; what is no parameter belongs to a search."""
+    search = {key: given.pop(key) for key in ("run_cap", "metric") if key in given}
+    content = {"command": COMMAND, "method": method, **search, "parameters": given}
     Path(name).write_text(yaml.safe_dump(content, sort_keys=False))
 
 
@@ -61,7 +66,12 @@ def everything(folder: Path) -> list[str]:
         (["two.yaml", "--launcher", "slurm", "--jobs", "2"], "--jobs is of this machine"),
         (["two.yaml", "--launcher", "slurm", "--minutes", "1"], "minutes 1: give 3 or more"),
         (["two.yaml", "--launcher", "wandb", "--wandb", "off"], "wandb is off, and W&B would hear of no run"),
-        (["two.yaml", "--num_nodes", "2"], "num_nodes: a local sweep is of one machine"),
+        (["bayes.yaml", "--num_nodes", "2"], "num_nodes: a sweep's runs are each on one machine"),
+        (["two.yaml", "--run_dir", "two.yaml"], "--run_dir two.yaml: nothing can be written in"),
+        (["two.yaml", "--run_dir", "x" * 300], "File name too long"),
+        (["--max_epochs", "2", "two.yaml"], "the file stands before all flags"),
+        (["two.yaml", "--resume", "never"], "a sweep always goes on with what is there"),
+        (["two.yaml", "--num_nodes", "2"], "num_nodes: a sweep's runs are each on one machine"),
         (["two.yaml", "--batch_size", "3", "--devices", "2"], "does not divide by --devices 2"),
     ],
 )
@@ -113,6 +123,13 @@ def test_dry_run_prints_commands_that_a_shell_takes_and_writes_nothing(here, cap
     assert first == "python -m vae_rd.fit --run_dir=runs/two --resume=auto --beta=1 '--hidden=[8, 4]' --max_steps=1"
     assert second == first.replace("--beta=1", "--beta=4")
     assert everything(here) == before
+
+
+def test_dry_run_of_a_search_shows_the_draws_it_begins_with_each_once(here, capfd):
+    assert sweep.main(["bayes.yaml", "--dry_run"]) == 0
+    *commands, rest = capfd.readouterr().out.splitlines()
+    assert len(commands) == len(set(commands)) == 3
+    assert rest == "# and up to 6 more, chosen by what the runs before them give"
 
 
 def test_help_takes_under_a_second_and_needs_no_torch(command):
@@ -182,6 +199,21 @@ def test_gpus_that_torch_does_not_see_are_none(driver, monkeypatch):
 # What is done
 
 
+def test_the_best_run_of_a_search_is_the_one_with_the_least_loss(here):
+    """Two learning rates whose labels, of four digits, are the same."""
+    lrs = [0.0100049, 0.0099996]
+    write("near.yaml", method="bayes", run_cap=2, metric={"name": "val/objective"}, lr={"values": lrs})
+    asked = plan(read_sweep_file(Path("near.yaml"), fixed={}))
+    finished = [planned(asked.file, {"lr": lr}) for lr in lrs]
+    assert finished[0].label == finished[1].label
+    for run, value in zip(finished, (71.6, 71.5), strict=True):
+        run.folder.mkdir(parents=True)
+        metrics = {"val": {"objective": {"value": value, "stderr": 0.25, "n": 9}}}
+        RunRecord(run.name, "", to_dict(run.config), {}, status="finished", metrics=metrics).write(run.folder)
+    best = f"best val/objective of 2, 71.500 ± 0.250: lr 0.01, {finished[1].folder}"
+    assert local._best(asked, finished) == local._best(asked, finished[::-1]) == best
+
+
 def test_a_sweep_leaves_records_and_a_second_call_has_nothing_to_do(here, capfd, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     words = ["two.yaml", *TOY, "--max_steps=2"]
@@ -217,7 +249,7 @@ def test_fourteen_runs_with_one_killed_one_failing_and_ctrl_c(here):
     ledger = Path("runs/many/sweep.json")
 
     first = subprocess.Popen(words, start_new_session=True, **started)
-    victim = wait_until(lambda: fit_at_work(first, "beta0.3-seed0"))
+    victim = wait_until(lambda: fit_at_work("beta0.3-seed0"))
     victim.kill()
     wait_until(lambda: ledger.is_file() and states().get("interrupted", 0) + states().get("finished", 0) >= 4)
     os.killpg(first.pid, signal.SIGINT)  # As a terminal's Ctrl-C does.
@@ -228,7 +260,7 @@ def test_fourteen_runs_with_one_killed_one_failing_and_ctrl_c(here):
     left = [path.parent.name for path in Path("runs/many").glob("*/record.json")]
     done = {name for name in left if RunRecord.read(Path("runs/many") / name).status == "finished"}
     assert 4 <= len(done) < 12
-    assert not at_work(first)
+    assert not at_work()
     assert {RunRecord.read(Path("runs/many") / name).status for name in set(left) - done} <= {"interrupted", "running"}
     before = {name: (Path("runs/many") / name / "record.json").read_bytes() for name in done}
 
@@ -245,13 +277,40 @@ def test_fourteen_runs_with_one_killed_one_failing_and_ctrl_c(here):
         assert [int(row["epoch"]) for row in history(folder)] == list(range(60)), "the killed one went on"
 
 
+@pytest.mark.slow
+def test_ctrl_c_while_the_server_imports_and_a_kill_of_the_launcher_lose_nothing(here):
+    """Ctrl-C reaches every process of the terminal, kill -9 none but the launcher; then a call to the end."""
+    words = [sys.executable, "-m", "vae_rd.sweep", "two.yaml", *TOY, "--max_epochs=40", "--jobs=2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    started = {"env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    first = subprocess.Popen(words, start_new_session=True, **started)
+    wait_until(lambda: Path("runs/two/sweep.json").is_file())
+    time.sleep(0.5)
+    os.killpg(first.pid, signal.SIGINT)
+    out, err = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert err == "interrupted by signal 2; the same command does what is left\n"
+    assert "Traceback" not in out
+
+    second = subprocess.Popen(words, start_new_session=True, **started)
+    wait_until(lambda: list(Path("runs/two").glob("*/checkpoints/last.ckpt")))
+    second.kill()
+    second.communicate()
+    wait_until(lambda: not at_work())
+    done = subprocess.run(words, check=False, **started)
+    assert done.returncode == 0, done.stderr
+    for folder in Path("runs/two").glob("sprites-*"):
+        assert RunRecord.read(folder).status == "finished"
+        assert [int(row["epoch"]) for row in history(folder)] == list(range(40))
+
+
 def states() -> dict[str, int]:
     entries = json.loads(Path("runs/many/sweep.json").read_text())["runs"].values()
     found = [entry["state"] for entry in entries]
     return {state: found.count(state) for state in found}
 
 
-def fit_at_work(launcher: subprocess.Popen, name: str) -> psutil.Process | None:
+def fit_at_work(name: str) -> psutil.Process | None:
     """The process that holds the lock of a run which has a checkpoint."""
     for lock in Path("runs/many").glob(f".*{name}*.lock"):
         text = lock.read_text()
@@ -261,7 +320,7 @@ def fit_at_work(launcher: subprocess.Popen, name: str) -> psutil.Process | None:
     return None
 
 
-def at_work(launcher: subprocess.Popen) -> list[psutil.Process]:
+def at_work() -> list[psutil.Process]:
     here = str(Path.cwd())
     return [p for p in psutil.process_iter(["cwd", "pid"]) if p.info["cwd"] == here and p.pid != os.getpid()]
 

@@ -1,6 +1,8 @@
 """Sweep files: what is read from them, how W&B's client renders it, and the one line that a bad one gets."""
 
+import datetime
 import itertools
+import math
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,17 @@ def test_flags_of_the_command_go_to_every_run(write, monkeypatch):
     path = write(command=[*COMMAND[:4], "--config=configs/sprites_mlp.yaml", "--patience", "7", COMMAND[4]])
     configs = [run.config for run in plan(read_sweep_file(path, fixed={})).runs]
     assert [(c.hidden, c.patience, c.beta) for c in configs] == [([512, 512], 7, 1.0), ([512, 512], 7, 4.0)]
+
+
+def test_a_folder_that_the_command_names_is_the_sweep_s(write):
+    file = read_sweep_file(write(command=[*COMMAND[:4], "--run_dir=elsewhere", COMMAND[4]]), fixed={})
+    assert plan(file).folder == Path("elsewhere")
+    assert "run_dir" not in file.upload()["parameters"]
+
+
+def test_labels_are_printable_whatever_the_values(write):
+    path = write(parameters={"data": {"value": "npz"}, "data_file": {"values": ["a\nb\x1b[31m.npz", "c.npz"]}})
+    assert plan(read_sweep_file(path, fixed={})).runs[0].label == "data_file a\\nb\\x1b[31m.npz"
 
 
 def test_what_the_command_line_fixes_holds_for_every_run_and_for_w_and_b(write):
@@ -209,6 +222,13 @@ BAD = [
     ({"command": ["${env}", "${interpreter}", "train.py", "${args}"]}, "command must be"),
     ({"command": [*COMMAND[:4], "--lr=${envvar:LR}", COMMAND[4]]}, "command must be"),
     ({"command": [*COMMAND[:4], "--config=nowhere.yaml", COMMAND[4]]}, "--config nowhere.yaml: cannot be read"),
+    ({"command": [*COMMAND[:4], "--print_config", COMMAND[4]]}, "none of its flags may be --help"),
+    (changed({**BETA, "resume": {"value": "never"}}), "--resume never: a sweep always goes on"),
+    ({"description": datetime.date(2026, 1, 1)}, "put the value in quotes"),
+    (changed({"seed": {"min": 0, "max": 10**18}}), "is more than a grid can hold"),
+    (SEARCH | changed({"lr": {"distribution": "log_uniform", "min": -5, "max": 1000}}), "are exponents of e"),
+    (SEARCH | changed({**LR, "flip_probability": {"values": [0.1, 0.2]}}), "means nothing where flip_probability"),
+    (SEARCH | changed(LR) | {"early_terminate": {"type": "hyperband", "min_iter": 3, "eta": math.nan}}, "eta is nan"),
     ({"method": "random"}, "method random never ends; give run_cap, or --count"),
     ({"run_cap": 0}, "run_cap is 0"),
     ({"metric": {"name": "test/objective"}}, "metric test/objective: give name: one of val/objective"),

@@ -52,6 +52,14 @@ def test_elsewhere_a_line_for_each_run_that_ended(clock):
     ]
 
 
+def test_labels_are_no_markup(clock):
+    sweep, page = shown(terminal=True)
+    with sweep:
+        sweep.started(SimpleNamespace(name="a", label="data_file /tmp/[/x].npz"), Progress(0, 8, None, None))
+        sweep._bars.refresh()
+    assert "/tmp/[/x].npz" in page.getvalue()
+
+
 def test_on_a_terminal_each_run_at_work_has_its_epoch_d_r_and_time_left(clock):
     sweep, page = shown(terminal=True)
     with sweep:

@@ -71,6 +71,7 @@ class Played:
         stage.started.append((self.beta, environment["SLOT"]))
         stage.on_stage.append(run.name)
         stage.most = max(stage.most, len(stage.on_stage))
+        log.parent.mkdir(parents=True, exist_ok=True)  # As a fit does.
         log.write_text("a line\nerror: --lr: bad input\n")
 
     @property
@@ -211,8 +212,41 @@ def test_a_second_signal_does_not_wait(carry_out, monkeypatch):
     assert stage.signals == [(b, s) for s in (signal.SIGINT, signal.SIGKILL) for b in (1.0, 2.0)]
 
 
+def test_a_failure_of_the_launcher_lets_every_run_save_what_it_has(carry_out, monkeypatch):
+    stage = Stage({1.0: [0], 2.0: [0], 3.0: [0]}, looks=9)
+    looked = iter(range(100))
+
+    def fail(self: Scheduler) -> None:
+        if next(looked) == 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Scheduler, "_look", fail)
+    with pytest.raises(OSError, match="No space"):
+        carry_out(stage, slots=2)
+    assert stage.signals == [(1.0, signal.SIGTERM), (2.0, signal.SIGTERM)]
+    found = states(Ledger.opened(Path("runs"), file="", sweep={}))
+    assert found == {1.0: ("interrupted", 1), 2.0: ("interrupted", 1), 3.0: ("waiting", 0)}
+
+
+def test_a_log_that_was_removed_is_no_failure_of_the_launcher(carry_out, monkeypatch):
+    leave = Played._leave
+
+    def leave_no_log(self: Played) -> None:
+        leave(self)
+        log_of(self.run).unlink()
+
+    monkeypatch.setattr(Played, "_leave", leave_no_log)
+    assert errors(carry_out(Stage({1.0: [2], 2.0: [0]})))[1.0] == "refused: exit code 2"
+
+
+def test_a_fit_without_its_server_says_so_and_is_tried_again(carry_out):
+    ledger = carry_out(Stage({1.0: [255, 0], 2.0: [255, 255]}))
+    assert states(ledger) == {1.0: ("finished", 2), 2.0: ("failed", 2)}
+    assert errors(ledger)[2.0] == "failed: the process that forks the runs was killed; did memory run out?"
+
+
 def test_hyperband_stops_what_is_worse_and_the_second_call_leaves_it(carry_out, monkeypatch):
-    """Three runs of three validations; those of seed 1 and 2 are worse, and are stopped at the second."""
+    """Three runs of three validations; seed 2 is worse than all but the best third and the next, and is stopped."""
     losses = {0: [5.0, 1.0, 1.0], 1: [5.0, 3.0, 3.0], 2: [5.0, 4.0, 4.0]}
     seeds = {"beta": {"value": 1.0}, "run_dir": {"value": "runs"}, "seed": {"values": [0, 1, 2]}}
     rule = {"type": "hyperband", "min_iter": 2, "eta": 3, "strict": False}

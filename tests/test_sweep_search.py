@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from vae_rd.config import to_dict
 from vae_rd.launch.ledger import Entry, Ledger
 from vae_rd.launch.plan import plan
 from vae_rd.launch.search import STARTUP, BayesSearch, first_cube, point_at
-from vae_rd.launch.supply import Searched
+from vae_rd.launch.supply import Listed, Searched
 from vae_rd.launch.sweep_file import COMMAND, SweepFile, read_sweep_file
+from vae_rd.records import RunRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the Gaussian process's line search
 
@@ -77,15 +79,52 @@ def test_a_point_is_planned_once_and_run_cap_holds(tmp_path):
 
 
 def test_what_was_left_comes_first(tmp_path):
-    file = searched(tmp_path)
+    file = searched(tmp_path, early_terminate={"type": "hyperband", "min_iter": 1})
     ledger = Ledger(tmp_path / "sweep.json", "x", {})
     first = Searched(plan(file), ledger)
     stopped, interrupted = first.next().name, first.next().name
+    (tmp_path / "runs" / stopped).mkdir(parents=True)
+    RunRecord(stopped, "", to_dict(first.runs[stopped].config), {}, status="interrupted").write(
+        tmp_path / "runs" / stopped
+    )
     ledger.runs[stopped].state, ledger.runs[interrupted].state = "stopped early", "interrupted"
     supply = Searched(plan(file), ledger)
     assert list(supply.runs) == [stopped, interrupted]
     assert supply.next().name == interrupted
     assert supply.next().name not in (stopped, interrupted)
+
+
+def test_a_search_that_has_nothing_new_is_not_asked_again(tmp_path, monkeypatch):
+    """Each question costs a fit of the model, and a free slot asks five times a second."""
+    supply = Searched(
+        plan(searched(tmp_path, parameters={"hidden": PARAMETERS["hidden"]})), Ledger(tmp_path / "x", "", {})
+    )
+    assert [supply.next() is None for _ in range(4)] == [False, False, False, True]
+    monkeypatch.setattr(BayesSearch, "ask", None)
+    monkeypatch.setattr(BayesSearch, "remember", None)
+    assert supply.next() is None
+
+
+def test_a_seed_of_any_size_is_one(tmp_path):
+    assert BayesSearch(searched(tmp_path), seed=2**63 - 1).ask()
+
+
+def test_stopped_runs_stay_so_while_their_folder_is_there_and_the_file_stops_runs(tmp_path):
+    hyperband = {"early_terminate": {"type": "hyperband", "min_iter": 1}}
+    made = plan(searched(tmp_path, method="grid", parameters={"hidden": PARAMETERS["hidden"]}, **hyperband))
+    run, path = made.runs[0], tmp_path / "sweep.json"
+
+    def waiting(asked) -> int:
+        ledger = Ledger(path, "x", {}, {run.name: Entry({}, state="stopped early")})
+        supply = Listed(asked, ledger)
+        return sum(supply.next() is not None for _ in range(4))
+
+    assert waiting(made) == 3, "its folder is gone"
+    run.folder.mkdir(parents=True)
+    RunRecord(run.name, "", to_dict(run.config), {}, status="interrupted").write(run.folder)
+    assert waiting(made) == 2
+    without = plan(searched(tmp_path, method="grid", parameters={"hidden": PARAMETERS["hidden"]}))
+    assert waiting(without) == 3
 
 
 def test_runs_of_another_search_in_the_folder_are_left_alone(tmp_path):

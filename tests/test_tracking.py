@@ -19,6 +19,7 @@ import yaml
 from conftest import ROOT, TOY
 from wandb_server import API_KEY, ENTITY, ServedRun, WandbServer
 
+from analysis.load import find_runs
 from vae_rd import experiment, fit, tracking
 from vae_rd.config import FitConfig
 from vae_rd.errors import Interrupted
@@ -219,6 +220,14 @@ def test_online_record_and_history_are_files_of_the_run(online):
         assert online.served.files[name] == (online.folder / name).read_bytes()
     config = yaml.safe_load((online.folder / "config.yaml").read_text())
     assert config == online.record.config, "W&B has a config.yaml of its own"
+
+
+def test_online_analysis_sees_one_run(online):
+    """W&B keeps a copy of the record, as it was sent, in the run's folder."""
+    top = online.folder.parent
+    assert list(online.folder.glob("wandb/*/files/record.json"))
+    for runs in (top, top / "*", top / "**"):
+        assert find_runs(runs) == [online.folder]
 
 
 def test_online_nothing_lies_outside_the_run_folder_and_no_secret_in_it(online):

@@ -51,13 +51,25 @@ def parse(argv: Sequence[str]) -> Parsed:
         return Parsed(FitConfig(), help_text())
     if any(key == "version" for key, _ in pairs):
         return Parsed(FitConfig(), f"vae_rd {__version__}")
+    config = from_mapping(_merged(pairs), where="command line")
+    shown = to_yaml(config).rstrip() if any(key == "print_config" for key, _ in pairs) else None
+    return Parsed(config, shown)
+
+
+def given(argv: Sequence[str]) -> dict[str, Any]:
+    """What an argument vector and its config files say, field by field, neither typed nor checked.
+
+    Raises:
+        InputError: for an unknown flag or an unreadable file.
+    """
+    return _merged(split(argv))
+
+
+def _merged(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for path in (value for key, value in pairs if key == "config"):
         merged |= _read_config(path)
-    merged |= {k: v for k, v in pairs if k not in (*COMMANDS, "config") and not _left_by_agent(k)}
-    config = from_mapping(merged, where="command line")
-    shown = to_yaml(config).rstrip() if any(key == "print_config" for key, _ in pairs) else None
-    return Parsed(config, shown)
+    return merged | {k: v for k, v in pairs if k not in (*COMMANDS, "config") and not _left_by_agent(k)}
 
 
 def from_mapping(values: Mapping[str, Any], *, where: str) -> FitConfig:

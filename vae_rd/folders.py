@@ -44,7 +44,7 @@ class Claim:
         Raises:
             InputError: when another process is at work there, or was since this was claimed.
         """
-        with _as_bad_input(self.folder):
+        with as_bad_input(self.folder):
             self.folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.folder):
             if claim(config) != self:
@@ -80,7 +80,7 @@ def claim(config: FitConfig) -> Claim:
             when the run there differs in a field that may not change.
     """
     folder = folder_of(config)
-    with _as_bad_input(folder):
+    with as_bad_input(folder):
         return _claimed(config, folder)
 
 
@@ -118,7 +118,7 @@ def _may_be_written(path: Path) -> bool:
 
 
 @contextmanager
-def _as_bad_input(folder: Path) -> Iterator[None]:
+def as_bad_input(folder: Path) -> Iterator[None]:
     """A path that the system refuses, for its length say, is bad input."""
     try:
         yield

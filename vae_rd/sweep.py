@@ -109,11 +109,11 @@ def _commands(asked: Plan) -> Iterator[str]:
     if asked.runs:
         yield from (run.command for run in asked.runs)
         return
-    first = min(STARTUP, asked.total)
-    cubes = (first_cube(asked.file, asked.search_seed, i) for i in range(first))
-    yield from (planned(asked.file, point_at(asked.file, cube)).command for cube in cubes)
-    if asked.total > first:
-        yield f"# and up to {asked.total - first} more, chosen by what the runs before them give"
+    cubes = (first_cube(asked.file, asked.search_seed, i) for i in range(min(STARTUP, asked.total)))
+    first = list(dict.fromkeys(planned(asked.file, point_at(asked.file, cube)).command for cube in cubes))
+    yield from first
+    if asked.total > len(first):
+        yield f"# and up to {asked.total - len(first)} more, chosen by what the runs before them give"
 
 
 if __name__ == "__main__":

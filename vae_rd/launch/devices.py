@@ -18,6 +18,7 @@ from vae_rd.errors import InputError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 THREADS = "OMP_NUM_THREADS"
+DRIVERS = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/kfd")  # NVIDIA's, also in containers, and AMD's.
 COUNT = "import torch; print(torch.cuda.device_count())"
 MOST_JOBS = 8  # by default, without GPUs: each takes some hundred MB
 
@@ -60,7 +61,7 @@ def gpus_for(config: FitConfig) -> list[str]:
 
     torch is asked, in a process of its own, and only where there is a driver: its import takes seconds.
     """
-    has_driver = shutil.which("nvidia-smi") is not None or Path("/dev/kfd").exists()
+    has_driver = shutil.which("nvidia-smi") is not None or any(Path(path).exists() for path in DRIVERS)
     if config.accelerator == "cpu" or not has_driver:
         return []
     asked = subprocess.run([sys.executable, "-c", COUNT], capture_output=True, text=True, check=False).stdout

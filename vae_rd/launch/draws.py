@@ -92,6 +92,8 @@ def _check(spec: Spec, base: str, *, where: str) -> None:
             raise InputError(f"{where}: mu and sigma must be numbers, sigma above 0")
         return
     low, high = spec.get("min"), spec.get("max")
+    if base in ("log_uniform", "inv_log_uniform") and _is_number(low) and _is_number(high) and max(-low, high) > 700:
+        raise InputError(f"{where}: min {low} and max {high} of {base} are exponents of e; did you mean {base}_values?")
     if not (_is_number(low) and _is_number(high) and low < high):
         hint = "; YAML takes 1e-4 for text, write 1.0e-4" if isinstance(low, str) or isinstance(high, str) else ""
         raise InputError(f"{where}: min {low} and max {high} must be numbers, min below max{hint}")

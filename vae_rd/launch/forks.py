@@ -7,13 +7,13 @@ code, its output, its record.
 from __future__ import annotations
 
 import contextlib
+import io
 import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -25,24 +25,36 @@ IMPORTED = ("vae_rd.fit", "vae_rd.experiment")
 NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"  # Asking whether there is a GPU must not open CUDA in a process that forks.
 
 
-def start_server(environment: Mapping[str, str], *, tracked: bool) -> None:
-    """Start the process that later ones are forked from; the first fit waits for its imports.
+@contextlib.contextmanager
+def server(environment: Mapping[str, str], *, tracked: bool) -> Iterator[None]:
+    """Have a process that fits are forked from within the block; the first fit waits for its imports.
 
     Args:
         environment: of the server, hence of all its fits; OpenMP reads its number of threads once.
         tracked: whether fits will need the W&B client as well.
     """
-    if METHOD == "forkserver":
-        from multiprocessing import forkserver
+    # Should the server die, the next fit starts another one: of this environment, so it stays for the whole block.
+    own = dict(os.environ)
+    os.environ.update({NVML: "1", **environment})
+    try:
+        if METHOD == "forkserver":
+            CONTEXT.set_forkserver_preload([*IMPORTED, *(["wandb"] if tracked else [])])
+            _start_server()
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(own)
 
-        own = dict(os.environ)
-        os.environ.update({NVML: "1", **environment})
-        CONTEXT.set_forkserver_preload([*IMPORTED, *(["wandb"] if tracked else [])])
-        try:
-            forkserver.ensure_running()
-        finally:
-            os.environ.clear()
-            os.environ.update(own)
+
+def _start_server() -> None:
+    """A terminal's Ctrl-C comes to the server too: it ignores that from its first moment, imports and all."""
+    from multiprocessing import forkserver
+
+    own = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, own)
 
 
 class ForkedFit:
@@ -58,6 +70,7 @@ class ForkedFit:
     """
 
     def __init__(self, argv: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
         self.process = CONTEXT.Process(target=_fit, args=(list(argv), str(log), dict(environment)))
         self.process.start()
 
@@ -83,11 +96,14 @@ def _fit(argv: list[str], log: str, environment: Mapping[str, str]) -> None:
     """What the new process does."""
     if hasattr(os, "setsid"):
         os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # The server ignores it.
     os.environ.update(environment)
-    tempfile.tempdir = None  # TMPDIR may be among them.
     with open(log, "a", encoding="utf-8") as stream:  # noqa: PTH123
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
+    for written in (sys.stdout, sys.stderr):
+        if isinstance(written, io.TextIOWrapper):
+            written.reconfigure(encoding="utf-8")  # It is a file now, whatever the terminal's encoding.
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from vae_rd import fit
 

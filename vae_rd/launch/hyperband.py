@@ -9,6 +9,7 @@ rule for runs that come one after another is that of the `sweeps` package, W&B's
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ def hyperband_of(section: Any, *, where: str) -> Hyperband:
     if unknown := [key for key in section if key not in KEYS]:
         raise InputError(f"{where}: early_terminate: {unknown[0]} is none of {', '.join(KEYS)}")
     eta = section.get("eta", 3)
-    if not isinstance(eta, int | float) or eta <= 1:
+    if not isinstance(eta, int | float) or not 1 < eta < math.inf:
         raise InputError(f"{where}: early_terminate: eta is {eta}; it must be greater than 1")
     return Hyperband(_bands(section, eta, where=where), eta, strict=section.get("strict") is True)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from vae_rd.errors import InputError
+from vae_rd.folders import as_bad_input, claim
 from vae_rd.launch.devices import gpus_for, slots
-from vae_rd.launch.forks import start_server
+from vae_rd.launch.forks import server
 from vae_rd.launch.ledger import SETTLED, Ledger
 from vae_rd.launch.plan import Plan, PlannedRun
 from vae_rd.launch.progress import SweepProgress
@@ -35,7 +37,8 @@ def run_local(plan: Plan, *, jobs: int | None) -> int:
         Interrupted: by a signal, once every run has saved what it has.
     """
     _check(plan)
-    plan.folder.mkdir(parents=True, exist_ok=True)
+    with as_bad_input(plan.folder):
+        plan.folder.mkdir(parents=True, exist_ok=True)
     with locked(plan.folder / "sweep", what="sweep", instead="--run_dir"):
         ledger = Ledger.opened(plan.folder, file=str(plan.file.path), sweep=plan.file.upload())
         supply = supply_of(plan, ledger)
@@ -48,15 +51,16 @@ def run_local(plan: Plan, *, jobs: int | None) -> int:
 
 
 def _check(plan: Plan) -> None:
-    if any(run.config.num_nodes > 1 for run in plan.runs):
-        raise InputError(f"{plan.file.path}: num_nodes: a local sweep is of one machine; use --launcher slurm")
+    if any(run.config.num_nodes > 1 for run in (*plan.runs, plan.example)):
+        raise InputError(f"{plan.file.path}: num_nodes: a sweep's runs are each on one machine; use --devices")
+    claim(plan.example.config)
 
 
 def _carry_out(plan: Plan, ledger: Ledger, supply: Supply, *, jobs: int | None, left: int) -> None:
     config = plan.example.config
     places = slots(jobs, gpus=gpus_for(config), per_run=config.devices, runs=left)
-    start_server(places[0], tracked=config.wandb != "off")
-    with SweepProgress(plan.total, plan.total - left) as progress:
+    shown = SweepProgress(plan.total, plan.total - left)
+    with server(places[0], tracked=config.wandb != "off"), shown as progress:
         Scheduler(plan, ledger, supply, places, progress).run()
 
 
@@ -78,7 +82,7 @@ def _report(plan: Plan, ledger: Ledger, runs: Mapping[str, PlannedRun]) -> Itera
     if plan.file.is_search and counts["finished"]:
         yield _best(plan, [run for name, run in runs.items() if ledger.runs[name].state == "finished"])
     if counts["finished"]:
-        yield f"draw them: python -m analysis plane {plan.folder}"
+        yield f"draw them: python -m analysis plane {shlex.quote(str(plan.folder))}"
 
 
 def _best(plan: Plan, finished: Sequence[PlannedRun]) -> str:
@@ -86,6 +90,6 @@ def _best(plan: Plan, finished: Sequence[PlannedRun]) -> str:
     metric = plan.file.metric
     assert metric is not None, "a search has one: it was checked as the file was read"
     records = [(run, RunRecord.read(run.folder)) for run in finished]
-    losses = {run.label: (final_loss(record, metric), entry_of(record, metric)) for run, record in records}
-    label, (_, entry) = min(losses.items(), key=lambda item: math.inf if item[1][0] is None else item[1][0])
-    return f"best {metric.name} of {len(finished)}, {with_error(entry)}: {label}"
+    losses = {run.name: final_loss(record, metric) for run, record in records}
+    best, record = min(records, key=lambda found: math.inf if (x := losses[found[0].name]) is None else x)
+    return f"best {metric.name} of {len(finished)}, {with_error(entry_of(record, metric))}: {best.label}, {best.folder}"

@@ -21,6 +21,7 @@ FORMS = {
     "value": (("value", "distribution"), ("constant",)),
     "values": (("values", "probabilities", "distribution"), ("categorical", "categorical_w_probabilities")),
 }
+MOST_CHOICES = 100_000
 NOT_SWEPT = ("run_dir", "name", "resume", "overwrite")
 
 
@@ -115,6 +116,8 @@ def _range(name: str, spec: Mapping[str, Any], *, method: str, where: str) -> Pa
         return Parameter(name, quantile=quantile)
     if type(quantile(0.0)) is not int or "q" in spec:
         raise InputError(f"{where}: a grid takes values, or whole numbers from min to max")
+    if spec["max"] - spec["min"] >= MOST_CHOICES:
+        raise InputError(f"{where}: from {spec['min']} to {spec['max']} is more than a grid can hold; give fewer")
     return Parameter(name, tuple(range(spec["min"], spec["max"] + 1)))
 
 

@@ -49,7 +49,8 @@ class PlannedRun:
     @property
     def label(self) -> str:
         """What sets it apart, in a few words: `beta 4, seed 0`."""
-        return ", ".join(f"{name} {_shown(value)}" for name, value in self.point.items()) or self.name
+        words = ", ".join(f"{name} {_shown(value)}" for name, value in self.point.items())
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in words) or self.name
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def planned(file: SweepFile, point: Point) -> PlannedRun:
     Raises:
         InputError: when its values do not go together.
     """
-    given = file.defaults | dict(point) | {"resume": "auto"}
+    given = file.defaults | dict(point)
     argv = (*file.flags, *(f"--{name}={value}" for name, value in given.items()))
     varied = {parameter.name: point[parameter.name] for parameter in file.varied}
     try:
@@ -111,6 +112,10 @@ def planned(file: SweepFile, point: Point) -> PlannedRun:
     except InputError as error:
         label = ", ".join(f"{name} {_shown(value)}" for name, value in varied.items())
         raise InputError(f"{file.path}: {label + ': ' if label else ''}{error}") from None
+    if parsed.message is not None:
+        raise InputError(f"{file.path}: command: none of its flags may be --help, --version or --print_config")
+    if parsed.config.resume != "auto":
+        raise InputError(f"{file.path}: --resume never: a sweep always goes on with what is there; leave it out")
     return PlannedRun(run_name(parsed.config), argv, parsed.config, varied)
 
 

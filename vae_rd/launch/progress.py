@@ -47,7 +47,7 @@ class SweepProgress:
 
     def __enter__(self) -> SweepProgress:
         if self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn())
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(24), MofNCompleteColumn())
             texts = (TextColumn("{task.fields[seen]}"), TextColumn("{task.fields[left]} left", style="cyan"))
             self._bars = Bars(*columns, *texts, console=self.console)
             self._sweep = self._bars.add_task("sweep", total=self.total, completed=self.settled, seen="", left="-")

@@ -39,7 +39,7 @@ class BayesSearch:
             raise InputError("method bayes needs Optuna: pip install 'vae_rd[bayes]'") from None
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         with warnings.catch_warnings(action="ignore"):  # GPSampler is marked as experimental.
-            sampler = optuna.samplers.GPSampler(seed=seed, n_startup_trials=STARTUP)
+            sampler = optuna.samplers.GPSampler(seed=seed % 2**32, n_startup_trials=STARTUP)
         self._optuna = optuna
         self._study = optuna.create_study(sampler=sampler)
         self._space = {parameter.name: self._dimension(parameter) for parameter in file.varied}

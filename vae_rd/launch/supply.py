@@ -32,15 +32,16 @@ def supply_of(plan: Plan, ledger: Ledger) -> Supply:
     return Searched(plan, ledger) if plan.file.method == "bayes" else Listed(plan, ledger)
 
 
-def settle_from_record(run: PlannedRun, entry: Entry) -> None:
-    """Bring an entry to what the run's folder says.
+def settle_from_record(plan: Plan, run: PlannedRun, entry: Entry) -> None:
+    """Bring an entry to what the run's folder says; a run stays stopped while the file stops runs.
 
     Raises:
         InputError: where another run has the folder.
     """
+    stays = entry.state == "stopped early" and plan.file.early_terminate is not None and run.folder.is_dir()
     if claim(run.config).action == "finished":
         entry.state, entry.error = "finished", None
-    elif entry.state != "stopped early":
+    elif not stays:
         entry.state = "waiting"
 
 
@@ -50,7 +51,7 @@ class Listed:
     def __init__(self, plan: Plan, ledger: Ledger) -> None:
         self.runs = {run.name: run for run in plan.runs}
         for run in plan.runs:
-            settle_from_record(run, ledger.runs.setdefault(run.name, Entry(dict(run.point))))
+            settle_from_record(plan, run, ledger.runs.setdefault(run.name, Entry(dict(run.point))))
         self._waiting = [run for run in plan.runs if ledger.runs[run.name].state not in SETTLED]
 
     def next(self) -> PlannedRun | None:
@@ -68,6 +69,7 @@ class Searched:
         self._plan, self._ledger, self._metric = plan, ledger, _metric(plan)
         self._search = BayesSearch(plan.file, seed=plan.search_seed + len(ledger.runs))
         self.runs: dict[str, PlannedRun] = {}
+        self._is_exhausted = False  # Every place it asked for is a run already; asking again costs seconds.
         for name, entry in ledger.runs.items():
             self._remember(name, entry)
         self._waiting = [run for run in self.runs.values() if ledger.runs[run.name].state not in SETTLED]
@@ -76,7 +78,11 @@ class Searched:
         """What was left, or a new run while fewer than run_cap are known."""
         if self._waiting:
             return self._waiting.pop(0)
-        return self._new() if len(self.runs) < self._plan.total else None
+        if len(self.runs) >= self._plan.total or self._is_exhausted:
+            return None
+        run = self._new()
+        self._is_exhausted = run is None
+        return run
 
     def told(self, run: PlannedRun) -> None:
         """Tell the search what a run gave, once nothing more will come of it."""
@@ -93,7 +99,7 @@ class Searched:
         if run.name == name:
             self.runs[name] = run
             self._search.remember(entry.cube)
-            settle_from_record(run, entry)
+            settle_from_record(self._plan, run, entry)
             if entry.state in SETTLED:
                 self.told(run)
 

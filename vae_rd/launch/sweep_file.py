@@ -6,6 +6,7 @@ says between the module and `${args}`, such as `--config=FILE`, goes to every ru
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any, Literal, get_args
 
 import yaml
 
-from vae_rd.cli import typed
+from vae_rd.cli import given, typed
+from vae_rd.config import FIELDS
 from vae_rd.errors import InputError
 from vae_rd.launch.hyperband import Hyperband, hyperband_of
 from vae_rd.launch.parameters import Parameter, check_keys, parameter_of
@@ -27,9 +29,9 @@ KEYS = (
 COMMAND = ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"]
 METRICS = tuple(f"{split}/{name}" for split in ("val", "train") for name in ("objective", "distortion", "rate", "elbo"))
 # Where these differ, the metric of two runs is not the same quantity, and the better one is not the better run.
-OF_THE_METRIC = (
-    *("beta", "data", "data_seed", "data_file", "binarization", "dequantize", "n_train"),
-    *("likelihood", "likelihood_scale"),
+OF_THE_METRIC = frozenset(
+    {"beta", "likelihood", "likelihood_scale"}
+    | {name for name, field in FIELDS.items() if field.metadata["group"] == "data"} - {"n_test"}
 )
 
 
@@ -87,7 +89,8 @@ class SweepFile:
     @property
     def defaults(self) -> dict[str, Any]:
         """Flags of every run that the file may leave out; an agent's run goes on where another one stopped."""
-        return {"run_dir": f"runs/{self.path.stem}", "resume": "auto"}
+        defaults = {"run_dir": f"runs/{self.path.stem}", "resume": "auto"}
+        return {name: value for name, value in defaults.items() if name not in given(self.flags)}
 
     @property
     def is_search(self) -> bool:
@@ -134,21 +137,26 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: no sweep file can be read there ({error.strerror})") from None
+        hint = "" if path.suffix else "; the file stands before all flags"
+        raise InputError(f"{path}: no sweep file can be read there ({error.strerror}){hint}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
         raise InputError(f"{path}{place}: not YAML") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: not a sweep file, which has method, parameters and command")
+    try:
+        json.dumps(content)
+    except (TypeError, ValueError) as error:  # A date, say, which YAML has and W&B has not.
+        raise InputError(f"{path}: {error}; put the value in quotes") from None
     return content
 
 
 def _with_fixed(parameters: Any, fixed: Mapping[str, str], *, where: str) -> dict[str, Any]:
     if not isinstance(parameters, dict) or not parameters:
         raise InputError(f"{where}: give each flag that runs differ in, such as beta: {{values: [1, 4]}}")
-    given = typed(fixed, where="command line")
-    return parameters | {name: {"value": getattr(given, name)} for name in fixed}
+    values = typed(fixed, where="command line")
+    return parameters | {name: {"value": getattr(values, name)} for name in fixed}
 
 
 def _method(content: Mapping[str, Any], *, where: str) -> Method:
@@ -170,6 +178,10 @@ def _flags(content: Mapping[str, Any], *, where: str) -> tuple[str, ...]:
     start, flags, end = command[:4], command[4:-1], command[-1:]
     if start != COMMAND[:4] or end != COMMAND[-1:] or any("${" in str(flag) for flag in flags):
         raise InputError(f"{where}: command must be {COMMAND}, with further flags of every run before ${{args}}")
+    try:
+        given([str(flag) for flag in flags])
+    except InputError as error:
+        raise InputError(f"{where}: command: {error}") from None
     return tuple(str(flag) for flag in flags)
 
 
