@@ -211,7 +211,7 @@ def _draw_curves(
         epochs.epoch_lines(history, quantity, colours=colours, groups=groups, ax=ax)
     epochs.elbo_bounds(of, ax=axes[-1])
     axes[-1].set_xlabel("epoch")
-    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     legend_above(axes[-1], axes[-1].get_legend_handles_labels()[0])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+from vae_rd import __version__
 from vae_rd.cli import split
 from vae_rd.command import run_command
 from vae_rd.config import FIELDS, MOST
@@ -55,6 +56,7 @@ def parser() -> Parser:
     command.add_argument("--jobs", type=whole(1), help="runs at a time [one a GPU; without GPUs one a core, up to 8]")
     command.add_argument("--count", type=whole(1), help="runs in all, in place of the file's run_cap")
     command.add_argument("--search_seed", type=whole(0, MOST), default=0, help="of random and bayes [0]")
+    command.add_argument("--version", action="version", version=f"vae_rd {__version__}")
     command.add_argument("--dry_run", action="store_true", help="print the runs' commands and do nothing")
     slurm = command.add_argument_group("with --launcher slurm")
     for name, (meaning, kind) in SLURM.items():
