@@ -18,8 +18,10 @@ from wandb_server import WandbServer
 
 from vae_rd import sweep
 from vae_rd.errors import InputError
+from vae_rd.launch import by_agents, slurm
+from vae_rd.launch.by_agents import agent_script, agents_on_slurm
 from vae_rd.launch.plan import Plan, plan
-from vae_rd.launch.slurm import SlurmOptions, agent_script, submit
+from vae_rd.launch.slurm import SlurmOptions, submit
 from vae_rd.launch.slurm_task import IDLE_ATTEMPTS, FitTask
 from vae_rd.launch.sweep_file import read_sweep_file
 from vae_rd.records import RunRecord
@@ -156,6 +158,45 @@ def test_a_percent_sign_in_the_folder_is_refused(cluster):
         submit(toy_plan(run_dir="runs/100%"), OPTIONS)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"), [({"num_nodes": 2}, "--num_nodes above 1"), ({"run_dir": "runs/100%"}, "% in a path")], ids=str
+)
+def test_a_script_of_agents_is_refused_for_the_same_reasons_before_the_sweep_is_created(wrong, said, monkeypatch):
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setattr(by_agents, "join_sweep", lambda *_, **__: pytest.fail("it was created"))
+    with pytest.raises(InputError, match=said):
+        agents_on_slurm(toy_plan(wandb="online", **wrong), OPTIONS, Path("agents.sh"))
+    assert not Path("agents.sh").exists()
+    assert not Path("runs").exists()
+
+
+def test_what_is_to_be_given_next_is_quoted(cluster, monkeypatch):
+    monkeypatch.setattr(by_agents, "join_sweep", lambda *_, **__: "me/betas/abc")
+    asked = toy_plan(2, run_dir="my runs", wandb="online")
+    said = agents_on_slurm(asked, OPTIONS, Path("my script.sh"))
+    assert said == [
+        "submit: sbatch 'my script.sh'",
+        "logs: 'my runs/slurm'/*.log",
+        "draw: python -m analysis plane 'my runs'",
+    ]
+    subprocess.run(["sbatch", "my script.sh"], check=True)
+    assert cluster.task("1_1").log == Path("my runs/slurm/1_1.log").absolute()
+    assert submit(asked, OPTIONS)[2:] == [
+        "logs: 'my runs/slurm'/2*_log.out",
+        "look: squeue --jobs 2; end: scancel 2",
+        "draw: python -m analysis plane 'my runs'",
+    ]
+
+
+def test_a_queue_that_does_not_answer_is_one_line_after_a_bounded_time(cluster, monkeypatch):
+    sweep = toy_plan()
+    submit(sweep, OPTIONS)
+    (cluster.folder / "bin/squeue").write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(slurm, "ANSWER_SECONDS", 0.5)
+    with pytest.raises(InputError, match=r"^squeue: no answer in 0\.5 s; give the command again later$"):
+        submit(sweep, OPTIONS)
+
+
 def test_a_damaged_list_of_jobs_is_one_line(cluster):
     sweep = toy_plan()
     (sweep.folder / "slurm").mkdir(parents=True)
@@ -241,14 +282,14 @@ def test_a_warned_fit_ends_between_steps_and_its_next_attempt_goes_on(attempt, i
 def test_a_task_that_may_not_be_requeued_ends_with_the_signals_code(attempt, interrupt):
     run = toy_plan(1).runs[0]
     interrupt(2, signal.SIGUSR1)
-    assert attempt(FitTask(run.argv, str(run.folder), requeue=False)) == (138, None)
+    assert attempt(FitTask(run.argv, str(run.folder), requeue=False)) == (128 + signal.SIGUSR1, None)
     assert FitTask(run.argv, str(run.folder), requeue=False).checkpoint() is None
 
 
 def test_sigterm_leaves_the_requeue_to_slurm(attempt, interrupt):
     run = toy_plan(1).runs[0]
     interrupt(2, signal.SIGTERM)
-    assert attempt(FitTask(run.argv, str(run.folder), requeue=True)) == (143, None)
+    assert attempt(FitTask(run.argv, str(run.folder), requeue=True)) == (128 + signal.SIGTERM, None)
 
 
 def test_attempts_that_finish_no_epoch_come_to_an_end(attempt, interrupt):
@@ -262,9 +303,12 @@ def test_attempts_that_finish_no_epoch_come_to_an_end(attempt, interrupt):
     assert attempt(task) == (255, None)
 
 
-def agent_tasks(cluster, folder: Path, *, options: SlurmOptions = OPTIONS) -> None:
+def agent_tasks(cluster, folder: Path, monkeypatch, *, options: SlurmOptions = OPTIONS) -> None:
     """Submit two tasks of an agent that is none: it notes its arguments and signals, and waits where told to."""
-    agent = cluster.folder / "bin" / "wandb"
+    programs = cluster.folder / "programs of this Python"
+    programs.mkdir()
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    agent = programs / "wandb"
     agent.write_text(
         "#!/bin/bash\n"
         'echo "wandb $*"; trap "echo told; told=yes" USR1\n'
@@ -284,16 +328,33 @@ def warn(task) -> None:
     os.kill(task.pid, signal.SIGUSR1)
 
 
-def test_each_task_of_the_script_is_one_agent_for_one_run(cluster, tmp_path):
-    agent_tasks(cluster, tmp_path)
+def test_each_task_of_the_script_is_one_agent_for_one_run(cluster, tmp_path, monkeypatch):
+    agent_tasks(cluster, tmp_path, monkeypatch)
     assert [cluster.run(name) for name in ("1_0", "1_1")] == [0, 0]
     assert cluster.task("1_0").log.read_text() == "wandb agent --count 1 -f me/betas/abc\n"
     assert cluster.task("1_0").options["array"] == "0-1%2"
     assert cluster.task("1_1").state == "COMPLETED"
 
 
-def test_a_warned_agent_is_told_once_and_its_task_requeued(cluster, tmp_path):
-    agent_tasks(cluster, tmp_path)
+def test_a_script_is_for_the_folder_and_the_python_that_it_was_written_in(cluster, tmp_path, monkeypatch):
+    """The agent's `wandb` and its runs' `python` are found there, and run_dir means the same, wherever it runs."""
+    here = tmp_path / "my sweeps"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    agent_tasks(cluster, here, monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    (cluster.folder / "bin/wandb").write_text("#!/bin/sh\nexit 3\n")
+    (cluster.folder / "bin/wandb").chmod(0o755)
+    assert cluster.run("1_0") == 0
+    assert (here / "started").exists()
+    here.rename(tmp_path / "moved")
+    task = dataclasses.replace(cluster.task("1_1"), options={**cluster.task("1_1").options, "output": "1_1.log"})
+    cluster._write(task)
+    assert cluster.run("1_1") == 1, "rather than in the folder of whoever submits it"
+
+
+def test_a_warned_agent_is_told_once_and_its_task_requeued(cluster, tmp_path, monkeypatch):
+    agent_tasks(cluster, tmp_path, monkeypatch)
     Path("wait").touch()
     cluster.run("1_0", meanwhile=warn)
     Path("wait").unlink()
@@ -303,8 +364,8 @@ def test_a_warned_agent_is_told_once_and_its_task_requeued(cluster, tmp_path):
     assert cluster.run("1_0") == 0
 
 
-def test_without_requeue_a_warned_agents_task_ends(cluster, tmp_path):
-    agent_tasks(cluster, tmp_path, options=dataclasses.replace(OPTIONS, requeue=False))
+def test_without_requeue_a_warned_agents_task_ends(cluster, tmp_path, monkeypatch):
+    agent_tasks(cluster, tmp_path, monkeypatch, options=dataclasses.replace(OPTIONS, requeue=False))
     Path("wait").touch()
     assert cluster.run("1_0", meanwhile=warn) == 0
     assert cluster.task("1_0").state == "COMPLETED"
@@ -365,7 +426,8 @@ def test_a_real_slurm_runs_an_array_of_which_two_tasks_make_room(monkeypatch):
     for run in sweep.runs:
         check_whole(run, epochs=200)
     said = [(sweep.folder / "slurm" / f"1_{number}_0_log.out").read_text() for number in range(3)]
-    assert [f"interrupted by signal {signum}" in log for signum, log in zip((10, 15), said, strict=False)] == [True] * 2
+    for signum, log in zip((signal.SIGUSR1, signal.SIGTERM), said, strict=False):
+        assert f"interrupted by signal {int(signum)}" in log
     assert [log.count("Starting with JobEnvironment") for log in said] == [2, 2, 1]
 
 

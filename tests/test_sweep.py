@@ -289,7 +289,8 @@ def test_ctrl_c_while_the_server_imports_and_a_kill_of_the_launcher_lose_nothing
     os.killpg(first.pid, signal.SIGINT)
     out, err = first.communicate(timeout=60)
     assert first.returncode == 130
-    assert err == "interrupted by signal 2; the same command does what is left\n"
+    assert err.startswith("interrupted by signal 2; the same command does what is left")
+    assert err.count("\n") == 1
     assert "Traceback" not in out
 
     second = subprocess.Popen(words, start_new_session=True, **started)

@@ -88,7 +88,7 @@ class Backend(SweepBackend):
         run.preempting |= bool(body.get("preempting"))
         if body.get("complete"):
             self.close(run, body["exitcode"])
-        return {"limits": {}, "stopped": False}
+        return {"limits": {}, "stopped": run.stopped_on_page}
 
     def _run(self, variables: Json) -> ServedRun:
         run_id, project = variables.get("name"), variables.get("project") or "uncategorized"

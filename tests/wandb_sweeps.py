@@ -27,7 +27,7 @@ Json = dict[str, Any]
 class ServedRun:
     """What W&B has been told of one run; `exit_code` is None until the client closes it.
 
-    `handed_out` counts the agents that were told to start it.
+    `agents` are those that were told to start it, one after the other.
     """
 
     id: str
@@ -41,8 +41,14 @@ class ServedRun:
     exit_code: int | None = None
     preempting: bool = False
     stopping: bool = False
+    stopped_on_page: bool = False
     started: bool = False
-    handed_out: int = 0
+    agents: list[str] = field(default_factory=list)
+
+    @property
+    def handed_out(self) -> int:
+        """How often an agent was told to start it."""
+        return len(self.agents)
 
     @property
     def config(self) -> Json:
@@ -60,7 +66,7 @@ class ServedRun:
             return "preempting" if self.exit_code is None else "preempted"
         if self.exit_code is None:
             return "running"
-        return "killed" if self.stopping else "failed"
+        return "killed" if self.stopping or self.stopped_on_page else "failed"
 
     def arguments_when_requeued(self) -> Json:
         """What the command of the run carries when it is handed out again."""
@@ -110,6 +116,10 @@ class SweepBackend:
         """End a run early, as hyperband does: its agent is told at its next heartbeat."""
         self.runs[run_id].stopping = True
 
+    def stop_on_page(self, run_id: str) -> None:
+        """End a run early, as "Stop run" on its page does: its own client is told, and interrupts its program."""
+        self.runs[run_id].stopped_on_page = True
+
     def close(self, run: ServedRun, exit_code: int) -> None:
         """Take note of a run's end; one that had to make room is handed out again."""
         run.exit_code = exit_code
@@ -150,20 +160,21 @@ class SweepBackend:
         busy = [run_id for run_id, alive in json.loads(variables["runState"]).items() if alive]
         commands = [{"type": "stop", "run_id": run_id} for run_id in busy if self.runs[run_id].stopping]
         if not busy:
-            commands = [self._next_command(self.agents[variables["id"]])]
+            commands = [self._next_command(self.agents[variables["id"]], agent=variables["id"])]
         return {"agentHeartbeat": {"agent": {"id": variables["id"]}, "commands": json.dumps(commands)}}
 
-    def _next_command(self, sweep: ServedSweep) -> Json:
+    def _next_command(self, sweep: ServedSweep, *, agent: str) -> Json:
         if sweep.requeued:
             run = self.runs[sweep.requeued.pop(0)]
-            run.preempting, run.exit_code, run.handed_out = False, None, run.handed_out + 1
+            run.preempting, run.exit_code = False, None
+            run.agents.append(agent)
             return {"type": "resume", "run_id": run.id, "program": "", "args": run.arguments_when_requeued()}
         point = next(sweep.points, None)
         sweep.state = "RUNNING" if point else "FINISHED"
         if point is None:
             return {"type": "exit"}
         run = ServedRun(
-            f"{sweep.id}run{len(self.runs)}", sweep.project, sweep=sweep.id, logged_config=point, handed_out=1
+            f"{sweep.id}run{len(self.runs)}", sweep.project, sweep=sweep.id, logged_config=point, agents=[agent]
         )
         self.runs[run.id] = run
         return {"type": "run", "run_id": run.id, "program": "", "args": point}

@@ -39,7 +39,8 @@ SLURM: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 
 def main(argv: Sequence[str]) -> int:
     """Run the command and return its exit code."""
-    return run_command(lambda: _answer(argv), goes_on="the same command does what is left")
+    goes_on = "the same command does what is left (with --launcher wandb, the commands above)"
+    return run_command(lambda: _answer(argv), goes_on=goes_on)
 
 
 def parser() -> Parser:

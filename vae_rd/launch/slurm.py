@@ -1,4 +1,4 @@
-"""`--launcher slurm`: the runs of a sweep as one SLURM job array, through submitit; or the sbatch script of W&B agents.
+"""`--launcher slurm`: the runs of a sweep as one SLURM job array, through submitit.
 
 The jobs of a sweep are remembered in `<folder>/slurm/jobs.json`, so that a second call submits what is left alone. Logs
 and what submitit keeps lie beside it.
@@ -30,22 +30,7 @@ JOBS_FILE = "jobs.json"
 WARNING = "B:USR1@90"  # To the batch script's own process, 90 s before the limit.
 LEAST_MINUTES = 3  # SLURM may send it a minute early.
 ATTEMPTS = 10_000  # Of submitit's own count.
-
-AGENT = """\
-stopped=
-trap 'stopped=yes; kill -USR1 "$agent"' USR1
-wandb agent --count 1 -f {sweep} &
-agent=$!
-while kill -0 "$agent" 2>/dev/null; do
-  wait "$agent"  # A signal ends the wait as well.
-done
-"""
-REQUEUE = """\
-if [ -n "$stopped" ]; then
-  exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
-fi
-"""
-END = 'wait "$agent"\n'  # For its exit code.
+ANSWER_SECONDS = 60.0  # Of squeue.
 
 
 @dataclass(frozen=True)
@@ -100,58 +85,27 @@ def submit(plan: Plan, options: SlurmOptions) -> list[str]:
     return lines + _said(plan.folder, jobs, options)
 
 
-def agent_script(sweep: str, *, tasks: int, options: SlurmOptions, log_folder: Path, devices: int = 1) -> str:
-    """The text of an sbatch script: a job array whose tasks each take one run of a W&B sweep.
-
-    The agent gets SIGUSR1 from the script alone, and passes it on once: the run is marked as preempted, W&B hands it
-    out again, and the requeued task is there to take it.
-
-    Args:
-        sweep: ENTITY/PROJECT/SWEEP_ID.
-        tasks: of the array: as many as the sweep has runs.
-        options: what a task asks for.
-        log_folder: of the tasks' output; it must exist when the script is submitted.
-        devices: processes of each fit.
+def check_tasks(plan: Plan) -> None:
+    """Refuse runs that no task of an array could carry out.
 
     Raises:
-        InputError: for a sweep that is not named in full.
-
-    Example:
-        >>> text = agent_script("me/betas/abc", tasks=14, options=SlurmOptions(at_once=2), log_folder=Path("logs"))
-        >>> [line for line in text.splitlines() if "array" in line or line.startswith("wandb")]
-        ['#SBATCH --array=0-13%2', 'wandb agent --count 1 -f me/betas/abc &']
+        InputError: for a run on several machines, or a folder that SLURM would take for another.
     """
-    if tasks < 1 or len(sweep.split("/")) != 3:
-        raise InputError(f"{sweep}, {tasks} tasks: give ENTITY/PROJECT/SWEEP_ID and one task or more")
-    asked: dict[str, str | int | bool] = {
-        "job-name": f"vae_rd.{sweep.rsplit('/', 1)[1]}",
-        "array": f"0-{tasks - 1}%{min(tasks, options.at_once or tasks)}",
-        "output": str(log_folder.absolute() / "%A_%a.log"),
-        "open-mode": "append",
-        "nodes": 1,
-        **_resources(options, devices),
-    }
-    directives = "\n".join(f"#SBATCH {_option(name, value)}" for name, value in asked.items())
-    steps = [AGENT.format(sweep=shlex.quote(sweep)), REQUEUE if options.requeue else "", END]
-    return f"#!/usr/bin/env bash\n{directives}\n\nexport OMP_NUM_THREADS={options.cpus}\n{''.join(steps)}"
-
-
-def _option(name: str, value: str | int | bool) -> str:
-    return f"--{name}" if value is True else f"--{name}={shlex.quote(str(value))}"
+    if several := [run.name for run in (*plan.runs, plan.example) if run.config.num_nodes > 1]:
+        raise InputError(f"{several[0]}: --num_nodes above 1: a task of the array is on one machine; use --devices")
+    if "%" in str(plan.folder.absolute()):
+        raise InputError(f"{plan.folder}: SLURM gives % in a path a meaning of its own; choose another --run_dir")
 
 
 def _check(plan: Plan) -> None:
     """Refuse what cannot be submitted, before anything is written."""
     if not plan.runs:
         raise InputError(f"{plan.file.path}: a search decides on a run when others have ended; use --launcher wandb")
-    if several := [run.name for run in plan.runs if run.config.num_nodes > 1]:
-        raise InputError(f"{several[0]}: --num_nodes above 1: a task of the array is on one machine; use --devices")
+    check_tasks(plan)
     if absent := [name for name in ("sbatch", "srun", "squeue", "scontrol") if shutil.which(name) is None]:
         raise InputError(f"--launcher slurm: no {absent[0]} on PATH; give the command on a login node of the cluster")
     if importlib.util.find_spec("submitit") is None:
         raise InputError("--launcher slurm: submitit is not installed; pip install vae_rd[slurm]")
-    if "%" in str(plan.folder.absolute()):
-        raise InputError(f"{plan.folder}: SLURM gives % in a path a meaning of its own; choose another --run_dir")
 
 
 def _submitted(folder: Path, runs: Sequence[PlannedRun], options: SlurmOptions) -> list[str]:
@@ -183,13 +137,13 @@ def _executor(kept: Path, options: SlurmOptions, *, name: str, runs: Sequence[Pl
         wckey=None,
         array_parallelism=options.at_once or len(runs),
         setup=["export SUBMITIT_PREEMPT_SIGNAL=USR1", f"export OMP_NUM_THREADS={options.cpus}"],
-        additional_parameters=_resources(options, max(run.config.devices for run in runs)),
+        additional_parameters=resources(options, max(run.config.devices for run in runs)),
     )
     return executor
 
 
-def _resources(options: SlurmOptions, devices: int) -> dict[str, str | int | bool]:
-    """Options of sbatch, without their dashes; those that are not asked for are left to the cluster."""
+def resources(options: SlurmOptions, devices: int) -> dict[str, str | int | bool]:
+    """Options of sbatch, without their dashes, for fits of so many processes; the rest is left to the cluster."""
     asked = {
         "partition": options.partition,
         "time": options.minutes,
@@ -208,7 +162,10 @@ def _waiting(folder: Path) -> dict[str, str]:
     if not jobs:
         return {}
     command = ["squeue", "--me", "--noheader", "--array", "--format=%i"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ANSWER_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"squeue: no answer in {ANSWER_SECONDS:g} s; give the command again later") from None
     if listed.returncode != 0:
         raise InputError(_one_line("squeue", listed.stderr))
     active = set(listed.stdout.split())
@@ -234,7 +191,7 @@ def _said(folder: Path, jobs: Sequence[str], options: SlurmOptions) -> list[str]
     at_once = f", {options.at_once} at a time" if options.at_once else ""
     return [
         f"job {number}: {tasks}{at_once}, up to {options.minutes} minutes each",
-        f"logs: {folder / FOLDER}/{number}*_log.out",
+        f"logs: {shlex.quote(str(folder / FOLDER))}/{number}*_log.out",
         f"look: squeue --jobs {number}; end: scancel {number}",
         f"draw: python -m analysis plane {shlex.quote(str(folder))}",
     ]
