@@ -96,8 +96,10 @@ def test_a_killed_w_and_b_run_goes_on_along_one_step_axis(uninterrupted, tmp_pat
         (served,) = server.runs.values()
     assert state(tmp_path / "fit") == uninterrupted
     rows = list(csv.DictReader(uninterrupted["history"].splitlines()))
-    assert [line["_step"] for line in served.history] == [int(row["step"]) for row in rows]
-    assert [line["val/rate"] for line in served.history] == [float(row["val/rate"]) for row in rows]
+    *epochs, chart = served.history
+    assert [line["_step"] for line in epochs] == [int(row["step"]) for row in rows]
+    assert [line["val/rate"] for line in epochs] == [float(row["val/rate"]) for row in rows]
+    assert "rate_distortion_table" in chart
 
 
 # Without a process
