@@ -135,3 +135,10 @@ def test_runs_of_another_search_in_the_folder_are_left_alone(tmp_path):
     ledger.runs["c"] = Entry({}, cube={"lr": 0.5, "hidden": 1})
     other = searched(tmp_path, parameters={**PARAMETERS, "max_epochs": {"value": 7}})
     assert Searched(plan(other), ledger).runs == {}
+
+
+def test_a_sweep_at_w_and_b_is_that_of_the_same_file_alone(tmp_path):
+    ledger = Ledger.opened(tmp_path, file="x", sweep={"method": "grid"})
+    ledger.remember_wandb("me/toys/1")
+    assert Ledger.opened(tmp_path, file="x", sweep={"method": "grid"}).wandb_path == "me/toys/1"
+    assert Ledger.opened(tmp_path, file="x", sweep={"method": "bayes"}).wandb_path is None
