@@ -63,6 +63,7 @@ def everything(folder: Path) -> list[str]:
         (["two.yaml", "--jobs", "0"], "argument --jobs: 0: give a whole number from 1 on"),
         (["two.yaml", "--launcher", "ray"], "invalid choice: 'ray'"),
         (["two.yaml", "--partition", "gpu"], "--partition belongs to --launcher slurm"),
+        (["two.yaml", "--launcher", "wandb", "--search_seed", "1"], "W&B's server draws the points"),
         (["two.yaml", "--launcher", "slurm", "--jobs", "2"], "--jobs is of this machine"),
         (["two.yaml", "--launcher", "slurm", "--minutes", "1"], "minutes 1: give 3 or more"),
         (["two.yaml", "--launcher", "wandb", "--wandb", "off"], "wandb is off, and W&B would hear of no run"),
