@@ -2,7 +2,8 @@
 
 Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) or None (words):
 
-- `run`, `folder`, `data`, `beta`, `seed`, `latent_dim`, `collapsed`: the run;
+- `run`, `folder`, `data`, `beta` (the slope -dD/dR that training aimed at), `seed`, `latent_dim`, `collapsed`,
+  `kept_epoch`: the run;
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
 - `config`: what else may affect the numbers, as JSON: flags, and whether the networks are those of the flags;
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
@@ -46,11 +47,6 @@ METRICS = (
 EPOCH_METRICS = ("distortion", "rate", "elbo")
 NLL_KINDS = ("importance", "prior", "ais")
 LIMIT = 3.0  # standard errors from a value to the limit by which it is judged
-# Fields of a config that say where or how a run was carried out, not which numbers it has.
-PLACE_FIELDS = frozenset(
-    {"run_dir", "name", "devices", "num_nodes", "accelerator", "strategy", "wandb", "wandb_project"}
-    | {"resume", "overwrite", "data_dir"}
-)
 
 Runs = str | Path | Sequence[str | Path]
 Row = dict[str, Any]
@@ -137,14 +133,14 @@ def _row(record: RunRecord, folder: Path, split: str, units: Unit) -> Row:
         "run": record.name,
         "folder": str(folder),
         "data": str(card["name"]),
-        "beta": float(record.config["beta"]),
+        "beta": finite(record.model["slope"]),
         "seed": int(record.config["seed"]),
         "latent_dim": int(record.config["latent_dim"]),
         "collapsed": (record.verdicts.get("collapse") or {}).get("collapsed"),
-        "likelihood": None if record.model.get("is_own") else str(record.config["likelihood"]),
+        "likelihood": record.model["distortion"]["family"],
+        "likelihood_scale": finite(record.model["distortion"]["scale"]),
+        "kept_epoch": finite(record.model["kept_epoch"]),
     }
-    fixed = run["likelihood"] == "gaussian"
-    run["likelihood_scale"] = finite(record.config["likelihood_scale"]) if fixed else math.nan
     run["config"] = json.dumps(_settings(record))
     place = {
         "split": split,
@@ -162,7 +158,7 @@ def _row(record: RunRecord, folder: Path, split: str, units: Unit) -> Row:
 def _settings(record: RunRecord) -> Row:
     """What may set a run apart from others of its data set, beta and seed."""
     networks = {"networks": "own" if record.model.get("is_own") else "by flags"}
-    return {k: v for k, v in record.config.items() if k not in (*PLACE_FIELDS, "data", "beta", "seed")} | networks
+    return {k: v for k, v in record.settings.items() if k not in ("data", "beta", "seed")} | networks
 
 
 def _flat(name: str, entry: Mapping[str, Any] | None, scale: float) -> Row:
@@ -223,7 +219,7 @@ def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
     """What the runs of `load_runs` logged: one row per run, epoch and split (train, val), in the units of `runs`.
 
     Columns: `run`, `folder`, `data`, `beta`, `seed`, `units`, `epoch`, `step`, `split`, `distortion`, `rate`, `elbo`,
-    and `kept`, true at the epoch of the kept checkpoint: the lowest val/objective once beta_effective has reached beta.
+    and `kept`, true at the epoch of the kept checkpoint; nowhere in runs of before records held that epoch.
 
     Raises:
         InputError: when a history.csv is missing, damaged, or not the one that the record was made with.
@@ -237,7 +233,7 @@ def _histories(run: Row) -> Iterator[pd.DataFrame]:
     history = _read_history(folder / HISTORY_FILE)
     RunRecord.read(folder).check(folder, HISTORY_FILE)
     scale = per_nat(run["units"], dims=run["dims"])
-    kept = history.index == _kept_epoch(history, run["beta"])
+    kept = history["epoch"] == run["kept_epoch"]
     for split in ("train", "val"):
         rows = history[["epoch", "step"]].assign(split=split, kept=kept)
         for name in EPOCH_METRICS:
@@ -249,7 +245,7 @@ def _histories(run: Row) -> Iterator[pd.DataFrame]:
 
 def _read_history(path: Path) -> pd.DataFrame:
     numbers = [f"{split}/{name}" for split in ("train", "val") for name in EPOCH_METRICS]
-    needed = ["epoch", "step", "beta_effective", "val/objective", *numbers]
+    needed = ["epoch", "step", *numbers]
     try:
         history = pd.read_csv(path).astype({name: int if name in ("epoch", "step") else float for name in needed})
         history = history.replace([math.inf, -math.inf], math.nan)
@@ -261,9 +257,3 @@ def _read_history(path: Path) -> pd.DataFrame:
     except (ValueError, KeyError) as error:
         fault = str(error).splitlines()[0].strip("'\"")
         raise InputError(f"{path}: damaged, {fault}; fit the run again") from None
-
-
-def _kept_epoch(history: pd.DataFrame, beta: float) -> int | None:
-    """Row of the lowest val/objective after warm-up; None when no validation came that late."""
-    candidates = history["val/objective"][(history["beta_effective"] - beta).abs() <= 1e-6 * beta].dropna()
-    return None if candidates.empty else cast(int, candidates.idxmin())

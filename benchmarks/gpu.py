@@ -38,7 +38,7 @@ def evaluation_rows(folder: Path, device: torch.device) -> Iterator[Row]:
     found: list[Json] = []
     for place in (torch.device("cpu"), device):
         run.data.to(place)
-        found.append(evaluate_split(load(folder).to(place), run.data, "test", beta=1.0, seed=0))
+        found.append(evaluate_split(load(folder).to(place), run.data, "test", slope=1.0, seed=0))
     for name in QUANTITIES:
         a, b = (metrics[name]["value"] for metrics in found)
         yield limit(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from vae_rd.config import FitConfig, run_name, to_dict
+from vae_rd.config import FitConfig, identity, run_name, to_dict
 from vae_rd.records import HISTORY_FILE, SPLITS, Json, RunRecord, csv_text, estimate
 
 SPRITES_N = 3776
@@ -59,6 +59,7 @@ def write_run(
     estimates: Sequence[Json] = (),
     epochs: int = 40,
     warmup: int = 4,
+    kept_epoch: int | None = 27,
     likelihood: str = "bernoulli",
     likelihood_scale: float = 1.0,
     settings: Mapping[str, Any] = MappingProxyType({}),
@@ -73,11 +74,16 @@ def write_run(
     name = run_name(config).replace("sprites", card["name"])
     test = points["test"]
     collapse = {"collapsed": test.rate < 0.1, "rate": test.rate, "active_units": test.active, "latent_dim": LATENT_DIM}
+    own = record_fields.pop("model", {}).get("is_own", False)
+    fixed = likelihood == "gaussian" and not own
+    distortion = {"family": None if own else likelihood, "scale": likelihood_scale if fixed else None}
     fields = {
         "name": name,
         "command": f"python -m vae_rd.fit --beta {beta:g} --seed {seed}",
         "config": {**to_dict(config), "data": card["name"]},
         "data": card,
+        "identity": identity(config),
+        "model": {"is_own": own, "kept_epoch": kept_epoch, "slope": beta, "distortion": distortion},
         "status": "finished",
         "metrics": {split: metrics(points[split], card, split, beta=beta) for split in SPLITS},
         "estimates": list(estimates),

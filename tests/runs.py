@@ -1,9 +1,10 @@
-"""Reading what a run has left."""
+"""What a run leaves: reading it, and making it up."""
 
 import csv
 from pathlib import Path
 
-from vae_rd.config import FitConfig
+from vae_rd.config import FitConfig, identity, to_dict
+from vae_rd.records import RunRecord
 
 
 def history(folder: Path) -> list[dict[str, str]]:
@@ -14,3 +15,8 @@ def history(folder: Path) -> list[dict[str, str]]:
 def only_run(config: FitConfig) -> Path:
     (folder,) = Path(config.run_dir).iterdir()
     return folder
+
+
+def record_of(config: FitConfig, name: str, **fields) -> RunRecord:
+    """A record of a run of this config, with no data."""
+    return RunRecord(name, "", to_dict(config), {}, identity(config), **fields)

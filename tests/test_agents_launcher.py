@@ -354,7 +354,7 @@ def test_an_ending_is_the_record_s_or_else_the_server_s(here):
     )
     served(here, path, k={**ended, "stopping": True}, l={**ended, "stopping": True})
     for run_id, signum in zip("ghikl", (15, signal.SIGUSR1, 2, 2, 15), strict=True):
-        leave(folder, run_id, status="interrupted", error=f"stopped by signal {int(signum)}")
+        leave(folder, run_id, status="interrupted", error=f"stopped by signal {int(signum)}", stopped_by=signum)
     leave(folder, "j", status="failed", error="ValueError: out of luck")
     report = report_of(path, folder, total=99)
     assert report.missing == 14 - 12, "the server knows better than the plan"
@@ -394,7 +394,7 @@ def test_an_agent_that_was_told_to_stop_a_run_says_so_of_its_last_start_alone(he
     stop = "2026-01-01 00:00:09,000 - wandb.wandb_agent - INFO - Stop: {}"
     served(here, path, a={"started": True, "exit_code": 1}, b={"started": True, "exit_code": 1})
     for run_id in ("a", "b"):
-        leave(folder, run_id, status="interrupted", error="stopped by signal 15")
+        leave(folder, run_id, status="interrupted", error="stopped by signal 15", stopped_by=15)
     (folder / "run-b/config.yaml").touch()
     told = {run_id: [stop.format(run_id)] for run_id in ("a", "b")}
     last = agent_log(folder, ("a", "00:00:01,000", []), ("b", "00:00:04,000", []))
@@ -439,7 +439,7 @@ def test_without_the_server_the_records_speak(here, monkeypatch, capsys):
     assert list(report.lines()) == ["2 runs: 2 finished; 2 more without a record here"]
     assert not report.is_as_asked
     assert report_of(f"{ENTITY}/vae_rd/sweep0", here.home, total=2).is_as_asked
-    leave(here.home, "c", status="interrupted", error="stopped by signal 15")
+    leave(here.home, "c", status="interrupted", error="stopped by signal 15", stopped_by=15)
     report = report_of(f"{ENTITY}/vae_rd/sweep0", here.home, total=3)
     assert [run.ending for run in report.runs] == ["finished", "finished", "interrupted"]
     assert not report.is_as_asked

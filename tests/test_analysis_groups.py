@@ -24,8 +24,7 @@ from analysis.data_sets import _name, data_sets
 from analysis.figures import curves_numbers, plane_numbers
 from analysis.group_marks import SHAPES, by_columns, legend_rows
 from analysis.groups import MOST, add_settings, group_runs, varying
-from analysis.load import PLACE_FIELDS, RunWarning
-from vae_rd.config import UNNAMED_FIELDS
+from analysis.load import RunWarning
 
 
 def edit(folder, **changes):
@@ -52,10 +51,6 @@ def points(ax):
 def joins(ax):
     """The grey lines of at least two points: those that join a group."""
     return [line for line in ax.lines if len(line.get_xdata()) > 1 and line.get_color() == "#7a7a7a"]
-
-
-def test_fields_that_say_where_a_run_is_are_those_of_the_config():
-    assert PLACE_FIELDS == UNNAMED_FIELDS
 
 
 def test_every_group_has_a_shape():
@@ -90,7 +85,7 @@ def test_any_other_field_makes_groups_in_order_of_its_values(tmp_path, field):
 
 def test_a_network_from_python_is_a_group_of_its_own(tmp_path):
     folders = sprites_sweep(tmp_path, betas=[1.0, 2.0])
-    edit(folders[0], model={"is_own": True})
+    edit(folders[0], model=json.loads((folders[0] / "record.json").read_text())["model"] | {"is_own": True})
     assert group_runs(load_runs(tmp_path)).labels == ("networks by flags", "networks own")
 
 

@@ -180,7 +180,7 @@ def reevaluated(folder: Path) -> dict[str, Any]:
     record = RunRecord("", "", {}, {})
     for split in SPLITS:
         record.metrics[split] = evaluate_split(
-            run.model, run.data, split, beta=run.config.beta, seed=run.config.seed, samples=run.config.eval_samples
+            run.model, run.data, split, slope=run.slope, seed=run.config.seed, samples=run.config.eval_samples
         )
     return metrics(record)
 

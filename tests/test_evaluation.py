@@ -48,7 +48,7 @@ def optimal_linear_vae(beta: float) -> build.VAE:
 @pytest.mark.parametrize("beta", [0.5, 1.0, 3.0, 10.0, 100.0])
 def test_closed_form_weights_give_water_filling(beta):
     data, exact = gaussian_data(4000, population=True), water_filling(EIGENVALUES, s2=S2, beta=beta)
-    metrics = evaluate_split(optimal_linear_vae(beta), data, "test", beta=beta, seed=0, samples=4)
+    metrics = evaluate_split(optimal_linear_vae(beta), data, "test", slope=beta, seed=0, samples=4)
     assert metrics["rate"]["value"] == pytest.approx(exact["rate"], abs=1e-10)
     assert metrics["active_units"]["value"] == exact["active"]
     distortion = metrics["distortion"]
@@ -60,7 +60,7 @@ def test_closed_form_weights_give_water_filling(beta):
 
 def test_gaussian_information_is_bracketed_and_the_marginal_kl_holds_zero():
     data, exact = gaussian_data(3000), water_filling(EIGENVALUES, s2=S2, beta=3.0)["rate"]
-    metrics = evaluate_split(optimal_linear_vae(3.0), data, "test", beta=3.0, seed=0)
+    metrics = evaluate_split(optimal_linear_vae(3.0), data, "test", slope=3.0, seed=0)
     lower, upper = metrics["mutual_information_lower"], metrics["mutual_information_upper"]
     assert lower["kind"] == "bound"
     assert lower["cap"] == pytest.approx(math.log(3000))
@@ -85,7 +85,7 @@ def population() -> tuple[DataSet, build.VAE]:
 
 def test_population_information_is_exact_and_the_gaps_add_up():
     data, model = population()
-    metrics = evaluate_split(model, data, "val", beta=1.0, seed=0, samples=4000)
+    metrics = evaluate_split(model, data, "val", slope=1.0, seed=0, samples=4000)
     q = model.encoder(data.evaluation_chunk("val", 0))
     exact = information_of_normals(q.mu[:, 0].detach().numpy(), (0.5 * q.log_var[:, 0]).exp().detach().numpy())
     information = metrics["mutual_information_lower"]
@@ -105,7 +105,7 @@ def test_population_information_is_exact_and_the_gaps_add_up():
 def test_decoder_kl_equals_its_definition_by_enumeration():
     data, model = population()
     x = data.evaluation_chunk("val", 0)
-    metrics = evaluate_split(model, data, "val", beta=1.0, seed=0, samples=3000)
+    metrics = evaluate_split(model, data, "val", slope=1.0, seed=0, samples=3000)
     with torch.no_grad():
         z = torch.linspace(-30, 30, 60_001)[:, None]
         q = model.encoder(x).log_prob(z[:, None]).exp()
@@ -120,7 +120,7 @@ def test_decoder_kl_equals_its_definition_by_enumeration():
 
 def test_standard_errors_cover_repeated_evaluations():
     data, model = population()
-    runs = [evaluate_split(model, data, "val", beta=1.0, seed=s, samples=16) for s in range(120)]
+    runs = [evaluate_split(model, data, "val", slope=1.0, seed=s, samples=16) for s in range(120)]
     for name in ("distortion", "mutual_information_lower", "decoder_kl", "marginal_kl_upper"):
         spread = np.std([m[name]["value"] for m in runs], ddof=1)
         claimed = np.sqrt(np.mean([m[name]["stderr"] ** 2 for m in runs]))
@@ -148,7 +148,7 @@ def test_evaluation_runs_in_eval_mode_and_leaves_the_mode_alone():
 
 def test_train_split_of_a_sample_is_empirical():
     data = gaussian_data(300)
-    metrics = evaluate_split(optimal_linear_vae(3.0), data, "train", beta=3.0, seed=0)
+    metrics = evaluate_split(optimal_linear_vae(3.0), data, "train", slope=3.0, seed=0)
     assert metrics["mutual_information_lower"]["kind"] == "empirical"
     assert metrics["mutual_information_upper"]["method"] == "exact"
 
@@ -162,7 +162,7 @@ def test_the_unlimited_gaussian_reproduces_water_filling_on_fresh_draws():
     with torch.no_grad():
         model.encoder.posterior.head.weight[:6] = model.encoder.posterior.head.weight[:6] @ q.T
         model.decoder.trunk[0].weight.copy_(q @ model.decoder.trunk[0].weight)
-    metrics = evaluate_split(model, data, "test", beta=beta, seed=0)
+    metrics = evaluate_split(model, data, "test", slope=beta, seed=0)
     for name in ("rate", "distortion"):
         assert 0 < metrics[name]["stderr"] < 0.03
         assert abs(metrics[name]["value"] - exact[name]) < min(4 * metrics[name]["stderr"], 0.08)
@@ -179,7 +179,7 @@ def test_information_of_an_unlimited_split_is_a_bound_from_its_first_examples(sp
     monkeypatch.setattr(evaluation, "INFORMATION_EXAMPLES", 700)
     data = DataSet(gaussian(EIGENVALUES, data_seed=5), FitConfig(data="gaussian", n_test=2000))
     model, n = optimal_linear_vae(3.0), data.card.n[split]
-    metrics = evaluate_split(model, data, split, beta=3.0, seed=0)
+    metrics = evaluate_split(model, data, split, slope=3.0, seed=0)
     values = split_values(model, data, split, samples=1, seed=0)
     alone = two_sided_information(*drawn(model, data, split, 700))
     lower = metrics["mutual_information_lower"]
@@ -206,16 +206,18 @@ def drawn(model, data, split, first):
 
 def test_a_stored_sample_of_an_unlimited_source_is_empirical():
     data = DataSet(gaussian(EIGENVALUES, data_seed=5), FitConfig(data="gaussian", n_train=300, n_test=300))
-    metrics = evaluate_split(optimal_linear_vae(3.0), data, "train", beta=3.0, seed=0)
+    metrics = evaluate_split(optimal_linear_vae(3.0), data, "train", slope=3.0, seed=0)
     assert metrics["mutual_information_lower"]["kind"] == "empirical"
 
 
 def test_upper_bound_is_chosen_by_its_limit():
     data, model = gaussian_data(300), optimal_linear_vae(3.0)
     values = split_values(model, data, "test", samples=1, seed=0)
-    far = summarise(values.__class__(**{**vars(values), "leave_one_out": values.rate + 5}), data.card, "test", beta=1.0)
+    far = summarise(
+        values.__class__(**{**vars(values), "leave_one_out": values.rate + 5}), data.card, "test", slope=1.0
+    )
     near = summarise(
-        values.__class__(**{**vars(values), "leave_one_out": values.rate - 5}), data.card, "test", beta=1.0
+        values.__class__(**{**vars(values), "leave_one_out": values.rate - 5}), data.card, "test", slope=1.0
     )
     assert far["mutual_information_upper"]["method"] == "rate"
     assert near["mutual_information_upper"]["method"] == "leave_one_out"

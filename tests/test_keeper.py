@@ -68,6 +68,6 @@ def test_reported_metrics_are_those_of_the_kept_weights(toy):
     record = vae_rd.fit_model(config)
     model = vae_rd.load(only_run(config))
     assert not model.training
-    again = evaluate_split(model, build.build_data(config), "test", beta=config.beta, seed=config.seed, samples=2)
+    again = evaluate_split(model, build.build_data(config), "test", slope=config.beta, seed=config.seed, samples=2)
     assert again["distortion"]["value"] == pytest.approx(record.metrics["test"]["distortion"]["value"], rel=1e-6)
     assert again["rate"]["value"] == pytest.approx(record.metrics["test"]["rate"]["value"], rel=1e-6)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from runs import record_of
 
 from vae_rd import evaluate, fit, locks
 from vae_rd.cli import parse
@@ -174,7 +175,7 @@ def test_what_was_decided_on_is_still_there_when_the_lock_is_held(tmp_path):
     config = FitConfig(run_dir=str(tmp_path), name="mine", resume="auto")
     started = claim(config)
     (tmp_path / "mine").mkdir()
-    record = RunRecord("mine", "", vars(config), {})
+    record = record_of(config, "mine")
     record.write(tmp_path / "mine")
     with pytest.raises(InputError, match="has just worked on this run"), started.taken(config):
         pass
@@ -198,7 +199,7 @@ def test_a_command_on_a_run_at_work_is_one_line_and_exit_2(command, config, tmp_
 def test_a_kill_between_two_moves_of_checkpoints_starts_nothing_afresh(config, tmp_path):
     """The last checkpoint has just become the one before it, and the new one is not there yet."""
     asked = FitConfig(run_dir=str(tmp_path), name="mine", resume="auto")
-    RunRecord("mine", "", vars(asked), {}).write(tmp_path / "mine")
+    record_of(asked, "mine").write(tmp_path / "mine")
     assert claim(asked).action == "start"
     (tmp_path / "mine" / PREVIOUS).touch()
     assert claim(asked).action == "continue"
@@ -209,7 +210,7 @@ def test_what_a_killed_writer_left_behind_is_removed(config, tmp_path):
     for path in left:
         path.touch()
     asked = FitConfig(run_dir=str(tmp_path), name="mine", resume="auto")
-    RunRecord("mine", "", vars(asked), {}).write(tmp_path / "mine")
+    record_of(asked, "mine").write(tmp_path / "mine")
     (tmp_path / "mine" / PREVIOUS).touch()
     with claim(asked).taken(asked) as folder:
         assert [path for path in left if path.exists()] == []

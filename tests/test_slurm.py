@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import slurm_cluster
 from conftest import ROOT
-from runs import history
+from runs import history, record_of
 from stand_in_slurm import StandInSlurm
 from wandb_server import WandbServer
 
@@ -62,7 +62,7 @@ def toy_plan(seeds: int = 3, **fixed: object) -> Plan:
 def finish(run) -> None:
     """Leave the record of a run as if it had been fitted."""
     run.folder.mkdir(parents=True)
-    RunRecord(run.name, run.command, dataclasses.asdict(run.config), {}, status="finished").write(run.folder)
+    record_of(run.config, run.name, status="finished").write(run.folder)
 
 
 def test_an_array_asks_for_what_the_options_say_and_nothing_else(cluster):

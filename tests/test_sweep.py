@@ -13,11 +13,11 @@ import psutil
 import pytest
 import yaml
 from conftest import ROOT, TOY
-from runs import history
+from runs import history, record_of
 
 from vae_rd import sweep
 from vae_rd.cli import parse
-from vae_rd.config import FitConfig, to_dict
+from vae_rd.config import FitConfig
 from vae_rd.errors import InputError
 from vae_rd.folders import folder_of
 from vae_rd.launch import devices, local
@@ -210,7 +210,7 @@ def test_the_best_run_of_a_search_is_the_one_with_the_least_loss(here):
     for run, value in zip(finished, (71.6, 71.5), strict=True):
         run.folder.mkdir(parents=True)
         metrics = {"val": {"objective": {"value": value, "stderr": 0.25, "n": 9}}}
-        RunRecord(run.name, "", to_dict(run.config), {}, status="finished", metrics=metrics).write(run.folder)
+        record_of(run.config, run.name, status="finished", metrics=metrics).write(run.folder)
     best = f"best val/objective of 2, 71.500 ± 0.250: lr 0.01, {finished[1].folder}"
     assert local._best(asked, finished) == local._best(asked, finished[::-1]) == best
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from runs import record_of
 
-from vae_rd.config import to_dict
 from vae_rd.errors import Interrupted
 from vae_rd.launch import scheduler
 from vae_rd.launch.ledger import Ledger
@@ -18,7 +18,6 @@ from vae_rd.launch.progress import SweepProgress
 from vae_rd.launch.scheduler import Scheduler, log_of
 from vae_rd.launch.supply import supply_of
 from vae_rd.launch.sweep_file import COMMAND, read_sweep_file
-from vae_rd.records import RunRecord
 
 NUMBER = {"value": 1.0, "stderr": 0.1, "n": 9}
 METRICS = {split: {"distortion": NUMBER, "rate": NUMBER, "objective": NUMBER} for split in ("train", "val", "test")}
@@ -94,8 +93,8 @@ class Played:
         if self._code == 1:
             (self.run.folder / "error.log").write_text("Traceback")
         error = "ValueError: out of luck" if self._code == 1 else None
-        config = to_dict(self.run.config)
-        RunRecord(self.run.name, "", config, {}, status=status, error=error, metrics=METRICS).write(self.run.folder)
+        record = record_of(self.run.config, self.run.name, status=status, error=error, metrics=METRICS)
+        record.write(self.run.folder)
 
 
 def states(ledger: Ledger) -> dict[float, tuple[str, int]]:

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from runs import record_of
 
-from vae_rd.config import to_dict
 from vae_rd.launch.ledger import Entry, Ledger
 from vae_rd.launch.plan import plan
 from vae_rd.launch.search import STARTUP, BayesSearch, first_cube, point_at
 from vae_rd.launch.supply import Listed, Searched
 from vae_rd.launch.sweep_file import COMMAND, SweepFile, read_sweep_file
-from vae_rd.records import RunRecord
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the Gaussian process's line search
 
@@ -84,9 +83,7 @@ def test_what_was_left_comes_first(tmp_path):
     first = Searched(plan(file), ledger)
     stopped, interrupted = first.next().name, first.next().name
     (tmp_path / "runs" / stopped).mkdir(parents=True)
-    RunRecord(stopped, "", to_dict(first.runs[stopped].config), {}, status="interrupted").write(
-        tmp_path / "runs" / stopped
-    )
+    record_of(first.runs[stopped].config, stopped, status="interrupted").write(tmp_path / "runs" / stopped)
     ledger.runs[stopped].state, ledger.runs[interrupted].state = "stopped early", "interrupted"
     supply = Searched(plan(file), ledger)
     assert list(supply.runs) == [stopped, interrupted]
@@ -121,7 +118,7 @@ def test_stopped_runs_stay_so_while_their_folder_is_there_and_the_file_stops_run
 
     assert waiting(made) == 3, "its folder is gone"
     run.folder.mkdir(parents=True)
-    RunRecord(run.name, "", to_dict(run.config), {}, status="interrupted").write(run.folder)
+    record_of(run.config, run.name, status="interrupted").write(run.folder)
     assert waiting(made) == 2
     without = plan(searched(tmp_path, method="grid", parameters={"hidden": PARAMETERS["hidden"]}))
     assert waiting(without) == 3

@@ -19,7 +19,7 @@ from torch import nn
 from vae_rd.callbacks.folder import CheckpointKeeper, HistoryWriter, StagedCheckpointIO
 from vae_rd.categorical import CategoricalPosterior, CategoricalPrior
 from vae_rd.collectives import world_size
-from vae_rd.config import FitConfig, data_root, identity
+from vae_rd.config import FitConfig, checkpoint_owner, data_root
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.files import image_folder, npz
@@ -247,7 +247,7 @@ def build_trainer(config: FitConfig, folder: Path, *, logger: Logger | None, cal
         callbacks=[*callbacks, HistoryWriter(folder), CheckpointKeeper(folder, patience=config.patience)],
         # Named, so that Lightning neither starts processes nor takes SLURM's variables and requeueing for its own.
         plugins=[
-            StagedCheckpointIO(identity(config)),
+            StagedCheckpointIO(checkpoint_owner(config)),
             TorchElasticEnvironment() if together else LightningEnvironment(),
         ],
         default_root_dir=folder,

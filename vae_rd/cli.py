@@ -22,8 +22,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from vae_rd import __version__
-from vae_rd.config import FIELDS, FitConfig, choices, is_optional, to_yaml, validate, value_type
+from vae_rd.config import FIELDS, FitConfig, choices, is_optional, refuse_unread, to_yaml, validate, value_type
 from vae_rd.errors import InputError
+from vae_rd.versions import DEFAULTS_VERSION, EARLIER, FIRST_FIELDS
 
 COMMANDS = ("help", "version", "print_config")
 
@@ -51,7 +52,9 @@ def parse(argv: Sequence[str]) -> Parsed:
         return Parsed(FitConfig(), help_text())
     if any(key == "version" for key, _ in pairs):
         return Parsed(FitConfig(), f"vae_rd {__version__}")
-    config = from_mapping(_merged(pairs), where="command line")
+    values, spared = _merged(pairs)
+    config = from_mapping(values, where="command line")
+    refuse_unread(config, spared=spared)
     shown = to_yaml(config).rstrip() if any(key == "print_config" for key, _ in pairs) else None
     return Parsed(config, shown)
 
@@ -62,14 +65,22 @@ def given(argv: Sequence[str]) -> dict[str, Any]:
     Raises:
         InputError: for an unknown flag or an unreadable file.
     """
-    return _merged(split(argv))
+    return _merged(split(argv))[0]
 
 
-def _merged(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _merged(pairs: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], set[str]]:
+    """What files and flags say, and which of it is the word of an earlier run's own config.yaml."""
     merged: dict[str, Any] = {}
+    of_a_run: set[str] = set()
     for path in (value for key, value in pairs if key == "config"):
-        merged |= _read_config(path)
-    return merged | {k: v for k, v in pairs if k not in (*COMMANDS, "config") and not _left_by_agent(k)}
+        content = _read_config(path)
+        of_a_run -= content.keys()
+        if content.keys() >= FIRST_FIELDS:
+            content = {"defaults_version": 1, **content}
+            of_a_run |= content.keys()
+        merged |= content
+    flags = {k: v for k, v in pairs if k not in (*COMMANDS, "config") and not _left_by_agent(k)}
+    return merged | flags, of_a_run - flags.keys()
 
 
 def from_mapping(values: Mapping[str, Any], *, where: str) -> FitConfig:
@@ -79,6 +90,15 @@ def from_mapping(values: Mapping[str, Any], *, where: str) -> FitConfig:
     return config
 
 
+def recorded(values: Mapping[str, Any], *, where: str) -> FitConfig:
+    """The FitConfig of a run by its record, whichever version of the defaults it was made under.
+
+    Raises:
+        InputError: where the record is damaged.
+    """
+    return from_mapping({"defaults_version": 1, **values}, where=where)
+
+
 def typed(values: Mapping[str, Any], *, where: str) -> FitConfig:
     """A FitConfig from flat values, each of its field's type; whether they go together is not looked at.
 
@@ -86,11 +106,18 @@ def typed(values: Mapping[str, Any], *, where: str) -> FitConfig:
         InputError: for an unknown name or a value of the wrong type.
     """
     plain = {key: _plain(key, value, where=where) for key, value in values.items()}
+    plain = {**EARLIER.get(_version(plain), {}), **plain}
     config = _typed(plain)
     if config is None:
         name = next(name for name, value in plain.items() if _typed({name: value}) is None)
         raise InputError(f"--{name} {plain[name]}: {_expected(name)}")
     return config
+
+
+def _version(values: Mapping[str, Any]) -> int:
+    """The version of the defaults that values ask for; one that is no version is refused with its type or range."""
+    asked = _typed({"defaults_version": values.get("defaults_version", DEFAULTS_VERSION)})
+    return DEFAULTS_VERSION if asked is None else asked.defaults_version
 
 
 def split(argv: Sequence[str]) -> list[tuple[str, str]]:

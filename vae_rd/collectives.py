@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from vae_rd.errors import InputError
+from vae_rd.errors import InputError, Interrupted
 from vae_rd.processes import Place, check_place, end_with_parent, place
 from vae_rd.records import FAILURE, FAILURE_END, write_atomic
 
@@ -139,19 +140,41 @@ def joined(own: dict[int, T]) -> dict[int, T]:
     return {number: result for share in shares for number, result in share.items()}
 
 
-def tell_first(folder: Path, error: BaseException) -> None:
+@dataclass(frozen=True)
+class Failure:
+    """How a process other than the first ended early.
+
+    Attributes:
+        rank: its number.
+        error: type and message of what was raised.
+        signal: the signal that stopped it, if one did.
+        trace: the traceback.
+    """
+
+    rank: int
+    error: str
+    signal: int | None
+    trace: str
+
+    def __str__(self) -> str:
+        return f"process {self.rank}: {self.error}"
+
+
+def report_failure(folder: Path, error: BaseException) -> None:
     """Leave how this process ended in the run's folder, where the first process looks for the cause of its own end."""
-    if not is_loss_of_others(error):
-        text = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
-        write_atomic(folder / f"{FAILURE}{rank()}{FAILURE_END}", text)
+    if is_loss_of_others(error):
+        return
+    signum = error.signum if isinstance(error, Interrupted) else None
+    failure = Failure(rank(), f"{type(error).__name__}: {error}", signum, traceback.format_exc())
+    write_atomic(folder / f"{FAILURE}{rank()}{FAILURE_END}", json.dumps(asdict(failure), indent=2))
 
 
-def told_by_others(folder: Path, *, within: float) -> str | None:
-    """In the first process: how another one ended, if it leaves a word within so many seconds."""
+def read_failure(folder: Path, *, within: float) -> Failure | None:
+    """In the first process: how another one ended, if it reports that within so many seconds."""
     deadline = time.monotonic() + within
     while True:
         for path in sorted(folder.glob(f"{FAILURE}*{FAILURE_END}")):
-            return f"process {path.stem.removeprefix(FAILURE)}: {path.read_text(encoding='utf-8').splitlines()[0]}"
+            return Failure(**json.loads(path.read_text(encoding="utf-8")))
         if time.monotonic() >= deadline:
             return None
         time.sleep(0.1)

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from omegaconf import OmegaConf
 
 from vae_rd.errors import InputError
+from vae_rd.versions import DEFAULTS_VERSION, EARLIER, FIRST_FIELDS
 
 DataName = Literal[
     "sprites",
@@ -49,6 +50,7 @@ Precision = Literal["32", "64", "bf16"]
 WandbMode = Literal["off", "offline", "online", "auto"]
 
 MOST = 2**63 - 1  # What torch takes for a seed.
+ANY_VALUE = ("any",)  # Of an optional flag: every value but null.
 
 # Fields that say where or how a run is carried out, not which numbers it produces: a run keeps its name without them.
 UNNAMED_FIELDS = frozenset(
@@ -57,15 +59,6 @@ UNNAMED_FIELDS = frozenset(
 )
 # What may change when an interrupted run is continued.
 RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
-# Fields that only these data sets read; with another one they are refused.
-DATA_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "data_file": ("npz", "image_folder"),
-        "gaussian_eigenvalues": ("gaussian",),
-        "sphere_dim": ("sphere",),
-        "flip_probability": ("noisy_sprites",),
-    }
-)
 EIGENVALUE_RANGE = (1e-30, 1e30)  # x is drawn in single precision.
 
 
@@ -77,9 +70,23 @@ def flag(
     least: float | None = None,
     above: float | None = None,
     most: float | None = None,
+    only: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Any:
-    """A config field with its help text and its range: `least` and `most` are inclusive, `above` exclusive."""
-    metadata = MappingProxyType({"meaning": meaning, "group": group, "least": least, "above": above, "most": most})
+    """A config field with its help text, its range and its readers.
+
+    Args:
+        default: its value where nothing is said.
+        meaning: for `--help`.
+        group: its heading in `--help`.
+        least: the least it can be.
+        above: what it must be greater than.
+        most: the most it can be.
+        only: flags, each with the words at which this one is read, any of them; ANY_VALUE is every value but null.
+            None where every run reads it.
+    """
+    metadata = MappingProxyType(
+        {"meaning": meaning, "group": group, "least": least, "above": above, "most": most, "only": only}
+    )
     if isinstance(default, list):
         return dataclasses.field(default_factory=default.copy, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -91,13 +98,38 @@ class FitConfig:
 
     data: DataName = flag("sprites", "data set; sprites, and those from gaussian on, need no file", group="data")
     data_dir: str | None = flag(None, "folder of data sets [VAE_RD_DATA, else ./data]", group="data")
-    data_file: str | None = flag(None, "one's own data: the .npz of npz, the folder of image_folder", group="data")
-    data_seed: int = flag(0, "seed of all that makes the data", group="data", least=0, most=MOST)
-    gaussian_eigenvalues: list[float] = flag(
-        [8.0, 4.0, 2.0, 1.0, 0.5, 0.25], "variances of --data gaussian along its principal axes", group="data"
+    data_file: str | None = flag(
+        None,
+        "one's own data: the .npz of npz, the folder of image_folder",
+        group="data",
+        only={"data": ("npz", "image_folder")},
     )
-    sphere_dim: int = flag(2, "dimension of the space of --data sphere", group="data", least=2, most=1000)
-    flip_probability: float = flag(0.05, "of a pixel of --data noisy_sprites", group="data", above=0, most=0.5)
+    data_seed: int = flag(
+        0,
+        "seed of all that makes the data",
+        group="data",
+        least=0,
+        most=MOST,
+        only={
+            "data": ("npz", "image_folder", "gaussian", "sphere", "toy_channel", "noisy_sprites"),
+            "n_train": ANY_VALUE,
+            "n_test": ANY_VALUE,
+            "binarization": ("static", "dynamic"),
+            "dequantize": ("uniform",),
+        },
+    )
+    gaussian_eigenvalues: list[float] = flag(
+        [8.0, 4.0, 2.0, 1.0, 0.5, 0.25],
+        "variances of --data gaussian along its principal axes",
+        group="data",
+        only={"data": ("gaussian",)},
+    )
+    sphere_dim: int = flag(
+        2, "dimension of the space of --data sphere", group="data", least=2, most=1000, only={"data": ("sphere",)}
+    )
+    flip_probability: float = flag(
+        0.05, "of a pixel of --data noisy_sprites", group="data", above=0, most=0.5, only={"data": ("noisy_sprites",)}
+    )
     binarization: Binarization = flag("none", "grey pixels to {0,1}: one stored draw, or fresh each step", group="data")
     dequantize: Dequantize = flag("none", "grey pixels plus uniform noise of one bin", group="data")
     n_train: int | None = flag(
@@ -109,7 +141,10 @@ class FitConfig:
     posterior: PosteriorName = flag("diagonal", "family of q(z|x); categorical: latent_dim states", group="model")
     decoder: Trunk = flag("mlp", "network of p(x|z)", group="model")
     hidden: list[int] | None = flag(
-        None, "widths (mlp) or channels (conv), mirrored in the decoder [null: [512], [32, 64]]", group="model"
+        None,
+        "widths (mlp) or channels (conv), mirrored in the decoder [null: [512], [32, 64]]",
+        group="model",
+        only={"encoder": ("mlp", "conv"), "decoder": ("mlp", "conv")},
     )
     latent_dim: int = flag(16, "dimensions of z, or its number of states", group="model", least=1)
     prior: PriorName = flag("normal", "marginal m(z)", group="model")
@@ -117,7 +152,13 @@ class FitConfig:
     whiten: bool = flag(
         False, "networks see pixels whitened by the training split's moments; p(x|z) stays that of x", group="model"
     )
-    likelihood_scale: float = flag(1.0, "standard deviation of --likelihood gaussian", group="model", least=1e-6)
+    likelihood_scale: float = flag(
+        1.0,
+        "standard deviation of --likelihood gaussian",
+        group="model",
+        least=1e-6,
+        only={"likelihood": ("gaussian",)},
+    )
 
     objective: ObjectiveName = flag("beta", "what is minimised: D + beta R", group="objective")
     beta: float = flag(1.0, "weight of the rate", group="objective", least=0)
@@ -125,7 +166,13 @@ class FitConfig:
     beta_start: float = flag(
         0.0, "weight at the first step of warm-up; above 0 the way is geometric", group="objective", least=0
     )
-    samples: int = flag(1, "draws of z per example and training step", group="objective", least=1)
+    samples: int = flag(
+        1,
+        "draws of z per example and training step",
+        group="objective",
+        least=1,
+        only={"posterior": ("diagonal",)},  # Of a categorical z everything is a sum over states.
+    )
 
     batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)
     max_epochs: int = flag(100, "epochs", group="training", least=1)
@@ -158,6 +205,13 @@ class FitConfig:
     name: str | None = flag(None, "the run's own folder [null: <data>-beta<b>-seed<s>-<hash>]", group="run")
     resume: Literal["never", "auto"] = flag("never", "auto: continue an interrupted equal run", group="run")
     overwrite: bool = flag(False, "remove an existing run of this name first", group="run")
+    defaults_version: int = flag(
+        DEFAULTS_VERSION,
+        "whose defaults unsaid flags have; a run's config.yaml states its own",
+        group="run",
+        least=1,
+        most=DEFAULTS_VERSION,
+    )
 
 
 FIELDS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType({f.name: f for f in dataclasses.fields(FitConfig)})
@@ -208,15 +262,57 @@ def run_name(config: FitConfig) -> str:
     """
     if config.name is not None:
         return config.name
-    named = {k: v for k, v in to_dict(config).items() if k not in UNNAMED_FIELDS}
-    digest = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{config.data}-beta{config.beta:g}-seed{config.seed}-{digest}"
+    return f"{config.data}-beta{config.beta:g}-seed{config.seed}-{_digest(config, without=UNNAMED_FIELDS)}"
 
 
-def identity(config: FitConfig) -> str:
-    """A run's name and what may not change when it goes on, as its checkpoints hold it."""
-    fixed = {k: v for k, v in to_dict(config).items() if k not in RESUMABLE_FIELDS}
-    return f"{run_name(config)} {hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:8]}"
+def checkpoint_owner(config: FitConfig) -> str:
+    """A run's name and a hash of what may not change when it goes on, as its checkpoints hold it."""
+    return f"{run_name(config)} {_digest(config, without=RESUMABLE_FIELDS)}"
+
+
+def _digest(config: FitConfig, *, without: frozenset[str]) -> str:
+    """Eight hexadecimal digits of the fields that FIRST_FIELDS has, and of later ones that change what those mean."""
+    first = defaults_of(1, type(config))
+    hashed = {
+        name: value
+        for name, value in to_dict(config).items()
+        if name not in without and (name in FIRST_FIELDS or value != first[name])
+    }
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def defaults_of(version: int, kind: type[FitConfig] = FitConfig) -> dict[str, Any]:
+    """What each field means where a config of this version of the defaults does not name it.
+
+    Example:
+        >>> defaults_of(1)["lr"]
+        0.001
+    """
+    return {**to_dict(kind()), **EARLIER.get(version, {}), "defaults_version": version}
+
+
+def identity(config: FitConfig) -> dict[str, Any]:
+    """What makes a run itself, as its record holds it: its version of the defaults, and where it departs from them.
+
+    Example:
+        >>> identity(FitConfig(beta=4.0, run_dir="elsewhere"))
+        {'defaults_version': 1, 'beta': 4.0}
+    """
+    defaults = defaults_of(config.defaults_version, type(config))
+    differing = {k: v for k, v in to_dict(config).items() if k not in UNNAMED_FIELDS and v != defaults[k]}
+    return {"defaults_version": config.defaults_version, **differing}
+
+
+def differences(config: FitConfig, before: Mapping[str, Any], *, allowed: frozenset[str]) -> dict[str, Any]:
+    """The fields in which a config is not the run of this `identity`, with that run's values; those `allowed` left out.
+
+    Example:
+        >>> differences(FitConfig(beta=4.0, lr=0.1), {"defaults_version": 1, "beta": 2.0}, allowed=frozenset({"lr"}))
+        {'beta': 2.0}
+    """
+    was = {**defaults_of(before["defaults_version"], type(config)), **before}
+    now = to_dict(config)
+    return {k: was[k] for k in now if k not in allowed | UNNAMED_FIELDS and was[k] != now[k]}
 
 
 def data_root(config: FitConfig) -> str:
@@ -245,7 +341,7 @@ def _problems(config: FitConfig) -> Iterator[str]:
         yield f"--name {config.name!r}: use up to 200 letters, digits and . _ - + = @ , and no dot in front"
     if config.data_file is None and config.data in ("npz", "image_folder"):
         yield f"--data {config.data} needs --data_file with one's own {config.data.replace('_', ' ')}"
-    yield from _data_problems(config)
+    yield from _eigenvalue_problem(config.gaussian_eigenvalues)
     if (config.posterior == "categorical") != (config.prior == "categorical"):
         yield f"--posterior {config.posterior} --prior {config.prior}: where one is categorical, both are"
     if config.posterior == "categorical" and config.likelihood == "gaussian_optimal":
@@ -268,19 +364,42 @@ def _problems(config: FitConfig) -> Iterator[str]:
         yield "--overwrite removes the run that --resume auto would continue; choose one"
 
 
-def _data_problems(config: FitConfig) -> Iterator[str]:
-    """Flags of another data set, and eigenvalues that are none."""
-    default = FitConfig()
-    for name, owners in DATA_FIELDS.items():
-        if config.data not in owners and getattr(config, name) != getattr(default, name):
-            yield f"--{name} belongs to --data {' or '.join(owners)}, not to --data {config.data}"
+def _eigenvalue_problem(values: list[float]) -> Iterator[str]:
     low, high = EIGENVALUE_RANGE
-    values = config.gaussian_eigenvalues
     if not (values and all(isinstance(value, int | float) and low <= value <= high for value in values)):
         yield (
             f"--gaussian_eigenvalues {values}: "
             f"give one variance per dimension, each from {low:g} to {high:g}, such as [4, 1]"
         )
+
+
+def refuse_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
+    """Refuse a flag that nothing would read, since it would only give the run another name.
+
+    Args:
+        config: of a run to come.
+        spared: fields that an earlier run's config.yaml states; what that run was named by stays.
+
+    Raises:
+        InputError: naming the flag, and the words that would make something read it.
+    """
+    defaults = defaults_of(config.defaults_version)
+    for name, field in FIELDS.items():
+        readers = field.metadata["only"]
+        if readers is None or name in spared or getattr(config, name) == defaults[name]:
+            continue
+        if not any(_is_among(getattr(config, reader), words) for reader, words in readers.items()):
+            owners = " or ".join(f"--{reader}{_choice(words)}" for reader, words in readers.items())
+            found = " ".join(f"--{reader} {getattr(config, reader)}" for reader in readers)
+            raise InputError(f"--{name} belongs to {owners}, not to {found}; leave it out")
+
+
+def _is_among(value: Any, words: tuple[str, ...]) -> bool:
+    return value is not None if words is ANY_VALUE else value in words
+
+
+def _choice(words: tuple[str, ...]) -> str:
+    return "" if words is ANY_VALUE else f" {' or '.join(words)}"
 
 
 def _range_problem(name: str, value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:

@@ -65,7 +65,7 @@ class SplitValues:
 
 
 def evaluate_split(
-    model: VAE, data: DataSet, split: str, *, beta: float, seed: int, samples: int | None = None
+    model: VAE, data: DataSet, split: str, *, slope: float | None, seed: int, samples: int | None = None
 ) -> Json:
     """The record's metrics of one split, in eval mode, every estimate with standard error and n.
 
@@ -73,13 +73,13 @@ def evaluate_split(
         model: on the same device as the data's pixels.
         data: the data set.
         split: "train", "val" or "test".
-        beta: weight of the rate in `objective` = D + beta R.
+        slope: weight of the rate in `objective` = D + slope R, which is undefined for None.
         seed: of the evaluation noise.
         samples: draws of z per example; None takes 8 on a population (whose standard errors need two), else 1.
     """
     draws = samples or (POPULATION_SAMPLES if data.card.population[split] else 1)
     values = split_values(model, data, split, samples=draws, seed=seed)
-    return summarise(values, data.card, split, beta=beta)
+    return summarise(values, data.card, split, slope=slope)
 
 
 @torch.no_grad()
@@ -133,7 +133,7 @@ def _with_information(values: dict[str, Tensor], *, first: int | None) -> SplitV
     )
 
 
-def summarise(values: SplitValues, card: DataCard, split: str, *, beta: float) -> Json:
+def summarise(values: SplitValues, card: DataCard, split: str, *, slope: float | None) -> Json:
     """Means and standard errors of a split's values, as the record's metrics."""
     population = card.population[split]
     n = values.distortion.shape[1]
@@ -153,7 +153,7 @@ def summarise(values: SplitValues, card: DataCard, split: str, *, beta: float) -
         "rate": stat(r),
         "rate_monte_carlo": stat(values.log_ratio),
         "elbo": stat(-(d + r)),
-        "objective": stat(d + beta * r),
+        "objective": stat(None if slope is None else d + slope * r),
         "mutual_information_lower": stat(lower, cap=math.log(paired_r.shape[1]), kind=kind),
         "mutual_information_leave_one_out": stat(values.leave_one_out),
         "mutual_information_upper": stat(upper, method=method),

@@ -19,6 +19,7 @@ from vae_rd.callbacks.progress import RateDistortionProgress
 from vae_rd.callbacks.signals import HoldSignals
 from vae_rd.cli import from_mapping
 from vae_rd.collectives import (
+    Failure,
     check_same,
     connected,
     first_goes_first,
@@ -26,17 +27,18 @@ from vae_rd.collectives import (
     in_all,
     is_first,
     is_loss_of_others,
-    tell_first,
-    told_by_others,
+    read_failure,
+    report_failure,
     world_size,
 )
-from vae_rd.config import FitConfig, identity, to_dict, to_yaml
+from vae_rd.config import FitConfig, checkpoint_owner, identity, refuse_unread, to_dict, to_yaml
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TensorDataModule
 from vae_rd.errors import Diverged, InputError, Interrupted, LostProcess
 from vae_rd.evaluation import evaluate_split
 from vae_rd.folders import KEPT, Claim, claim
 from vae_rd.functional.collapse import collapse_verdict
+from vae_rd.likelihoods import Likelihood
 from vae_rd.lit.guard import memory_advice
 from vae_rd.loading import check_data, load_weights, precision_of
 from vae_rd.model import VAE
@@ -46,17 +48,18 @@ from vae_rd.records import (
     ERROR_FILE,
     HISTORY_FILE,
     SPLITS,
+    Json,
     RunRecord,
     capture_environment,
     capture_git,
     command_line,
     write_atomic,
 )
-from vae_rd.signals import SIGNALS, SignalGuard
+from vae_rd.signals import SignalGuard
 from vae_rd.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
 
-TOLD_WITHIN_SECONDS = 5.0  # By a process that has ended, of one that was told nothing.
-WORDLESS = "another process of this run ended without a word; was it killed, or did memory run out?"
+REPORT_SECONDS = 5.0  # For another process to write down why it has ended.
+UNREPORTED = "another process of this run exited without reporting an error; was it killed, or did memory run out?"
 WHITENING_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
 
 
@@ -82,6 +85,12 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
         ('finished', ['test', 'train', 'val'])
     """
     config = from_mapping(to_dict(config), where="config")
+    refuse_unread(config)
+    return fit_checked(config, model=model, data=data)
+
+
+def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | None = None) -> RunRecord:
+    """`fit_model` of a config that was checked as it was read."""
     cuda = config.accelerator != "cpu" and torch.cuda.is_available()
     together = connected(devices=config.devices, num_nodes=config.num_nodes, cuda=cuda)
     with together, precision_of(config), SignalGuard() as guard:
@@ -115,6 +124,7 @@ class Experiment:
             command=command_line(),
             config=to_dict(config),
             data=self.data.card.to_json(),
+            identity=identity(config),
             model={"is_own": model is not None},
         )
         if claimed.record is not None:
@@ -124,7 +134,7 @@ class Experiment:
         """Where training goes on, if it does and the flags allow it."""
         if self.claimed.action != "continue" or self.claimed.record is None:
             return None
-        path = whole_checkpoint(self.claimed.folder, run=identity(self.config))
+        path = whole_checkpoint(self.claimed.folder, run=checkpoint_owner(self.config))
         check_data(self.data, self.claimed.record, self.claimed.folder)
         taken = read_checkpoint(path)["global_step"]
         asked = f"--max_epochs {self.config.max_epochs} --max_steps {self.config.max_steps}"
@@ -154,26 +164,26 @@ class Experiment:
             self.record.seal(self.folder, (KEPT, HISTORY_FILE))
             self.record.status = "finished"
         except Interrupted as stop:
-            raise self._ended(stop, told_by_others(self.folder, within=0.0), logger) from None
+            raise self._ended(stop, read_failure(self.folder, within=0.0), logger) from None
         except Exception as error:
-            cause: BaseException = LostProcess(WORDLESS) if is_loss_of_others(error) else error
-            told = told_by_others(self.folder, within=TOLD_WITHIN_SECONDS) if cause is not error else None
+            cause: BaseException = LostProcess(UNREPORTED) if is_loss_of_others(error) else error
+            elsewhere = read_failure(self.folder, within=REPORT_SECONDS) if cause is not error else None
             if guard.received is not None:  # It broke something before it could be raised.
                 cause = Interrupted(guard.received)
-            raise self._ended(cause, told, logger) from None
+            raise self._ended(cause, elsewhere, logger) from None
         finally:
             self.record.seconds = round(before + time.monotonic() - began, 3)
             self.record.write(self.folder)
             finish_tracking(logger, self.record, self.folder)
         return self.record
 
-    def _ended(self, cause: BaseException, told: str | None, logger: RunLogger | None) -> BaseException:
-        """Write down how the run ended early: as another process has told, else by the cause at hand; what to raise."""
-        if told is not None:
-            signum = next((s for s in SIGNALS if told.endswith(str(Interrupted(s)))), None)
-            cause = LostProcess(told) if signum is None else Interrupted(signum)
+    def _ended(self, cause: BaseException, elsewhere: Failure | None, logger: RunLogger | None) -> BaseException:
+        """Write down how the run ended early: as another process reports, else by the cause at hand; what to raise."""
+        if elsewhere is not None:
+            cause = LostProcess(str(elsewhere)) if elsewhere.signal is None else Interrupted(elsewhere.signal)
         if isinstance(cause, Interrupted):
             self.record.status, self.record.error = "interrupted", str(cause)
+            self.record.stopped_by = cause.signum
             if cause.signum == signal.SIGUSR1:
                 mark_preempting(logger)
             return cause
@@ -199,7 +209,7 @@ class Experiment:
             self._train(guard, None)
             self._evaluate()
         except (Exception, Interrupted) as error:
-            tell_first(self.folder, error)
+            report_failure(self.folder, error)
             raise
         return self.record
 
@@ -216,7 +226,11 @@ class Experiment:
             raise Interrupted(signal.SIGTERM) from None
         if not (self.folder / KEPT).is_file():
             raise Diverged("no validation had a finite objective; lower --lr")
-        load_weights(self.model.eval(), self.folder / KEPT, run=identity(config))
+        load_weights(self.model.eval(), self.folder / KEPT, run=checkpoint_owner(config))
+        self.record.model |= {
+            "kept_epoch": read_checkpoint(self.folder / KEPT)["epoch"],
+            "slope": module.objective.slope(),
+        }
         self.model.to(trainer.strategy.root_device)
 
     def _evaluate(self) -> None:
@@ -225,17 +239,29 @@ class Experiment:
             shown = Console(quiet=not is_first()).status(f"evaluating the {split} split ...")
             with shown, memory_advice("evaluation", lower="--eval_samples, --hidden or --latent_dim"):
                 self.record.metrics[split] = evaluate_split(
-                    self.model, self.data, split, beta=config.beta, seed=config.seed, samples=config.eval_samples
+                    self.model,
+                    self.data,
+                    split,
+                    slope=self.record.model["slope"],
+                    seed=config.seed,
+                    samples=config.eval_samples,
                 )
-        likelihood = getattr(self.model.decoder, "likelihood", None)
         self.record.model |= {
             "parameters": sum(p.numel() for p in self.model.parameters()),
-            "squared_error_weight": getattr(likelihood, "squared_error_weight", None),
+            "distortion": self._distortion(),
         }
         test = self.record.metrics["test"]
         self.record.verdicts["collapse"] = collapse_verdict(
             rate=test["rate"]["value"], active=test["active_units"]["value"], latent_dim=self.model.latent_dim
         )
+
+    def _distortion(self) -> Json:
+        """What D is, as far as a decoder says so."""
+        likelihood = getattr(self.model.decoder, "likelihood", None)
+        if not isinstance(likelihood, Likelihood):
+            return {"family": None, "scale": None, "squared_error_weight": None, "constant": None}
+        family = None if self.record.model["is_own"] else self.config.likelihood
+        return {"family": family, **likelihood.statement(math.prod(self.data.card.shape))}
 
 
 def _device_name(kind: str) -> str:

@@ -36,9 +36,9 @@ def _answer(argv: Sequence[str]) -> Iterable[str] | int:
 
 def _fit(config: FitConfig) -> list[str]:
     with whole_imports():
-        from vae_rd.experiment import fit_model
+        from vae_rd.experiment import fit_checked
 
-    return summary_lines(fit_model(config), folder_of(config))
+    return summary_lines(fit_checked(config), folder_of(config))
 
 
 if __name__ == "__main__":

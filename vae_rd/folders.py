@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from vae_rd.config import RESUMABLE_FIELDS, UNNAMED_FIELDS, FitConfig, run_name, to_dict
+from vae_rd.config import RESUMABLE_FIELDS, FitConfig, differences, run_name
 from vae_rd.errors import InputError
 from vae_rd.locks import locked
 from vae_rd.records import CONFIG_FILE, ERROR_FILE, FAILURE, FAILURE_END, HISTORY_FILE, RECORD_FILE, RunRecord
@@ -96,7 +96,7 @@ def _claimed(config: FitConfig, folder: Path) -> Claim:
         raise InputError(f"{folder}: this run exists; add --resume auto to go on with it or --overwrite to replace it")
     record = RunRecord.read(folder)
     finished = record.status == "finished"
-    _refuse_differences(config, record, folder, allowed=UNNAMED_FIELDS if finished else RESUMABLE_FIELDS)
+    _refuse_differences(config, record, folder, allowed=frozenset() if finished else RESUMABLE_FIELDS)
     if finished:
         return Claim(folder, "finished", record)
     if taken := [name for name in (CONFIG_FILE, HISTORY_FILE, CHECKPOINTS) if not _may_be_written(folder / name)]:
@@ -127,8 +127,6 @@ def as_bad_input(folder: Path) -> Iterator[None]:
 
 
 def _refuse_differences(config: FitConfig, record: RunRecord, folder: Path, *, allowed: frozenset[str]) -> None:
-    asked: dict[str, Any] = to_dict(config)
-    differing = [k for k, v in asked.items() if k not in allowed and record.config.get(k) != v]
-    if differing:
-        was = ", ".join(f"{name} {record.config.get(name)} (now {asked[name]})" for name in differing)
+    if before := differences(config, record.identity, allowed=allowed):
+        was = ", ".join(f"{name} {value} (now {getattr(config, name)})" for name, value in before.items())
         raise InputError(f"{folder}: the {record.status} run there has {was}; choose another --name, or --overwrite")

@@ -5,7 +5,8 @@ Each takes [..., k C, H, W] parameters, k its `params_per_value`, and returns a 
 
 from __future__ import annotations
 
-from typing import ClassVar
+import math
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +36,22 @@ class Likelihood(LazyDistribution):
         """C = 1 / (2 scale^2) in D = C * squared error + constant; None where D is no such thing."""
         return None if self.precision is None else torch.as_tensor(self.precision).detach().item() / 2
 
+    @property
+    def fixed_scale(self) -> float | None:
+        """The scale of a Gaussian whose scale is not learned; else None."""
+        return None
+
+    def statement(self, values: int) -> dict[str, Any]:
+        """What D is, for the record: D = C * squared error + constant where it is that, for x of so many values.
+
+        Example:
+            >>> GaussianLikelihood(0.5).statement(2)
+            {'scale': 0.5, 'squared_error_weight': 2.0, 'constant': 0.4515827052894548}
+        """
+        weight = self.squared_error_weight
+        constant = None if weight is None else 0.5 * values * math.log(math.pi / weight)
+        return {"scale": self.fixed_scale, "squared_error_weight": weight, "constant": constant}
+
 
 class BernoulliLikelihood(Likelihood):
     """Independent Bernoulli pixels; the trunk gives logits. ln p = x ln s(l) + (1 - x) ln(1 - s(l)), summed."""
@@ -63,6 +80,11 @@ class GaussianLikelihood(Likelihood):
     def precision(self) -> float:
         """1 / scale^2."""
         return self.scale**-2
+
+    @property
+    def fixed_scale(self) -> float:
+        """The scale."""
+        return self.scale
 
     def forward(self, context: Tensor) -> Independent:
         """Means [..., C, H, W] to a Gaussian image distribution."""

@@ -11,15 +11,15 @@ import torch
 
 from vae_rd import build
 from vae_rd.callbacks.folder import read_checkpoint
-from vae_rd.cli import from_mapping
-from vae_rd.config import FitConfig, identity
+from vae_rd.cli import recorded
+from vae_rd.config import FitConfig, checkpoint_owner
 from vae_rd.data.base import DataCard
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted
 from vae_rd.folders import KEPT
 from vae_rd.model import VAE
-from vae_rd.records import CONFIG_FILE, RECORD_FILE, RunRecord
+from vae_rd.records import RECORD_FILE, RunRecord
 
 
 def open_run(run_dir: str | Path) -> Fitted:
@@ -32,14 +32,14 @@ def open_run(run_dir: str | Path) -> Fitted:
     record = RunRecord.read(folder)
     if record.status != "finished":
         raise InputError(f"{folder}: this run is {record.status}; --resume auto takes it to its end")
-    config = from_mapping(record.config, where=str(folder / RECORD_FILE))
+    config = recorded(record.config, where=str(folder / RECORD_FILE))
     device = torch.device(build.accelerator(config))
     with precision_of(config):
         model = load(folder).to(device)
         data = build.build_data(config)
     check_data(data, record, folder)
     data.to(device)
-    return Fitted(folder, config, model, data)
+    return Fitted(folder, config, model, data, record.model["slope"])
 
 
 def check_data(data: DataSet, record: RunRecord, folder: Path) -> None:
@@ -60,7 +60,7 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
     """
     folder = Path(run_dir)
     record = RunRecord.read(folder)
-    config = from_mapping(record.config, where=str(folder / CONFIG_FILE))
+    config = recorded(record.config, where=str(folder / RECORD_FILE))
     if model is None:
         if record.model["is_own"]:
             raise InputError(f"{folder}: fitted with one's own network; pass that network as model=")
@@ -68,7 +68,7 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
         with precision_of(config):
             model = build.build_model(config, card)
     record.check(folder, KEPT)
-    load_weights(model, folder / KEPT, run=identity(config))
+    load_weights(model, folder / KEPT, run=checkpoint_owner(config))
     return model.eval()
 
 

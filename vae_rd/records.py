@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from vae_rd import __version__
+from vae_rd.config import UNNAMED_FIELDS
 from vae_rd.errors import InputError
 
 SCHEMA_VERSION = 1
@@ -31,7 +32,7 @@ RECORD_FILE = "record.json"
 HISTORY_FILE = "history.csv"
 CONFIG_FILE = "config.yaml"
 # What processes other than the first leave when they end early: their number between the two.
-FAILURE, FAILURE_END = "error.process", ".log"
+FAILURE, FAILURE_END = "error.process", ".json"
 ERROR_FILE = "error.log"
 
 SPLITS = ("train", "val", "test")
@@ -39,13 +40,15 @@ Status = Literal["running", "finished", "failed", "interrupted"]
 Json = dict[str, Any]
 
 _FIELD_TYPES: Mapping[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("config", "data", "model", "metrics", "verdicts", "environment", "files"), dict),
+    **dict.fromkeys(("config", "identity", "data", "model", "metrics", "verdicts", "environment", "files"), dict),
     **dict.fromkeys(("name", "command", "status", "version"), str),
     "estimates": list,
     "seconds": (int, float),
     "wandb": (dict, type(None)),
+    "stopped_by": (int, type(None)),
 }
-_LATER: Mapping[str, Any] = {"files": {}}  # What the first records of this schema version had not got.
+# What the first records of this schema version had not got, and what they meant by that.
+_LATER: Mapping[str, Any] = {"files": {}, "stopped_by": None}
 _RECORDED_PACKAGES = ("torch", "lightning", "torchmetrics", "wandb", "omegaconf", "numpy")
 
 
@@ -77,9 +80,11 @@ class RunRecord:
     command: str
     config: Json
     data: Json
+    identity: Json = field(default_factory=lambda: {"defaults_version": 1})
     model: Json = field(default_factory=dict)
     status: Status = "running"
     error: str | None = None
+    stopped_by: int | None = None  # The signal that interrupted it.
     units: str = "nats"
     metrics: dict[str, Json] = field(default_factory=dict)
     estimates: list[Json] = field(default_factory=list)
@@ -91,6 +96,11 @@ class RunRecord:
     files: Json = field(default_factory=dict)
     version: str = __version__
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def settings(self) -> Json:
+        """The config without what says where or how the run was carried out."""
+        return {name: value for name, value in self.config.items() if name not in UNNAMED_FIELDS}
 
     def write(self, folder: Path) -> Path:
         """Replace `folder/record.json` atomically and return its path."""
@@ -137,13 +147,32 @@ class RunRecord:
         if not isinstance(content, Mapping) or content.get("schema_version") != SCHEMA_VERSION:
             found = content.get("schema_version") if isinstance(content, Mapping) else None
             raise InputError(f"{where}: schema_version is {found}, this vae_rd reads {SCHEMA_VERSION}")
-        content = {**_LATER, **content}
+        content = _upgraded(content)
         names = [f.name for f in fields(cls)]
         if missing := [name for name in names if name not in content]:
             raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}")
-        if wrong := [name for name, kind in _FIELD_TYPES.items() if not isinstance(content[name], kind)]:
+        wrong = [name for name, kind in _FIELD_TYPES.items() if not isinstance(content[name], kind)]
+        wrong += ["identity"] if "identity" not in wrong and "defaults_version" not in content["identity"] else []
+        if wrong:
             raise InputError(f"{where}: damaged, {', '.join(wrong)} cannot be right")
         return cls(**{name: cast(Any, content[name]) for name in names})
+
+
+def _upgraded(content: Mapping[str, Any]) -> Json:
+    """A record with what records of earlier versions had not got, as far as it follows from what they had."""
+    content = {**_LATER, **content}
+    config, model = content.get("config"), content.get("model")
+    if "identity" not in content and isinstance(config, Mapping) and isinstance(model, Mapping):
+        content["identity"] = {"defaults_version": 1, **{k: v for k, v in config.items() if k not in UNNAMED_FIELDS}}
+        own, fixed = model.get("is_own"), config.get("likelihood") == "gaussian"
+        distortion = {
+            "family": None if own else config.get("likelihood"),
+            "scale": config.get("likelihood_scale") if fixed and not own else None,
+            "squared_error_weight": model.get("squared_error_weight"),
+            "constant": None,
+        }
+        content["model"] = {"kept_epoch": None, "slope": config.get("beta"), "distortion": distortion, **model}
+    return content
 
 
 def _sha256(path: Path) -> str:

@@ -90,7 +90,7 @@ def renew_metrics(run: Fitted, splits: Sequence[str]) -> list[str]:
                 run.model,
                 run.data,
                 split,
-                beta=run.config.beta,
+                slope=run.slope,
                 seed=run.config.seed,
                 samples=run.config.eval_samples,
             )

@@ -74,7 +74,7 @@ class RunLogger(WandbLogger):
         columns = ["split", "rate", "distortion", "beta"]
         with _environment(WANDB_DATA_DIR=str(folder.absolute() / "wandb")):  # Else tables pass through the home folder.
             wandb = _client()
-            table = wandb.Table(columns=columns, data=[[*row, record.config["beta"]] for row in rows])
+            table = wandb.Table(columns=columns, data=[[*row, record.model["slope"]] for row in rows])
             chart = wandb.plot.scatter(table, "rate", "distortion", title="D over R of kept checkpoints, nats")
             self.experiment.log({CHART: chart}, step=self._next_step, commit=True)
 

@@ -94,7 +94,7 @@ def annealing_error(run: Fitted, settings: Settings) -> Json:
 
 def _ends(run: Fitted) -> list[float]:
     """The slopes at which the encoder is held to the decoder's best: that of the likelihood, and its own."""
-    return sorted({1.0, 1 / run.config.beta} if run.config.beta > 0 else {1.0})
+    return sorted({1.0, 1 / run.slope} if run.slope else {1.0})
 
 
 def _slopes(run: Fitted) -> list[float]:

@@ -39,12 +39,21 @@ class Settings:
 
 
 class Fitted(NamedTuple):
-    """A finished run, opened: its folder and config, the model at the kept checkpoint in eval mode, and the data."""
+    """A finished run, opened.
+
+    Attributes:
+        folder: of the run.
+        config: of the run.
+        model: at the kept checkpoint, in eval mode.
+        data: as the run saw them.
+        slope: -dD/dR where its training aimed at, in nats a nat; None where nothing says so.
+    """
 
     folder: Path
     config: FitConfig
     model: VAE
     data: DataSet
+    slope: float | None
 
 
 Estimate = Callable[[Fitted, Settings], Json]

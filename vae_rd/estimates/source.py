@@ -60,13 +60,13 @@ def source_upper(run: Fitted, settings: Settings) -> Json:
 
 
 def check_source(run: Fitted, settings: Settings) -> None:
-    """Refuse a split without fresh examples, a distortion that is no fixed squared error, and beta = 0."""
+    """Refuse a split without fresh examples, a distortion that is no fixed squared error, and no slope or one of 0."""
     if not isinstance(_likelihood(run), GaussianLikelihood) or not run.data.card.unlimited[settings.split]:
         raise InputError(
             f"{run.folder}: --dual bounds R(D) of an unlimited source under --likelihood gaussian, "
             f"not of the {settings.split} split of this run"
         )
-    if run.config.beta == 0:
+    if not run.slope:
         raise InputError(f"{run.folder}: --dual takes a run of beta > 0, whose 1/beta weighs the distortion")
 
 
@@ -76,7 +76,8 @@ def _likelihood(run: Fitted) -> object:
 
 def _source_problem(run: Fitted) -> tuple[float, float, float]:
     """lambda = b = 1/beta, the scale of d = scale |x - y|^2, and what b D has beyond b d: b (n/2) ln(2 pi s^2)."""
-    weight, variance = 1 / run.config.beta, cast(GaussianLikelihood, _likelihood(run)).scale ** 2
+    assert run.slope, "checked by check_source"
+    weight, variance = 1 / run.slope, cast(GaussianLikelihood, _likelihood(run)).scale ** 2
     constant = weight * 0.5 * math.prod(run.data.card.shape) * math.log(2 * math.pi * variance)
     return weight, 1 / (2 * variance), constant
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from vae_rd.errors import InputError, Interrupted
+from vae_rd.errors import InputError
 from vae_rd.launch.wandb_api import ask
 from vae_rd.records import CONFIG_FILE, ERROR_FILE, RECORD_FILE, RunRecord
 
@@ -25,7 +25,7 @@ AS_ASKED: tuple[Ending, ...] = ("finished", "stopped early by the server")
 
 # The server ends a run by its agent, which sends SIGTERM, or by the run's own W&B client, which raises SIGINT; whoever
 # sends either by hand leaves the same record.
-_LIKE_THE_SERVER = tuple(str(Interrupted(signum)) for signum in (signal.SIGTERM, signal.SIGINT))
+_LIKE_THE_SERVER = (signal.SIGTERM, signal.SIGINT)
 _BY_STATE: Mapping[str, Ending] = {
     "finished": "finished",
     "killed": "stopped early by the server",
@@ -175,10 +175,10 @@ def _ending(record: RunRecord, state: str, log: _Log | None) -> Ending:
     """How a run that is not running has ended."""
     if record.status != "interrupted":
         return "finished" if record.status == "finished" else "failed"
-    if record.error == str(Interrupted(signal.SIGUSR1)):
+    if record.stopped_by == signal.SIGUSR1:
         return "preempted"
     by_the_server = state == "killed" or (log is not None and log.told_to_stop)
-    return "stopped early by the server" if by_the_server and record.error in _LIKE_THE_SERVER else "interrupted"
+    return "stopped early by the server" if by_the_server and record.stopped_by in _LIKE_THE_SERVER else "interrupted"
 
 
 def _goes_on(record: RunRecord, folder: Path) -> str:

@@ -24,5 +24,9 @@ class Objective(nn.Module, ABC):
         """Per-example loss, [B], to be minimised at an optimiser step."""
 
     @abstractmethod
+    def slope(self) -> float | None:
+        """-dD/dR where training ends, in nats a nat: the weight of the rate in the final loss; None if undefined."""
+
+    @abstractmethod
     def is_annealing(self, step: int) -> bool:
         """Whether the loss at this step is not yet the final one; no checkpoint is kept while it is."""

@@ -37,6 +37,10 @@ class BetaObjective(Objective):
         scale = self.beta / weight if self.start > 0 else 1.0
         return (scale * terms.distortion + scale * weight * terms.rate).mean(0)
 
+    def slope(self) -> float:
+        """beta."""
+        return self.beta
+
     def is_annealing(self, step: int) -> bool:
         """Whether the warm-up still runs."""
         return step < self.warmup
