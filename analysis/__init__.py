@@ -1,6 +1,6 @@
 """Figures and tables from run records alone: no torch, no lightning, no wandb, no network to rebuild.
 
-    from analysis import curves, load_runs, plane, table
+    from analysis import (curves, load_runs, plane, table)
 
     runs = load_runs("runs/sprites_beta")      # one row per run and split
     plane(runs).savefig("plane.pdf")           # the rate-distortion plane and the bounds on I(X; Z)
@@ -16,18 +16,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.figures import curves as curves
-    from analysis.figures import plane as plane
-    from analysis.load import load_runs as load_runs
-    from analysis.tables import table as table
+    from analysis.figures.curves import curves as curves
+    from analysis.figures.plane import plane as plane
+    from analysis.figures.table import table as table
+    from analysis.rows.runs import load_runs as load_runs
 
 __all__ = ["curves", "load_runs", "plane", "table"]
 
 _LAZY = {
-    "curves": "analysis.figures",
-    "load_runs": "analysis.load",
-    "plane": "analysis.figures",
-    "table": "analysis.tables",
+    "curves": "analysis.figures.curves",
+    "load_runs": "analysis.rows.runs",
+    "plane": "analysis.figures.plane",
+    "table": "analysis.figures.table",
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vae_rd.errors import InputError
-from vae_rd.records import SPLITS
+from vae_rd.run.record import SPLITS
 from vae_rd.units import UNITS
 
 RUNS_HELP = "run folders, folders of runs, or globs of either; runs that are not finished are left out"
@@ -71,7 +71,9 @@ def _one_line(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _plane(options: argparse.Namespace) -> list[Path]:
-    from analysis import figures, load, output
+    from analysis import output
+    from analysis.figures import plane as figures
+    from analysis.rows import runs as load
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
     runs = load.load_runs(options.runs, units=options.units)
@@ -81,7 +83,9 @@ def _plane(options: argparse.Namespace) -> list[Path]:
 
 
 def _curves(options: argparse.Namespace) -> list[Path]:
-    from analysis import figures, load, output
+    from analysis import output
+    from analysis.figures import curves as figures
+    from analysis.rows import runs as load
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
     runs = load.load_runs(options.runs, units=options.units)
@@ -89,7 +93,9 @@ def _curves(options: argparse.Namespace) -> list[Path]:
 
 
 def _table(options: argparse.Namespace) -> Sequence[str | Path]:
-    from analysis import load, output, tables
+    from analysis import output
+    from analysis.figures import table as tables
+    from analysis.rows import runs as load
 
     if options.out is not None:
         output.check_suffix(options.out, (".md", ".csv"))

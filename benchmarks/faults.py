@@ -2,8 +2,9 @@
 
     python benchmarks/faults.py [--cases 1000] [--corruptions 200]
 
-Runs the cases of tests/test_fuzz.py, drawn anew each time, and of tests/test_corruptions.py, drawn from the number of
-the case. Prints how many there were and how many were answered with anything but a right number or one line of refusal.
+Runs the cases of tests/commands/test_fuzz.py, drawn anew each time, and of tests/experiment/test_corruptions.py, drawn
+from the number of the case. Prints how many there were and how many were answered with anything but a right number or
+one line of refusal.
 """
 
 from __future__ import annotations
@@ -50,7 +51,10 @@ def main() -> int:
     options = parser.parse_args()
     os.environ |= {"VAE_RD_FUZZ_CASES": str(options.cases), "VAE_RD_CORRUPTIONS": str(options.corruptions)}
     began = time.perf_counter()
-    fuzz, damage = run("test_fuzz.py", only="config_or_one_line"), run("test_corruptions.py", only="test_damage")
+    fuzz, damage = (
+        run("commands/test_fuzz.py", only="config_or_one_line"),
+        run("experiment/test_corruptions.py", only="test_damage"),
+    )
     print(f"{options.cases} command lines and config files: {len(fuzz.failed)} of {fuzz.cases} kinds gave an error")
     print(f"{damage.cases} damaged files: {len(damage.failed)} gave an error or a wrong number")
     print(f"{time.perf_counter() - began:.0f} s")

@@ -20,11 +20,12 @@ import torch
 from known_answers.fits import fit
 from known_answers.table import HEADING, Row, limit, problems
 
-from vae_rd import build
-from vae_rd.config import FitConfig
-from vae_rd.evaluation import evaluate_split
-from vae_rd.loading import load, open_run
-from vae_rd.records import Json, capture_git
+from vae_rd.config.fields import FitConfig
+from vae_rd.experiment import build
+from vae_rd.experiment.loading import load, open_run
+from vae_rd.metrics.split import evaluate_split
+from vae_rd.run.environment import capture_git
+from vae_rd.run.record import Json
 from vae_rd.seeding import generator
 
 FLAGS = ("--hidden=[512]", "--latent_dim=16", "--batch_size=128", "--max_epochs=20", "--precision=32")

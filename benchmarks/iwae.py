@@ -24,14 +24,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from vae_rd import build
-from vae_rd.config import FitConfig
+from vae_rd.config.fields import FitConfig
 from vae_rd.estimators.importance import importance
-from vae_rd.likelihoods import BernoulliLikelihood
-from vae_rd.model import VAE, Decoder, Encoder
-from vae_rd.nn.trunks import mlp_decoder, mlp_encoder
-from vae_rd.posteriors import DiagonalPosterior
-from vae_rd.priors import StandardNormalPrior
+from vae_rd.experiment import build
+from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
+from vae_rd.model.nn.mlp import mlp_decoder, mlp_encoder
+from vae_rd.model.posteriors.diagonal import DiagonalPosterior
+from vae_rd.model.priors.normal import StandardNormalPrior
+from vae_rd.model.vae import VAE, Decoder, Encoder
 from vae_rd.seeding import generator
 
 SHAPE, HIDDEN, LATENT = (1, 28, 28), [200, 200], 50

@@ -29,14 +29,15 @@ import torch.nn.functional as F
 from lightning.pytorch import Callback
 from torch import Tensor, nn
 
-from vae_rd import build
-from vae_rd.callbacks.progress import RateDistortionProgress
-from vae_rd.callbacks.signals import HoldSignals
-from vae_rd.config import FitConfig
+from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TensorDataModule
-from vae_rd.signals import SignalGuard
+from vae_rd.experiment import build
+from vae_rd.experiment.trainer import build_trainer
+from vae_rd.process.signals import SignalGuard
+from vae_rd.training.progress import RateDistortionProgress
+from vae_rd.training.signals import HoldSignals
 
 PIXELS, HIDDEN, LATENT, BATCH = 784, 512, 16, 128
 EXAMPLES = 50_000
@@ -83,7 +84,7 @@ def run_turns(images: Tensor, others: dict[str, Iterator[float]], *, turns: int)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "checkpoints").mkdir()
         callbacks = [RateDistortionProgress(config.max_epochs), HoldSignals(guard), clock]
-        trainer = build.build_trainer(config, Path(folder), logger=None, callbacks=callbacks)
+        trainer = build_trainer(config, Path(folder), logger=None, callbacks=callbacks)
         trainer.fit(module, TensorDataModule(data, batch_size=BATCH, seed=0))
     return {name: seconds[1:] for name, seconds in clock.seconds.items()}
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from known_answers.readme import put_into_readme
 
 from vae_rd import fit_model
-from vae_rd.cli import parse
-from vae_rd.records import Json, RunRecord
+from vae_rd.config.cli import parse
+from vae_rd.run.record import Json, RunRecord
 
 BETAS = (0.003, 0.03, 0.3, 1.0, 3.0, 10.0, 1000.0)
 ROOT = Path(__file__).resolve().parent.parent

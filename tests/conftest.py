@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("WANDB_MODE", "disabled")  # A test that tracks says so itself; no other ever should.
@@ -15,13 +15,10 @@ os.environ.setdefault("WANDB_MODE", "disabled")  # A test that tracks says so it
 import pytest
 import torch
 
-from vae_rd import build
-from vae_rd.config import FitConfig
+from vae_rd.config.fields import FitConfig
+from vae_rd.experiment import build
 
-ROOT = Path(__file__).resolve().parent.parent
-TOY = ["--n_train=256", "--hidden=[8]", "--latent_dim=2", "--batch_size=64", "--eval_samples=2", "--wandb=off"]
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
+from helpers.common import ROOT, Command
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vae_rd.experiment import fit_model as fit_model
-    from vae_rd.loading import load as load
+    from vae_rd.experiment.fitting import fit_model as fit_model
+    from vae_rd.experiment.loading import load as load
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "fit_model", "load"]
 
-_LAZY = {"fit_model": "vae_rd.experiment", "load": "vae_rd.loading"}
+_LAZY = {"fit_model": "vae_rd.experiment.fitting", "load": "vae_rd.experiment.loading"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,14 +9,14 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from vae_rd.command import run_command
-from vae_rd.config import MOST
+from vae_rd.config.fields import MOST
+from vae_rd.config.options import Parser, whole
 from vae_rd.errors import InputError
-from vae_rd.locks import locked
-from vae_rd.options import Parser, whole
-from vae_rd.processes import check_place, place, run_processes
-from vae_rd.records import SPLITS, Json, RunRecord
-from vae_rd.signals import whole_imports
+from vae_rd.process.command import run_command
+from vae_rd.process.ranks import check_place, place, run_processes
+from vae_rd.process.signals import whole_imports
+from vae_rd.run.lock import locked
+from vae_rd.run.record import SPLITS, Json, RunRecord
 
 FLAGS = {
     "ais": "NLL and the decoder's own rate-distortion curve by annealed importance sampling, with its error",
@@ -77,10 +77,10 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
     with whole_imports():
         import torch
 
-        from vae_rd.collectives import check_same, connected, first_goes_first, from_first, in_all
         from vae_rd.estimates.base import Settings
-        from vae_rd.loading import open_run
-        from vae_rd.reevaluation import add_estimates, check_estimates, renew_metrics
+        from vae_rd.experiment.evaluating import add_estimates, check_estimates, renew_metrics
+        from vae_rd.experiment.loading import open_run
+        from vae_rd.process.collectives import check_same, connected, first_goes_first, from_first, in_all
 
     settings = Settings(split=options.split or "test", **asked)
     cuda = torch.cuda.is_available() and any(_wants_gpu(folder) for folder in options.runs)

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from vae_rd.cli import parse
-from vae_rd.command import run_command
-from vae_rd.config import FitConfig
-from vae_rd.folders import folder_of
-from vae_rd.processes import check_place, place, run_processes
-from vae_rd.signals import whole_imports
-from vae_rd.summary import summary_lines
+from vae_rd.config.cli import parse
+from vae_rd.config.fields import FitConfig
+from vae_rd.process.command import run_command
+from vae_rd.process.ranks import check_place, place, run_processes
+from vae_rd.process.signals import whole_imports
+from vae_rd.run.folder import folder_of
+from vae_rd.run.summary import summary_lines
 
 
 def main(argv: Sequence[str]) -> int:
@@ -36,7 +36,7 @@ def _answer(argv: Sequence[str]) -> Iterable[str] | int:
 
 def _fit(config: FitConfig) -> list[str]:
     with whole_imports():
-        from vae_rd.experiment import fit_checked
+        from vae_rd.experiment.fitting import fit_checked
 
     return summary_lines(fit_checked(config), folder_of(config))
 

@@ -13,17 +13,17 @@ if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, wit
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from vae_rd import __version__
-from vae_rd.cli import split
-from vae_rd.command import run_command
-from vae_rd.config import FIELDS, MOST
+from vae_rd.config.cli import split
+from vae_rd.config.fields import FIELDS, MOST
+from vae_rd.config.options import Parser, whole
 from vae_rd.errors import InputError
-from vae_rd.launch.by_agents import agents_on_slurm, run_by_agents
-from vae_rd.launch.local import run_local
-from vae_rd.launch.plan import Plan, plan, planned
-from vae_rd.launch.search import STARTUP, first_cube, point_at
-from vae_rd.launch.slurm import SlurmOptions, submit
-from vae_rd.launch.sweep_file import read_sweep_file
-from vae_rd.options import Parser, whole
+from vae_rd.launch.local.launcher import run_local
+from vae_rd.launch.points.plan import Plan, plan, planned
+from vae_rd.launch.points.search import STARTUP, first_cube, point_at
+from vae_rd.launch.points.sweep_file import read_sweep_file
+from vae_rd.launch.slurm.launcher import SlurmOptions, submit
+from vae_rd.launch.wandb.launcher import agents_on_slurm, run_by_agents
+from vae_rd.process.command import run_command
 
 LAUNCHERS = ("local", "wandb", "slurm")
 # The options of SLURM's tasks, which are the fields of SlurmOptions: what each means, and its type.

@@ -1,4 +1,4 @@
-"""Nats inside, other units at the edge: this module holds the only ln 2 of the project."""
+"""Nats inside, other units at the edge: this module holds the only ln 2 and ln 2 pi of the project."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ Unit = Literal["nats", "bits", "bits_per_dim"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
 NATS_PER_BIT = math.log(2.0)
+LN_2PI = math.log(2.0 * math.pi)
 
 
 def per_nat(unit: Unit, *, dims: int) -> float:

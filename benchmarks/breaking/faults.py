@@ -17,12 +17,12 @@ from torch import Tensor
 
 from breaking.forks import ForkedFit
 from breaking.runs import FIT, RUN, Bench, ended, status_of
-from vae_rd import tracking
+from vae_rd.model.terms import Terms
 from vae_rd.objectives.beta import BetaObjective
-from vae_rd.terms import Terms
+from vae_rd.training import tracking
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
-from wandb_server import WandbServer
+from helpers.wandb_server import WandbServer
 
 Fault = Callable[[Bench, Path, list[str]], Iterator[str]]
 BAD_STEP = 21

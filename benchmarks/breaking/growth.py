@@ -38,7 +38,7 @@ def _fit_and_measure(folder: Path, sender: Connection) -> None:
     with open(OUTPUT, "a", encoding="utf-8") as stream:  # noqa: PTH123
         os.dup2(stream.fileno(), 1)
     from vae_rd import fit_model
-    from vae_rd.config import FitConfig
+    from vae_rd.config.fields import FitConfig
 
     me = psutil.Process()
     for number in range(FITS):

@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 from breaking.forks import ForkedFit
 from breaking.runs import FIT, RUN, Bench, ended, settled
-from vae_rd import tracking
-from vae_rd.callbacks.folder import HistoryWriter
+from vae_rd.training import tracking
+from vae_rd.training.history import HistoryWriter
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
-from wandb_server import WandbServer
+from helpers.wandb_server import WandbServer
 
 ONLINE = [*FIT, "--wandb=online"]
 EPOCHS = 60

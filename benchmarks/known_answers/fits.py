@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from known_answers.table import Row, bracket, close, limit
-from vae_rd.records import Json
+from vae_rd.run.record import Json
 from vae_rd.theory.linear_vae import LinearOptimum, optimum
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"

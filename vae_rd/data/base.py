@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_rd.records import SPLITS
+from vae_rd.run.record import SPLITS
 from vae_rd.seeding import generator
 from vae_rd.theory.discrete import duplicates_entropy
 

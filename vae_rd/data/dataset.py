@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_rd.config import FitConfig
+from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import (
     EVAL_CHUNK,
     DataCard,
@@ -22,7 +22,7 @@ from vae_rd.data.base import (
 )
 from vae_rd.data.pixels import PixelModel, binarised, pixel_model
 from vae_rd.errors import InputError
-from vae_rd.records import SPLITS
+from vae_rd.run.record import SPLITS
 from vae_rd.seeding import generator
 
 DRAWN = {"train": 10_000, "val": 10_000, "test": 100_000}  # Examples that stand for an unlimited source by default.

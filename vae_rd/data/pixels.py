@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from vae_rd.config import FitConfig
+from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import Source, Support, UnlimitedSource
 from vae_rd.errors import InputError
 from vae_rd.seeding import generator

@@ -13,8 +13,8 @@ from vae_rd.estimates.partials import Values
 from vae_rd.estimators.ais import Path, bidirectional, decoder_distortion, standard_normal_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.rate_distortion_curve import RateDistortionCurve, mean_curve, rate_distortion_curve
-from vae_rd.model import VAE
-from vae_rd.records import Json, estimate
+from vae_rd.model.vae import VAE
+from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
 ENCODER_DRAWS = 64  # Of z per example, behind the encoder's own R + b D.

@@ -11,15 +11,17 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-from vae_rd.config import FitConfig
+from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import EVAL_CHUNK
 from vae_rd.data.dataset import DataSet
-from vae_rd.distributions import DiagonalNormal, Reparameterised, StandardNormal
 from vae_rd.errors import InputError
 from vae_rd.estimates.partials import Values, by_parts
 from vae_rd.functional.statistics import mean_and_stderr_of_estimates
-from vae_rd.model import VAE
-from vae_rd.records import Json, estimate
+from vae_rd.model.posteriors.base import Reparameterised
+from vae_rd.model.posteriors.diagonal import DiagonalNormal
+from vae_rd.model.priors.normal import StandardNormal
+from vae_rd.model.vae import VAE
+from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
 FEW = 100  # Examples of an annealed run or of per-example optimisation, unless more are asked for.

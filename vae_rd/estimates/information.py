@@ -8,13 +8,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from vae_rd.distributions import LN_2PI, DiagonalNormal
 from vae_rd.estimates.base import Examples, Fitted, Settings, entry, posterior
 from vae_rd.estimates.partials import Values
 from vae_rd.estimators.rate_split import rate_split
-from vae_rd.evaluation import POPULATION_SAMPLES
-from vae_rd.functional.statistics import mean_and_stderr
-from vae_rd.records import Json
+from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
+from vae_rd.model.posteriors.diagonal import DiagonalNormal
+from vae_rd.run.record import Json
+from vae_rd.units import LN_2PI
 
 MOST_PAIRS = 10_000  # Examples, since the time grows as their square.
 

@@ -9,7 +9,7 @@ from vae_rd.estimates.partials import Values
 from vae_rd.estimators.gaps import inference_gaps
 from vae_rd.estimators.importance import importance, importance_curve, prior_sampling
 from vae_rd.functional.statistics import mean_and_stderr, variance_by_shared_draws
-from vae_rd.records import Json
+from vae_rd.run.record import Json
 
 
 def importance_nll(run: Fitted, settings: Settings) -> Json:

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from vae_rd.callbacks.folder import load_whole
-from vae_rd.collectives import is_first, joined, own_share
-from vae_rd.records import Json
+from vae_rd.process.collectives import is_first, joined, own_share
+from vae_rd.run.checkpoints import load_whole
+from vae_rd.run.record import Json
 
 FOLDER = "partial_estimates"
 

@@ -13,8 +13,8 @@ from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings, entry
 from vae_rd.estimators.dual import dual_bound
 from vae_rd.estimators.particles import SquaredError, particle_bound
-from vae_rd.likelihoods import GaussianLikelihood
-from vae_rd.records import Json, estimate
+from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
+from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
 

@@ -25,13 +25,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vae_rd.distributions import StandardNormal
 from vae_rd.errors import InputError
 from vae_rd.estimators.annealing import Annealing
 from vae_rd.estimators.hmc import FIRST_STEP, LogDensity, Point, adapted, evaluate, transition
 from vae_rd.estimators.importance import check_evaluating
 from vae_rd.functional.statistics import mean_and_stderr
-from vae_rd.model import VAE
+from vae_rd.model.priors.normal import StandardNormal
+from vae_rd.model.vae import VAE
 
 FIRST_RUN_CHAINS = 8  # Enough to know a mean acceptance to 0.1, at a small part of the second run's cost.
 

@@ -31,15 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_rd.errors import InputError
-from vae_rd.estimators.particles import (
-    PILOT,
-    Distortion,
-    Draw,
-    Particles,
-    check_problem,
-    check_settings,
-    fit_particles,
-)
+from vae_rd.estimators.particles import PILOT, Distortion, Draw, Particles, check_problem, check_settings, fit_particles
 from vae_rd.estimators.supremum import ROWS, Moments, Ratio, Supremum, locate_supremum
 
 CONFIDENCE = 0.99

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vae_rd.distributions import DiagonalNormal
 from vae_rd.errors import InputError
 from vae_rd.estimators.importance import check_evaluating
-from vae_rd.model import VAE
-from vae_rd.terms import Terms
+from vae_rd.model.posteriors.diagonal import DiagonalNormal
+from vae_rd.model.terms import Terms
+from vae_rd.model.vae import VAE
 
 LEARNING_RATE = 0.05  # In units of the encoder's standard deviation: steps need no knowledge of the scale of z.
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from vae_rd.errors import InputError
-from vae_rd.model import VAE
+from vae_rd.model.vae import VAE
 
 CHUNK_BYTES = 8 * 2**20  # Larger tables leave the caches: the elementwise part of a Bernoulli image then takes twice.
 PRIOR_BLOCK = 256  # Draws from the prior under one seed; a constant, so that memory bounds leave the stream alone.
@@ -69,11 +69,11 @@ def importance(
         InputError: K below 1, or a model in training mode.
 
     Example:
-        >>> from vae_rd.likelihoods import BernoulliLikelihood
-        >>> from vae_rd.model import Decoder, Encoder
-        >>> from vae_rd.nn.trunks import linear_decoder, linear_encoder
-        >>> from vae_rd.posteriors import DiagonalPosterior
-        >>> from vae_rd.priors import StandardNormalPrior
+        >>> from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
+        >>> from vae_rd.model.vae import Decoder, Encoder
+        >>> from vae_rd.model.nn.mlp import linear_decoder, linear_encoder
+        >>> from vae_rd.model.posteriors.diagonal import DiagonalPosterior
+        >>> from vae_rd.model.priors.normal import StandardNormalPrior
         >>> encoder = Encoder(linear_encoder((1, 2, 2), ()), DiagonalPosterior(4, latent_dim=2))
         >>> decoder = Decoder(linear_decoder((1, 2, 2), (), latent_dim=2), BernoulliLikelihood())
         >>> model = VAE(encoder, decoder, StandardNormalPrior(2), latent_dim=2).eval()

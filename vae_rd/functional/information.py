@@ -14,14 +14,16 @@ Source: Poole et al. 2019, "On Variational Bounds of Mutual Information", arXiv 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from vae_rd.collectives import joined, own_share
-
 CHUNK_BYTES = 16 * 2**20  # Of one [chunk, N] float64 table: large enough for fast products, small enough for caches.
+
+# How the parts of a computation are carried out: (count, work) to [work(0), ..., work(count - 1)].
+Parts = Callable[[int, Callable[[int], Tensor]], list[Tensor]]
 
 
 class TwoSided(NamedTuple):
@@ -35,13 +37,19 @@ class TwoSided(NamedTuple):
     leave_one_out: Tensor
 
 
-def two_sided_information(z: Tensor, mu: Tensor, sigma: Tensor) -> TwoSided:
+def in_turn(count: int, work: Callable[[int], Tensor]) -> list[Tensor]:
+    """The results of `work` for 0, ..., count - 1, one after another."""
+    return [work(part) for part in range(count)]
+
+
+def two_sided_information(z: Tensor, mu: Tensor, sigma: Tensor, *, parts: Parts = in_turn) -> TwoSided:
     """InfoNCE and leave-one-out values of diagonal normal posteriors, every example against every other.
 
     Args:
         z: draws, z[s, i] ~ N(mu_i, diag(sigma_i^2)), [S, N, D].
         mu: posterior means, [N, D].
         sigma: posterior standard deviations, [N, D].
+        parts: carries out the parts that the work falls into, as `in_turn` does; several processes may share them out.
 
     Example:
         >>> mu = torch.tensor([[-50.0], [50.0]])
@@ -49,8 +57,8 @@ def two_sided_information(z: Tensor, mu: Tensor, sigma: Tensor) -> TwoSided:
         >>> values.lower.mean().item() == math.log(2)
         True
     """
-    parts = [_one_draw(draw.double(), mu.double(), sigma.double()) for draw in z]
-    return TwoSided(*(torch.stack(values) for values in zip(*parts, strict=True)))
+    draws = [_one_draw(draw.double(), mu.double(), sigma.double(), parts) for draw in z]
+    return TwoSided(*(torch.stack(values) for values in zip(*draws, strict=True)))
 
 
 def categorical_information(q: Tensor, *, draws: int) -> TwoSided:
@@ -109,15 +117,15 @@ def own_and_others(table: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     return own, table.scatter_(1, index[:, None], -math.inf).logsumexp(1)
 
 
-def _one_draw(z: Tensor, mu: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    """The two [N] vectors of `TwoSided` for one draw per example, [N, D]; each process fills its share of the table."""
+def _one_draw(z: Tensor, mu: Tensor, sigma: Tensor, parts: Parts) -> tuple[Tensor, Tensor]:
+    """The two [N] vectors of `TwoSided` for one draw per example, [N, D]."""
     n = len(z)
     rows = torch.arange(n, device=z.device).split(max(1, CHUNK_BYTES // (8 * n)))
-    found = {}
-    for part in own_share(len(rows)):
+
+    def of_rows(part: int) -> Tensor:
         table = pairwise_log_density(z[rows[part]], mu, sigma)
-        found[part] = torch.stack(own_and_others(table, rows[part]))
-    found = joined(found)
-    own, log_others = torch.cat([found[part].to(z) for part in range(len(rows))], 1)
+        return torch.stack(own_and_others(table, rows[part]))
+
+    own, log_others = torch.cat([values.to(z) for values in parts(len(rows), of_rows)], 1)
     log_all = torch.logaddexp(log_others, own)
     return own - log_all + math.log(n), own - log_others + math.log(max(n - 1, 1))

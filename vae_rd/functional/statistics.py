@@ -6,6 +6,8 @@ import math
 
 from torch import Tensor
 
+POPULATION_SAMPLES = 8  # A population's standard errors come from the spread over draws, which takes several.
+
 
 def mean_and_stderr(values: Tensor, *, population: bool) -> tuple[float, float]:
     """Mean over draws and examples with its standard error.

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from vae_rd.config import FitConfig
+from vae_rd.config.fields import FitConfig
 from vae_rd.errors import InputError
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vae_rd.errors import InputError
-from vae_rd.records import write_atomic
+from vae_rd.run.files import write_atomic
 
 SWEEP_FILE = "sweep.json"
 SCHEMA_VERSION = 1

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vae_rd.config import FitConfig
-from vae_rd.launch.sweep_file import Metric
-from vae_rd.records import HISTORY_FILE, Json, RunRecord
+from vae_rd.config.fields import FitConfig
+from vae_rd.launch.points.sweep_file import Metric
+from vae_rd.run.files import HISTORY_FILE
+from vae_rd.run.record import Json, RunRecord
 
 Row = Mapping[str, str]
 

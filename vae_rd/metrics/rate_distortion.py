@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from vae_rd.functional.collapse import active_units
-from vae_rd.terms import Terms
+from vae_rd.functional.active_units import active_units
+from vae_rd.model.terms import Terms
 
 
 class ExampleTerms(NamedTuple):

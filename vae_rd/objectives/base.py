@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from vae_rd.terms import Terms
+from vae_rd.model.terms import Terms
 
 
 class Objective(nn.Module, ABC):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from vae_rd.model.terms import Terms
 from vae_rd.objectives.base import Objective
-from vae_rd.schedules import geometric_path, linear_warmup
-from vae_rd.terms import Terms
+from vae_rd.objectives.schedules import geometric_path, linear_warmup
 
 
 class BetaObjective(Objective):

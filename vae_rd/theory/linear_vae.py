@@ -22,7 +22,7 @@ import numpy as np
 from vae_rd.errors import InputError
 from vae_rd.theory.inputs import Array, ArrayLike, moments, positive, principal_axes, spectrum, whole
 
-ACTIVE_ABOVE = 0.01  # Var_x(E[z_d|x]) from which a unit counts as active (Burda et al. 2016, arXiv 1509.00519)
+ACTIVE_VARIANCE = 0.01  # Var_x(E[z_d|x]) from which a unit counts as active (Burda et al. 2016, arXiv 1509.00519)
 
 
 class LinearOptimum(NamedTuple):
@@ -89,7 +89,7 @@ def optimum(eigenvalues: ArrayLike, *, s2: float, beta: float, latent_dim: int) 
     rates = 0.5 * np.log(np.maximum(kept, level) / level)
     squared_error = float(np.minimum(kept, level).sum() + values[latent_dim:].sum())
     distortion = squared_error / (2 * s2) + 0.5 * len(values) * math.log(2 * math.pi * s2)
-    active_units = int((1 - variance > ACTIVE_ABOVE).sum())
+    active_units = int((1 - variance > ACTIVE_VARIANCE).sum())
     return LinearOptimum(
         float(rates.sum()), distortion, squared_error, int((kept > level).sum()), active_units, rates, variance
     )

@@ -1,0 +1,66 @@
+"""Training curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.layout import legend_above, legend_at_top, new_figure
+from analysis.figures.plane import LINE_HEIGHT, _titled
+from analysis.marks import epochs
+from analysis.marks.groups import by_columns, group_keys, legend_rows
+from analysis.rows.data_sets import data_sets
+from analysis.rows.groups import Groups, add_settings, group_runs
+from analysis.rows.runs import EPOCH_METRICS, load_histories
+from analysis.statistics.bounds import Entropy, known_entropies
+from analysis.style import COLUMN, STYLE, Colours, beta_colours
+
+CURVE_HEIGHT, CURVES_TEXT = 1.5, 0.7
+
+
+def curves(runs: pd.DataFrame) -> Figure:
+    """Training and validation D, R and ELBO per epoch, stacked over one axis; one colour a beta.
+
+    Args:
+        runs: from `load_runs`, each data set on axes of its own; their history.csv is read from the same folders.
+
+    Raises:
+        InputError: for a missing or damaged history.csv.
+    """
+    groups, titled = group_runs(runs), _titled(runs)
+    histories = [load_histories(rows) for _, rows in titled]
+    colours = beta_colours(beta for rows in histories for beta in rows["beta"])
+    kinds = epochs.line_keys(pd.concat(histories), groups), group_keys(groups, joined=False)
+    keys, ncols = legend_rows(*kinds, width=COLUMN - 0.3)  # the axes do not begin at the edge
+    heads = epochs.heads(groups)
+    text = CURVES_TEXT + LINE_HEIGHT * (len(keys) - 1 + (len(titled) > 1) + len(heads))
+    with mpl.rc_context(STYLE):
+        heights = [[CURVE_HEIGHT] * len(EPOCH_METRICS)] * len(titled)
+        figure, panels = new_figure(heights, text=[text] * len(titled))
+        for (title, rows), history, axes in zip(titled, histories, panels, strict=True):
+            _draw_curves(history, known_entropies(rows), axes, colours=colours, groups=groups)
+            legend_above(axes[0], by_columns(keys), head="\n".join(filter(None, (title, *heads))), ncols=ncols)
+        legend_at_top(figure, epochs.beta_keys(colours), head=r"$\beta$", handlelength=0.9, ncols=7)
+    return figure
+
+
+def _draw_curves(
+    history: pd.DataFrame, of: dict[str, Entropy], axes: Sequence[Axes], *, colours: Colours, groups: Groups
+) -> None:
+    for quantity, ax in zip(EPOCH_METRICS, axes, strict=True):
+        epochs.epoch_lines(history, quantity, colours=colours, groups=groups, ax=ax)
+    epochs.elbo_bounds(of, ax=axes[-1])
+    axes[-1].set_xlabel("epoch")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    legend_above(axes[-1], axes[-1].get_legend_handles_labels()[0])
+
+
+def curves_numbers(runs: pd.DataFrame) -> pd.DataFrame:
+    """What `curves` shows as a table, with the data set's name and a column for every setting that varies."""
+    parts = [load_histories(rows).assign(data=name) for name, rows in data_sets(runs).items()]
+    return add_settings(pd.concat(parts, ignore_index=True), runs)

@@ -1,0 +1,183 @@
+"""Whole figures, composed of the marks of `analysis.marks`.
+
+Each data set has axes and lines of its own, under its name where there are several. Colours of beta and shapes of
+groups are the same on all axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures.layout import legend_above, legend_at_top, new_figure
+from analysis.marks import intervals
+from analysis.marks import lines as line_marks
+from analysis.marks import plane as plots
+from analysis.marks.groups import by_columns, group_keys, group_lines, legend_rows
+from analysis.rows.data_sets import data_sets
+from analysis.rows.groups import Groups, add_settings, group_runs
+from analysis.statistics.bounds import Entropy, add_bounds, entropies, placeable, warn_impossible
+from analysis.statistics.lines import plane_lines, warn_left_out
+from analysis.style import STYLE, Colours, beta_colours, unit_label
+
+PLANE_HEIGHT = 2.3  # inches, of the axes alone
+
+
+ROW_HEIGHT = 0.17
+
+
+TEXT_HEIGHT = 1.7  # axis labels and legends, less those of known answers, estimates and groups
+
+
+LINE_HEIGHT = 0.13
+
+
+@dataclass(frozen=True)
+class _Side:
+    """What the plane shows of one data set.
+
+    Attributes:
+        title: its name where there are several, else empty.
+        rows: the points of all splits, from `placeable`.
+        asked: those of the split asked for, in the order of the intervals.
+        of: H by split.
+        lines: from `plane_lines`.
+    """
+
+    title: str
+    rows: pd.DataFrame
+    asked: pd.DataFrame
+    of: dict[str, Entropy]
+    lines: pd.DataFrame
+
+    @property
+    def bounds_height(self) -> float:
+        return ROW_HEIGHT * (max(intervals.interval_rows(self.asked)) + 1.8)
+
+    @property
+    def text_height(self) -> float:
+        return TEXT_HEIGHT + LINE_HEIGHT * (line_marks.legend_rows(self.lines) + bool(self.title))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What all axes of a plane share."""
+
+    split: str
+    colours: Colours
+    groups: Groups
+
+
+def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
+    """The rate-distortion plane above the bounds H - D <= I <= R, both over one axis of information.
+
+    In the plane stand, beside the runs, all that is known of where they could lie: Shannon's R(D) of the source,
+    bounds on it, the curves of the runs' decoders and their NLL, as far as the records hold them.
+
+    Args:
+        runs: from `load_runs`; each data set has a plane of its own.
+        split: whose points get error bars, slopes and intervals; the splits before it are drawn where they differ.
+
+    Raises:
+        InputError: for runs without D and R on `split`, or with damaged estimates.
+
+    Warns:
+        RunWarning: one line for each run left out for want of D or R, for each point that cannot be right, and where
+            bounds on the source's R(D) are left out.
+    """
+    groups = group_runs(runs)
+    sides = [_side(rows, groups, split=split, title=title) for title, rows in _titled(runs)]
+    look = _Look(split, beta_colours(beta for side in sides for beta in side.asked["beta"]), groups)
+    with mpl.rc_context(STYLE):
+        heights = [(PLANE_HEIGHT, side.bounds_height) for side in sides]
+        figure, panels = new_figure(heights, text=[side.text_height for side in sides])
+        points = [_draw_plane(side, look, ax=top) for side, (top, _) in zip(sides, panels, strict=True)]
+        for side, (_, bottom) in zip(sides, panels, strict=True):
+            _draw_bounds(side, look, ax=bottom)
+        _points_legend(figure, points, groups)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # slopes and labels hold for these positions only
+        for side, (top, _) in zip(sides, panels, strict=True):
+            plots.slope_ticks(side.asked, colours=look.colours, ax=top)
+            line_marks.nll_ticks(side.lines, side.asked, colours=look.colours, ax=top)
+            plots.beta_labels(side.asked, ax=top)
+    return figure
+
+
+def plane_numbers(runs: pd.DataFrame, *, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What `plane` shows as two tables, its points with their bounds and its lines, from which it can be redrawn.
+
+    Both name the data set, and the points have a column for every setting that varies between the runs.
+    """
+    points, lines = zip(*(_numbers(rows, name, split=split) for name, rows in data_sets(runs).items()), strict=True)
+    return add_settings(pd.concat(points, ignore_index=True), runs), pd.concat(lines, ignore_index=True)
+
+
+def _numbers(runs: pd.DataFrame, name: str, *, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows = add_bounds(runs, split=split)
+    placed = rows.dropna(subset=["distortion", "rate"])
+    lines = plane_lines(placed, _shown_entropies(runs, rows, split=split), split=split)
+    lines.insert(0, "data", name)
+    return rows.assign(data=name), lines
+
+
+def _titled(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each data set under its name; one alone needs none."""
+    found = data_sets(runs)
+    return [(name if len(found) > 1 else "", rows) for name, rows in found.items()]
+
+
+def _side(runs: pd.DataFrame, groups: Groups, *, split: str, title: str) -> _Side:
+    rows = placeable(add_bounds(runs, split=split), split=split)
+    warn_impossible(rows)
+    asked = groups.ordered(rows[rows["split"] == split])
+    warn_left_out(asked, split=split)
+    of = _shown_entropies(runs, rows, split=split)
+    return _Side(title, rows, asked, of, plane_lines(rows, of, split=split))
+
+
+def _shown_entropies(runs: pd.DataFrame, rows: pd.DataFrame, *, split: str) -> dict[str, Entropy]:
+    return {name: h for name, h in entropies(runs, split=split).items() if name in set(rows["split"])}
+
+
+def _draw_plane(side: _Side, look: _Look, *, ax: Axes) -> list[Artist]:
+    """All that needs no final layout; lines are explained above the axes, the points' legend entries returned."""
+    rows, lines, unit = side.rows, side.lines, unit_label(side.rows["units"].iloc[0])
+    ax.tick_params(labelbottom=True)
+    ax.set(xlabel=f"rate $R$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
+    plots.frame_plane(rows, side.of.get(look.split), lines=lines, ax=ax)
+    group_lines(side.asked, groups=look.groups, ax=ax)
+    plots.rd_points(rows, split=look.split, colours=look.colours, groups=look.groups, ax=ax)
+    points = ax.get_legend_handles_labels()[0]
+    plots.key(ax, r"tangent of slope $-\beta$, labelled by $\beta$", linestyle="-", linewidth=0.8)
+    line_marks.nll_key(lines, ax=ax)
+    line_marks.decoder_curves(lines, colours=look.colours, ax=ax)
+    plots.entropy_lines(side.of, split=look.split, unit=unit, ax=ax)
+    line_marks.known_curves(lines, ax=ax)
+    legend_above(ax, ax.get_legend_handles_labels()[0][len(points) :], head=side.title)
+    return list(points)
+
+
+def _points_legend(figure: Figure, points: Sequence[Sequence[Artist]], groups: Groups) -> None:
+    """What the points of all planes are, at the top of the figure, which grows by the rows that name groups."""
+    entries = {str(entry.get_label()): entry for side in sorted(points, key=len, reverse=True) for entry in side}
+    keys, heads = group_keys(groups, joined=True), list(filter(None, [groups.note]))
+    if keys and len(entries) == 1:  # beside the shapes of groups, the one kind of points needs none of its own
+        heads, entries = [*entries, *heads], {}
+    lines, ncols = legend_rows([*entries.values()], keys, width=figure.get_figwidth())
+    figure.set_figheight(figure.get_figheight() + LINE_HEIGHT * (len(lines) + len(heads) - 1))
+    legend_at_top(figure, by_columns(lines), head="\n".join(heads), ncols=ncols)
+
+
+def _draw_bounds(side: _Side, look: _Look, *, ax: Axes) -> None:
+    intervals.information_intervals(side.asked, colours=look.colours, groups=look.groups, ax=ax)
+    intervals.information_caps(side.asked, ax=ax)
+    ax.set_xlabel(f"mutual information $I(X; Z)$ [{unit_label(side.asked['units'].iloc[0])}]")
+    ax.set_ylabel(r"$\beta$", rotation=0, va="center")
+    legend_above(ax, ax.get_legend_handles_labels()[0])

@@ -1,0 +1,173 @@
+"""A markdown table of runs: one row a run, rounded as its standard errors allow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from analysis.rows.data_sets import data_sets
+from analysis.rows.groups import Groups, add_settings, group_runs, settings_of
+from analysis.rows.runs import Row, as_rows
+from analysis.statistics.bounds import Entropy, add_bounds, entropies, warn_impossible
+from analysis.style import unit_label
+
+COLUMNS = ("β", "seed", "D", "R", "D + R", "H − D", "I", "cap", "active", "collapsed", "n")
+
+
+OBJECTIVE = "D + β R"  # after D + R, where the runs differ in more than beta and seed
+
+
+GAP = "gap"  # the last column, of data sets whose R(D) is known
+
+
+UNKNOWN = "–"
+
+
+Cells = Mapping[str, Sequence[str]]  # the columns of a table by their names
+
+
+FINEST = 6  # decimals; a standard error that vanishes there is not printed
+
+
+def table(runs: pd.DataFrame, *, split: str = "test") -> str:
+    """One markdown table per data set, under a line that states what its numbers rest on.
+
+    A field of the config that differs between the runs has a column, and so has D + beta R then. Rows are sorted by
+    beta, by what differs, and by seed; where that takes more values than groups can have, by beta and D + beta R.
+
+    Args:
+        runs: from `load_runs`, of any number of data sets.
+        split: whose metrics are shown.
+
+    Raises:
+        InputError: when a run has no metrics on `split`.
+
+    Warns:
+        RunWarning: one line for each row that a known H or a lower bound on I rules out.
+    """
+    parts = [_one_data_set(rows, name, split) for name, rows in data_sets(runs).items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def table_numbers(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
+    """The rows of `table`, unrounded, with every column of `add_bounds`, and one for each field that differs."""
+    parts = [_rows(rows, group_runs(rows), split).assign(data=name) for name, rows in data_sets(runs).items()]
+    return add_settings(pd.concat(parts, ignore_index=True), runs)
+
+
+def _rows(runs: pd.DataFrame, groups: Groups, split: str) -> pd.DataFrame:
+    rows = add_bounds(runs, split=split)
+    return groups.ordered(rows[rows["split"] == split])
+
+
+def _one_data_set(runs: pd.DataFrame, name: str, split: str) -> str:
+    groups = group_runs(runs)
+    rows = _rows(runs, groups, split)
+    warn_impossible(rows)
+    sizes = ", ".join(f"{name} {n}" for name, n in runs.drop_duplicates("split")[["split", "n"]].to_numpy())
+    first = rows.iloc[0]
+    head = f"**{name}** ({sizes}), {split} split, {unit_label(first['units'])}; ± is one standard error."
+    foundation = _foundation(entropies(runs, split=split).get(split))
+    cells: dict[str, Sequence[str]] = dict(
+        zip(COLUMNS, zip(*(_cells(row) for row in as_rows(rows)), strict=True), strict=True)
+    )
+    if differing := settings_of(rows):
+        cells = _with_settings(cells, differing, _column(rows, "objective"))
+    if rows["gap"].isna().all():
+        return f"{head} {foundation}\n\n{_markdown(cells)}"
+    meaning = "gap is D + β R above its least value on Shannon's R(D) at the run's scale (exact)."
+    return f"{head} {foundation} {meaning}\n\n{_markdown(cells | {GAP: _column(rows, 'gap')})}"
+
+
+def _column(rows: pd.DataFrame, name: str) -> Sequence[str]:
+    return [measured(value, stderr) for value, stderr in rows[[name, f"{name}_stderr"]].to_numpy()]
+
+
+def _with_settings(cells: Cells, settings: Cells, objective: Sequence[str]) -> dict[str, Sequence[str]]:
+    """The columns with those of the settings after the seed, and of the objective after D + R."""
+    found: dict[str, Sequence[str]] = {}
+    for name, column in cells.items():
+        found[name] = column
+        found |= {"seed": settings, "D + R": {OBJECTIVE: objective}}.get(name, {})
+    return found
+
+
+def _foundation(entropy: Entropy | None) -> str:
+    """What H - D rests on."""
+    if entropy is None:
+        return "H is not known."
+    value = measured(entropy.value, entropy.stderr)
+    if entropy.known:
+        return f"H = {value} ({entropy.kind.replace('_', ' ')}, {entropy.source})."
+    return f"H is not known; ≈ takes Ĥ = {value}, {entropy.source}, for it: an estimate, not a bound."
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    h_minus_d = measured(row["h_minus_d"], row["h_minus_d_stderr"])
+    estimated = row["h_kind"] == "estimate" and h_minus_d != UNKNOWN
+    return (
+        f"{row['beta']:g}",
+        str(row["seed"]),
+        measured(row["distortion"], row["distortion_stderr"]),
+        measured(row["rate"], row["rate_stderr"]),
+        measured(-row["elbo"], row["elbo_stderr"]) + (" (impossible)" if row["impossible"] else ""),
+        f"≈ {h_minus_d}" if estimated else h_minus_d,
+        _information(row),
+        rounded(row["mutual_information_lower_cap"], 0.0),
+        f"{rounded(row['active_units'], 10.0)} / {row['latent_dim']}",
+        {True: "yes", False: "no"}.get(row["collapsed"], UNKNOWN),
+        str(row["n"]),
+    )
+
+
+def _information(row: Row) -> str:
+    """I itself where the split is its whole source, else the interval between its bounds."""
+    low, low_stderr = row["mutual_information_lower"], row["mutual_information_lower_stderr"]
+    if row["mutual_information_lower_kind"] != "bound":
+        return measured(low, low_stderr)
+    high, high_stderr = row["mutual_information_upper"], row["mutual_information_upper_stderr"]
+    return f"[{rounded(low, low_stderr)}, {rounded(high, high_stderr)}]"
+
+
+def measured(value: float, stderr: float) -> str:
+    """A value and its standard error, both rounded to two significant digits of the latter.
+
+    Example:
+        >>> measured(7.94748, 0.01234), measured(8.236421, 0.0), measured(float("nan"), 0.1)
+        ('7.947 ± 0.012', '8.2364', '–')
+    """
+    if math.isnan(value) or _decimals(stderr) is None:
+        return rounded(value, stderr)
+    return f"{rounded(value, stderr)} ± {rounded(stderr, stderr)}"
+
+
+def rounded(value: float, stderr: float) -> str:
+    """A value alone, to two significant digits of its standard error; four decimals where that is 0 or unknown.
+
+    Example:
+        >>> rounded(-1234.5, 120.0), rounded(0.25, 0.0996)
+        ('−1234', '0.25')
+    """
+    if math.isnan(value):
+        return UNKNOWN
+    decimals = _decimals(stderr)
+    text = f"{value:.{4 if decimals is None else decimals}f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _decimals(stderr: float) -> int | None:
+    """Decimals that show two significant digits of a standard error; None where there is nothing to show."""
+    if math.isnan(stderr) or stderr < 0.5 * 10.0**-FINEST:
+        return None
+    leading = math.floor(math.log10(float(f"{stderr:.1e}")))
+    return min(max(1 - leading, 0), FINEST)
+
+
+def _markdown(cells: Cells) -> str:
+    """Right-aligned columns under their names, padded so that the source reads as a table too."""
+    lines = list(zip(*((name, *column) for name, column in cells.items()), strict=True))
+    widths = [max(2, *map(len, column)) for column in zip(*lines, strict=True)]
+    rule = ["-" * (width - 1) + ":" for width in widths]
+    return "\n".join(f"| {' | '.join(map(str.rjust, line, widths))} |" for line in (lines[0], rule, *lines[1:]))

@@ -1,0 +1,107 @@
+"""The marks of training curves, each on one axes, from the tidy rows of `analysis.rows.runs.load_histories`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from analysis.marks.groups import POINT_SIZE, shape
+from analysis.rows.groups import Groups
+from analysis.statistics.bounds import Entropy
+from analysis.style import GREY, INK, Colour, Colours, Mark, folded, number, unit_label
+
+SYMBOLS = {"distortion": "$D$", "rate": "$R$", "elbo": "ELBO"}
+
+
+SPLIT_LINES: dict[str, Mark] = {
+    "train": {"linestyle": (0, (3, 1.2)), "linewidth": 0.6},
+    "val": {"linestyle": "-", "linewidth": 1.0},
+}
+
+
+KEPT: Mark = {"marker": "o", "markersize": 3.0, "markeredgecolor": "white", "markeredgewidth": 0.4}
+
+
+def epoch_lines(data: pd.DataFrame, quantity: str, *, colours: Colours, groups: Groups, ax: Axes) -> Axes:
+    """One quantity per epoch, a line per run and split: train thin and dashed, val solid, its kept epoch a mark.
+
+    The mark is the shape of the run's group, a dot where there are none. Where more differs than groups tell, all runs
+    but the best of each beta are faint.
+
+    The first tenth of the epochs may leave the axes: it spans far more than all that follows.
+    """
+    clear = set(best_runs(data) if groups.untold else data["folder"])
+    for (folder, split), rows in data.groupby(["folder", "split"], sort=False):
+        colour, front = colours[rows["beta"].iloc[0]], int(bool(groups.untold) and folder in clear)
+        ink: Mark = {"color": colour if folder in clear else _faint(colour)}
+        ax.plot(rows["epoch"], rows[quantity], zorder=2 + front, **ink, **SPLIT_LINES[str(split)])
+        if split == "val":
+            kept, mark = rows[rows["kept"]], ink | _kept(groups, str(folder))
+            ax.plot(kept["epoch"], kept[quantity], linestyle="none", zorder=4 + front, **mark)
+    settled = data[quantity][data["epoch"] >= 0.1 * data["epoch"].max()]
+    margin = 0.06 * (float(np.ptp(settled)) or 1.0)
+    ax.set_ylim(settled.min() - margin, settled.max() + margin)
+    ax.set_ylabel(f"{SYMBOLS[quantity]} [{unit_label(data['units'].iloc[0])}]")
+    return ax
+
+
+def best_runs(data: pd.DataFrame) -> list[str]:
+    """The folder of each beta's run of the least D + beta R on val, at the kept epochs.
+
+    Args:
+        data: from `load_histories`.
+    """
+    kept = data[data["kept"] & (data["split"] == "val")]
+    objective = kept["distortion"] + kept["beta"] * kept["rate"]
+    return [str(folder) for folder in kept["folder"].loc[objective.groupby(kept["beta"]).idxmin()]]
+
+
+def _faint(colour: Colour) -> Colour:
+    """The colour as it looks at a quarter of its strength on white; opaque, so that lines do not add up."""
+    red, green, blue = (0.25 * part + 0.75 for part in colour[:3])
+    return red, green, blue, 1.0
+
+
+def _kept(groups: Groups, folder: str) -> Mark:
+    return KEPT | shape(groups.of[folder], size=POINT_SIZE) if groups.told else KEPT
+
+
+def elbo_bounds(of: Mapping[str, Entropy], *, ax: Axes) -> Axes:
+    """The largest ELBO there can be, -H: of val, and of train where that differs and the curves come near it.
+
+    Args:
+        of: the known H by split.
+        ax: the axes, with the curves drawn.
+    """
+    for split in (s for s in ("val", "train") if s in of):
+        h, (low, high) = of[split], ax.get_ylim()
+        if split == "train" and (not low <= -h.value <= high or of.get("val") == h):
+            continue
+        style = "-" if split == "val" else SPLIT_LINES["train"]["linestyle"]
+        label = folded(f"$-H$ of {split} = {number(-h.value)}", f"{h.kind.replace('_', ' ')}, {h.source}")
+        ax.axhline(-h.value, color=INK, linewidth=0.8, linestyle=style, zorder=1, label=label)
+        ax.set_ylim(top=max(high, -h.value + 0.06 * (high - low)))
+    return ax
+
+
+def heads(groups: Groups) -> list[str]:
+    """What the legend says above its entries of marks and of faint lines."""
+    marks = ["marked: the kept checkpoint of each run"] if groups.told else []
+    best = [r"clear: the least $D + \beta R$ on val of each $\beta$; faint: the others"] if groups.untold else []
+    return [*marks, *([groups.note] if groups.note else []), *best]
+
+
+def line_keys(data: pd.DataFrame, groups: Groups) -> list[Line2D]:
+    """Legend entries for the line styles, and for the dot where some run has one and no group has shapes."""
+    lines = [Line2D([], [], color=GREY, label=split, **style) for split, style in SPLIT_LINES.items()]
+    dot = Line2D([], [], color=GREY, linestyle="none", label="kept checkpoint", **KEPT)
+    return [*lines, dot] if data["kept"].any() and not groups.told else lines
+
+
+def beta_keys(colours: Colours) -> list[Line2D]:
+    """A legend entry for the colour of each beta."""
+    return [Line2D([], [], color=colour, label=f"{beta:g}", linewidth=2) for beta, colour in colours.items()]

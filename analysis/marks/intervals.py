@@ -1,0 +1,110 @@
+"""The marks of the bounds on I(X; Z), one row a run, from one split's rows of `analysis.statistics.bounds`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from analysis.marks.groups import group_mark
+from analysis.rows.groups import Groups
+from analysis.rows.runs import Row, as_rows
+from analysis.style import GREY, INK, Colour, Colours, Mark, cap_label, key
+
+DASHES = (0, (3, 1.5))  # of what follows from an estimated H
+
+
+DOT: Mark = {"marker": "o", "markersize": 3.2, "linestyle": "-", "linewidth": 1.2}
+
+
+BAR: Mark = {"linestyle": "-", "linewidth": 3.5, "alpha": 0.5, "solid_capstyle": "butt"}
+
+
+INFORMATION_KEYS = {
+    "exact": ("$I$, exact (2 s.e.)", DOT),
+    "empirical": ("$I$ of these $n$ examples (2 s.e.)", DOT),
+    "bound": ("$I$, from InfoNCE to the smallest upper bound", BAR),
+}
+
+
+def information_intervals(data: pd.DataFrame, *, colours: Colours, groups: Groups, ax: Axes) -> Axes:
+    """One row a run, in the order given: the bounds H - D and R as an interval, and what is known of I inside it.
+
+    An exact I is a dot with whiskers of 2 s.e., two-sided bounds on I a thick bar. Where H is a model's estimate, the
+    lower end is no bound: that interval is dashed and its end open. Before each row stands the shape of its group.
+    """
+    heights = interval_rows(data)
+    for height, row in zip(heights, as_rows(data), strict=True):
+        colour = colours[row["beta"]]
+        _bound_interval(row, height, colour, ax=ax)
+        _information(row, height, colour, ax=ax)
+        if groups.told:
+            mark = group_mark(groups.of[row["folder"]], colour, size=3.4)
+            ax.plot(-0.015, height, transform=ax.get_yaxis_transform(), clip_on=False, **mark)
+    ticks = pd.Series(heights).groupby(data["beta"].to_numpy()).mean()
+    ax.set_yticks(ticks.to_list(), [f"{beta:g}" for beta in ticks.index])
+    ax.set_ylim(-0.9, max(heights) + 0.9)
+    ax.tick_params(axis="y", length=0, **({"pad": 9} if groups.told else {}))
+    ax.spines["left"].set_visible(False)
+    return _interval_keys(data, ax=ax)
+
+
+def interval_rows(data: pd.DataFrame) -> list[float]:
+    """Heights of the rows, bottom up: 1 apart between betas, less between runs that share one.
+
+    Example:
+        >>> interval_rows(pd.DataFrame({"beta": [1.0, 1.0, 4.0]}))
+        [0.0, 0.5, 1.5]
+    """
+    steps = np.where(np.diff(data["beta"]) == 0, 0.5, 1.0)
+    return [0.0, *np.cumsum(steps).tolist()]
+
+
+def _bound_interval(row: Row, height: float, colour: Colour, *, ax: Axes) -> None:
+    estimated = row["h_kind"] == "estimate"
+    cap: Mark = {"marker": "|", "markersize": 5, "color": colour, "markeredgewidth": 1.0}
+    ax.plot(row["rate"], height, **cap)
+    if not math.isnan(row["h_minus_d"]):
+        ends, style = [max(0.0, row["h_minus_d"]), row["rate"]], DASHES if estimated else "-"
+        ax.plot(ends, [height, height], color=colour, linestyle=style, linewidth=0.9, zorder=2)
+        ax.plot(ends[0], height, **(_open_end(colour) if estimated else cap))
+
+
+def _open_end(colour: Colour | str) -> Mark:
+    return {"marker": "o", "markersize": 3, "color": colour, "markerfacecolor": "white", "markeredgewidth": 0.8}
+
+
+def _information(row: Row, height: float, colour: Colour, *, ax: Axes) -> None:
+    low, high = row["mutual_information_lower"], row["mutual_information_upper"]
+    if row["mutual_information_lower_kind"] == "bound":
+        ax.plot([low, high], [height, height], color=colour, zorder=3, **BAR)
+    else:
+        ax.errorbar(low, height, xerr=2 * row["mutual_information_lower_stderr"], color=colour, zorder=4, **DOT)
+
+
+def _interval_keys(data: pd.DataFrame, *, ax: Axes) -> Axes:
+    line: Mark = {"linestyle": "-", "linewidth": 0.9, "markersize": 5}
+    ends = data["h_minus_d"].notna()
+    if (ends & (data["h_kind"] != "estimate")).any():
+        key(ax, r"$H - D \leq I \leq R$", marker="|", **line)
+    if (ends & (data["h_kind"] == "estimate")).any():
+        dashed = line | _open_end(GREY) | {"linestyle": DASHES}
+        key(ax, r"from $\hat{H} - D$ (an estimate, no bound) to $R$", **dashed)
+    measured = data[data["mutual_information_lower"].notna()]
+    for kind, (label, mark) in INFORMATION_KEYS.items():
+        if kind in set(measured["mutual_information_lower_kind"]):
+            key(ax, label, **mark)
+    return ax
+
+
+def information_caps(data: pd.DataFrame, *, ax: Axes) -> Axes:
+    """InfoNCE's cap ln N as a dotted line, where InfoNCE is a bound and the limits of `ax` reach that far."""
+    bounded = data[data["mutual_information_lower_kind"] == "bound"].dropna(subset="mutual_information_lower")
+    for row in as_rows(bounded.drop_duplicates("mutual_information_lower_cap")):
+        cap = row["mutual_information_lower_cap"]
+        if cap < ax.get_xlim()[1]:
+            label = f"InfoNCE {cap_label(cap, units=row['units'], dims=row['dims'])}"
+            ax.axvline(cap, color=INK, linestyle=(0, (1, 1.5)), linewidth=0.9, zorder=1, label=label)
+    return ax

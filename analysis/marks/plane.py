@@ -1,0 +1,178 @@
+"""The marks of the rate-distortion plane, each on one axes.
+
+Every function takes tidy rows with the columns of `analysis.statistics.bounds.add_bounds` (or an `Entropy`), draws on
+`ax` and returns it. What a mark means is added to the axes' legend by the function that draws it.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from analysis.marks.groups import POINT_SIZE, group_mark
+from analysis.marks.labels import place_labels
+from analysis.rows.estimates import UPPER
+from analysis.rows.groups import Groups
+from analysis.statistics.bounds import Entropy
+from analysis.statistics.lines import heights_to_show
+from analysis.style import GREY, INK, PALE, WARNING, Colour, Colours, Mark, folded, key, number, plain
+from vae_rd.run.record import SPLITS
+
+TICK_POINTS = 15.0  # visual length of a slope tick
+
+
+FILLINGS = {"train": "none", "val": "left", "test": "full"}  # of the shape of a group
+
+
+def frame_plane(data: pd.DataFrame, entropy: Entropy | None, *, lines: pd.DataFrame, ax: Axes) -> Axes:
+    """Set limits that hold every point and some of each line: its ends, or where it is nearest to a point.
+
+    A decoder's own curve may leave them: towards R = 0 it runs far above all points.
+    """
+    rates = [0.0, *data["rate"], *lines["rate"][lines["line"] == UPPER].dropna()]
+    distortions = [*data["distortion"], *heights_to_show(lines, data)]
+    if entropy is not None and _has_limits(entropy):
+        rates.append(entropy.value)
+        distortions += [0.0, entropy.value]
+    elif entropy is not None:
+        distortions.append(entropy.value - data["rate"].iloc[int((data["distortion"] + data["rate"]).argmin())])
+    width = max(rates) or 1.0
+    height = max(max(distortions) - min(distortions), 0.4 * width)  # a lone point still shows slopes as slopes
+    middle = (max(distortions) + min(distortions)) / 2
+    ax.set_xlim(-0.06 * width, 1.06 * width)
+    ax.set_ylim(middle - 0.56 * height, middle + 0.56 * height)
+    return ax
+
+
+def rd_points(data: pd.DataFrame, *, split: str, colours: Colours, groups: Groups, ax: Axes) -> Axes:
+    """Each run at (R, D) of `split` with bars of 2 s.e., joined to its other splits; train open, the others filled.
+
+    Where there are groups, a shape is a group and the filling alone is the split: open, half or full.
+    """
+    for folder, run in data.groupby("folder", sort=False):
+        run = run.set_index("split").reindex([s for s in SPLITS if s in set(run["split"])])
+        colour, asked = colours[run["beta"].iloc[0]], run.loc[split]
+        ax.plot(run["rate"], run["distortion"], color=colour, linewidth=0.6, zorder=2)
+        bars: Mark = {"xerr": 2 * asked["rate_stderr"], "yerr": 2 * asked["distortion_stderr"]}
+        ax.errorbar(asked["rate"], asked["distortion"], **bars, color=colour, elinewidth=0.8, zorder=3)
+        for name, point in run.iterrows():
+            ax.plot(point["rate"], point["distortion"], **_split_mark(str(name), colour, groups, str(folder)))
+    for name in (s for s in SPLITS if s in set(data["split"])):
+        key(ax, f"{name} (bars: 2 s.e.)" if name == split else name, **_split_mark(name, GREY, groups))
+    return _impossible_points(data, ax=ax)
+
+
+def _split_mark(split: str, colour: Colour | str, groups: Groups, folder: str | None = None) -> Mark:
+    """Open for train; val is a square whose corners show where it lies under the mark of test, or half of a shape."""
+    if groups.told:
+        mark = group_mark(groups.of[folder] if folder else 0, colour, size=POINT_SIZE)
+        edge = "white" if split == "test" else colour
+        return mark | {"fillstyle": FILLINGS[split], "markeredgecolor": edge, "zorder": 4}
+    face, edge = {"train": ("white", colour), "val": (colour, colour), "test": (colour, "white")}[split]
+    style = {"markerfacecolor": face, "markeredgecolor": edge, "markeredgewidth": 0.8 if split == "train" else 0.4}
+    marker = {"marker": "s" if split == "val" else "o", "zorder": 4 if split == "test" else 3.5}
+    return {"linestyle": "none", "color": colour, "markersize": POINT_SIZE, **style, **marker}
+
+
+def _impossible_points(data: pd.DataFrame, *, ax: Axes) -> Axes:
+    wrong = data[data["impossible"] != ""]
+    if not wrong.empty:
+        mark: Mark = {"linestyle": "none", "marker": "X", "markersize": 7, "markeredgecolor": "white", "zorder": 5}
+        ax.plot(wrong["rate"], wrong["distortion"], color=WARNING, markeredgewidth=0.6, label="impossible", **mark)
+    return ax
+
+
+def entropy_lines(of: Mapping[str, Entropy], *, split: str, unit: str, ax: Axes) -> Axes:
+    """The line D + R = H of `split`: solid where H is known, with all that follows; dashed where a model estimates it.
+
+    Another split's known H, where it differs, is dotted: its points are to be compared with that line.
+
+    Args:
+        of: H by split.
+        split: whose points were asked for.
+        unit: of H, as labels write it.
+        ax: the axes, with final limits.
+    """
+    asked = of.get(split)
+    for name, entropy in of.items():
+        if name == split:
+            _line(entropy, ax, linestyle="-" if entropy.known else (0, (4, 2)), label=_entropy_label(entropy, unit))
+        elif (asked is None or entropy.value != asked.value) and _reaches(entropy, ax):
+            label = f"{_entropy_label(entropy, unit)}: {name}"
+            _line(entropy, ax, linestyle=(0, (1, 1.5)), label=label)
+    if asked is not None and asked.known:
+        _infeasible_region(min(h.value for h in of.values()), ax=ax)
+        _source_limits(asked, ax=ax)
+    return ax
+
+
+def _reaches(entropy: Entropy, ax: Axes) -> bool:
+    return entropy.value > ax.get_xlim()[0] + ax.get_ylim()[0]
+
+
+def _line(entropy: Entropy, ax: Axes, **style: Any) -> None:
+    rates = np.array(ax.get_xlim())
+    ax.plot(rates, entropy.value - rates, color=INK, linewidth=0.9, zorder=1, **style)
+
+
+def _entropy_label(entropy: Entropy, unit: str) -> str:
+    size = f"{number(entropy.value)} {unit}"
+    if entropy.kind == "estimate":
+        return rf"$D + R = \hat{{H}}$ = {size}, an estimate:" + f"\n{textwrap.fill(plain(entropy.source), 56)}"
+    noise = f" ± {number(entropy.stderr)}" if entropy.stderr else ""
+    return folded(f"$D + R = H$ = {size}{noise}", f"{entropy.kind.replace('_', ' ')}, {entropy.source}")
+
+
+def _infeasible_region(h: float, *, ax: Axes) -> None:
+    rates = np.array(ax.get_xlim())
+    floor = min(ax.get_ylim()[0], h - rates[1])
+    ax.fill_between(rates, floor, h - rates, color=PALE, linewidth=0, zorder=0, label="infeasible: $D + R < H$")
+
+
+def _source_limits(entropy: Entropy, *, ax: Axes) -> None:
+    if _has_limits(entropy):
+        mark: Mark = {"linestyle": "none", "markersize": 4.5, "markerfacecolor": "none", "markeredgewidth": 0.7}
+        ax.plot(entropy.value, 0.0, color=INK, marker="D", zorder=4, label="auto-encoding limit $(H, 0)$", **mark)
+        ax.plot(0.0, entropy.value, color=INK, marker="^", zorder=4, label="auto-decoding limit $(0, H)$", **mark)
+
+
+def _has_limits(entropy: Entropy) -> bool:
+    """A density has no such limits: D may be negative and R grows without bound."""
+    return entropy.known and entropy.measure == "discrete"
+
+
+def slope_ticks(data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
+    """A short tangent of slope dD/dR = -beta through every row, all of one visual length; as for `tangents`."""
+    ink = [colours[beta] for beta in data["beta"]]
+    return tangents(data, data["beta"].to_numpy(), length=TICK_POINTS, colors=ink, linewidths=0.7, zorder=3, ax=ax)
+
+
+def tangents(data: pd.DataFrame, betas: np.ndarray, *, length: float, ax: Axes, **style: Any) -> Axes:
+    """A segment of slope -beta through every row, `length` points long.
+
+    Limits, size and layout of the axes must be final.
+    """
+    per_unit = np.diff(ax.transData.transform([(0.0, 0.0), (1.0, 1.0)]), axis=0)
+    directions = np.stack([np.ones(len(data)), -betas], axis=1) * per_unit
+    half = directions / np.linalg.norm(directions, axis=1, keepdims=True) * length / 2 * ax.figure.dpi / 72
+    points = data[["rate", "distortion"]].to_numpy(dtype=float)
+    segments = np.stack([points - half / per_unit, points + half / per_unit], axis=1)
+    ax.add_collection(LineCollection(list(segments), **style), autolim=False)
+    return ax
+
+
+def beta_labels(data: pd.DataFrame, *, ax: Axes) -> Axes:
+    """Each beta once, clear of every mark, beside the middle of its runs of equal config; the axes must be final.
+
+    Of several such middles it is the one of the largest D + R, outermost in the plane.
+    """
+    centres = data.groupby(["beta", "config"])[["rate", "distortion"]].mean()
+    centres = centres.loc[centres.sum(axis=1).groupby("beta").idxmax()].droplevel("config")
+    place_labels({f"{beta:g}": (row["rate"], row["distortion"]) for beta, row in centres.iterrows()}, ax=ax)
+    return ax

@@ -1,0 +1,269 @@
+"""Run folders to tidy tables: one of `record.json` with a row per run and split, one of `history.csv` by epoch.
+
+Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) or None (words):
+
+- `run`, `folder`, `data`, `beta` (the slope -dD/dR that training aimed at), `seed`, `latent_dim`, `collapsed`,
+  `kept_epoch`: the run;
+- `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
+- `config`: what else may affect the numbers, as JSON: flags, and whether the networks are those of the flags;
+- `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
+- each of `METRICS` under its name in the record, with `_stderr`, and the `_cap`, `_kind` and `_method` that some have;
+- `active_units`;
+- `entropy` with `_stderr`, `_kind`, `_measure` and `_source`: H of the split, as far as the record knows it;
+- `nll`, with `_stderr`, `_kind` and `_source`: of the run's estimates of -E ln p(x) on the split, those of
+  the most examples, and of these that of the least upper limit. Each bounds the NLL from above in expectation; the
+  least value itself would be the luckiest one.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from vae_rd.errors import InputError
+from vae_rd.run.files import HISTORY_FILE, RECORD_FILE
+from vae_rd.run.record import SPLITS, RunRecord
+from vae_rd.units import Unit, per_nat
+
+METRICS = (
+    "distortion",
+    "rate",
+    "elbo",
+    "objective",
+    "mutual_information_lower",
+    "mutual_information_leave_one_out",
+    "mutual_information_upper",
+    "marginal_kl_lower",
+    "marginal_kl_upper",
+    "decoder_kl",
+)
+
+
+EPOCH_METRICS = ("distortion", "rate", "elbo")
+
+
+NLL_KINDS = ("importance", "prior", "ais")
+
+
+LIMIT = 3.0  # standard errors from a value to the limit by which it is judged
+
+
+Runs = str | Path | Sequence[str | Path]
+
+
+Row = dict[str, Any]
+
+
+class RunWarning(UserWarning):
+    """A run was left out, or its numbers contradict a bound."""
+
+
+def find_runs(runs: Runs) -> list[Path]:
+    """The run folders meant by run folders, globs and folders of runs, each once, in the order given.
+
+    Raises:
+        InputError: for an entry that leads to no record.json.
+    """
+    entries = [runs] if isinstance(runs, str | Path) else runs
+    return list(dict.fromkeys(folder for entry in entries for folder in _find(entry)))
+
+
+def _find(entry: str | Path) -> list[Path]:
+    matches = [entry] if Path(entry).exists() else sorted(glob.glob(str(entry), recursive=True))  # noqa: PTH207
+    found = [record.parent for match in matches for record in _records_in(Path(match))]
+    folders = [folder for folder in found if not _is_within_run(folder)]
+    if not folders:
+        raise InputError(f"{entry}: no {RECORD_FILE} there; give run folders, folders of runs, or globs of them")
+    return folders
+
+
+def _is_within_run(folder: Path) -> bool:
+    """Whether the record there is a copy: W&B keeps one below a run's folder, of the time when it was sent."""
+    return any((above / RECORD_FILE).is_file() for above in folder.absolute().parents)
+
+
+def _records_in(path: Path) -> list[Path]:
+    """The record of a run folder, or all records below a folder of runs."""
+    own = path if path.name == RECORD_FILE else path / RECORD_FILE
+    return [own] if own.is_file() else sorted(path.rglob(RECORD_FILE))
+
+
+def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
+    """One row per finished run and split, sorted by data, beta and seed; the columns are listed at the module.
+
+    Args:
+        runs: run folders, globs, or folders of runs.
+        units: of every information quantity; `bits_per_dim` divides by the observed dimensions.
+
+    Raises:
+        InputError: when an entry leads to no record, a record is damaged, or no run is finished.
+
+    Warns:
+        RunWarning: one line that names the runs left out because they are not finished.
+    """
+    records = [(folder, RunRecord.read(folder)) for folder in find_runs(runs)]
+    if unfinished := [f"{record.name} ({record.status})" for _, record in records if record.status != "finished"]:
+        warnings.warn(f"left out, not finished: {', '.join(unfinished)}", RunWarning, stacklevel=2)
+    rows = [row for folder, record in records if record.status == "finished" for row in _rows(record, folder, units)]
+    if not rows:
+        raise InputError("none of the runs is finished: nothing to show")
+    return pd.DataFrame(rows).sort_values(["data", "beta", "seed", "folder"], kind="stable", ignore_index=True)
+
+
+def _rows(record: RunRecord, folder: Path, units: Unit) -> list[Row]:
+    with damage_named(folder):
+        if not record.metrics:
+            raise ValueError("a finished run without metrics")
+        return [_row(record, folder, split, units) for split in SPLITS if split in record.metrics]
+
+
+@contextmanager
+def damage_named(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong while a record is taken apart into an InputError of one line that names the record."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        fault = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{folder / RECORD_FILE}: damaged, {fault}; evaluate or fit the run again") from None
+
+
+def _row(record: RunRecord, folder: Path, split: str, units: Unit) -> Row:
+    metrics, card = record.metrics[split], record.data
+    dims = math.prod(card["shape"])
+    scale = per_nat(units, dims=dims)
+    run = {
+        "run": record.name,
+        "folder": str(folder),
+        "data": str(card["name"]),
+        "beta": finite(record.model["slope"]),
+        "seed": int(record.config["seed"]),
+        "latent_dim": int(record.config["latent_dim"]),
+        "collapsed": (record.verdicts.get("collapse") or {}).get("collapsed"),
+        "likelihood": record.model["distortion"]["family"],
+        "likelihood_scale": finite(record.model["distortion"]["scale"]),
+        "kept_epoch": finite(record.model["kept_epoch"]),
+    }
+    run["config"] = json.dumps(_settings(record))
+    place = {
+        "split": split,
+        "population": bool(card["population"][split]),
+        "n": metrics["distortion"]["n"],
+        "dims": dims,
+        "units": units,
+        "card": json.dumps({k: v for k, v in card.items() if k not in ("entropy", "population")}, sort_keys=True),
+    }
+    measured = {k: v for name in METRICS for k, v in _flat(name, metrics.get(name), scale).items()}
+    counts = {"active_units": finite((metrics.get("active_units") or {}).get("value"))}
+    return run | place | measured | counts | _entropy(card["entropy"][split], scale) | _nll(record, split, scale)
+
+
+def _settings(record: RunRecord) -> Row:
+    """What may set a run apart from others of its data set, beta and seed."""
+    networks = {"networks": "own" if record.model.get("is_own") else "by flags"}
+    return {k: v for k, v in record.settings.items() if k not in ("data", "beta", "seed")} | networks
+
+
+def _flat(name: str, entry: Mapping[str, Any] | None, scale: float) -> Row:
+    """One metric of the record as columns: name, name_stderr and the details that belong to it."""
+    entry = entry or {}
+    row: Row = {name: scale * finite(entry.get("value")), f"{name}_stderr": scale * finite(entry.get("stderr"))}
+    if name == "mutual_information_lower":
+        row |= {f"{name}_cap": scale * finite(entry.get("cap")), f"{name}_kind": entry.get("kind")}
+    if name == "mutual_information_upper":
+        row |= {f"{name}_method": entry.get("method")}
+    return row
+
+
+def _entropy(entry: Mapping[str, Any], scale: float) -> Row:
+    words = {f"entropy_{key}": entry.get(key) for key in ("kind", "measure", "source")}
+    return _flat("entropy", entry, scale) | words
+
+
+def _nll(record: RunRecord, split: str, scale: float) -> Row:
+    found = [e for e in record.estimates if e["kind"] in NLL_KINDS and e["split"] == split and e["value"] is not None]
+    widest = [e for e in found if e["n"] == max(e["n"] for e in found)]  # A subset is no match for the split.
+    best = min(widest, key=lambda entry: finite(entry["value"]) + LIMIT * (entry["stderr"] or 0.0), default={})
+    words = {f"nll_{key}": best.get(key) for key in ("kind", "source")}
+    return _flat("nll", best, scale) | words
+
+
+def finite(value: Any) -> float:
+    """A number of a record, NaN where it is null or not finite.
+
+    Raises:
+        TypeError: where something else stands in its place.
+    """
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value) if math.isfinite(value) else math.nan
+
+
+def as_rows(frame: pd.DataFrame) -> list[Row]:
+    """The rows of a frame as mappings from column to value."""
+    return cast(list[Row], frame.to_dict("records"))
+
+
+def of_split(runs: pd.DataFrame, split: str) -> pd.DataFrame:
+    """The rows of one split.
+
+    Raises:
+        InputError: naming the runs that have no metrics there.
+    """
+    rows = runs[runs["split"] == split]
+    if missing := sorted(set(runs["run"][~runs["folder"].isin(rows["folder"])])):
+        raise InputError(f"no metrics on the {split} split: {', '.join(missing)}; choose another --split")
+    return rows
+
+
+def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
+    """What the runs of `load_runs` logged: one row per run, epoch and split (train, val), in the units of `runs`.
+
+    Columns: `run`, `folder`, `data`, `beta`, `seed`, `units`, `epoch`, `step`, `split`, `distortion`, `rate`, `elbo`,
+    and `kept`, true at the epoch of the kept checkpoint; nowhere in runs of before records held that epoch.
+
+    Raises:
+        InputError: when a history.csv is missing, damaged, or not the one that the record was made with.
+    """
+    parts = [part for run in as_rows(runs.drop_duplicates("folder")) for part in _histories(run)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _histories(run: Row) -> Iterator[pd.DataFrame]:
+    folder = Path(run["folder"])
+    history = _read_history(folder / HISTORY_FILE)
+    RunRecord.read(folder).check(folder, HISTORY_FILE)
+    scale = per_nat(run["units"], dims=run["dims"])
+    kept = history["epoch"] == run["kept_epoch"]
+    for split in ("train", "val"):
+        rows = history[["epoch", "step"]].assign(split=split, kept=kept)
+        for name in EPOCH_METRICS:
+            rows[name] = scale * history[f"{split}/{name}"]
+        for name in ("units", "seed", "beta", "data", "folder", "run"):
+            rows.insert(0, name, run[name])
+        yield rows.dropna(subset=EPOCH_METRICS)
+
+
+def _read_history(path: Path) -> pd.DataFrame:
+    numbers = [f"{split}/{name}" for split in ("train", "val") for name in EPOCH_METRICS]
+    needed = ["epoch", "step", *numbers]
+    try:
+        history = pd.read_csv(path).astype({name: int if name in ("epoch", "step") else float for name in needed})
+        history = history.replace([math.inf, -math.inf], math.nan)
+        if history["train/elbo"].isna().all():
+            raise ValueError("no epoch with a finite ELBO")
+        return history
+    except OSError as error:
+        raise InputError(f"{path}: no history can be read there ({error.strerror})") from None
+    except (ValueError, KeyError) as error:
+        fault = str(error).splitlines()[0].strip("'\"")
+        raise InputError(f"{path}: damaged, {fault}; fit the run again") from None

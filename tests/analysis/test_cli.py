@@ -1,0 +1,219 @@
+"""The command line of `python -m analysis`: files, formats, exit codes, one-line errors, and what is never imported."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from analysis.__main__ import main
+from vae_rd.run.record import SPLITS
+
+from helpers.common import ROOT
+from helpers.fake_records import (
+    impossible,
+    mnist_sweep,
+    sprites_card,
+    sprites_decoders,
+    sprites_point,
+    sprites_search,
+    sprites_sweep,
+    write_run,
+)
+
+pypdf = pytest.importorskip("pypdf")
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    sprites_sweep(tmp_path / "runs", betas=[1.0, 4.0])
+    return tmp_path / "runs"
+
+
+def refused(capsys, *argv):
+    """The one line on standard error of a command that must end with exit code 2."""
+    assert main([str(a) for a in argv]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def latent_dims(root):
+    return [f for dim in (2, 4, 8, 16) for f in sprites_sweep(root, betas=[1.0, 4.0], latent_dim=dim)]
+
+
+def two_data_sets(root):
+    return [*sprites_sweep(root, betas=[1.0, 4.0]), *mnist_sweep(root, betas=[1.0, 4.0])]
+
+
+def stopped_search(root):
+    """A search of which every other run was stopped early."""
+    folders = sprites_search(root)
+    for path in (folder / "record.json" for folder in folders[1::2]):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "interrupted", "metrics": {}}))
+    return folders[::2]
+
+
+@pytest.mark.parametrize("command", ["plane", "curves", "table"])
+@pytest.mark.parametrize(
+    "make",
+    [lambda root: sprites_sweep(root, seeds=[0, 1]), latent_dims, sprites_decoders, two_data_sets, stopped_search],
+    ids=["beta_seed", "latent_dim_beta", "decoder_beta", "data_beta", "search"],
+)
+def test_a_sweep_needs_its_folder_alone_and_its_csv_has_every_finished_run(tmp_path, capsys, make, command):
+    finished = make(tmp_path / "runs")
+    numbers = tmp_path / f"{command}.csv"
+    out = numbers if command == "table" else numbers.with_suffix(".svg")
+    assert main([command, str(tmp_path / "runs"), "-o", str(out)]) == 0
+    assert capsys.readouterr().err.count("\n") == (make is stopped_search)
+    with numbers.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["folder"] for row in rows} == {str(folder) for folder in finished}
+    assert not {"config", "card"} & set(rows[0])
+
+
+@pytest.mark.parametrize("command", ["plane", "curves"])
+@pytest.mark.parametrize(("suffix", "magic"), [("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")])
+def test_a_figure_and_its_numbers_are_written_and_named(sweep, tmp_path, capsys, command, suffix, magic):
+    out = tmp_path / "new" / f"{command}.{suffix}"
+    assert main([command, str(sweep), "-o", str(out)]) == 0
+    printed = capsys.readouterr()
+    tables = ["plane.csv", "plane-lines.csv"] if command == "plane" else ["curves.csv"]
+    assert printed.out.splitlines() == [str(out), *(str(out.with_name(name)) for name in tables)]
+    assert printed.err == ""
+    assert out.read_bytes().startswith(magic)
+    assert sorted(p.name for p in out.parent.iterdir()) == sorted([out.name, *tables])
+
+
+def test_the_csv_holds_the_numbers_of_the_plane_with_full_precision(sweep, tmp_path, capsys):
+    assert main(["plane", str(sweep), "-o", str(tmp_path / "plane.svg")]) == 0
+    with (tmp_path / "plane.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["distortion"]) for row in rows] == [sprites_point(b).distortion for b in (1.0, 4.0)]
+    assert {(row["split"], row["units"], row["h_kind"]) for row in rows} == {("test", "nats", "exact")}
+
+
+def test_the_pdf_is_one_column_wide_with_embedded_true_type_fonts(sweep, tmp_path, capsys):
+    assert main(["plane", str(sweep), "-o", str(tmp_path / "plane.pdf")]) == 0
+    [page] = pypdf.PdfReader(tmp_path / "plane.pdf").pages
+    assert float(page.mediabox.width) == pytest.approx(3.4 * 72, abs=0.5)
+    fonts = [font.get_object() for font in page["/Resources"]["/Font"].values()]
+    assert fonts
+    for font in fonts:
+        [leaf] = [f.get_object() for f in font.get("/DescendantFonts", [font])]
+        assert leaf["/Subtype"] in ("/CIDFontType2", "/TrueType")
+        assert "/FontFile2" in leaf["/FontDescriptor"].get_object()
+
+
+def test_the_same_runs_give_the_same_file_at_any_time(sweep, tmp_path, capsys, monkeypatch):
+    for name, now in (("a", "1"), ("b", "1000000000")):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", now)
+        for suffix in ("pdf", "svg"):
+            assert main(["plane", str(sweep), "-o", str(tmp_path / f"{name}.{suffix}")]) == 0
+    for suffix in ("pdf", "svg"):
+        assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+def test_a_table_goes_to_standard_output_markdown_or_csv(sweep, tmp_path, capsys):
+    assert main(["table", str(sweep)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("**sprites**")
+    assert main(["table", str(sweep), "-o", str(tmp_path / "table.md")]) == 0
+    assert (tmp_path / "table.md").read_text(encoding="utf-8") == printed
+    assert main(["table", str(sweep), "-o", str(tmp_path / "table.csv")]) == 0
+    with (tmp_path / "table.csv").open(newline="") as stream:
+        assert [float(row["beta"]) for row in csv.DictReader(stream)] == [1.0, 4.0]
+
+
+def test_quoted_globs_splits_and_units_are_understood(tmp_path, capsys):
+    mnist_sweep(tmp_path, betas=[1.0, 2.0])
+    assert main(["table", f"{tmp_path}/static*beta2*", "--split", "val", "--units", "bits"]) == 0
+    printed = capsys.readouterr().out
+    assert "val split, bits;" in printed
+    assert printed.count("\n") == 5
+
+
+def test_warnings_are_one_line_each_and_no_failure(sweep, tmp_path, capsys):
+    path = next(sweep.iterdir()) / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "running", "metrics": {}}))
+    points = dict.fromkeys(SPLITS, impossible(sprites_point(2.0)))
+    write_run(sweep, card=sprites_card(), beta=2.0, points=points)
+    for _ in range(2):  # the second time as well as the first
+        assert main(["plane", str(sweep), "-o", str(tmp_path / "plane.svg")]) == 0
+        err = capsys.readouterr().err.splitlines()
+        assert len(err) == 2
+        assert err[0].startswith("warning: left out, not finished: ")
+        assert err[1].startswith("warning: impossible: sprites-beta2-seed0")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["plot"],
+        ["plane"],
+        ["plane", "nowhere"],
+        ["plane", "RUNS", "-o", "OUT/plane.jpg"],
+        ["plane", "RUNS", "-o", "OUT/plane"],
+        ["table", "RUNS", "-o", "OUT/table.tex"],
+        ["plane", "RUNS", "-o", "OUT/a.pdf", "--split", "all"],
+        ["curves", "RUNS", "-o", "OUT/a.pdf", "--units", "bytes"],
+        ["curves", "RUNS", "-o", "OUT/a.pdf", "--split", "test"],
+        ["plane", "RUNS", "-o", "RUNS/sprites.txt/plane.pdf"],
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(sweep, tmp_path, capsys, argv):
+    (sweep / "sprites.txt").write_text("a file where a folder should be")
+    before = sorted(tmp_path.rglob("*"))
+    refused(capsys, *(a.replace("RUNS", str(sweep)).replace("OUT", str(tmp_path / "out")) for a in argv))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_damaged_record_is_refused_by_file_and_nothing_is_written(sweep, tmp_path, capsys):
+    path = next(sweep.iterdir()) / "record.json"
+    path.write_text(path.read_text()[:100])
+    assert str(path) in refused(capsys, "plane", sweep, "-o", tmp_path / "plane.pdf")
+    assert not list(tmp_path.glob("plane.*"))
+
+
+def test_a_failed_write_leaves_the_old_files_whole(sweep, tmp_path, capsys):
+    out = tmp_path / "plane.pdf"
+    out.write_bytes(b"old")
+    (tmp_path / "plane.csv").mkdir()
+    assert "plane.csv" in refused(capsys, "plane", sweep, "-o", out)
+    assert out.read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["plane.csv", "plane.pdf", "runs"]
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout
+
+
+def test_nothing_heavy_is_imported_to_load_draw_and_tabulate(sweep):
+    loaded = python(
+        "import sys, analysis\n"
+        f"runs = analysis.load_runs({str(sweep)!r})\n"
+        "analysis.plane(runs), analysis.curves(runs), analysis.table(runs)\n"
+        "print(sorted({'torch', 'lightning', 'wandb'} & set(sys.modules)))"
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_help_takes_under_a_second_and_loads_no_library():
+    started = time.perf_counter()
+    code = "import sys; from analysis.__main__ import main\ntry: main(['plane', '--help'])\n"
+    shown = python(
+        code + "except SystemExit as end: print(end.code, 'pandas' in sys.modules, 'matplotlib' in sys.modules)"
+    )
+    assert time.perf_counter() - started < 1
+    assert shown.splitlines()[-1] == "0 False False"
+    assert "--split" in shown

@@ -1,0 +1,327 @@
+"""What the figures draw, in data coordinates, and that a reader can read them at one column's width."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import replace
+from itertools import combinations
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection, PolyCollection
+from matplotlib.text import Annotation, Text
+
+from analysis import curves, load_runs, plane
+from analysis.marks.plane import TICK_POINTS
+from analysis.rows.runs import RunWarning
+from analysis.style import COLUMN, STYLE, beta_colours
+from vae_rd.run.record import SPLITS
+
+from helpers.fake_records import (
+    GAUSSIAN_H,
+    SPRITES_BETAS,
+    SPRITES_H,
+    decoder_curve,
+    dual_line,
+    gaussian_sweep,
+    impossible,
+    mnist_sweep,
+    particle_point,
+    sprites_card,
+    sprites_decoders,
+    sprites_point,
+    sprites_search,
+    sprites_sweep,
+    write_run,
+)
+
+
+def finite_sample(root, **_):
+    """Runs on a training sample of 1000, where train and the population are different sources."""
+    for beta in (0.5, 1.0, 2.0, 4.0, 8.0):
+        point = sprites_point(beta)
+        overfit = replace(point, rate=min(point.rate, 7.2), information=min(point.information, 6.85), kind="empirical")
+        points = {"train": replace(overfit, distortion=max(0.1, point.distortion - 0.9)), "val": point, "test": point}
+        write_run(root, card=sprites_card(n_train=1000), beta=beta, points=points)
+
+
+def all_known(root, **_):
+    """Every line there can be: Shannon's curve, both bounds on it, decoders' curves, NLLs."""
+    betas = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    gaussian_sweep(
+        root, betas=betas, excess=0.3, estimates=lambda b: [dual_line(b), particle_point(b), decoder_curve(b)]
+    )
+
+
+def real_groups(root, **_):
+    """Runs on real data that differ in two fields, where three splits are drawn."""
+    for place, (dim, encoder) in enumerate([(2, "mlp"), (2, "conv"), (16, "mlp"), (16, "conv")]):
+        mnist_sweep(root, betas=[0.5, 1.0, 4.0], nll=True, excess=5.0 * place, latent_dim=dim, encoder=encoder)
+
+
+CASES = {
+    "exact": sprites_sweep,
+    "single": lambda root: sprites_sweep(root, betas=[2.0]),
+    "single real": lambda root: mnist_sweep(root, betas=[1.0]),
+    "real": mnist_sweep,
+    "twenty runs": lambda root: mnist_sweep(root, betas=[0.5, 1.0, 2.0, 4.0], seeds=range(5), nll=True),
+    "density": gaussian_sweep,
+    "all known": all_known,
+    "finite": finite_sample,
+    "decoders": sprites_decoders,
+    "search": sprites_search,
+    "learning rates": lambda root: [sprites_sweep(root, betas=[1.0, 4.0], lr=lr / 1e3) for lr in range(1, 9)],
+    "real groups": real_groups,
+    "dozen": lambda root: sprites_sweep(root, betas=[0.0, 0.01, 0.1, 0.5, 1, 1.5, 2, 3, 4, 6, 8, 10, 1000]),
+}
+
+
+def lines(ax, label):
+    return [line for line in ax.lines if str(line.get_label()).startswith(label)]
+
+
+def legend_text(figure):
+    return "\n".join(t.get_text() for legend in figure.findobj(mpl.legend.Legend) for t in legend.get_texts())
+
+
+def shown_texts(figure):
+    """Every text that is drawn, with its box in display units less the leader lines."""
+    with mpl.rc_context(STYLE):
+        figure.draw_without_rendering()
+    hidden = set()
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        hidden |= {tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high}
+    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and t not in hidden]
+    return {text: Text.get_window_extent(text) for text in texts}
+
+
+@pytest.fixture(params=CASES, ids=lambda name: name.replace(" ", "_"))
+def runs(request, tmp_path):
+    CASES[request.param](tmp_path)
+    return load_runs(tmp_path)
+
+
+def assert_legible(figure):
+    """No text is small, beyond the page, or over another."""
+    boxes = shown_texts(figure)
+    assert min(text.get_fontsize() for text in boxes) >= 7
+    for text, box in boxes.items():
+        assert (box.min >= figure.bbox.min - 1).all(), text
+        assert (box.max <= figure.bbox.max + 1).all(), text
+    for (a, box), (b, other) in combinations(boxes.items(), 2):
+        overlap = min(box.x1, other.x1) - max(box.x0, other.x0), min(box.y1, other.y1) - max(box.y0, other.y0)
+        assert min(overlap) <= 1, (a.get_text(), b.get_text())
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+def test_texts_are_legible_inside_the_page_and_do_not_overlap(runs, draw):
+    figure = draw(runs)
+    assert figure.get_figwidth() == COLUMN
+    assert_legible(figure)
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+def test_texts_of_three_data_sets_are_legible_two_columns_wide(tmp_path, draw):
+    for sweep in (all_known, sprites_sweep, mnist_sweep):
+        sweep(tmp_path)
+    figure = draw(load_runs(tmp_path))
+    assert figure.get_figwidth() == 2 * COLUMN
+    assert_legible(figure)
+
+
+def test_every_beta_is_labelled_once_clear_of_the_points(runs):
+    figure = plane(runs)
+    ax = figure.axes[0]
+    labels = {t: box for t, box in shown_texts(figure).items() if isinstance(t, Annotation)}
+    assert sorted(float(t.get_text()) for t in labels) == sorted(runs["beta"].unique())
+    points = ax.transData.transform(runs[runs["split"] == "test"][["rate", "distortion"]].to_numpy())
+    for text, box in labels.items():
+        inside = (points > box.min).all(1) & (points < box.max).all(1)
+        assert not inside.any(), text
+
+
+def test_in_a_crowd_a_label_is_nearest_to_its_own_point_or_tied_to_it(tmp_path):
+    sprites_sweep(tmp_path, betas=[0.1, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 1000])
+    figure = plane(load_runs(tmp_path))
+    labels = {t: box for t, box in shown_texts(figure).items() if isinstance(t, Annotation)}
+    points = figure.axes[0].transData.transform([t.xy for t in labels])
+    for number, (text, box) in enumerate(labels.items()):
+        distances = np.linalg.norm(points - (box.min + box.max) / 2, axis=1)
+        assert distances.argmin() == number or text.arrow_patch.get_visible(), text
+
+
+def test_slope_ticks_have_slope_minus_beta_and_one_visual_length(tmp_path):
+    sprites_sweep(tmp_path)
+    runs = load_runs(tmp_path)
+    figure = plane(runs)
+    ax = figure.axes[0]
+    [ticks] = [
+        c for c in ax.collections if isinstance(c, LineCollection) and len(c.get_segments()) == len(SPRITES_BETAS)
+    ]
+    figure.savefig(io.BytesIO(), dpi=300)  # what is saved keeps the layout that the ticks were made for
+    lengths = []
+    for beta, segment in zip(SPRITES_BETAS, ticks.get_segments(), strict=True):
+        (x0, y0), (x1, y1) = segment
+        assert (y1 - y0) / (x1 - x0) == pytest.approx(-beta, rel=1e-6)
+        point = runs.query("split == 'test' and beta == @beta").iloc[0]
+        assert segment.mean(0) == pytest.approx([point["rate"], point["distortion"]])
+        lengths.append(np.hypot(*np.diff(ax.transData.transform(segment), axis=0)[0]))
+    assert lengths == pytest.approx([TICK_POINTS * figure.dpi / 72] * len(SPRITES_BETAS))
+
+
+def test_an_exact_h_is_a_solid_labelled_line_with_its_infeasible_side_and_limits(tmp_path):
+    sprites_sweep(tmp_path)
+    figure = plane(load_runs(tmp_path))
+    ax = figure.axes[0]
+    [line] = lines(ax, "$D + R = H$ = 8.24 nats (exact, ln N)")
+    assert line.get_linestyle() == "-"
+    assert line.get_xydata().sum(1) == pytest.approx([SPRITES_H] * 2)
+    [shade] = [c for c in ax.collections if isinstance(c, PolyCollection)]
+    assert shade.get_paths()[0].vertices.sum(1).max() == pytest.approx(SPRITES_H)  # nowhere above the line
+    [encoding], [decoding] = lines(ax, "auto-encoding limit"), lines(ax, "auto-decoding limit")
+    assert encoding.get_xydata().tolist() == [[SPRITES_H, 0.0]]
+    assert decoding.get_xydata().tolist() == [[0.0, SPRITES_H]]
+
+
+def test_an_estimated_h_is_dashed_named_and_without_limits_or_shade(tmp_path):
+    mnist_sweep(tmp_path, nll=True)
+    figure = plane(load_runs(tmp_path))
+    top, bottom = figure.axes
+    [line] = lines(top, r"$D + R = \hat{H}$")
+    assert line.get_linestyle() == "--"
+    assert "an estimate" in line.get_label()
+    assert "importance NLL of static_mnist-beta1-seed0" in line.get_label()
+    assert not lines(top, "auto")
+    assert not [c for c in top.collections if isinstance(c, PolyCollection)]
+    assert "an estimate, no bound" in legend_text(figure)
+    assert "leq" not in legend_text(figure)
+    [cap] = lines(bottom, "InfoNCE cap ln 10000 = 9.21")
+    assert cap.get_xdata()[0] == pytest.approx(math.log(10000))
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+def test_a_source_of_h_that_is_too_long_for_a_line_goes_to_the_next(tmp_path, draw):
+    card, source = sprites_card(), "256 h(p) + ln N - E H(sprite | x), 10000 draws of x, and more to say than fits"
+    for entry in card["entropy"].values():
+        entry["source"] = source
+    for beta in (1.0, 4.0):
+        write_run(tmp_path, card=card, beta=beta, points=dict.fromkeys(SPLITS, sprites_point(beta)))
+    figure = draw(load_runs(tmp_path))
+    assert source in " ".join(legend_text(figure).split())
+    assert_legible(figure)
+
+
+def test_a_density_has_a_line_and_no_limits(tmp_path):
+    gaussian_sweep(tmp_path)
+    runs = load_runs(tmp_path)
+    assert runs["distortion"].min() < 0
+    ax = plane(runs).axes[0]
+    [line] = lines(ax, "$D + R = H$ = 9.55 nats")
+    assert line.get_xydata().sum(1) == pytest.approx([GAUSSIAN_H] * 2)
+    assert not lines(ax, "auto")
+
+
+def test_train_points_have_their_own_h_and_open_marks(tmp_path):
+    finite_sample(tmp_path)
+    runs = load_runs(tmp_path)
+    ax = plane(runs).axes[0]
+    [own] = [line for line in lines(ax, "$D + R = H$ = 6.91") if str(line.get_label()).endswith(": train")]
+    assert own.get_xydata().sum(1) == pytest.approx([math.log(1000)] * 2)
+    [shade] = [c for c in ax.collections if isinstance(c, PolyCollection)]
+    assert shade.get_paths()[0].vertices.sum(1).max() == pytest.approx(math.log(1000))
+    open_marks = [line for line in ax.lines if line.get_markerfacecolor() == "white" and len(line.get_xdata())]
+    train = runs[runs["split"] == "train"]
+    assert sorted(line.get_xdata()[0] for line in open_marks) == pytest.approx(sorted(train["rate"]))
+
+
+def test_population_splits_share_one_mark_and_real_splits_are_joined(tmp_path):
+    sprites_sweep(tmp_path / "a", betas=[1.0])
+    mnist_sweep(tmp_path / "b", betas=[1.0])
+    one, three = (plane(load_runs(tmp_path / name)) for name in "ab")
+    assert "train" not in legend_text(one)
+    assert all(split in legend_text(three) for split in SPLITS)
+    runs = load_runs(tmp_path / "b")
+    joins = [line for line in three.axes[0].lines if len(line.get_xdata()) == len(SPLITS)]
+    assert joins[0].get_xydata() == pytest.approx(runs[["rate", "distortion"]].to_numpy())
+
+
+def test_intervals_run_from_h_minus_d_to_r_around_the_exact_information(tmp_path):
+    sprites_sweep(tmp_path, betas=[2.0, 1000.0])
+    runs = load_runs(tmp_path)
+    ax = plane(runs).axes[1]
+    spans = sorted(line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == 2)
+    collapsed, live = sprites_point(1000.0), sprites_point(2.0)
+    assert spans[0] == pytest.approx([0.0, collapsed.rate])  # H - D is negative there: the bound is 0
+    assert spans[1] == pytest.approx([SPRITES_H - live.distortion, live.rate])
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
+    assert dots == pytest.approx([live.information, collapsed.information])
+
+
+def test_the_run_that_h_is_estimated_from_gets_no_interval_from_it(tmp_path):
+    mnist_sweep(tmp_path, betas=[1.0])
+    figure = plane(load_runs(tmp_path))
+    assert "no bound" not in legend_text(figure)
+    assert "InfoNCE" in legend_text(figure)
+
+
+def test_impossible_points_warn_and_are_marked(tmp_path):
+    sprites_sweep(tmp_path, betas=[1.0, 2.0])
+    wrong = impossible(sprites_point(2.0))
+    folder = write_run(tmp_path, card=sprites_card(), beta=3.0, points=dict.fromkeys(SPLITS, wrong))
+    with pytest.warns(RunWarning, match=f"impossible: {folder.name} on test") as caught:
+        figure = plane(load_runs(tmp_path))
+    assert len(caught) == 1
+    [mark] = lines(figure.axes[0], "impossible")
+    assert mark.get_xydata().tolist() == [[wrong.rate, wrong.distortion]]
+    assert "impossible" in legend_text(figure)
+
+
+def test_units_are_on_the_axes(tmp_path):
+    sprites_sweep(tmp_path, betas=[1.0, 2.0])
+    figure = plane(load_runs(tmp_path, units="bits_per_dim"))
+    assert all("[bits/dim]" in label for ax in figure.axes for label in [ax.get_xlabel()])
+    assert "0.0464 bits/dim" in legend_text(figure)
+
+
+def test_curves_draw_train_dashed_val_solid_the_kept_epoch_and_minus_h(tmp_path):
+    sprites_sweep(tmp_path, betas=[10.0, 1000.0])
+    figure = curves(load_runs(tmp_path))
+    assert [ax.get_ylabel() for ax in figure.axes] == ["$D$ [nats]", "$R$ [nats]", "ELBO [nats]"]
+    for ax in figure.axes:
+        drawn = [line for line in ax.lines if len(line.get_xdata()) > 2]
+        assert sorted(line.get_linestyle() for line in drawn) == ["-", "-", "--", "--"]
+        assert len([line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]) == 2
+    [bound] = lines(figure.axes[2], "$-H$ of val = −8.24 (exact, ln N)")
+    assert bound.get_ydata()[0] == -SPRITES_H
+    assert figure.axes[2].get_ylim()[1] > -SPRITES_H
+
+
+def test_curves_of_real_data_have_no_bound_from_an_estimate(tmp_path):
+    mnist_sweep(tmp_path, nll=True)
+    assert "H" not in legend_text(curves(load_runs(tmp_path)))
+
+
+def test_curves_need_no_validation(tmp_path):
+    points = dict.fromkeys(SPLITS, sprites_point(2.0))
+    write_run(tmp_path, card=sprites_card(), beta=2.0, points=points, epochs=1)
+    assert "kept" not in legend_text(curves(load_runs(tmp_path)))
+
+
+def test_a_run_without_information_or_errors_is_drawn_from_what_is_known(tmp_path):
+    point = replace(sprites_point(2.0), information=math.nan, stderr=math.nan)
+    write_run(tmp_path, card=sprites_card(), beta=2.0, points=dict.fromkeys(SPLITS, point))
+    figure = plane(load_runs(tmp_path))
+    assert "leq" in legend_text(figure)
+    assert "exact (2 s.e.)" not in legend_text(figure)
+
+
+@pytest.mark.parametrize("betas", [[0.0], [0.0, 1.0], [1.0], [0.0, 1e-3, 1e3], [0.1, 1, 10]])
+def test_colours_are_distinct_and_ordered_from_dark_to_light(betas):
+    colours = beta_colours(betas)
+    luminance = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b, _ in colours.values()]
+    assert list(colours) == sorted(betas)
+    assert luminance == sorted(luminance)
+    assert len(set(colours.values())) == len(betas)

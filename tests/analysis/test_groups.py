@@ -1,0 +1,320 @@
+"""What differs between runs: the fields found, the groups told, and the marks, lines and legends that tell them."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import numpy as np
+import pytest
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+
+from analysis import curves, load_runs, plane
+from analysis.figures.curves import curves_numbers
+from analysis.figures.plane import plane_numbers
+from analysis.marks.groups import SHAPES, by_columns, legend_rows
+from analysis.rows.data_sets import _name, data_sets
+from analysis.rows.groups import MOST, add_settings, group_runs, varying
+from analysis.rows.runs import RunWarning
+
+from helpers.fake_records import (
+    SPRITES_H,
+    mnist_sweep,
+    sprites_card,
+    sprites_decoders,
+    sprites_point,
+    sprites_search,
+    sprites_sweep,
+)
+
+
+def edit(folder, **changes):
+    path = folder / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def edit_config(folder, **changes):
+    edit(folder, config=json.loads((folder / "record.json").read_text())["config"] | changes)
+
+
+def labels(figure):
+    """The words of all legends, their headings too."""
+    legends = figure.findobj(Legend)
+    return [t.get_text() for legend in legends for t in (legend.get_title(), *legend.get_texts()) if t.get_text()]
+
+
+def points(ax):
+    """Marker and place of each coloured mark of a run on the plane."""
+    marks = [line for line in ax.lines if len(line.get_xdata()) == 1 and isinstance(line.get_color(), tuple)]
+    return {(line.get_xdata()[0], line.get_ydata()[0]): line for line in marks if line.get_marker() not in ("None", "")}
+
+
+def joins(ax):
+    """The grey lines of at least two points: those that join a group."""
+    return [line for line in ax.lines if len(line.get_xdata()) > 1 and line.get_color() == "#7a7a7a"]
+
+
+def test_every_group_has_a_shape():
+    assert len(SHAPES) == len({marker for marker, _ in SHAPES}) == MOST
+
+
+def test_beta_seed_and_place_make_no_group(tmp_path):
+    folders = sprites_sweep(tmp_path, betas=[1.0, 4.0], seeds=[0, 1])
+    edit_config(folders[0], run_dir="elsewhere", wandb="offline", devices=4, data_dir="/data", resume="auto")
+    groups = group_runs(load_runs(tmp_path))
+    assert varying(load_runs(tmp_path)) == []
+    assert (groups.fields, groups.untold, groups.told, groups.note) == ((), (), False, "")
+
+
+@pytest.mark.parametrize("field", ["encoder", "lr", "hidden", "weight_decay", "whiten", "max_steps", "a_later_field"])
+def test_any_other_field_makes_groups_in_order_of_its_values(tmp_path, field):
+    folders = sprites_sweep(tmp_path, betas=[1.0, 2.0, 4.0])
+    values = {"hidden": [None, [64], [512, 32]], "whiten": [False, False, True], "encoder": ["conv", "mlp", "mlp"]}
+    for folder, value in zip(folders, values.get(field, [2, 10, 100.5]), strict=True):
+        edit_config(folder, **{field: value})
+    groups = group_runs(load_runs(tmp_path))
+    words = {
+        "hidden": ["null", "[64]", "[512, 32]"],
+        "whiten": ["false", "true"],
+        "encoder": ["conv", "mlp"],
+    }.get(field, ["2", "10", "100.5"])
+    assert groups.fields == (field,)
+    assert list(groups.labels) == [f"{field.replace('_', ' ')} {word}" for word in words]
+    assert list(groups.of) == [str(f) for f in folders]
+    assert sorted(set(groups.of.values())) == list(range(len(words)))
+
+
+def test_a_network_from_python_is_a_group_of_its_own(tmp_path):
+    folders = sprites_sweep(tmp_path, betas=[1.0, 2.0])
+    edit(folders[0], model=json.loads((folders[0] / "record.json").read_text())["model"] | {"is_own": True})
+    assert group_runs(load_runs(tmp_path)).labels == ("networks by flags", "networks own")
+
+
+def test_a_field_that_older_records_lack_differs_only_where_it_is_known_to(tmp_path):
+    folders = sprites_sweep(tmp_path, betas=[1.0, 2.0, 4.0])
+    old = json.loads((folders[0] / "record.json").read_text())["config"]
+    del old["whiten"]
+    edit(folders[0], config=old)
+    assert varying(load_runs(tmp_path)) == []
+    edit_config(folders[1], whiten=True)
+    assert group_runs(load_runs(tmp_path)).labels == ("whiten ?", "whiten false", "whiten true")
+
+
+def test_what_differs_between_data_sets_alone_makes_no_group(tmp_path):
+    sprites_sweep(tmp_path, betas=[1.0], likelihood="bernoulli")
+    mnist_sweep(tmp_path, betas=[1.0], likelihood="categorical")
+    assert not group_runs(load_runs(tmp_path)).told
+
+
+def test_fields_of_few_values_are_told_and_a_searched_one_is_named_as_not_shown(tmp_path):
+    sprites_search(tmp_path)
+    runs = load_runs(tmp_path)
+    groups = group_runs(runs)
+    assert (groups.fields, groups.untold) == (("hidden",), ("lr",))
+    assert groups.labels == ("hidden [64]", "hidden [512]", "hidden [512, 256]")
+    assert not groups.joined
+    for figure in (plane(runs), curves(runs)):
+        found = labels(figure)
+        assert len([label for label in found if label.startswith("hidden")]) == 3
+        assert any("runs of one mark differ in lr: see the table" in label for label in found)
+        assert not any("0.001" in label for label in found)
+    assert not joins(plane(runs).axes[0])
+
+
+def test_the_field_of_fewer_values_is_told_whichever_comes_first(tmp_path):
+    for width, lr in product((8, 16, 32, 64), (1e-3, 2e-3)):
+        sprites_sweep(tmp_path, betas=[1.0], hidden=[width], lr=lr)
+    groups = group_runs(load_runs(tmp_path))
+    assert (groups.labels, groups.untold) == (("lr 0.001", "lr 0.002"), ("hidden",))
+
+
+def test_beyond_all_shapes_there_is_none(tmp_path):
+    for dim in range(2, 2 + MOST + 1):
+        sprites_sweep(tmp_path, betas=[1.0, 4.0], latent_dim=dim)
+    runs = load_runs(tmp_path)
+    figure = plane(runs)
+    assert not group_runs(runs).told
+    assert not joins(figure.axes[0])
+    assert "runs differ in latent dim: see the table" in labels(figure)
+    assert {line.get_marker() for line in points(figure.axes[0]).values()} == {"o"}
+
+
+def test_each_group_has_a_shape_a_legend_entry_and_a_line_by_beta(tmp_path):
+    sprites_decoders(tmp_path, betas=[10.0, 1.0, 4.0])
+    runs = load_runs(tmp_path)
+    figure = plane(runs)
+    top, bottom = figure.axes
+    assert [label for label in labels(figure) if label.startswith("decoder")] == [
+        "decoder conv",
+        "decoder linear",
+        "decoder mlp",
+    ]
+    asked = runs[runs["split"] == "test"].set_index("folder")
+    of, drawn = group_runs(runs).of, points(top)
+    shapes = {f: drawn[row["rate"], row["distortion"]].get_marker() for f, row in asked.iterrows()}
+    assert shapes == {folder: SHAPES[of[folder]][0] for folder in asked.index}
+    assert sorted(len(line.get_xdata()) for line in joins(top)) == [3, 3, 3]
+    for line in joins(top):  # a point a beta: the rate falls as beta rises
+        assert (np.diff(line.get_xdata()) < 0).all()
+    rows = [line.get_marker() for line in bottom.lines if line.get_clip_on() is False]
+    assert rows == [SHAPES[place][0] for _ in range(3) for place in range(3)]
+
+
+def test_seeds_of_a_group_are_joined_at_their_mean(tmp_path):
+    for dim in (2, 8):
+        sprites_sweep(tmp_path, betas=[1.0, 4.0], seeds=[0, 1], latent_dim=dim)
+    [first, _] = joins(plane(load_runs(tmp_path)).axes[0])
+    mean = [np.mean([sprites_point(b, seed=s).rate for s in (0, 1)]) for b in (1.0, 4.0)]
+    assert first.get_xdata() == pytest.approx(mean)
+
+
+def test_with_groups_the_filling_tells_the_split(tmp_path):
+    for dim in (2, 8):
+        mnist_sweep(tmp_path, betas=[1.0], latent_dim=dim, excess=float(dim))
+    runs = load_runs(tmp_path)
+    figure, drawn = plane(runs), points(plane(runs).axes[0])
+    filling = {
+        split: {drawn[r, d].get_fillstyle() for r, d in rows[["rate", "distortion"]].to_numpy()}
+        for split, rows in runs.groupby("split")
+    }
+    assert filling == {"train": {"none"}, "val": {"left"}, "test": {"full"}}
+    assert set(labels(figure)) >= {"train", "val", "test (bars: 2 s.e.)", "latent dim 2", "latent dim 8"}
+
+
+def test_curves_mark_the_kept_epoch_with_the_shape_of_the_group(tmp_path):
+    sprites_decoders(tmp_path, betas=[4.0])
+    figure = curves(load_runs(tmp_path))
+    for ax in figure.axes:
+        kept = [line.get_marker() for line in ax.lines if len(line.get_xdata()) == 1]
+        assert sorted(kept) == sorted(marker for marker, _ in SHAPES[:3])
+    assert {"decoder conv", "decoder linear", "decoder mlp"} <= set(labels(figure))
+
+
+def test_curves_of_a_search_leave_the_best_run_of_a_beta_clear_and_the_others_faint(tmp_path):
+    folders = sprites_search(tmp_path, trials=8)
+    runs = load_runs(tmp_path)
+    figure = curves(runs)
+    solid = [line for line in figure.axes[0].lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 1]
+    luminance = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b, _ in (line.get_color() for line in solid)]
+    assert len(solid) == 8
+    assert np.count_nonzero(np.array(luminance) < 0.6) == 1
+    best = solid[int(np.argmin(luminance))]
+    numbers = curves_numbers(runs)
+    own = numbers[(numbers["folder"] == str(folders[0])) & (numbers["split"] == "val")]  # the least D of all trials
+    assert best.get_ydata().tolist() == own["distortion"].tolist()
+
+
+def test_two_data_sets_have_a_column_each_with_their_own_h_and_runs(tmp_path):
+    sprites_sweep(tmp_path, betas=[1.0, 4.0])
+    mnist_sweep(tmp_path, betas=[0.5, 1.0, 4.0])
+    runs = load_runs(tmp_path)
+    figure = plane(runs)
+    left, left_bounds, right, right_bounds = figure.axes
+    assert [ax.get_legend().get_title().get_text() for ax in (left, right)] == ["sprites", "static_mnist"]
+    own = [line for line in left.lines if str(line.get_label()).startswith("$D + R = H$")]
+    assert own[0].get_xydata().sum(1) == pytest.approx([SPRITES_H] * 2)
+    assert not [line for line in right.lines if str(line.get_label()).startswith("$D + R = H$")]
+    assert [len(ax.get_yticks()) for ax in (left_bounds, right_bounds)] == [2, 3]
+    assert left.get_xlim() != right.get_xlim()
+    assert len(curves(runs).axes) == 6
+
+
+def test_a_beta_has_one_colour_in_all_columns(tmp_path):
+    sprites_sweep(tmp_path, betas=[1.0, 1000.0])
+    mnist_sweep(tmp_path, betas=[0.5, 1.0])
+    runs = load_runs(tmp_path)
+    left, _, right, _ = plane(runs).axes
+    place = {name: rows.query("split == 'test' and beta == 1").iloc[0] for name, rows in data_sets(runs).items()}
+    ink = [
+        points(ax)[place[name]["rate"], place[name]["distortion"]].get_color()
+        for ax, name in ((left, "sprites"), (right, "static_mnist"))
+    ]
+    assert ink[0] == ink[1]
+
+
+def test_a_data_set_alone_has_neither_name_nor_another_size(tmp_path):
+    sprites_sweep(tmp_path / "one")
+    mnist_sweep(tmp_path / "two", betas=[1.0])
+    alone = plane(load_runs(tmp_path / "one"))
+    both = plane(load_runs([tmp_path / "one", tmp_path / "two"]))
+    assert "sprites" not in labels(alone)
+    assert len(alone.axes) == 2
+    assert both.get_figwidth() == 2 * alone.get_figwidth()
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+def test_a_data_set_without_a_finished_run_is_left_out_and_its_runs_named(tmp_path, draw):
+    sprites_sweep(tmp_path, betas=[1.0])
+    folders = mnist_sweep(tmp_path, betas=[1.0, 2.0])
+    for folder in folders:
+        edit(folder, status="interrupted", metrics={})
+    with pytest.warns(RunWarning, match="left out, not finished") as caught:
+        figure = draw(load_runs(tmp_path))
+    assert len(caught) == 1
+    assert all(f"{folder.name} (interrupted)" in str(caught[0].message) for folder in folders)
+    assert len(figure.axes) == (2 if draw is plane else 3)
+
+
+def test_the_numbers_name_the_data_set_and_have_a_column_for_what_differs(tmp_path):
+    sprites_decoders(tmp_path, betas=[1.0])
+    mnist_sweep(tmp_path, betas=[1.0])
+    runs = load_runs(tmp_path)
+    rows, lines = plane_numbers(runs, split="test")
+    asked = rows[rows["split"] == "test"]
+    assert sorted(zip(asked["data"], asked["decoder"], strict=True)) == [
+        ("sprites", "conv"),
+        ("sprites", "linear"),
+        ("sprites", "mlp"),
+        ("static_mnist", "mlp"),
+    ]
+    assert set(lines["data"]) == {"sprites", "static_mnist"}
+    assert set(curves_numbers(runs)["decoder"]) == {"conv", "linear", "mlp"}
+    assert "encoder" not in rows
+
+
+def test_settings_are_numbers_where_they_are(tmp_path):
+    sprites_search(tmp_path, trials=2)
+    runs = load_runs(tmp_path)
+    found = add_settings(runs[["folder"]].drop_duplicates(), runs).sort_values("lr")
+    assert found["lr"].tolist() == [1e-3, 1e-3 * (1 + 1 / 7)]
+    assert found["hidden"].tolist() == ["[64]", "[512, 256]"]
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"n": {"train": 100, "val": 3776, "test": 3776}}, ("n train 3776", "n train 100")),
+        ({"shape": [256]}, ("shape [1, 16, 16]", "shape [256]")),
+        ({"params": {"data_seed": 1}}, ("", "data seed 1")),
+    ],
+)
+def test_a_data_set_is_its_sizes_shape_and_parameters_too(tmp_path, change, difference):
+    folders = sprites_sweep(tmp_path, betas=[1.0, 2.0])
+    assert list(data_sets(load_runs(tmp_path))) == ["sprites"]
+    edit(folders[1], data=sprites_card() | change)
+    named = [f"sprites, {words}" if words else "sprites" for words in difference]
+    assert list(data_sets(load_runs(tmp_path))) == named
+
+
+def test_data_sets_that_differ_beyond_what_a_name_holds_stay_apart(tmp_path):
+    folders = sprites_sweep(tmp_path, betas=[1.0, 2.0])
+    for folder, last in zip(folders, (1, 2), strict=True):
+        edit(folder, data=sprites_card() | {"params": {"eigenvalues": [0] * 99 + [last]}})
+    found = data_sets(load_runs(tmp_path))
+    assert len(found) == 2
+    assert [rows["beta"].iloc[0] for rows in found.values()] == [1.0, 2.0]
+
+
+def test_legend_entries_fill_rows_from_the_left():
+    handles = [Line2D([], [], label=12 * name) for name in "abcdefg"]
+    lines, columns = legend_rows(handles[:2], handles[2:])
+    assert [[line.get_label()[0] for line in row] for row in lines] == [["a", "b"], ["c", "d", "e"], ["f", "g"]]
+    assert columns == 3
+    order = [str(entry.get_label())[0] for entry in by_columns(lines)]
+    assert order == ["a", "c", "f", "b", "d", "g", " ", "e", " "]
+
+
+def test_a_size_that_a_card_gives_twice_is_named_once():
+    cards = [{"name": "s", "n": {"test": n}, "params": {"n_test": n}} for n in (5, 6)]
+    assert [_name(card, cards) for card in cards] == ["s, n test 5", "s, n test 6"]

@@ -1,0 +1,182 @@
+"""Records to tidy rows: what is found, what is left out, what is refused, and in which units."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+
+from analysis.rows.runs import RunWarning, find_runs, load_histories, load_runs, of_split
+from vae_rd.errors import InputError
+from vae_rd.run.record import SPLITS
+
+from helpers.fake_records import (
+    SOURCES,
+    SPRITES_H,
+    estimated,
+    mnist_sweep,
+    sprites_card,
+    sprites_point,
+    sprites_sweep,
+    write_run,
+)
+
+
+def edit(folder: Path, **changes: object) -> None:
+    path = folder / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_folders_globs_and_folders_of_runs_lead_to_the_same_runs(tmp_path):
+    folders = sprites_sweep(tmp_path / "sweep", betas=[1.0, 2.0])
+    for entry in (folders, tmp_path, str(tmp_path / "sw*" / "*"), [tmp_path / "sweep", *folders]):
+        assert sorted(find_runs(entry)) == sorted(folders)
+    assert find_runs(folders[0] / "record.json") == folders[:1]
+
+
+def test_an_entry_without_a_record_is_refused_by_name(tmp_path):
+    with pytest.raises(InputError, match="nowhere"):
+        find_runs(tmp_path / "nowhere*")
+    with pytest.raises(InputError, match=r"no record\.json there"):
+        find_runs(tmp_path)
+
+
+def test_rows_carry_the_numbers_of_the_record_and_are_sorted_by_beta_and_seed(tmp_path):
+    sprites_sweep(tmp_path, betas=[10.0, 0.5], seeds=[1, 0])
+    runs = load_runs(tmp_path)
+    assert len(runs) == 4 * len(SPLITS)
+    assert runs["beta"].is_monotonic_increasing
+    assert of_split(runs, "test")["seed"].tolist() == [0, 1, 0, 1]
+    row, point = runs.iloc[0], sprites_point(0.5)
+    assert (row["distortion"], row["rate"]) == (point.distortion, point.rate)
+    assert row["mutual_information_lower"] == point.information
+    assert row["decoder_kl"] == pytest.approx(point.distortion + point.information - SPRITES_H, abs=1e-12)
+    assert row["decoder_kl"] >= 0
+    assert (row["entropy"], row["entropy_kind"], row["population"]) == (SPRITES_H, "exact", True)
+
+
+def test_units_scale_every_information_quantity_and_nothing_else(tmp_path):
+    mnist_sweep(tmp_path, betas=[1.0], nll=True)
+    nats, bits, per_dim = (load_runs(tmp_path, units=u).iloc[2] for u in ("nats", "bits", "bits_per_dim"))
+    for column in ("distortion", "elbo_stderr", "mutual_information_lower_cap", "nll", "marginal_kl_upper"):
+        assert bits[column] == pytest.approx(nats[column] / math.log(2), rel=1e-12), column
+        assert per_dim[column] == pytest.approx(bits[column] / 784, rel=1e-12), column
+    assert (bits["n"], bits["active_units"], bits["beta"]) == (nats["n"], nats["active_units"], nats["beta"])
+    assert load_histories(load_runs(tmp_path, units="bits")).iloc[0]["rate"] == pytest.approx(
+        load_histories(load_runs(tmp_path)).iloc[0]["rate"] / math.log(2), rel=1e-12
+    )
+
+
+def test_null_is_undefined_never_zero(tmp_path):
+    mnist_sweep(tmp_path, betas=[1.0])
+    row = load_runs(tmp_path).iloc[2]
+    assert math.isnan(row["entropy"])
+    assert math.isnan(row["decoder_kl"])
+    assert math.isnan(row["nll"])
+
+
+def test_the_nll_of_the_least_upper_limit_on_the_split_counts(tmp_path):
+    found = [
+        estimated("importance", value=12.0, stderr=0.1),
+        estimated("ais", value=11.5, stderr=0.1),
+        estimated("prior", value=11.2, stderr=3.0),  # the least value of all, by luck
+        estimated("ais", value=2.0, split="val"),
+        estimated("importance", value=None, stderr=None),
+        estimated("dual", value=1.0, b=1.0, limit=0.9),
+    ]
+    points = dict.fromkeys(SPLITS, sprites_point(1.0))
+    write_run(tmp_path, card=sprites_card(), beta=1.0, points=points, estimates=found)
+    row = of_split(load_runs(tmp_path), "test").iloc[0]
+    assert (row["nll"], row["nll_kind"], row["nll_source"]) == (11.5, "ais", SOURCES["ais"])
+
+
+def test_unfinished_runs_are_left_out_with_one_warning_that_names_them(tmp_path):
+    folders = sprites_sweep(tmp_path, betas=[1.0, 2.0, 4.0])
+    edit(folders[0], status="interrupted", metrics={})
+    edit(folders[1], status="running", metrics={})
+    with pytest.warns(RunWarning) as caught:
+        runs = load_runs(tmp_path)
+    assert len(caught) == 1
+    assert all(f.name in str(caught[0].message) for f in folders[:2])
+    assert set(runs["run"]) == {folders[2].name}
+
+
+def test_only_unfinished_runs_are_refused(tmp_path):
+    edit(sprites_sweep(tmp_path, betas=[1.0])[0], status="failed")
+    with pytest.warns(RunWarning), pytest.raises(InputError, match="none of the runs is finished"):
+        load_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"metrics": {}},
+        {"metrics": []},
+        {"metrics": {"test": {"rate": {"value": 1.0}}}},
+        {"data": {"name": "sprites"}},
+        {"config": None},
+        {"estimates": [{"kind": "ais"}]},
+        {"schema_version": 2},
+    ],
+)
+def test_a_damaged_record_is_refused_by_file_name(tmp_path, damage):
+    folder = sprites_sweep(tmp_path, betas=[1.0])[0]
+    edit(folder, **damage)
+    with pytest.raises(InputError, match=r"record\.json") as caught:
+        load_runs(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_value_that_is_no_number_is_damage(tmp_path):
+    folder = sprites_sweep(tmp_path, betas=[1.0])[0]
+    content = json.loads((folder / "record.json").read_text())
+    content["metrics"]["test"]["rate"]["value"] = "8.2"
+    (folder / "record.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"record\.json: damaged, '8\.2' is not a number"):
+        load_runs(tmp_path)
+
+
+def test_a_split_without_metrics_is_refused_naming_the_run(tmp_path):
+    folders = sprites_sweep(tmp_path, betas=[1.0, 2.0])
+    content = json.loads((folders[0] / "record.json").read_text())
+    del content["metrics"]["val"]
+    edit(folders[0], metrics=content["metrics"])
+    with pytest.raises(InputError, match=folders[0].name):
+        of_split(load_runs(tmp_path), "val")
+
+
+def test_the_kept_epoch_is_the_one_that_the_record_names(tmp_path):
+    points = dict.fromkeys(SPLITS, sprites_point(2.0))
+    write_run(tmp_path, card=sprites_card(), beta=2.0, points=points, epochs=40, kept_epoch=31)
+    rows = load_histories(load_runs(tmp_path))
+    assert rows[rows["kept"]]["epoch"].unique().tolist() == [31]
+    assert len(rows[rows["split"] == "train"]) == 40
+    assert len(rows[rows["split"] == "val"]) == 20  # cells of epochs without validation are empty
+
+
+def test_no_epoch_is_marked_kept_where_the_record_names_none(tmp_path):
+    points = dict.fromkeys(SPLITS, sprites_point(2.0))
+    write_run(tmp_path, card=sprites_card(), beta=2.0, points=points, kept_epoch=None)
+    assert not load_histories(load_runs(tmp_path))["kept"].any()
+
+
+@pytest.mark.parametrize("text", [None, "", "epoch,step\n0,1\n", "\x00\x01", "HEADER\nx,1\n", "HEADER\n"])
+def test_a_missing_or_damaged_history_is_refused_by_file_name(tmp_path, text):
+    folder = sprites_sweep(tmp_path, betas=[1.0])[0]
+    history = folder / "history.csv"
+    header = history.read_text().splitlines()[0]
+    history.unlink()
+    if text is not None:
+        history.write_text(text.replace("HEADER", header))
+    with pytest.raises(InputError, match=r"history\.csv") as caught:
+        load_histories(load_runs(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_runs_of_one_name_in_two_folders_are_two_runs(tmp_path):
+    folder = sprites_sweep(tmp_path / "a", betas=[1.0])[0]
+    shutil.copytree(folder, tmp_path / "b" / folder.name)
+    assert of_split(load_runs(tmp_path), "test")["folder"].nunique() == 2

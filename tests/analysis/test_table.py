@@ -1,0 +1,153 @@
+"""The table: its rows, its rounding, and what it says about its own numbers."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from analysis import load_runs, table
+from analysis.figures.table import COLUMNS, OBJECTIVE, measured, rounded, table_numbers
+from analysis.rows.runs import RunWarning
+from vae_rd.run.record import SPLITS
+
+from helpers.fake_records import (
+    SPRITES_H,
+    gaussian_sweep,
+    impossible,
+    mnist_sweep,
+    sprites_card,
+    sprites_decoders,
+    sprites_point,
+    sprites_search,
+    sprites_sweep,
+    write_run,
+)
+
+
+def cells(text):
+    """The rows of the first table as mappings from header to cell."""
+    grid = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return [dict(zip(grid[0], row, strict=True)) for row in grid[2:]]
+
+
+def test_a_row_a_run_sorted_by_beta_and_seed(tmp_path):
+    sprites_sweep(tmp_path, betas=[10.0, 0.5, 1000.0], seeds=[1, 0])
+    rows = cells(table(load_runs(tmp_path)))
+    assert [(r["β"], r["seed"]) for r in rows] == [(b, s) for b in ("0.5", "10", "1000") for s in "01"]
+    assert tuple(rows[0]) == COLUMNS
+    assert [r["collapsed"] for r in rows] == ["no"] * 4 + ["yes"] * 2
+    assert rows[0]["active"] == "5 / 16"
+    assert rows[0]["n"] == "3776"
+
+
+def test_cells_hold_the_numbers_and_their_bounds(tmp_path):
+    sprites_sweep(tmp_path, betas=[2.0])
+    text, point = table(load_runs(tmp_path)), sprites_point(2.0)
+    [row] = cells(text)
+    assert row["D"] == f"{point.distortion:.4f} ± {point.stderr:.4f}"
+    assert row["D + R"].startswith(f"{point.distortion + point.rate:.4f}")
+    assert row["H − D"].startswith(f"{SPRITES_H - point.distortion:.4f}")
+    assert row["I"].startswith(f"{point.information:.4f} ±")
+    assert "H = 8.2364 (exact, ln N)" in text
+
+
+def test_unknown_information_is_an_interval_and_estimates_are_marked(tmp_path):
+    mnist_sweep(tmp_path, betas=[0.5, 1.0], nll=True)
+    text = table(load_runs(tmp_path))
+    first, second = cells(text)
+    assert re.fullmatch(r"\[9\.21, \d+\.\d\d\]", first["I"])
+    assert first["cap"] == "9.2103"
+    assert first["H − D"].startswith("≈ ")
+    assert second["H − D"].startswith("≈ ")
+    assert "importance NLL of static_mnist-beta1" in text
+    assert "an estimate, not a bound" in text
+
+
+def test_h_minus_d_says_nothing_for_the_run_whose_sum_stands_in_for_h(tmp_path):
+    mnist_sweep(tmp_path, betas=[0.5, 1.0])
+    assert [row["H − D"][0] for row in cells(table(load_runs(tmp_path)))] == ["≈", "–"]
+
+
+def test_every_data_set_has_its_own_table_in_order_of_name(tmp_path):
+    mnist_sweep(tmp_path, betas=[1.0])
+    sprites_sweep(tmp_path, betas=[1.0])
+    text = table(load_runs(tmp_path))
+    assert re.findall(r"\*\*(\w+)\*\*", text) == ["sprites", "static_mnist"]
+    assert len(table_numbers(load_runs(tmp_path), split="test")) == 2
+
+
+def test_the_gap_above_shannons_curve_is_a_column_where_it_is_known(tmp_path):
+    gaussian_sweep(tmp_path / "fixed", excess=0.3)
+    gaussian_sweep(tmp_path / "learned", excess=0.3, likelihood="gaussian_shared")
+    text = table(load_runs(tmp_path / "fixed"))
+    assert {row["gap"].split(" ±")[0] for row in cells(text)} <= {"0.3000", "0.300", "0.30"}
+    assert "(exact)" in text
+    assert tuple(cells(table(load_runs(tmp_path / "learned")))[0]) == COLUMNS
+
+
+def test_a_field_that_differs_has_a_column_and_the_objective_one(tmp_path):
+    sprites_decoders(tmp_path, betas=[4.0, 1.0])
+    rows = cells(table(load_runs(tmp_path)))
+    assert [name for name in rows[0] if name not in COLUMNS] == ["decoder", OBJECTIVE]
+    assert [(row["β"], row["decoder"]) for row in rows] == [(b, d) for b in "14" for d in ("conv", "linear", "mlp")]
+    point = sprites_point(4.0)
+    assert rows[-1][OBJECTIVE].startswith(f"{point.distortion + 4 * point.rate:.3f}")
+    assert table_numbers(load_runs(tmp_path), split="test")["decoder"].tolist() == [row["decoder"] for row in rows]
+
+
+def test_a_search_has_its_best_run_of_a_beta_first(tmp_path):
+    sprites_search(tmp_path)
+    rows = cells(table(load_runs(tmp_path)))
+    assert [name for name in rows[0] if name not in COLUMNS] == ["hidden", "lr", OBJECTIVE]
+    assert [row["lr"] for row in rows] == [f"{1e-3 * (1 + trial / 7):g}" for trial in range(12)]
+    assert [row["hidden"] for row in rows[:4]] == ["[64]", "[512, 256]", "[512]", "[64]"]
+
+
+def test_only_the_data_set_in_which_a_field_differs_has_a_column_for_it(tmp_path):
+    sprites_decoders(tmp_path / "a", betas=[1.0])
+    mnist_sweep(tmp_path / "b", betas=[1.0])
+    first, second = table(load_runs(tmp_path)).split("**static_mnist**")
+    assert "decoder" in first
+    assert "decoder" not in second
+
+
+def test_every_rule_of_a_table_has_a_dash(tmp_path):
+    sprites_sweep(tmp_path, betas=[1.0])
+    rule = table(load_runs(tmp_path)).splitlines()[3]
+    assert all(re.fullmatch(r" -+: ", cell) for cell in rule.strip("|").split("|"))
+
+
+def test_markdown_columns_line_up(tmp_path):
+    mnist_sweep(tmp_path)
+    grid = [line for line in table(load_runs(tmp_path)).splitlines() if line.startswith("|")]
+    assert len({len(line) for line in grid}) == 1
+    assert set(grid[1]) <= set("|-: ")
+
+
+def test_impossible_rows_say_so_and_warn(tmp_path):
+    points = dict.fromkeys(SPLITS, impossible(sprites_point(2.0)))
+    write_run(tmp_path, card=sprites_card(), beta=2.0, points=points)
+    with pytest.warns(RunWarning, match="impossible"):
+        [row] = cells(table(load_runs(tmp_path)))
+    assert row["D + R"].endswith("(impossible)")
+
+
+@pytest.mark.parametrize(
+    ("value", "stderr", "text"),
+    [
+        (7.94748, 0.0123, "7.947 ± 0.012"),
+        (7.94748, 0.0999, "7.95 ± 0.10"),
+        (7.94748, 0.0994, "7.947 ± 0.099"),
+        (123.456, 12.34, "123 ± 12"),
+        (-1234.5, 345.0, "−1234 ± 345"),
+        (8.236421, 0.0, "8.2364"),
+        (8.236421, float("nan"), "8.2364"),
+        (1.0, 3e-9, "1.0000"),
+        (0.000123, 0.000004, "0.000123 ± 0.000004"),
+        (float("nan"), 0.1, "–"),
+    ],
+)
+def test_rounding_follows_the_standard_error(value, stderr, text):
+    assert measured(value, stderr) == text
+    assert rounded(value, stderr) == text.split(" ±")[0]

@@ -1,0 +1,214 @@
+"""`python -m vae_rd.evaluate` as a user meets it: what it adds to a record, how it goes on, what it refuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from analysis.rows.runs import load_runs
+from vae_rd import evaluate, fit
+from vae_rd.estimates.base import Examples, Settings
+from vae_rd.estimates.nll import importance_nll, prior_nll
+from vae_rd.estimates.partials import FOLDER, by_parts, forget
+from vae_rd.estimators.importance import prior_sampling
+from vae_rd.experiment.loading import open_run
+from vae_rd.functional.statistics import variance_by_shared_draws
+from vae_rd.run.record import RunRecord
+from vae_rd.seeding import generator
+from vae_rd.theory.gaussian import at_level
+
+from helpers.common import TOY
+
+GAUSSIAN = ["--data=gaussian", "--encoder=linear", "--decoder=linear", "--likelihood=gaussian", "--latent_dim=4"]
+SMALL = ["--samples=40", "--examples=30", "--chains=4", "--temperatures=20"]
+
+
+def fitted(folder: Path, *flags: str) -> Path:
+    assert fit.main([*flags, "--max_steps=20", "--wandb=off", f"--run_dir={folder}", "--name=run"]) == 0
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def gaussian_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("runs")
+    return fitted(folder, *GAUSSIAN, "--gaussian_eigenvalues=[2, 0.5]", "--n_test=1000", "--batch_size=64")
+
+
+@pytest.fixture(scope="module")
+def sprites_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return fitted(tmp_path_factory.mktemp("runs"), *TOY)
+
+
+def entries(run: Path) -> dict[str, dict[str, Any]]:
+    return {entry["kind"]: entry for entry in RunRecord.read(run).estimates}
+
+
+@pytest.mark.parametrize("nll", ["importance", "prior"])
+def test_each_estimate_joins_the_record_with_error_and_n(nll: str, sprites_run: Path) -> None:
+    kinds = {nll, "ais", "bdmc", "gaps", "information"}
+    assert evaluate.main([str(sprites_run), "--nll", nll, "--ais", "--gaps", "--information", *SMALL]) == 0
+    found = entries(sprites_run)
+    assert kinds <= found.keys()
+    for entry in (found[kind] for kind in kinds):
+        assert entry["n"] == 30
+        assert entry["stderr"] > 0
+        assert entry["source"]
+    assert not (sprites_run / FOLDER).exists()
+    assert load_runs([sprites_run])["nll"].notna().any()
+
+
+def test_repeating_a_command_replaces_its_entry(sprites_run: Path) -> None:
+    for _ in range(2):
+        assert evaluate.main([str(sprites_run), "--nll", "importance", "--split", "val", *SMALL[:2]]) == 0
+    of_val = [e for e in RunRecord.read(sprites_run).estimates if e["split"] == "val"]
+    assert len(of_val) == 1
+
+
+def test_without_a_flag_the_metrics_come_out_as_the_fit_wrote_them(sprites_run: Path) -> None:
+    before = RunRecord.read(sprites_run)
+    assert evaluate.main([str(sprites_run)]) == 0
+    after = RunRecord.read(sprites_run)
+    assert after.metrics == before.metrics
+
+
+def test_an_importance_nll_lies_between_the_entropy_and_the_elbo(gaussian_run: Path) -> None:
+    entry = importance_nll(open_run(gaussian_run), Settings(samples=200))
+    test = RunRecord.read(gaussian_run).metrics["test"]
+    entropy = RunRecord.read(gaussian_run).data["entropy"]["test"]["value"]
+    forget(gaussian_run, kind="importance", split="test")
+    assert entry["stderr"] < 0.2
+    assert entropy - 4 * entry["stderr"] < entry["value"] < -test["elbo"]["value"]
+    rise = [-test["elbo"]["value"], *list(entry["value_by_samples"].values())[1:], entry["value"]]
+    assert rise == sorted(rise, reverse=True)
+
+
+@pytest.mark.slow
+def test_the_source_bounds_enclose_reverse_water_filling(gaussian_run: Path) -> None:
+    assert evaluate.main([str(gaussian_run), "--dual"]) == 0
+    found, config = entries(gaussian_run), RunRecord.read(gaussian_run).config
+    s2, b = config["likelihood_scale"] ** 2, 1 / config["beta"]
+    point = at_level([2.0, 0.5], level=s2 / b)
+    constant = 2 / 2 * torch.tensor(2 * torch.pi * s2).log().item()
+    exact = point.rate + b * (point.squared_error / (2 * s2) + constant)
+    assert exact - 0.05 < found["dual"]["limit"] <= exact
+    assert exact - 4 * found["particle"]["stderr"] <= found["particle"]["value"] < exact + 0.05
+    assert found["particle"]["b"] == found["dual"]["b"] == b
+
+
+REFUSED = {
+    "no run": (["nowhere"], "nowhere"),
+    "no runs at all": ([], "RUN"),
+    "unknown flag": (["RUN", "--entropy"], "--entropy"),
+    "one sample": (["RUN", "--nll", "importance", "--samples", "1"], "--samples"),
+    "no such split": (["RUN", "--split", "training"], "training"),
+    "finite source": (["RUN", "--dual"], "--dual bounds R(D) of an unlimited source"),
+    "negative seed": (["RUN", "--ais", "--seed", "-1"], "--seed"),
+    "seed too large": (["RUN", "--ais", "--seed", "9" * 20], "--seed"),
+    "option of nothing": (["RUN", "--examples", "30"], "--examples belongs to --nll importance"),
+    "option of another": (["RUN", "--information", "--chains", "30"], "--chains belongs to --ais"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_one_line_and_exit_2(case: str, sprites_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments, message = REFUSED[case]
+    before = (sprites_run / "record.json").read_bytes()
+    capsys.readouterr()
+    assert evaluate.main([str(sprites_run) if word == "RUN" else word for word in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+    assert (sprites_run / "record.json").read_bytes() == before
+
+
+def test_an_unfinished_run_is_refused(sprites_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = json.loads((sprites_run / "record.json").read_text()) | {"status": "interrupted"}
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    assert evaluate.main([str(tmp_path)]) == 2
+    assert "this run is interrupted" in capsys.readouterr().err
+
+
+def test_an_interrupted_estimate_goes_on_from_its_last_part(tmp_path: Path) -> None:
+    decides, seen = {"kind": "importance", "split": "test", "seed": 0}, []
+
+    def measure(part: int, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        seen.append(part)
+        if seen == [0, 1]:
+            raise KeyboardInterrupt
+        return {"sum": x.sum(1)}
+
+    parts = [lambda: torch.ones(2, 3), lambda: torch.zeros(1, 3)]
+    with pytest.raises(KeyboardInterrupt):
+        by_parts(tmp_path, decides, measure, parts)
+    assert by_parts(tmp_path, decides, measure, parts)["sum"].tolist() == [3, 3, 0]
+    assert seen == [0, 1, 1]
+    assert by_parts(tmp_path, decides | {"seed": 1}, measure, parts)["sum"].tolist() == [3, 3, 0]
+    assert seen == [0, 1, 1, 0, 1]  # What depends on other settings is measured anew.
+
+
+def test_what_is_kept_of_one_estimate_outlives_another(tmp_path: Path) -> None:
+    for kind in ("importance", "gaps"):
+        by_parts(tmp_path, {"kind": kind, "split": "test"}, lambda _, x: {"x": x}, [lambda: torch.ones(2)])
+    forget(tmp_path, kind="gaps", split="test")
+    assert [path.name.split("-")[0] for path in (tmp_path / FOLDER).iterdir()] == ["importance"]
+    forget(tmp_path, kind="importance", split="test")
+    assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_damaged_part_is_measured_again(tmp_path: Path) -> None:
+    decides = {"kind": "prior", "split": "val"}
+    by_parts(tmp_path, decides, lambda _, x: {"x": x}, [lambda: torch.ones(20)])
+    for path in (tmp_path / FOLDER).iterdir():
+        path.write_bytes(path.read_bytes()[:40])
+    assert by_parts(tmp_path, decides, lambda _, x: {"x": 2 * x}, [lambda: torch.ones(20)])["x"].sum() == 40
+
+
+def test_a_subset_is_a_random_one_and_all_of_a_population_is_no_sample(sprites_run: Path) -> None:
+    run = open_run(sprites_run)
+    there = run.data.card.n["test"]
+    some, other = (Examples(run, Settings(examples=100, seed=seed), "importance") for seed in (0, 1))
+    assert not some.is_population
+    assert some.index.tolist() != other.index.tolist()
+    assert len(some.index.unique()) == 100
+    assert some.index.max() > there / 2
+    chunks = [run.data.evaluation_chunk("test", chunk) for chunk in range(run.data.chunks("test"))]
+    torch.testing.assert_close(run.data.examples("test", some.index), torch.cat(chunks)[some.index])
+    whole = Examples(run, Settings(examples=there), "importance")
+    assert whole.is_population
+    assert whole.number(1.0, 0.1)["resampled"] == "z"
+
+
+def test_the_error_of_draws_from_the_prior_is_their_spread_over_seeds(sprites_run: Path) -> None:
+    """All examples share the draws, so their errors do not average out."""
+    run = open_run(sprites_run)
+    found = [prior_nll(run, Settings(samples=100, examples=60, seed=seed)) for seed in range(60)]
+    index = Examples(run, Settings(examples=60, seed=0), "prior").index
+    x = run.data.examples("test", index)
+    repeated = [prior_sampling(run.model, x, samples=100, noise=generator("cpu", s)) for s in range(60)]
+    spread = torch.stack([one.log_p.mean() for one in repeated]).std().item()
+    claimed = sum(variance_by_shared_draws(one.shares) for one in repeated) / 60
+    # The spread of 60 is known to 9 %; of few draws, first order knows theirs to some 20 %.
+    assert claimed**0.5 == pytest.approx(spread, rel=0.5)
+    assert all(entry["stderr"] > 0.5 * claimed**0.5 for entry in found)
+
+
+def test_a_run_in_double_precision_is_measured_in_it(tmp_path: Path) -> None:
+    run = fitted(tmp_path, *TOY, "--precision=64")
+    assert evaluate.main([str(run), "--nll", "importance", "--ais", *SMALL]) == 0
+    assert evaluate.main([str(run), "--split", "test"]) == 0
+    assert RunRecord.read(run).metrics["test"]["distortion"]["value"] > 0
+
+
+@pytest.mark.parametrize("flag", ["--ais", "--gaps", "--information"])
+def test_what_a_run_cannot_have_is_refused_before_anything_is_measured(
+    flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = fitted(tmp_path, *TOY, "--posterior=categorical", "--prior=categorical")
+    assert evaluate.main([str(run), "--nll", "importance", flag, "--examples=20", "--samples=20"]) == 2
+    assert f"{run}: {flag} takes" in capsys.readouterr().err
+    assert not RunRecord.read(run).estimates
+    assert not (run / FOLDER).exists()

@@ -1,0 +1,171 @@
+"""The command line: every accepted form arrives typed, and every refusal is one line naming flag and remedy."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from vae_rd.config.cli import help_text, parse
+from vae_rd.config.fields import FIELDS, FitConfig, choices, to_dict, to_yaml
+from vae_rd.config.names import run_name
+from vae_rd.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("argv", "field", "value"),
+    [
+        (["--beta", "4"], "beta", 4.0),
+        (["--beta=4"], "beta", 4.0),
+        (["--beta", "1e-3"], "beta", 1e-3),
+        (["--hidden", "[512, 256]"], "hidden", [512, 256]),
+        (["--hidden=[32, 64]"], "hidden", [32, 64]),
+        (["--hidden", "None"], "hidden", None),
+        (["--n_train", "null"], "n_train", None),
+        (["--n_train=100"], "n_train", 100),
+        (["--overwrite"], "overwrite", True),
+        (["--overwrite", "--beta", "2"], "overwrite", True),
+        (["--overwrite=True"], "overwrite", True),
+        (["--overwrite=false"], "overwrite", False),
+        (["--name", "007"], "name", "007"),
+        (["--wandb", "off"], "wandb", "off"),
+        (["--wandb_project", "null"], "wandb_project", "null"),
+        (["--grad_clip", "5"], "grad_clip", 5.0),
+        (["--beta", "1", "--beta", "3"], "beta", 3.0),
+    ],
+)
+def test_accepted_forms(argv, field, value):
+    found = getattr(parse(argv).config, field)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--bta", "4"], r"unknown flag --bta; did you mean --beta\?"),
+        (["--zzz", "4"], r"unknown flag --zzz; see --help"),
+        (["beta", "4"], r"unexpected 'beta'"),
+        (["--beta"], r"^--beta: give a number$"),
+        (["--name", "--seed", "3"], r"^--name: give text or null$"),
+        (["--config"], r"^--config: name a YAML file$"),
+        (["--hidden", "[[1]]"], r"--hidden \[\[1\]\]: give"),
+        (["--hidden", "{a: 1}"], r"--hidden \{'a': 1\}: give a list"),
+        (["--hidden", "[true]"], r"--hidden"),
+        (["--seed", "9" * 400], r"--seed 9+: "),
+        (["--seed", str(2**63)], r"the most it can be is 9223372036854775807"),
+        (["--config", "a\0b"], r"not a YAML file"),
+        (["--name", "n" * 300], r"up to 200 letters"),
+        (["--name", "é"], r"up to 200 letters"),
+        (["--data", "???"], r"--data \?\?\?: choose one of"),
+        (["--run_dir", "${oc.env:HOME}"], r"values refer to nothing outside themselves"),
+        (["--n_train", "1"], r"the least it can be is 2"),
+        (["--beta", "-1"], r"--beta -1.0: the least it can be is 0"),
+        (["--beta=-1"], r"--beta -1.0: the least"),
+        (["--beta", "nan"], r"--beta nan: give a finite number"),
+        (["--beta", "inf"], r"--beta inf: give a finite number"),
+        (["--beta", "four"], r"--beta four: give a number"),
+        (["--latent_dim", "16.0"], r"--latent_dim 16.0: give a whole number"),
+        (["--latent_dim", "0"], r"--latent_dim 0: the least it can be is 1"),
+        (["--likelihood_scale", "1e-200"], r"--likelihood_scale 1e-200: the least"),
+        (["--lr", "0"], r"--lr 0.0: it must be greater than 0"),
+        (["--data", "cifar"], r"--data cifar: choose one of sprites, mnist"),
+        (["--hidden", "512"], r"--hidden 512: give a list such as \[512, 256\] or null"),
+        (["--hidden", "[]"], r"--hidden \[\]: give one positive width per layer"),
+        (["--hidden", "[8, 0]"], r"--hidden \[8, 0\]: give one positive width"),
+        (["--hidden", "[8, a]"], r"--hidden \[8, 'a'\]: give a list"),
+        (["--overwrite", "maybe"], r"--overwrite maybe: give true or false"),
+        (["--name", "../elsewhere"], r"--name '../elsewhere': use up to 200 letters"),
+        (["--name", ".."], r"--name '..': use up to 200 letters"),
+        (["--data", "npz"], r"--data npz needs --data_file"),
+        (["--data_file", "x.npz"], r"--data_file belongs to --data npz or image_folder"),
+        (["--binarization", "static", "--dequantize", "uniform"], r"--dequantize: binarised pixels"),
+        (["--resume", "auto", "--overwrite"], r"choose one"),
+        (["--devices", "3"], r"--batch_size 128: is over all processes and does not divide by --devices 3"),
+        (["--config", "missing.yaml"], r"--config missing.yaml: cannot be read"),
+    ],
+)
+def test_refusals_are_one_line(argv, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message) as refusal:
+        parse(argv)
+    assert "\n" not in str(refusal.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flags_win_over_files_and_later_files_over_earlier(tmp_path):
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text("beta: 2\nlatent_dim: 3\nlr: 1e-4\n")
+    second.write_text("beta: 5\nhidden: [7]\nn_train: null\n")
+    config = parse(["--beta", "9", "--config", str(first), "--config", str(second)]).config
+    assert (config.beta, config.latent_dim, config.lr, config.hidden) == (9.0, 3, 1e-4, [7])
+    assert parse(["--config", str(first), "--config", str(second)]).config.beta == 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("latent_dims: 3\n", r"unknown key latent_dims; did you mean --latent_dim\?"),
+        ("- a\n- b\n", r"not a YAML file of flat"),
+        ("a: [\n", r"not a YAML file of flat"),
+        ("just words\n", r"not a YAML file of flat"),
+        ("beta: {a: 1}\n", r"--beta \{'a': 1\}: give a number"),
+        ("config: other.yaml\n", r"unknown key config"),
+        ("0\n", r"not a YAML file of flat"),
+        ("[" * 5000, r"not a YAML file of flat"),
+        ("hidden: &a [*a]\n", r"--hidden"),
+    ],
+)
+def test_bad_config_files_are_refused_in_one_line(text, message, tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=message) as refusal:
+        parse(["--config", str(file)])
+    assert "\n" not in str(refusal.value)
+
+
+def test_printed_config_reads_back_equal(tmp_path):
+    argv = ["--beta", "0.5", "--hidden", "[8, 9]", "--name", "007", "--grad_clip", "null"]
+    file = tmp_path / "config.yaml"
+    file.write_text(str(parse([*argv, "--print_config"]).message))
+    assert parse(["--config", str(file)]).config == parse(argv).config
+    assert to_yaml(FitConfig())
+
+
+def test_every_flag_has_help_with_default_choices_and_meaning():
+    text = " ".join(help_text().split())
+    for name, field in FIELDS.items():
+        assert f"--{name} " in text
+        assert field.metadata["meaning"].split(" [")[0] in text
+        for word in choices(name):
+            assert word in text
+    assert "(default 0)" in text
+    assert "(default false)" in text
+
+
+def test_what_a_requeued_agent_run_carries_is_ignored(monkeypatch):
+    extra = ["--_wandb={'a': 1}", "--train/loss=3.5", "--epoch=2", "--beta=4"]
+    with pytest.raises(InputError, match="unknown flag --_wandb"):
+        parse(extra)
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
+    assert parse(extra).config.beta == 4.0
+
+
+def test_run_name_is_a_function_of_what_affects_the_numbers():
+    base = FitConfig(beta=4.0)
+    for same in ({"run_dir": "x"}, {"wandb": "off"}, {"resume": "auto"}, {"accelerator": "cpu"}, {"data_dir": "d"}):
+        assert run_name(FitConfig(beta=4.0, **same)) == run_name(base)
+    for other in ({"lr": 2e-3}, {"seed": 1}, {"max_epochs": 7}, {"hidden": [8]}, {"data_seed": 1}):
+        assert run_name(FitConfig(beta=4.0, **other)) != run_name(base)
+    assert run_name(FitConfig(name="mine")) == "mine"
+    assert to_dict(base)["beta"] == 4.0
+
+
+def test_help_is_fast_and_imports_no_torch():
+    script = (
+        "import sys, vae_rd.fit as f; c = f.main(['--help']); print('torch' in sys.modules, 'wandb' in sys.modules, c)"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert time.monotonic() - began < 1.0
+    assert done.stdout.splitlines()[-1] == "False False 0"

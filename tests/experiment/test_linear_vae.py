@@ -1,0 +1,154 @@
+"""The linear VAE against its closed forms: analytic distortion, whitened coordinates, and the fit itself."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from vae_rd.config.fields import FitConfig
+from vae_rd.errors import InputError
+from vae_rd.experiment import build
+from vae_rd.experiment.fitting import fit_model
+from vae_rd.model.nn.whitening import Colour, Whiten, set_moments
+from vae_rd.model.posteriors.diagonal import DiagonalNormal
+from vae_rd.model.vae import VAE
+from vae_rd.objectives.beta import BetaObjective
+from vae_rd.theory.linear_vae import optimal_weights
+
+from helpers.reference import EIGENVALUES, S2, water_filling
+
+pytestmark = pytest.mark.usefixtures("float64")  # A fit sets the precision of its config.
+
+LINEAR = {"encoder": "linear", "decoder": "linear", "latent_dim": 8, "likelihood": "gaussian", "wandb": "off"}
+SCALE = S2**0.5
+
+
+def gaussian_config(**flags: object) -> FitConfig:
+    return FitConfig(data="gaussian", likelihood_scale=SCALE, **(LINEAR | flags))  # type: ignore[arg-type]
+
+
+def linear_vae(config: FitConfig, *, mean: Tensor, covariance: Tensor) -> VAE:
+    """A linear VAE whose weights are the closed form's."""
+    data = build.build_data(config)
+    model = build.build_model(config, data.card)
+    best = optimal_weights(covariance.numpy(), mean.numpy(), s2=S2, beta=config.beta, latent_dim=config.latent_dim)
+    (output,) = (m for m in model.decoder.modules() if isinstance(m, nn.Linear))
+    (head,) = (m for m in model.encoder.modules() if isinstance(m, nn.Linear))
+    with torch.no_grad():
+        output.weight.copy_(torch.as_tensor(best.decoder))
+        output.bias.copy_(torch.as_tensor(best.decoder_offset))
+        head.weight.copy_(torch.cat([torch.as_tensor(best.encoder), torch.zeros(config.latent_dim, len(mean))]))
+        log_var = torch.as_tensor(best.posterior_variance).log()
+        head.bias.copy_(torch.cat([torch.as_tensor(best.encoder_offset), log_var]))
+    return model
+
+
+def points_of_moments(mean: Tensor, covariance: Tensor) -> Tensor:
+    """A few points whose mean and covariance are exactly these, [2 n, 1, 1, n]."""
+    root = torch.linalg.cholesky(covariance) * len(mean) ** 0.5
+    return torch.cat([mean + root.T, mean - root.T]).reshape(2 * len(mean), 1, 1, len(mean))
+
+
+@pytest.mark.parametrize("beta", [0.03, 0.5, 1.0, 3.0, 10.0, 100.0])
+def test_the_closed_form_weights_give_the_water_filling_point_to_ten_digits(beta: float) -> None:
+    axes = torch.linalg.qr(torch.randn(6, 6)).Q
+    mean, covariance = torch.randn(6), (axes * torch.tensor(EIGENVALUES)) @ axes.T
+    config = gaussian_config(beta=beta)
+    model = linear_vae(config, mean=mean, covariance=covariance)
+    x = points_of_moments(mean, covariance)
+    terms = model.terms(x, torch.randn(3, len(x), config.latent_dim))
+    exact = water_filling(EIGENVALUES, s2=S2, beta=beta)
+    assert terms.rate.mean().item() == pytest.approx(exact["rate"], abs=1e-10)
+    assert terms.distortion.mean().item() == pytest.approx(exact["distortion"], abs=1e-10)
+
+
+def any_model(likelihood: str, decoder: str = "linear") -> VAE:
+    config = gaussian_config(likelihood=likelihood, decoder=decoder, latent_dim=3, hidden=[8])
+    return build.build_model(config, build.build_data(config).card).eval()
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_shared", "gaussian_optimal"])
+def test_the_analytic_distortion_is_the_mean_of_its_draws(likelihood: str) -> None:
+    model, x = any_model(likelihood), torch.randn(4, 1, 1, 6)
+    eps = torch.randn(50_000, 4, 3)
+    terms = model.terms(x, torch.cat([eps, -eps]))  # Antithetic draws cancel what is linear in the noise.
+    draws = 0.5 * (terms.log_px_z[:50_000] + terms.log_px_z[50_000:])
+    stderr = draws.std(0) / 50_000**0.5
+    assert terms.expected_log_px is not None
+    assert stderr.max() < 0.05
+    assert ((terms.expected_log_px - draws.mean(0)).abs() < 4 * stderr).all()
+
+
+def test_no_distortion_is_analytic_where_ln_p_is_not_quadratic_in_z() -> None:
+    x, q = torch.randn(4, 1, 1, 6), DiagonalNormal(torch.zeros(4, 3), torch.zeros(4, 3))
+    assert any_model("gaussian", decoder="mlp").decoder.expected_log_prob(x, q) is None
+    assert any_model("gaussian_pixel").decoder.expected_log_prob(x, q) is None
+    assert any_model("gaussian_optimal").train().decoder.expected_log_prob(x, q) is None
+
+
+def test_whitening_gives_unit_covariance_and_colouring_undoes_it() -> None:
+    x = (torch.randn(200, 5) @ torch.randn(5, 5) + torch.randn(5)).reshape(200, 1, 1, 5)
+    whiten, colour = Whiten(5), Colour(5)
+    set_moments(nn.ModuleList([whiten, colour]), x)
+    assert np.cov(whiten(x).flatten(1).T) == pytest.approx(np.eye(5), abs=1e-9)
+    assert colour(whiten(x)).numpy() == pytest.approx(x.numpy(), abs=1e-9)
+
+
+def test_a_direction_without_variance_stays_finite() -> None:
+    x = torch.randn(50, 1, 1, 3)
+    x[..., 2] = 7.0
+    whiten, colour = Whiten(3), Colour(3)
+    set_moments(nn.ModuleList([whiten, colour]), x)
+    assert whiten(x).isfinite().all()
+    assert colour(whiten(x)).numpy() == pytest.approx(x.numpy(), abs=1e-9)
+
+
+def test_the_weight_of_the_rate_falls_from_its_start_by_a_constant_factor() -> None:
+    objective = BetaObjective(2.0, warmup=10, start=32.0)
+    assert [objective.weight(step) for step in (0, 5, 10, 99)] == pytest.approx([32.0, 8.0, 2.0, 2.0])
+    assert [objective.is_annealing(step) for step in (9, 10)] == [True, False]
+
+
+def test_on_the_way_from_its_start_the_rate_keeps_its_weight_and_the_distortion_gains() -> None:
+    objective = BetaObjective(2.0, warmup=10, start=32.0)
+    terms = any_model("gaussian").terms(torch.randn(4, 1, 1, 6), torch.randn(1, 4, 3))
+    for step, share in ((0, 2 / 32), (5, 2 / 8), (10, 1.0)):
+        expected = share * terms.distortion.mean(0) + 2.0 * terms.rate.mean(0)
+        assert objective(terms, step).tolist() == pytest.approx(expected.tolist(), rel=1e-12)
+
+
+@pytest.mark.parametrize(("beta", "eigenvalues"), [(1.0, (100.0, 1.0, 0.5)), (90.0, EIGENVALUES)])
+def test_a_short_fit_comes_near_the_water_filling_point(
+    beta: float, eigenvalues: Sequence[float], tmp_path: Path
+) -> None:
+    config = gaussian_config(
+        gaussian_eigenvalues=list(eigenvalues),
+        beta=beta,
+        whiten=True,
+        beta_start=max(eigenvalues) / S2,
+        beta_warmup=2000,
+        batch_size=256,
+        max_epochs=30,
+        val_every=30,
+        lr=0.02,
+        n_test=20_000,
+        accelerator="cpu",
+        run_dir=str(tmp_path),
+    )
+    test = fit_model(config).metrics["test"]
+    rate, distortion = test["rate"], test["distortion"]
+    exact = water_filling(eigenvalues, s2=S2, beta=beta)
+    assert rate["stderr"] < 0.02
+    assert distortion["stderr"] < max(0.02, 0.01 * exact["distortion"])
+    assert abs(rate["value"] - exact["rate"]) < max(0.01 * exact["rate"], 0.01) + 4 * rate["stderr"]
+    assert abs(distortion["value"] - exact["distortion"]) < 0.03 + 4 * distortion["stderr"]
+    assert test["active_units"]["value"] == exact["active"]
+
+
+def test_whitening_needs_a_decoder_that_writes_means(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--whiten: the decoder of --likelihood bernoulli"):
+        fit_model(FitConfig(whiten=True, run_dir=str(tmp_path / "runs"), wandb="off"))
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,113 @@
+"""Trunks for any image size, the terms of a joint draw, objectives and schedules."""
+
+import pytest
+import torch
+
+from vae_rd.config.fields import FIELDS, FitConfig, choices
+from vae_rd.data.base import DataCard, Entropy
+from vae_rd.experiment import build, tables
+from vae_rd.objectives.beta import BetaObjective
+
+SHAPES = ((1, 28, 28), (3, 60, 64), (1, 5, 7), (2, 1, 1))
+TABLES = {
+    "data": tables.SOURCES,
+    "encoder": tables.ENCODERS,
+    "decoder": tables.DECODERS,
+    "posterior": tables.POSTERIORS,
+    "prior": tables.PRIORS,
+    "likelihood": tables.LIKELIHOODS,
+    "objective": tables.OBJECTIVES,
+    "precision": tables.PRECISIONS,
+}
+
+
+def card(shape: tuple[int, int, int] = (1, 4, 4), support: str = "binary") -> DataCard:
+    """A card of 8 images per split."""
+    return DataCard(
+        name="toy",
+        n=dict.fromkeys(("train", "val", "test"), 8),
+        shape=shape,
+        support=support,
+        population=dict.fromkeys(("train", "val", "test"), False),
+        pixel_scale=None,
+        entropy=dict.fromkeys(("train", "val", "test"), Entropy()),
+        params={},
+    )
+
+
+@pytest.mark.parametrize("flag", TABLES)
+def test_tables_hold_exactly_the_choices_of_the_flag(flag):
+    assert set(TABLES[flag]) == set(choices(flag))
+
+
+def test_every_word_flag_is_either_built_from_a_table_or_known_to_need_none():
+    settings = {"binarization", "dequantize", "lr_schedule", "accelerator", "strategy", "wandb", "resume"}
+    assert {name for name in FIELDS if choices(name)} == set(TABLES) | settings
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("trunk", choices("encoder"))
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian_pixel"])
+def test_any_image_size_goes_through_every_trunk(shape, trunk, likelihood):
+    config = FitConfig(encoder=trunk, decoder=trunk, hidden=[4, 6], latent_dim=3, likelihood=likelihood)
+    model = build.build_model(config, card(shape, "binary" if likelihood == "bernoulli" else "real"))
+    terms = model.terms(torch.zeros(5, *shape), torch.randn(2, 5, 3))
+    assert terms.log_px_z.shape == terms.log_mz.shape == terms.log_qz.shape == terms.kl.shape == (2, 5)
+    assert terms.likelihood.event_shape == shape
+    assert terms.kl_per_dim.shape == (5, 3)
+    terms.distortion.mean().backward()
+    assert all(p.grad is not None for p in model.decoder.parameters())
+
+
+def test_conv_trunks_see_every_pixel():
+    model = build.build_model(FitConfig(encoder="conv", hidden=[4, 6]), card((1, 7, 5)))
+    x = torch.zeros(1, 1, 7, 5, requires_grad=True)
+    model.encoder(x).mean.sum().backward()
+    assert bool((x.grad != 0).all())
+
+
+def test_linear_trunks_are_affine():
+    model = build.build_model(
+        FitConfig(encoder="linear", decoder="linear", latent_dim=2, precision="64"), card()
+    ).double()
+    a, b, zero = (torch.randn(1, 1, 4, 4, dtype=torch.float64) for _ in range(3))
+    zero = torch.zeros_like(a)
+
+    def mean(x: torch.Tensor) -> torch.Tensor:
+        return model.encoder(x).mean
+
+    torch.testing.assert_close(mean(a + 2 * b) - mean(zero), (mean(a) - mean(zero)) + 2 * (mean(b) - mean(zero)))
+
+
+def test_initialisation_depends_on_the_seed_alone():
+    weights = [
+        torch.cat([p.flatten() for p in build.build_model(FitConfig(seed=s), card()).parameters()]) for s in (1, 1, 2)
+    ]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_rate_is_analytic_and_close_to_its_draws():
+    torch.manual_seed(1)
+    model = build.build_model(FitConfig(latent_dim=3, hidden=[8]), card()).double()
+    terms = model.terms(torch.bernoulli(torch.full((4, 1, 4, 4), 0.5)).double(), torch.randn(50_000, 4, 3).double())
+    ratios = terms.log_qz - terms.log_mz
+    stderr = ratios.std(0) / 50_000**0.5
+    assert bool(((ratios.mean(0) - terms.kl[0]).abs() < 4 * stderr).all())
+    assert torch.equal(terms.rate, terms.kl)
+
+
+def test_objective_is_distortion_plus_weighted_rate():
+    model = build.build_model(FitConfig(latent_dim=3, hidden=[8]), card())
+    terms = model.terms(torch.zeros(4, 1, 4, 4), torch.randn(2, 4, 3))
+    for beta in (0.0, 0.5, 4.0):
+        expected = terms.distortion.mean(0) + beta * terms.rate.mean(0)
+        torch.testing.assert_close(BetaObjective(beta)(terms, 0), expected)
+
+
+def test_warmup_grows_to_beta_and_says_when_it_is_over():
+    objective = BetaObjective(4.0, warmup=10)
+    assert [objective.weight(step) for step in (0, 5, 10, 99)] == [0.0, 2.0, 4.0, 4.0]
+    assert objective.is_annealing(9)
+    assert not objective.is_annealing(10)
+    assert not BetaObjective(4.0).is_annealing(0)

@@ -1,0 +1,261 @@
+"""Every flag of `python -m vae_rd.fit`: one flat, typed OmegaConf structured config.
+
+A flag is a config field is a W&B sweep parameter. Each field carries its group, its meaning and its range, from which
+the command line (`vae_rd.config.cli`) makes `--help` and refuses bad values before torch is imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from omegaconf import OmegaConf
+
+from vae_rd.config.versions import DEFAULTS_VERSION
+
+DataName = Literal[
+    "sprites",
+    "mnist",
+    "static_mnist",
+    "omniglot",
+    "cmu_faces",
+    "dsprites",
+    "npz",
+    "image_folder",
+    "gaussian",
+    "sphere",
+    "toy_channel",
+    "noisy_sprites",
+]
+
+
+Binarization = Literal["none", "static", "dynamic"]
+
+
+Dequantize = Literal["none", "uniform"]
+
+
+Trunk = Literal["linear", "mlp", "conv"]
+
+
+PosteriorName = Literal["diagonal", "categorical"]
+
+
+PriorName = Literal["normal", "categorical"]
+
+
+LikelihoodName = Literal[
+    "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
+]
+
+
+ObjectiveName = Literal["beta"]
+
+
+Schedule = Literal["constant", "cosine"]
+
+
+Precision = Literal["32", "64", "bf16"]
+
+
+WandbMode = Literal["off", "offline", "online", "auto"]
+
+
+MOST = 2**63 - 1  # What torch takes for a seed.
+
+
+ANY_VALUE = ("any",)  # Of an optional flag: every value but null.
+
+
+def flag(
+    default: Any,
+    meaning: str,
+    *,
+    group: str,
+    least: float | None = None,
+    above: float | None = None,
+    most: float | None = None,
+    only: Mapping[str, tuple[str, ...]] | None = None,
+) -> Any:
+    """A config field with its help text, its range and its readers.
+
+    Args:
+        default: its value where nothing is said.
+        meaning: for `--help`.
+        group: its heading in `--help`.
+        least: the least it can be.
+        above: what it must be greater than.
+        most: the most it can be.
+        only: flags, each with the words at which this one is read, any of them; ANY_VALUE is every value but null.
+            None where every run reads it.
+    """
+    metadata = MappingProxyType(
+        {"meaning": meaning, "group": group, "least": least, "above": above, "most": most, "only": only}
+    )
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass
+class FitConfig:
+    """All flags of a fit with their defaults, in the order and grouping of `--help`."""
+
+    data: DataName = flag("sprites", "data set; sprites, and those from gaussian on, need no file", group="data")
+    data_dir: str | None = flag(None, "folder of data sets [VAE_RD_DATA, else ./data]", group="data")
+    data_file: str | None = flag(
+        None,
+        "one's own data: the .npz of npz, the folder of image_folder",
+        group="data",
+        only={"data": ("npz", "image_folder")},
+    )
+    data_seed: int = flag(
+        0,
+        "seed of all that makes the data",
+        group="data",
+        least=0,
+        most=MOST,
+        only={
+            "data": ("npz", "image_folder", "gaussian", "sphere", "toy_channel", "noisy_sprites"),
+            "n_train": ANY_VALUE,
+            "n_test": ANY_VALUE,
+            "binarization": ("static", "dynamic"),
+            "dequantize": ("uniform",),
+        },
+    )
+    gaussian_eigenvalues: list[float] = flag(
+        [8.0, 4.0, 2.0, 1.0, 0.5, 0.25],
+        "variances of --data gaussian along its principal axes",
+        group="data",
+        only={"data": ("gaussian",)},
+    )
+    sphere_dim: int = flag(
+        2, "dimension of the space of --data sphere", group="data", least=2, most=1000, only={"data": ("sphere",)}
+    )
+    flip_probability: float = flag(
+        0.05, "of a pixel of --data noisy_sprites", group="data", above=0, most=0.5, only={"data": ("noisy_sprites",)}
+    )
+    binarization: Binarization = flag("none", "grey pixels to {0,1}: one stored draw, or fresh each step", group="data")
+    dequantize: Dequantize = flag("none", "grey pixels plus uniform noise of one bin", group="data")
+    n_train: int | None = flag(
+        None, "training examples [null: all, or fresh ones at every step where they never end]", group="data", least=2
+    )
+    n_test: int | None = flag(None, "test examples [null: all, or 100,000]", group="data", least=2)
+
+    encoder: Trunk = flag("mlp", "network of q(z|x)", group="model")
+    posterior: PosteriorName = flag("diagonal", "family of q(z|x); categorical: latent_dim states", group="model")
+    decoder: Trunk = flag("mlp", "network of p(x|z)", group="model")
+    hidden: list[int] | None = flag(
+        None,
+        "widths (mlp) or channels (conv), mirrored in the decoder [null: [512], [32, 64]]",
+        group="model",
+        only={"encoder": ("mlp", "conv"), "decoder": ("mlp", "conv")},
+    )
+    latent_dim: int = flag(16, "dimensions of z, or its number of states", group="model", least=1)
+    prior: PriorName = flag("normal", "marginal m(z)", group="model")
+    likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
+    whiten: bool = flag(
+        False, "networks see pixels whitened by the training split's moments; p(x|z) stays that of x", group="model"
+    )
+    likelihood_scale: float = flag(
+        1.0,
+        "standard deviation of --likelihood gaussian",
+        group="model",
+        least=1e-6,
+        only={"likelihood": ("gaussian",)},
+    )
+
+    objective: ObjectiveName = flag("beta", "what is minimised: D + beta R", group="objective")
+    beta: float = flag(1.0, "weight of the rate", group="objective", least=0)
+    beta_warmup: int = flag(0, "steps over which the weight goes from beta_start to beta", group="objective", least=0)
+    beta_start: float = flag(
+        0.0, "weight at the first step of warm-up; above 0 the way is geometric", group="objective", least=0
+    )
+    samples: int = flag(
+        1,
+        "draws of z per example and training step",
+        group="objective",
+        least=1,
+        only={"posterior": ("diagonal",)},  # Of a categorical z everything is a sum over states.
+    )
+
+    batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)
+    max_epochs: int = flag(100, "epochs", group="training", least=1)
+    max_steps: int | None = flag(None, "optimiser steps [null: no limit]", group="training", least=1)
+    lr: float = flag(1e-3, "learning rate of Adam", group="training", above=0)
+    lr_schedule: Schedule = flag("cosine", "constant, or cosine decay to 0 over the run", group="training")
+    weight_decay: float = flag(0.0, "decoupled weight decay", group="training", least=0)
+    grad_clip: float | None = flag(None, "largest gradient norm [null: no clipping]", group="training", above=0)
+    patience: int | None = flag(
+        None, "stop after this many validations without a better objective [null: never]", group="training", least=1
+    )
+    val_every: int = flag(1, "epochs between validations, of which one should be the last", group="training", least=1)
+    seed: int = flag(0, "seed of initialisation, shuffling and noise", group="training", least=0, most=MOST)
+    precision: Precision = flag("32", "floating point of training", group="training")
+
+    eval_samples: int | None = flag(
+        None, "draws of z per example in evaluation [null: 8 on a population, else 1]", group="evaluation", least=1
+    )
+
+    devices: int = flag(1, "processes on each machine, one a device", group="device", least=1)
+    num_nodes: int = flag(1, "machines; start the command on each by torchrun or srun", group="device", least=1)
+    accelerator: Literal["auto", "cpu", "gpu"] = flag("auto", "kind of device", group="device")
+    strategy: Literal["auto", "ddp"] = flag("auto", "how several devices work together", group="device")
+
+    wandb: WandbMode = flag(
+        "auto", "W&B logging [auto: online under an agent or when logged in, else offline]", group="run"
+    )
+    wandb_project: str = flag("vae_rd", "W&B project", group="run")
+    run_dir: str = flag("runs", "folder of runs", group="run")
+    name: str | None = flag(None, "the run's own folder [null: <data>-beta<b>-seed<s>-<hash>]", group="run")
+    resume: Literal["never", "auto"] = flag("never", "auto: continue an interrupted equal run", group="run")
+    overwrite: bool = flag(False, "remove an existing run of this name first", group="run")
+    defaults_version: int = flag(
+        DEFAULTS_VERSION,
+        "whose defaults unsaid flags have; a run's config.yaml states its own",
+        group="run",
+        least=1,
+        most=DEFAULTS_VERSION,
+    )
+
+
+FIELDS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType({f.name: f for f in dataclasses.fields(FitConfig)})
+
+
+_HINTS = get_type_hints(FitConfig)
+
+
+def choices(name: str) -> tuple[str, ...]:
+    """The words a field accepts, or () where any value of its type will do."""
+    hint = _HINTS[name]
+    return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def value_type(name: str) -> type:
+    """The Python type of a field's value, without None: bool, int, float, str or list."""
+    hint = _HINTS[name]
+    hint = next((a for a in get_args(hint) if a is not type(None)), hint) if type(None) in get_args(hint) else hint
+    return str if get_origin(hint) is Literal else (get_origin(hint) or hint)
+
+
+def is_optional(name: str) -> bool:
+    """Whether null is a value of the field."""
+    return type(None) in get_args(_HINTS[name])
+
+
+def to_dict(config: FitConfig) -> dict[str, Any]:
+    """The config as plain Python values, in declaration order: what records and checkpoints store.
+
+    Example:
+        >>> to_dict(FitConfig(beta=4.0))["beta"]
+        4.0
+    """
+    return dataclasses.asdict(config)
+
+
+def to_yaml(config: FitConfig) -> str:
+    """The config as YAML that `--config` reads back to an equal config."""
+    return OmegaConf.to_yaml(OmegaConf.create(to_dict(config)))

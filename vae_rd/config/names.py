@@ -1,0 +1,91 @@
+"""What makes a run itself: its name, its identity, and what may differ when it goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from vae_rd.config.fields import FitConfig, to_dict
+from vae_rd.config.versions import EARLIER, FIRST_FIELDS
+
+# Fields that say where or how a run is carried out, not which numbers it produces: a run keeps its name without them.
+UNNAMED_FIELDS = frozenset(
+    {"run_dir", "name", "devices", "num_nodes", "accelerator", "strategy", "wandb", "wandb_project"}
+    | {"resume", "overwrite", "data_dir"}
+)
+
+
+# What may change when an interrupted run is continued.
+RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
+
+
+def run_name(config: FitConfig) -> str:
+    """`--name`, or a name that says data, beta and seed and ends in a hash of everything that affects the numbers.
+
+    Example:
+        >>> run_name(FitConfig(beta=4.0)) == run_name(FitConfig(beta=4.0, run_dir="elsewhere"))
+        True
+        >>> run_name(FitConfig(beta=4.0)).startswith("sprites-beta4-seed0-")
+        True
+    """
+    if config.name is not None:
+        return config.name
+    return f"{config.data}-beta{config.beta:g}-seed{config.seed}-{_digest(config, without=UNNAMED_FIELDS)}"
+
+
+def checkpoint_owner(config: FitConfig) -> str:
+    """A run's name and a hash of what may not change when it goes on, as its checkpoints hold it."""
+    return f"{run_name(config)} {_digest(config, without=RESUMABLE_FIELDS)}"
+
+
+def _digest(config: FitConfig, *, without: frozenset[str]) -> str:
+    """Eight hexadecimal digits of the fields that FIRST_FIELDS has, and of later ones that change what those mean."""
+    first = defaults_of(1, type(config))
+    hashed = {
+        name: value
+        for name, value in to_dict(config).items()
+        if name not in without and (name in FIRST_FIELDS or value != first[name])
+    }
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def defaults_of(version: int, kind: type[FitConfig] = FitConfig) -> dict[str, Any]:
+    """What each field means where a config of this version of the defaults does not name it.
+
+    Example:
+        >>> defaults_of(1)["lr"]
+        0.001
+    """
+    return {**to_dict(kind()), **EARLIER.get(version, {}), "defaults_version": version}
+
+
+def identity(config: FitConfig) -> dict[str, Any]:
+    """What makes a run itself, as its record holds it: its version of the defaults, and where it departs from them.
+
+    Example:
+        >>> identity(FitConfig(beta=4.0, run_dir="elsewhere"))
+        {'defaults_version': 1, 'beta': 4.0}
+    """
+    defaults = defaults_of(config.defaults_version, type(config))
+    differing = {k: v for k, v in to_dict(config).items() if k not in UNNAMED_FIELDS and v != defaults[k]}
+    return {"defaults_version": config.defaults_version, **differing}
+
+
+def differences(config: FitConfig, before: Mapping[str, Any], *, allowed: frozenset[str]) -> dict[str, Any]:
+    """The fields in which a config is not the run of this `identity`, with that run's values; those `allowed` left out.
+
+    Example:
+        >>> differences(FitConfig(beta=4.0, lr=0.1), {"defaults_version": 1, "beta": 2.0}, allowed=frozenset({"lr"}))
+        {'beta': 2.0}
+    """
+    was = {**defaults_of(before["defaults_version"], type(config)), **before}
+    now = to_dict(config)
+    return {k: was[k] for k in now if k not in allowed | UNNAMED_FIELDS and was[k] != now[k]}
+
+
+def data_root(config: FitConfig) -> str:
+    """The folder of data sets: `--data_dir`, else the environment's VAE_RD_DATA, else ./data."""
+    return config.data_dir or os.environ.get("VAE_RD_DATA") or "data"

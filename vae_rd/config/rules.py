@@ -1,0 +1,110 @@
+"""What no run could mean, and what nothing would read: each refused in one line, before anything is written."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from vae_rd.config.fields import ANY_VALUE, FIELDS, FitConfig
+from vae_rd.config.names import defaults_of
+from vae_rd.errors import InputError
+
+EIGENVALUE_RANGE = (1e-30, 1e30)  # x is drawn in single precision.
+
+
+def validate(config: FitConfig) -> None:
+    """Refuse what no run could mean; checks that need the data are made where the data is.
+
+    Raises:
+        InputError: naming the flag, its value and what it may be.
+    """
+    for problem in _problems(config):
+        raise InputError(problem)
+
+
+def _problems(config: FitConfig) -> Iterator[str]:
+    for name, field in FIELDS.items():
+        yield from _range_problem(name, getattr(config, name), field.metadata)
+    if config.hidden is not None and not (
+        config.hidden and all(type(width) is int and width > 0 for width in config.hidden)
+    ):
+        yield f"--hidden {config.hidden}: give one positive width per layer, such as [512, 256]"
+    if config.name is not None and not re.fullmatch(r"[\w+=@-][\w+=@.,-]{0,199}", config.name, re.ASCII):
+        yield f"--name {config.name!r}: use up to 200 letters, digits and . _ - + = @ , and no dot in front"
+    if config.data_file is None and config.data in ("npz", "image_folder"):
+        yield f"--data {config.data} needs --data_file with one's own {config.data.replace('_', ' ')}"
+    yield from _eigenvalue_problem(config.gaussian_eigenvalues)
+    if (config.posterior == "categorical") != (config.prior == "categorical"):
+        yield f"--posterior {config.posterior} --prior {config.prior}: where one is categorical, both are"
+    if config.posterior == "categorical" and config.likelihood == "gaussian_optimal":
+        yield (
+            "--likelihood gaussian_optimal takes its scale from draws of z, of which a categorical z has none; "
+            "choose --likelihood gaussian or gaussian_shared"
+        )
+    if config.binarization != "none" and config.dequantize != "none":
+        yield "--dequantize: binarised pixels have no bins to fill; leave out --dequantize or --binarization"
+    if config.batch_size % (config.devices * config.num_nodes) != 0:
+        yield (
+            f"--batch_size {config.batch_size}: is over all processes and does not divide by --devices "
+            f"{config.devices} x --num_nodes {config.num_nodes}"
+        )
+    if config.beta_start > 0 and config.beta_warmup == 0:
+        yield f"--beta_start {config.beta_start:g}: say with --beta_warmup over how many steps the weight leaves it"
+    if config.beta_start > 0 and config.beta == 0:
+        yield "--beta_start: a geometric way never reaches --beta 0; leave it out"
+    if config.resume == "auto" and config.overwrite:
+        yield "--overwrite removes the run that --resume auto would continue; choose one"
+
+
+def _eigenvalue_problem(values: list[float]) -> Iterator[str]:
+    low, high = EIGENVALUE_RANGE
+    if not (values and all(isinstance(value, int | float) and low <= value <= high for value in values)):
+        yield (
+            f"--gaussian_eigenvalues {values}: "
+            f"give one variance per dimension, each from {low:g} to {high:g}, such as [4, 1]"
+        )
+
+
+def refuse_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
+    """Refuse a flag that nothing would read, since it would only give the run another name.
+
+    Args:
+        config: of a run to come.
+        spared: fields that an earlier run's config.yaml states; what that run was named by stays.
+
+    Raises:
+        InputError: naming the flag, and the words that would make something read it.
+    """
+    defaults = defaults_of(config.defaults_version)
+    for name, field in FIELDS.items():
+        readers = field.metadata["only"]
+        if readers is None or name in spared or getattr(config, name) == defaults[name]:
+            continue
+        if not any(_is_among(getattr(config, reader), words) for reader, words in readers.items()):
+            owners = " or ".join(f"--{reader}{_choice(words)}" for reader, words in readers.items())
+            found = " ".join(f"--{reader} {getattr(config, reader)}" for reader in readers)
+            raise InputError(f"--{name} belongs to {owners}, not to {found}; leave it out")
+
+
+def _is_among(value: Any, words: tuple[str, ...]) -> bool:
+    return value is not None if words is ANY_VALUE else value in words
+
+
+def _choice(words: tuple[str, ...]) -> str:
+    return "" if words is ANY_VALUE else f" {' or '.join(words)}"
+
+
+def _range_problem(name: str, value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    least, above, most = metadata["least"], metadata["above"], metadata["most"]
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"--{name} {value}: give a finite number"
+    elif most is not None and value > most:
+        yield f"--{name} {value}: the most it can be is {most}"
+    elif least is not None and value < least:
+        yield f"--{name} {value}: the least it can be is {least:g}"
+    elif above is not None and value <= above:
+        yield f"--{name} {value}: it must be greater than {above:g}"

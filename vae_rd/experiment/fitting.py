@@ -1,0 +1,255 @@
+"""One run from config to record: claim a folder, train, evaluate the kept checkpoint, write down what was found."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+import traceback
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from rich.console import Console
+
+from vae_rd.config.cli import from_mapping
+from vae_rd.config.fields import FitConfig, to_dict, to_yaml
+from vae_rd.config.names import checkpoint_owner, identity
+from vae_rd.config.rules import refuse_unread
+from vae_rd.data.dataset import DataSet
+from vae_rd.data.module import TensorDataModule
+from vae_rd.errors import Diverged, InputError, Interrupted, LostProcess
+from vae_rd.experiment import build
+from vae_rd.experiment.failures import Failure, is_loss_of_others, read_failure, report_failure
+from vae_rd.experiment.loading import check_data, load_weights, precision_of
+from vae_rd.experiment.trainer import accelerator, build_trainer
+from vae_rd.metrics.split import evaluate_split
+from vae_rd.model.likelihoods.base import Likelihood
+from vae_rd.model.nn.whitening import set_moments
+from vae_rd.model.vae import VAE
+from vae_rd.process.collectives import check_same, connected, first_goes_first, from_first, in_all, is_first, world_size
+from vae_rd.process.signals import SignalGuard
+from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
+from vae_rd.run.environment import capture_environment, capture_git, command_line
+from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, write_atomic
+from vae_rd.run.folder import KEPT, Claim, claim
+from vae_rd.run.record import SPLITS, Json, RunRecord
+from vae_rd.training.guard import memory_advice
+from vae_rd.training.progress import RateDistortionProgress
+from vae_rd.training.signals import HoldSignals
+from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
+from vae_rd.verdicts.collapse import collapse_verdict
+
+REPORT_SECONDS = 5.0  # For another process to write down why it has ended.
+
+
+UNREPORTED = "another process of this run exited without reporting an error; was it killed, or did memory run out?"
+
+
+WHITENING_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
+
+
+def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | None = None) -> RunRecord:
+    """Train a VAE as the config says, in its run folder, and return the record.
+
+    Args:
+        config: as parsed from flags, or `FitConfig(beta=4.0, ...)`.
+        model: one's own network in place of the one `config` names; it is trained where it stands.
+        data: one's own data set in place of the one `config` names.
+
+    Raises:
+        InputError: bad input; nothing has been written.
+        Interrupted: a signal ended the run, which `resume="auto"` continues.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as runs:
+        ...     settings = FitConfig(max_steps=2, hidden=[8], latent_dim=2, n_train=256, wandb="off", run_dir=runs)
+        ...     record = fit_model(settings)  # doctest: +ELLIPSIS
+        epoch ...
+        >>> record.status, sorted(record.metrics)
+        ('finished', ['test', 'train', 'val'])
+    """
+    config = from_mapping(to_dict(config), where="config")
+    refuse_unread(config)
+    return fit_checked(config, model=model, data=data)
+
+
+def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | None = None) -> RunRecord:
+    """`fit_model` of a config that was checked as it was read."""
+    cuda = config.accelerator != "cpu" and torch.cuda.is_available()
+    together = connected(devices=config.devices, num_nodes=config.num_nodes, cuda=cuda)
+    with together, precision_of(config), SignalGuard() as guard:
+        check_same(to_dict(config), what="flags")
+        claimed = from_first(lambda: claim(config))
+        if claimed.action == "finished" and claimed.record is not None:
+            if is_first():
+                print(f"{claimed.folder}: finished already, nothing to do")
+            return claimed.record
+        return Experiment(config, claimed, model=model, data=data).run(guard)
+
+
+class Experiment:
+    """A run that has passed every check of its input and has not written anything yet."""
+
+    def __init__(self, config: FitConfig, claimed: Claim, *, model: VAE | None, data: DataSet | None) -> None:
+        self.config, self.claimed = config, claimed
+        in_all(lambda: accelerator(config))
+        self.data = in_all(lambda: data or first_goes_first(lambda: build.build_data(config)))
+        check_same(self.data.card.to_json(), what="data")
+        self.steps = build.steps_of(config, self.data.card)
+        self.checkpoint = from_first(self._checkpoint)
+        if any(self.data.card.population.values()) and config.eval_samples == 1:
+            raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
+        self.model = in_all(lambda: model or build.build_model(config, self.data.card))
+        if config.whiten:
+            chunks = range(min(self.data.chunks("train"), WHITENING_CHUNKS))
+            set_moments(self.model, torch.cat([self.data.evaluation_chunk("train", chunk) for chunk in chunks]))
+        self.record = RunRecord(
+            name=claimed.folder.name,
+            command=command_line(),
+            config=to_dict(config),
+            data=self.data.card.to_json(),
+            identity=identity(config),
+            model={"is_own": model is not None},
+        )
+        if claimed.record is not None:
+            self.record.seconds, self.record.wandb = claimed.record.seconds, claimed.record.wandb
+
+    def _checkpoint(self) -> Path | None:
+        """Where training goes on, if it does and the flags allow it."""
+        if self.claimed.action != "continue" or self.claimed.record is None:
+            return None
+        path = whole_checkpoint(self.claimed.folder, run=checkpoint_owner(self.config))
+        check_data(self.data, self.claimed.record, self.claimed.folder)
+        taken = read_checkpoint(path)["global_step"]
+        asked = f"--max_epochs {self.config.max_epochs} --max_steps {self.config.max_steps}"
+        if taken > self.steps:
+            raise InputError(f"{asked}: {self.claimed.folder} has taken {taken} steps already; ask for no fewer")
+        if taken < self.steps and taken % self.data.card.steps_per_epoch(self.config.batch_size):
+            raise InputError(f"{asked}: {self.claimed.folder} ended within an epoch, and goes on from whole ones alone")
+        return path
+
+    def run(self, guard: SignalGuard) -> RunRecord:
+        """Train, evaluate, and leave a record that says how it ended, whatever happens; the first process writes it."""
+        with ExitStack() as held:  # The first process holds the run's lock.
+            self.folder = from_first(lambda: self._begin(held))
+            record = self._lead(guard) if is_first() else self._follow(guard)
+            return from_first(lambda: record)
+
+    def _lead(self, guard: SignalGuard) -> RunRecord:
+        logger: RunLogger | None = None
+        before, began = self.record.seconds, time.monotonic()
+        try:
+            known = (self.record.wandb or {}).get("id")
+            logger = start_tracking(self.config, self.folder, name=self.record.name, run_id=known)
+            self.record.wandb = tracking_state(logger) or self.record.wandb
+            self.record.write(self.folder)
+            self._train(guard, logger)
+            self._evaluate()
+            self.record.seal(self.folder, (KEPT, HISTORY_FILE))
+            self.record.status = "finished"
+        except Interrupted as stop:
+            raise self._ended(stop, read_failure(self.folder, within=0.0), logger) from None
+        except Exception as error:
+            cause: BaseException = LostProcess(UNREPORTED) if is_loss_of_others(error) else error
+            elsewhere = read_failure(self.folder, within=REPORT_SECONDS) if cause is not error else None
+            if guard.received is not None:  # It broke something before it could be raised.
+                cause = Interrupted(guard.received)
+            raise self._ended(cause, elsewhere, logger) from None
+        finally:
+            self.record.seconds = round(before + time.monotonic() - began, 3)
+            self.record.write(self.folder)
+            finish_tracking(logger, self.record, self.folder)
+        return self.record
+
+    def _ended(self, cause: BaseException, elsewhere: Failure | None, logger: RunLogger | None) -> BaseException:
+        """Write down how the run ended early: as another process reports, else by the cause at hand; what to raise."""
+        if elsewhere is not None:
+            cause = LostProcess(str(elsewhere)) if elsewhere.signal is None else Interrupted(elsewhere.signal)
+        if isinstance(cause, Interrupted):
+            self.record.status, self.record.error = "interrupted", str(cause)
+            self.record.stopped_by = cause.signum
+            if cause.signum == signal.SIGUSR1:
+                mark_preempting(logger)
+            return cause
+        self.record.status = "failed"
+        self.record.error = str(cause) if isinstance(cause, LostProcess) else f"{type(cause).__name__}: {cause}"
+        log = write_atomic(self.folder / ERROR_FILE, traceback.format_exc())
+        cause.add_note(f"the traceback is in {log}")
+        return cause
+
+    def _begin(self, held: ExitStack) -> Path:
+        """Take the folder until `held` is closed, and write what is known before training."""
+        self.record.environment = capture_environment(_device_name(accelerator(self.config)))
+        self.record.environment["processes"] = world_size()
+        self.record.git = capture_git()
+        folder = held.enter_context(self.claimed.taken(self.config))
+        self.record.write(folder)  # First: a folder with anything else and no record is taken for a stranger's.
+        write_atomic(folder / CONFIG_FILE, to_yaml(self.config))
+        return folder
+
+    def _follow(self, guard: SignalGuard) -> RunRecord:
+        """Take part in what the first process does; only a failure is written down, for the first one to report."""
+        try:
+            self._train(guard, None)
+            self._evaluate()
+        except (Exception, Interrupted) as error:
+            report_failure(self.folder, error)
+            raise
+        return self.record
+
+    def _train(self, guard: SignalGuard, logger: RunLogger | None) -> None:
+        config = self.config
+        module = build.build_module(config, self.model, steps=self.steps, after_step=guard.check)
+        epochs = math.ceil(self.steps / self.data.card.steps_per_epoch(config.batch_size))
+        callbacks = [RateDistortionProgress(epochs), HoldSignals(guard)]
+        trainer = build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
+        batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
+        try:
+            trainer.fit(module, batches, ckpt_path=self.checkpoint, weights_only=True if self.checkpoint else None)
+        except SIGTERMException:  # Lightning's own handler beats our check between epochs.
+            raise Interrupted(signal.SIGTERM) from None
+        if not (self.folder / KEPT).is_file():
+            raise Diverged("no validation had a finite objective; lower --lr")
+        load_weights(self.model.eval(), self.folder / KEPT, run=checkpoint_owner(config))
+        self.record.model |= {
+            "kept_epoch": read_checkpoint(self.folder / KEPT)["epoch"],
+            "slope": module.objective.slope(),
+        }
+        self.model.to(trainer.strategy.root_device)
+
+    def _evaluate(self) -> None:
+        config = self.config
+        for split in SPLITS:
+            shown = Console(quiet=not is_first()).status(f"evaluating the {split} split ...")
+            with shown, memory_advice("evaluation", lower="--eval_samples, --hidden or --latent_dim"):
+                self.record.metrics[split] = evaluate_split(
+                    self.model,
+                    self.data,
+                    split,
+                    slope=self.record.model["slope"],
+                    seed=config.seed,
+                    samples=config.eval_samples,
+                )
+        self.record.model |= {
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "distortion": self._distortion(),
+        }
+        test = self.record.metrics["test"]
+        self.record.verdicts["collapse"] = collapse_verdict(
+            rate=test["rate"]["value"], active=test["active_units"]["value"], latent_dim=self.model.latent_dim
+        )
+
+    def _distortion(self) -> Json:
+        """What D is, as far as a decoder says so."""
+        likelihood = getattr(self.model.decoder, "likelihood", None)
+        if not isinstance(likelihood, Likelihood):
+            return {"family": None, "scale": None, "squared_error_weight": None, "constant": None}
+        family = None if self.record.model["is_own"] else self.config.likelihood
+        return {"family": family, **likelihood.statement(math.prod(self.data.card.shape))}
+
+
+def _device_name(kind: str) -> str:
+    return torch.cuda.get_device_name() if kind == "cuda" else f"cpu, {torch.get_num_threads()} threads"

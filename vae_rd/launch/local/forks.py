@@ -1,0 +1,133 @@
+"""Fits in processes that start at once, forked from a server that has imported all that a fit imports.
+
+A `python -m vae_rd.fit` of its own spends five seconds on imports. What runs in the fork is that command: its exit
+code, its output, its record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+# A server that forks needs POSIX; elsewhere every fit pays for its imports.
+METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+
+
+CONTEXT: Any = multiprocessing.get_context(METHOD)
+
+
+IMPORTED = ("vae_rd.fit", "vae_rd.experiment.fitting")
+
+
+NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"  # Asking whether there is a GPU must not open CUDA in a process that forks.
+
+
+@contextlib.contextmanager
+def server(environment: Mapping[str, str], *, tracked: bool) -> Iterator[None]:
+    """Have a process that fits are forked from within the block; the first fit waits for its imports.
+
+    Args:
+        environment: of the server, hence of all its fits; OpenMP reads its number of threads once.
+        tracked: whether fits will need the W&B client as well.
+    """
+    # Should the server die, the next fit starts another one: of this environment, so it stays for the whole block.
+    own = dict(os.environ)
+    os.environ.update({NVML: "1", **environment})
+    try:
+        if METHOD == "forkserver":
+            CONTEXT.set_forkserver_preload([*IMPORTED, *(["wandb"] if tracked else [])])
+            _start_server()
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(own)
+
+
+def _start_server() -> None:
+    """A terminal's Ctrl-C comes to the server too: it ignores that from its first moment, imports and all."""
+    from multiprocessing import forkserver
+
+    own = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, own)
+
+
+class ForkedFit:
+    """One `python -m vae_rd.fit`, running.
+
+    It has no terminal: Ctrl-C comes to the process that started it, which decides. When that one dies, the fit is
+    asked to end as by SIGTERM.
+
+    Args:
+        argv: the flags.
+        log: a file that all it prints is appended to.
+        environment: variables beside those of the server.
+    """
+
+    def __init__(self, argv: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.process = CONTEXT.Process(target=_fit, args=(list(argv), str(log), dict(environment)))
+        self.process.start()
+
+    @property
+    def sentinel(self) -> int:
+        """What `multiprocessing.connection.wait` takes."""
+        return int(self.process.sentinel)
+
+    @property
+    def code(self) -> int | None:
+        """The exit code, less than 0 for a signal; None while it runs."""
+        exitcode: int | None = self.process.exitcode
+        return exitcode
+
+    def send(self, signum: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.code is None and self.process.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, signum)
+
+
+def _fit(argv: list[str], log: str, environment: Mapping[str, str]) -> None:
+    """What the new process does."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # The server ignores it.
+    os.environ.update(environment)
+    with open(log, "a", encoding="utf-8") as stream:  # noqa: PTH123
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    for written in (sys.stdout, sys.stderr):
+        if isinstance(written, io.TextIOWrapper):
+            written.reconfigure(encoding="utf-8")  # It is a file now, whatever the terminal's encoding.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from vae_rd import fit
+
+    sys.argv, sys.modules["__main__"] = ["fit", *argv], fit  # The record holds the command, and this is it.
+    code = fit.main(argv)
+    _close_client()
+    sys.exit(code)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _close_client() -> None:
+    """What W&B does at a process's exit, which a fork does not come to."""
+    if "wandb" in sys.modules:
+        with contextlib.suppress(Exception):
+            sys.modules["wandb"].teardown()

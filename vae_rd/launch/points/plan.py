@@ -1,0 +1,167 @@
+"""The runs of a sweep: each point of a sweep file as one command, checked as the command itself would be."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vae_rd.config.cli import parse
+from vae_rd.config.fields import FitConfig
+from vae_rd.config.names import run_name
+from vae_rd.errors import InputError
+from vae_rd.launch.points.sweep_file import SweepFile
+from vae_rd.run.folder import folder_of
+
+Point = Mapping[str, Any]
+
+
+DRAWS = 200  # that bring nothing new: then there is hardly anything new to draw
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a sweep.
+
+    Attributes:
+        name: of its folder.
+        argv: flags of `python -m vae_rd.fit`; they go on with a run that was interrupted.
+        config: what the flags mean.
+        point: the parameters in which it differs from the others.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    config: FitConfig
+    point: Point
+
+    @property
+    def folder(self) -> Path:
+        """`<run_dir>/<name>`."""
+        return folder_of(self.config)
+
+    @property
+    def command(self) -> str:
+        """The run as a shell takes it."""
+        return f"python -m vae_rd.fit {shlex.join(self.argv)}"
+
+    @property
+    def label(self) -> str:
+        """What sets it apart, in a few words: `beta 4, seed 0`."""
+        words = ", ".join(f"{name} {_shown(value)}" for name, value in self.point.items())
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in words) or self.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep asks for.
+
+    Attributes:
+        file: the sweep file.
+        folder: of all its runs.
+        runs: those known before any of them starts; of a search, none.
+        example: one that may be among them.
+        search_seed: of random draws.
+    """
+
+    file: SweepFile
+    folder: Path
+    runs: tuple[PlannedRun, ...]
+    example: PlannedRun
+    search_seed: int = 0
+
+    @property
+    def total(self) -> int:
+        """The number of runs."""
+        return len(self.runs) or self.file.run_cap or 0
+
+
+def plan(file: SweepFile, *, search_seed: int = 0) -> Plan:
+    """The plan of a sweep file, every run of it checked.
+
+    Raises:
+        InputError: for a point that no run could be, or two points that are one run.
+    """
+    point = drawn(file, search_seed, 0)
+    example = planned(file, point)
+    runs: tuple[PlannedRun, ...] = ()
+    if file.method != "grid":
+        _check_extremes(file, point)
+    if file.method != "bayes":
+        found = _grid(file) if file.method == "grid" else _random(file, search_seed)
+        runs = tuple(itertools.islice(found, file.run_cap))
+    return Plan(file, Path(example.config.run_dir), runs, example, search_seed)
+
+
+def planned(file: SweepFile, point: Point) -> PlannedRun:
+    """A point of the sweep as a run.
+
+    Args:
+        file: the sweep.
+        point: a value for each of its parameters.
+
+    Raises:
+        InputError: when its values do not go together.
+    """
+    given = file.defaults | dict(point)
+    argv = (*file.flags, *(f"--{name}={value}" for name, value in given.items()))
+    varied = {parameter.name: point[parameter.name] for parameter in file.varied}
+    try:
+        parsed = parse(argv)
+    except InputError as error:
+        label = ", ".join(f"{name} {_shown(value)}" for name, value in varied.items())
+        raise InputError(f"{file.path}: {label + ': ' if label else ''}{error}") from None
+    if parsed.message is not None:
+        raise InputError(f"{file.path}: command: none of its flags may be --help, --version or --print_config")
+    if parsed.config.resume != "auto":
+        raise InputError(f"{file.path}: --resume never: a sweep always goes on with what is there; leave it out")
+    return PlannedRun(run_name(parsed.config), argv, parsed.config, varied)
+
+
+def uniforms(file: SweepFile, search_seed: int, index: int) -> dict[str, float]:
+    """A uniform number in [0, 1) for each parameter: draw number `index`, a function of the seed and nothing else."""
+    source = random.Random(f"{search_seed} {index}")
+    return {parameter.name: source.random() for parameter in file.parameters}
+
+
+def drawn(file: SweepFile, search_seed: int, index: int) -> Point:
+    """Draw number `index` of every parameter."""
+    u = uniforms(file, search_seed, index)
+    return {parameter.name: parameter.at(u[parameter.name]) for parameter in file.parameters}
+
+
+def _check_extremes(file: SweepFile, point: Point) -> None:
+    """A draw that is out of a flag's range should be found now, rather than by the run that draws it."""
+    for parameter in file.varied:
+        for value in parameter.extremes:
+            planned(file, {**point, parameter.name: value})
+
+
+def _grid(file: SweepFile) -> Iterator[PlannedRun]:
+    seen: dict[str, PlannedRun] = {}
+    for values in itertools.product(*(parameter.choices for parameter in file.parameters)):
+        run = planned(file, {parameter.name: value for parameter, value in zip(file.parameters, values, strict=True)})
+        if (twin := seen.setdefault(run.name, run)) is not run:
+            raise InputError(f"{file.path}: {twin.label} and {run.label} are one run; leave one of them out")
+        yield run
+
+
+def _random(file: SweepFile, search_seed: int) -> Iterator[PlannedRun]:
+    """Every new run among the draws; it ends when DRAWS in a row have brought nothing new."""
+    seen, misses = set(), 0
+    for index in itertools.count():
+        run = planned(file, drawn(file, search_seed, index))
+        misses = misses + 1 if run.name in seen else 0
+        if misses == 0:
+            seen.add(run.name)
+            yield run
+        elif misses >= DRAWS:
+            return
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,51 @@
+"""Independent Bernoulli pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.distributions import Distribution
+from torch.distributions.constraints import Constraint
+
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, Likelihood
+
+
+class BernoulliImage(Distribution):
+    """Independent Bernoulli pixels over [C, H, W], given logits.
+
+    Example:
+        >>> BernoulliImage(torch.zeros(5, 1, 2, 2)).log_prob(torch.ones(1, 2, 2))[0]
+        tensor(-2.7726)
+    """
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = {}
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = logits
+        super().__init__(logits.shape[:-IMAGE_DIMS], logits.shape[-IMAGE_DIMS:], validate_args=False)
+
+    @property
+    def mean(self) -> Tensor:
+        """Probabilities of a 1, [..., C, H, W]."""
+        return self.logits.sigmoid()
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """sum over pixels of x ln s(l) + (1 - x) ln(1 - s(l)), [...] for x in {0, 1} that broadcasts to the logits."""
+        logits, bits = torch.broadcast_tensors(self.logits.flatten(-IMAGE_DIMS), value.flatten(-IMAGE_DIMS))
+        return -F.binary_cross_entropy_with_logits(logits, bits, reduction="none").sum(-1)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws of shape [*sample_shape, ..., C, H, W]."""
+        return torch.bernoulli(self.mean.expand(*sample_shape, *self.logits.shape))
+
+
+class BernoulliLikelihood(Likelihood):
+    """Independent Bernoulli pixels; the trunk gives logits. ln p = x ln s(l) + (1 - x) ln(1 - s(l)), summed."""
+
+    def forward(self, context: Tensor) -> BernoulliImage:
+        """Logits [..., C, H, W] to a Bernoulli image distribution."""
+        return BernoulliImage(context)

@@ -1,0 +1,31 @@
+"""What trunks share: networks from images to features (encoder side), from z to likelihood parameters (decoder side).
+
+Shape = (C, H, W). An encoder trunk maps [B, C, H, W] to [B, features]; a decoder trunk maps [B, D] to [B, C, H, W]
+with C the number of parameter channels.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from vae_rd.model.nn.whitening import Colour
+
+Shape = tuple[int, int, int]
+
+
+class EncoderTrunk(nn.Sequential):
+    """A network that knows the number of features it returns."""
+
+    def __init__(self, *layers: nn.Module, features: int) -> None:
+        super().__init__(*layers)
+        self.features = features
+
+
+def is_affine(trunk: nn.Module) -> bool:
+    """Whether a trunk is an affine map by construction: layers that are, one after another.
+
+    Example:
+        >>> is_affine(linear_decoder((1, 4, 4), (), latent_dim=2)), is_affine(mlp_decoder((1, 4, 4), [8], latent_dim=2))
+        (True, False)
+    """
+    return all(isinstance(m, nn.Sequential | nn.Linear | nn.Flatten | nn.Unflatten | Colour) for m in trunk.modules())

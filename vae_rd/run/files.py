@@ -1,0 +1,60 @@
+"""The names of a run's files, and writing that leaves each whole or as it was."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+RECORD_FILE = "record.json"
+
+
+HISTORY_FILE = "history.csv"
+
+
+CONFIG_FILE = "config.yaml"
+
+
+# What processes other than the first leave when they end early: their number between the two.
+FAILURE, FAILURE_END = "error.process", ".json"
+
+
+ERROR_FILE = "error.log"
+
+
+def sha256(path: Path) -> str:
+    """The checksum of a file, in hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, text: str) -> Path:
+    """Write `text` to `path` so that a reader, or a kill at any moment, sees the old file or the new one, whole."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with staged.open("w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+    return path
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV text with full float precision; a missing or None value is an empty cell.
+
+    Example:
+        >>> csv_text(["epoch", "val/rate"], [{"epoch": 0, "val/rate": 0.5}, {"epoch": 1}])
+        'epoch,val/rate\\n0,0.5\\n1,\\n'
+    """
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()

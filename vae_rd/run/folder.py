@@ -1,0 +1,140 @@
+"""Which folder a run gets, and what to do when it is already there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from vae_rd.config.fields import FitConfig
+from vae_rd.config.names import RESUMABLE_FIELDS, differences, run_name
+from vae_rd.errors import InputError
+from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, FAILURE, FAILURE_END, HISTORY_FILE, RECORD_FILE
+from vae_rd.run.lock import locked
+from vae_rd.run.record import RunRecord
+
+CHECKPOINTS = "checkpoints"
+
+
+KEPT = f"{CHECKPOINTS}/kept.ckpt"
+
+
+LAST = f"{CHECKPOINTS}/last.ckpt"
+
+
+PREVIOUS = f"{CHECKPOINTS}/last.previous.ckpt"  # The last but one; alone, after a kill between two moves.
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run's folder and how to go on: from nothing, from its last checkpoint, or not at all.
+
+    Attributes:
+        folder: `<run_dir>/<name>`; it need not exist yet.
+        action: "start" afresh, "continue" from its last checkpoint, or nothing, since it is "finished".
+        record: the record that is already there, except when starting.
+    """
+
+    folder: Path
+    action: Literal["start", "continue", "finished"]
+    record: RunRecord | None = None
+
+    @contextmanager
+    def taken(self, config: FitConfig) -> Iterator[Path]:
+        """The folder, prepared, and no other process's within the block.
+
+        Once the lock is held, what was decided is decided again: another process may have come first.
+
+        Raises:
+            InputError: when another process is at work there, or was since this was claimed.
+        """
+        with as_bad_input(self.folder):
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(self.folder):
+            if claim(config) != self:
+                raise InputError(f"{self.folder}: another process has just worked on this run; give the command again")
+            yield self.prepare()
+
+    def prepare(self) -> Path:
+        """Make the folder ready to be written to; what `--overwrite` replaces goes now, and not before."""
+        aside = self.folder.with_name(f".{self.folder.name}.removed")
+        if aside.exists():
+            shutil.rmtree(aside)
+        if self.action == "start" and self.folder.exists():
+            self.folder.rename(aside)  # A kill on the way leaves the old run whole or out of the way.
+            shutil.rmtree(aside)
+        for old in (self.folder / ERROR_FILE, *self.folder.glob(f"{FAILURE}*{FAILURE_END}")):
+            old.unlink(missing_ok=True)
+        (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+        for staged in (*self.folder.glob(".*.tmp"), *(self.folder / CHECKPOINTS).glob("*.tmp")):
+            staged.unlink()  # Of a process that was killed while it wrote.
+        return self.folder
+
+
+def folder_of(config: FitConfig) -> Path:
+    """`<run_dir>/<name>`."""
+    return Path(config.run_dir) / run_name(config)
+
+
+def claim(config: FitConfig) -> Claim:
+    """Decide from what is on disk, changing nothing.
+
+    Raises:
+        InputError: when the folder is taken and neither `--resume auto` nor `--overwrite` says what to do with it, or
+            when the run there differs in a field that may not change.
+    """
+    folder = folder_of(config)
+    with as_bad_input(folder):
+        return _claimed(config, folder)
+
+
+def _claimed(config: FitConfig, folder: Path) -> Claim:
+    _refuse_unwritable(folder)
+    if not folder.exists():
+        return Claim(folder, "start")
+    if not (folder / RECORD_FILE).is_file() and any(folder.iterdir()):
+        raise InputError(f"{folder}: holds files but no {RECORD_FILE}; choose another --name or --run_dir")
+    if config.overwrite or not any(folder.iterdir()):
+        return Claim(folder, "start")
+    if config.resume != "auto":
+        raise InputError(f"{folder}: this run exists; add --resume auto to go on with it or --overwrite to replace it")
+    record = RunRecord.read(folder)
+    finished = record.status == "finished"
+    _refuse_differences(config, record, folder, allowed=frozenset() if finished else RESUMABLE_FIELDS)
+    if finished:
+        return Claim(folder, "finished", record)
+    if taken := [name for name in (CONFIG_FILE, HISTORY_FILE, CHECKPOINTS) if not _may_be_written(folder / name)]:
+        raise InputError(f"{folder / taken[0]}: cannot be written, what is there is of another kind; remove it")
+    has_begun = any((folder / name).is_file() for name in (LAST, PREVIOUS))
+    return Claim(folder, "continue" if has_begun else "start", record)
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise InputError(f"{folder}: is no folder of its own; choose another --name or --run_dir")
+    nearest = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        raise InputError(f"--run_dir {folder.parent}: nothing can be written in {nearest}")
+
+
+def _may_be_written(path: Path) -> bool:
+    return not path.exists() or path.is_dir() == (path.name == CHECKPOINTS)
+
+
+@contextmanager
+def as_bad_input(folder: Path) -> Iterator[None]:
+    """A path that the system refuses, for its length say, is bad input."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: cannot be used ({getattr(error, 'strerror', None) or error})") from None
+
+
+def _refuse_differences(config: FitConfig, record: RunRecord, folder: Path, *, allowed: frozenset[str]) -> None:
+    if before := differences(config, record.identity, allowed=allowed):
+        was = ", ".join(f"{name} {value} (now {getattr(config, name)})" for name, value in before.items())
+        raise InputError(f"{folder}: the {record.status} run there has {was}; choose another --name, or --overwrite")

@@ -1,0 +1,177 @@
+"""What a run leaves behind: `record.json`, written whole or not at all, and read with one-line errors.
+
+Layout of a run folder: `record.json` (this module), `history.csv` (one row an epoch), `config.yaml` (the resolved
+flags), `checkpoints/kept.ckpt` and `checkpoints/last.ckpt`. The record is all that `analysis` reads, so it carries the
+data card, the metrics of three splits with standard errors, the environment and the state of the code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from vae_rd import __version__
+from vae_rd.config.names import UNNAMED_FIELDS
+from vae_rd.errors import InputError
+from vae_rd.run.files import RECORD_FILE, sha256, write_atomic
+
+SCHEMA_VERSION = 1
+
+
+SPLITS = ("train", "val", "test")
+
+
+Status = Literal["running", "finished", "failed", "interrupted"]
+
+
+Json = dict[str, Any]
+
+
+_FIELD_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("config", "identity", "data", "model", "metrics", "verdicts", "environment", "files"), dict),
+    **dict.fromkeys(("name", "command", "status", "version"), str),
+    "estimates": list,
+    "seconds": (int, float),
+    "wandb": (dict, type(None)),
+    "stopped_by": (int, type(None)),
+}
+
+
+# What the first records of this schema version had not got, and what they meant by that.
+_LATER: Mapping[str, Any] = {"files": {}, "stopped_by": None}
+
+
+def estimate(value: float, stderr: float | None, n: int, **details: Any) -> Json:
+    """One reported number in the record's form; a value that is not finite is undefined, hence null.
+
+    Args:
+        value: the estimate, in nats unless its name says otherwise.
+        stderr: its standard error; None where the value is a count or a definition.
+        n: the number of examples it is a mean over.
+        details: further keys, such as `cap`, `kind` or `resampled`.
+
+    Example:
+        >>> estimate(1.5, 0.25, 16, resampled="x, z")
+        {'value': 1.5, 'stderr': 0.25, 'n': 16, 'resampled': 'x, z'}
+        >>> estimate(float("nan"), None, 16)
+        {'value': None, 'stderr': None, 'n': 16}
+    """
+    finite = math.isfinite(value)
+    known = stderr is not None and math.isfinite(stderr)
+    return {"value": value if finite else None, "stderr": stderr if finite and known else None, "n": n, **details}
+
+
+@dataclass
+class RunRecord:
+    """The self-sufficient account of one run; its fields are the keys of `record.json`."""
+
+    name: str
+    command: str
+    config: Json
+    data: Json
+    identity: Json = field(default_factory=lambda: {"defaults_version": 1})
+    model: Json = field(default_factory=dict)
+    status: Status = "running"
+    error: str | None = None
+    stopped_by: int | None = None  # The signal that interrupted it.
+    units: str = "nats"
+    metrics: dict[str, Json] = field(default_factory=dict)
+    estimates: list[Json] = field(default_factory=list)
+    verdicts: Json = field(default_factory=lambda: {"collapse": None, "fit": None})
+    environment: Json = field(default_factory=dict)
+    git: Json | None = None
+    seconds: float = 0.0
+    wandb: Json | None = None
+    files: Json = field(default_factory=dict)
+    version: str = __version__
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def settings(self) -> Json:
+        """The config without what says where or how the run was carried out."""
+        return {name: value for name, value in self.config.items() if name not in UNNAMED_FIELDS}
+
+    def write(self, folder: Path) -> Path:
+        """Replace `folder/record.json` atomically and return its path."""
+        content = json.dumps(_with_nulls(asdict(self)), indent=2, allow_nan=False)
+        return write_atomic(folder / RECORD_FILE, content + "\n")
+
+    def seal(self, folder: Path, names: Iterable[str]) -> None:
+        """Remember files of the run, which are complete, by their checksums: what `check` compares them with."""
+        self.files = {name: sha256(folder / name) for name in names}
+
+    def check(self, folder: Path, name: str) -> None:
+        """Refuse a file of the run that is not the one the record was made with; one it does not know will do.
+
+        Raises:
+            InputError: when the file is missing, damaged, changed, or another run's.
+        """
+        try:
+            if name in self.files and self.files[name] != sha256(folder / name):
+                raise InputError(
+                    f"{folder / name}: damaged, or not the file that {RECORD_FILE} is about; put it back, or fit again"
+                )
+        except OSError as error:
+            raise InputError(f"{folder / name}: cannot be read ({error.strerror}); fit the run again") from None
+
+    @classmethod
+    def read(cls, folder: Path) -> RunRecord:
+        """Read `folder/record.json`.
+
+        Raises:
+            InputError: when it is missing, damaged, or of another schema version.
+        """
+        path = folder / RECORD_FILE
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"{path}: no run record can be read there ({error.strerror})") from None
+        except (ValueError, RecursionError):
+            raise InputError(f"{path}: damaged, not JSON; remove the run folder or fit it again") from None
+        return cls.from_json(content, where=path)
+
+    @classmethod
+    def from_json(cls, content: object, *, where: Path) -> RunRecord:
+        """Build a record from parsed JSON, refusing one that lacks a field or has another schema version."""
+        if not isinstance(content, Mapping) or content.get("schema_version") != SCHEMA_VERSION:
+            found = content.get("schema_version") if isinstance(content, Mapping) else None
+            raise InputError(f"{where}: schema_version is {found}, this vae_rd reads {SCHEMA_VERSION}")
+        content = _upgraded(content)
+        names = [f.name for f in fields(cls)]
+        if missing := [name for name in names if name not in content]:
+            raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}")
+        wrong = [name for name, kind in _FIELD_TYPES.items() if not isinstance(content[name], kind)]
+        wrong += ["identity"] if "identity" not in wrong and "defaults_version" not in content["identity"] else []
+        if wrong:
+            raise InputError(f"{where}: damaged, {', '.join(wrong)} cannot be right")
+        return cls(**{name: cast(Any, content[name]) for name in names})
+
+
+def _upgraded(content: Mapping[str, Any]) -> Json:
+    """A record with what records of earlier versions had not got, as far as it follows from what they had."""
+    content = {**_LATER, **content}
+    config, model = content.get("config"), content.get("model")
+    if "identity" not in content and isinstance(config, Mapping) and isinstance(model, Mapping):
+        content["identity"] = {"defaults_version": 1, **{k: v for k, v in config.items() if k not in UNNAMED_FIELDS}}
+        own, fixed = model.get("is_own"), config.get("likelihood") == "gaussian"
+        distortion = {
+            "family": None if own else config.get("likelihood"),
+            "scale": config.get("likelihood_scale") if fixed and not own else None,
+            "squared_error_weight": model.get("squared_error_weight"),
+            "constant": None,
+        }
+        content["model"] = {"kept_epoch": None, "slope": config.get("beta"), "distortion": distortion, **model}
+    return content
+
+
+def _with_nulls(value: Any) -> Any:
+    """The value with every number that is not finite replaced by null."""
+    if isinstance(value, dict):
+        return {key: _with_nulls(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_nulls(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,68 @@
+"""history.csv: one row an epoch, for the file and the loggers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from vae_rd.run.files import HISTORY_FILE, csv_text, write_atomic
+from vae_rd.training.vae import VAEModule
+
+_QUANTITIES = ("distortion", "rate", "elbo", "objective", "loss", "active_units")
+
+
+def history_columns(latent_dim: int) -> list[str]:
+    """The columns of history.csv; validation cells are empty in epochs without validation."""
+    means = [f"{split}/{name}" for split in ("train", "val") for name in _QUANTITIES]
+    units = [f"{split}/rate_dim_{d}" for split in ("val", "train") for d in range(latent_dim)]
+    return ["epoch", "step", "beta_effective", "lr", *means, *units]
+
+
+class HistoryWriter(Checkpoint):
+    """One row an epoch, for history.csv and the logger.
+
+    The last checkpoint holds the rows up to its epoch: a resumed run writes history.csv anew from them, without rows
+    of epochs that will be trained again, and whatever has become of the file.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / HISTORY_FILE
+        self.rows: list[Mapping[str, Any]] = []
+        self.text = ""
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write down the rows of the epochs that are already trained, even where none is left to train."""
+        if self.text and trainer.is_global_zero:
+            write_atomic(self.path, self.text)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the epoch's row."""
+        assert isinstance(pl_module, VAEModule)
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, **pl_module.epoch_values}
+        self.rows.append({name: value for name, value in row.items() if not _undefined(value)})
+        self.text = csv_text(history_columns(pl_module.model.latent_dim), self.rows)
+        if trainer.is_global_zero:
+            write_atomic(self.path, self.text)
+        if trainer.logger is not None:
+            logged = {name: value for name, value in self.rows[-1].items() if name != "step"}
+            trainer.logger.log_metrics(logged, step=trainer.global_step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The file as it stands."""
+        return {"csv": self.text}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over the rows of the epochs that are already trained."""
+        self.text = state_dict["csv"]
+        self.rows = list(csv.DictReader(io.StringIO(self.text)))
+
+
+def _undefined(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)

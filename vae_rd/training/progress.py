@@ -1,0 +1,70 @@
+"""What a user sees during a fit: a rich bar with D and R on a terminal, ten plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vae_rd.training.vae import VAEModule
+
+REFRESH_SECONDS = 0.2  # A refresh costs milliseconds, as much as a training step.
+
+
+PLAIN_LINES = 10
+
+
+class RateDistortionProgress(Callback):
+    """Shows steps, time left, and the D and R of the last validation; reads no tensor inside an epoch."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.console = Console()
+        self.bar: Progress | None = None
+        self._refreshed = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Open the bar, where there is a terminal to draw it on."""
+        if not (trainer.is_global_zero and self.console.is_terminal):
+            return
+        columns = ("epoch", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[seen]}"))
+        self.bar = Progress(*columns, console=self.console, auto_refresh=False)
+        self.task = self.bar.add_task("fit", total=self.epochs, completed=trainer.current_epoch, seen="")
+        self.bar.start()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move the bar, a few times a second at most."""
+        if self.bar is not None and time.monotonic() - self._refreshed > REFRESH_SECONDS:
+            self._refreshed = time.monotonic()
+            part = (batch_idx + 1) / trainer.num_training_batches
+            self.bar.update(self.task, completed=round(trainer.current_epoch + part, 2), refresh=True)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the validation's D and R (the training's come after this hook)."""
+        assert isinstance(pl_module, VAEModule)
+        epoch, values = trainer.current_epoch + 1, pl_module.epoch_values
+        if "val/distortion" not in values or not trainer.is_global_zero:
+            return
+        seen = f"val D {values['val/distortion']:.2f}  R {values['val/rate']:.2f}  active {values['val/active_units']}"
+        if self.bar is not None:
+            self.bar.update(self.task, completed=epoch, seen=seen, refresh=True)
+        elif epoch % math.ceil(self.epochs / PLAIN_LINES) == 0 or epoch == self.epochs:
+            self.console.print(f"epoch {epoch}/{self.epochs}  {seen}", highlight=False)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Close the bar."""
+        self._stop()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Close the bar."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()

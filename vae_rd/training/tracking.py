@@ -1,0 +1,291 @@
+"""Weights & Biases as a second reader of a run's numbers: it is never asked for, never asks, and never fails a fit."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from lightning.pytorch.loggers import WandbLogger
+
+from vae_rd.config.fields import FitConfig, to_dict
+from vae_rd.run.files import HISTORY_FILE, RECORD_FILE
+from vae_rd.run.record import Json, RunRecord
+
+INIT_SECONDS = 30.0
+
+
+CHART_SECONDS = 5.0  # Before it sends a table, the client asks the server several questions, each for up to 20 s.
+
+
+FINISH_SECONDS = 20.0  # An agent kills a run 30 s after asking it to stop.
+
+
+CHART = "rate_distortion"
+
+
+STEP = "trainer/global_step"  # The name under which Lightning's users look for the step.
+
+
+Mode = Literal["off", "offline", "online"]
+
+
+_ATTEMPTS: Mapping[Mode, tuple[Mode, ...]] = MappingProxyType(
+    {"off": (), "offline": ("offline",), "online": ("online", "offline")}
+)
+
+
+# W&B starts a requeued run with every key it logged: by its own name, lr would set the flag.
+_NAMES: Mapping[str, str] = MappingProxyType({"lr": "train/lr"})
+
+
+# Each validation once more, D over R instead of the step: all runs of a project then share one rate-distortion chart.
+PLANE: Mapping[str, str] = MappingProxyType({"val/rate": "plane/val_rate", "val/distortion": "plane/val_distortion"})
+
+
+class RunLogger(WandbLogger):
+    """Logs to an open W&B run; when the client breaks down, training goes on without it.
+
+    W&B's own step is the optimiser's. A step is logged once, however often a run is killed and trains it again: what
+    W&B had at the start is not sent a second time, and what it had not is caught up on.
+
+    Args:
+        run: what `wandb.init` returned.
+        folder: the run's folder.
+    """
+
+    def __init__(self, run: Any, folder: Path) -> None:
+        super().__init__(experiment=run, save_dir=folder)
+        self.is_broken = False
+        self._next_step: int = run.starting_step  # 0 offline, where nobody knows what W&B has.
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Log all metrics of one step, unless W&B has the step or the client broke down earlier."""
+        assert step is not None, "every row of history has its step"
+        if self.is_broken or step < self._next_step:
+            return
+        row = {_NAMES.get(name, name): value for name, value in metrics.items()}
+        with self.surviving("W&B gets no more of this run, its folder has every number"):
+            place = {PLANE[name]: row[name] for name in PLANE if name in row}
+            self.experiment.log({**row, **place, STEP: step}, step=step, commit=True)
+            self._next_step = step + 1
+
+    def catch_up(self, history: Path) -> None:
+        """Log the rows of an earlier start, of which a kill may have kept some from W&B."""
+        if history.is_file():
+            with history.open(encoding="utf-8", newline="") as stream:
+                for row in csv.DictReader(stream):
+                    values = {name: float(text) for name, text in row.items() if text}
+                    self.log_metrics(values, step=int(values.pop("step")))
+
+    def draw(self, record: RunRecord, folder: Path) -> None:
+        """Put the kept checkpoint's points on a chart that W&B shares, by its key, between all runs of a page."""
+        rows = [[split, *(m[name]["value"] for name in ("rate", "distortion"))] for split, m in record.metrics.items()]
+        columns = ["split", "rate", "distortion", "beta"]
+        with _environment(WANDB_DATA_DIR=str(folder.absolute() / "wandb")):  # Else tables pass through the home folder.
+            wandb = _client()
+            table = wandb.Table(columns=columns, data=[[*row, record.model["slope"]] for row in rows])
+            chart = wandb.plot.scatter(table, "rate", "distortion", title="D over R of kept checkpoints, nats")
+            self.experiment.log({CHART: chart}, step=self._next_step, commit=True)
+
+    @contextmanager
+    def surviving(self, consequence: str) -> Iterator[None]:
+        """Whatever the client raises is one line of warning, since a fit does not depend on it."""
+        try:
+            yield
+        except Exception as error:
+            self.is_broken = True
+            _warn(error, consequence)
+            if isinstance(error, ConnectionError):  # The client's own process is gone; a next run starts a new one.
+                with suppress(Exception, SystemExit):
+                    _client().teardown()
+
+
+def tracking_mode(config: FitConfig) -> Mode:
+    """The mode of `--wandb`, with auto settled: W&B's own WANDB_MODE, else online under an agent or when logged in."""
+    if config.wandb != "auto":
+        return config.wandb
+    match os.environ.get("WANDB_MODE"):
+        case "disabled":
+            return "off"
+        case "offline" | "dryrun":
+            return "offline"
+        case "online" | "run":
+            return "online"
+    return "online" if "WANDB_SWEEP_ID" in os.environ or _logged_in() else "offline"
+
+
+def start_tracking(config: FitConfig, folder: Path, *, name: str, run_id: str | None) -> RunLogger | None:
+    """A logger for the run, online or offline as the mode says, or None; a server out of reach costs a line and a wait.
+
+    Args:
+        config: sent as the W&B run's config.
+        folder: the run's folder; W&B keeps its own files in the `wandb` folder there.
+        name: the run's name.
+        run_id: the id of the W&B run to go on with, or None for a new one.
+    """
+    # W&B's reports about itself would print lines and hold up the exit by 20 s when the server is out of reach.
+    with _environment(WANDB_CACHE_DIR=str(folder.absolute()), WANDB_ERROR_REPORTING="false"):
+        for mode in _ATTEMPTS[tracking_mode(config)]:
+            try:
+                run = _open(config, folder, mode, name=name, run_id=run_id)
+            except Exception as error:
+                _warn(error, "logging offline, for `wandb sync`" if mode == "online" else "logging nothing to W&B")
+            else:
+                if mode == "online":
+                    print(f"W&B: {run.url}")
+                logger = RunLogger(run, folder)
+                logger.catch_up(folder / HISTORY_FILE)
+                return logger
+    return None
+
+
+def tracking_state(logger: RunLogger | None) -> Json | None:
+    """What the record says about W&B: enough to find the run again and go on with it."""
+    if logger is None:
+        return None
+    run = logger.experiment
+    return {
+        "id": run.id,
+        "project": run.project,
+        "entity": run.entity or None,
+        "mode": "offline" if run.offline else "online",
+    }
+
+
+def mark_preempting(logger: RunLogger | None) -> None:
+    """Tell W&B that the run was told to make room: a sweep's server then starts it again under the same id."""
+    if logger is not None and not logger.is_broken:
+        with logger.surviving("the run is not marked as preempting"):
+            logger.experiment.mark_preempting()
+
+
+def finish_tracking(logger: RunLogger | None, record: RunRecord, folder: Path) -> None:
+    """Send the kept checkpoint's numbers as the summary, attach record and history as files, and close the run."""
+    if logger is None or logger.is_broken:
+        return
+    run = logger.experiment
+    with logger.surviving(f"`wandb sync --include-online {folder}/wandb/*run-*` sends what W&B has not got"):
+        run.summary.update(summary_of(record))
+        for file in (RECORD_FILE, HISTORY_FILE):
+            if (folder / file).is_file():
+                run.save(folder / file, base_path=folder, policy="now", glob=False)
+        try:
+            if record.status == "finished":
+                _within(CHART_SECONDS, lambda: logger.draw(record, folder))
+        finally:
+            run.finish(exit_code=0 if record.status == "finished" else 1)
+
+
+def summary_of(record: RunRecord) -> Json:
+    """Flat W&B summary: `test/distortion`, `test/distortion_stderr`, ..., `test/rate_dim_0`, ..., and the verdict.
+
+    Example:
+        >>> metrics = {"test": {"rate": {"value": 2.0, "stderr": 0.1, "n": 9}}}
+        >>> metrics["test"]["rate_per_dim"] = {"value": [1.5, 0.5], "stderr": [0.1, 0.1], "n": 9}
+        >>> summary_of(RunRecord("a", "", {}, {}, metrics=metrics))
+        {'test/rate': 2.0, 'test/rate_stderr': 0.1, 'test/rate_dim_0': 1.5, 'test/rate_dim_1': 0.5}
+    """
+    summary: Json = {}
+    for split, metrics in record.metrics.items():
+        scalars = {name: entry for name, entry in metrics.items() if not isinstance(entry["value"], list)}
+        for name, entry in scalars.items():
+            summary[f"{split}/{name}"] = entry["value"]
+            if entry["stderr"] is not None:
+                summary[f"{split}/{name}_stderr"] = entry["stderr"]
+        for d, rate in enumerate(metrics.get("rate_per_dim", {"value": []})["value"]):
+            summary[f"{split}/rate_dim_{d}"] = rate
+    if record.verdicts.get("collapse"):
+        summary["collapsed"] = record.verdicts["collapse"]["collapsed"]
+    return summary
+
+
+def _open(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str | None) -> Any:
+    wandb = _client()
+    run = wandb.init(
+        project=config.wandb_project,
+        name=name,
+        id=run_id,
+        resume="allow",
+        reinit="create_new",
+        dir=folder,
+        mode=mode,
+        config=to_dict(config),
+        settings=wandb.Settings(
+            silent=True,
+            console="off",
+            symlink=False,
+            init_timeout=INIT_SECONDS,
+            finish_timeout=FINISH_SECONDS,
+            finish_timeout_raises=True,
+        ),
+    )
+    run.define_metric(STEP)
+    run.define_metric("*", step_metric=STEP, step_sync=True)
+    run.define_metric(PLANE["val/rate"], hidden=True)
+    run.define_metric(PLANE["val/distortion"], step_metric=PLANE["val/rate"], step_sync=False)
+    return run
+
+
+def _client() -> Any:
+    """The wandb module, set up to print nothing and hence, having nowhere to ask, to ask for nothing."""
+    import wandb
+
+    wandb.setup(wandb.Settings(silent=True))
+    return wandb
+
+
+def _logged_in() -> bool:
+    try:
+        wandb = _client()
+        if wandb.run is not None:  # One of the user's own, beside which login does not look for a key.
+            return not wandb.run.offline
+        return bool(wandb.login(prompt=False, verify=False))
+    except Exception:  # A malformed key, say: going online will tell.
+        return True
+
+
+@contextmanager
+def _environment(**defaults: str) -> Iterator[None]:
+    """Set the variables that the user has not set, for the processes that are started within the block."""
+    added = {name: value for name, value in defaults.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def _within(seconds: float, action: Callable[[], None]) -> None:
+    """Carry out an action that may hang, and go on without it after some time.
+
+    Raises:
+        Exception: what the action raised, or TimeoutError.
+    """
+    raised: list[Exception] = []
+
+    def act() -> None:
+        try:
+            action()
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=act, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError(f"no answer in {seconds:g} s")
+    if raised:
+        raise raised[0]
+
+
+def _warn(error: Exception, consequence: str) -> None:
+    reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    print(f"warning: W&B: {reason}; {consequence}", file=sys.stderr)

@@ -1,0 +1,169 @@
+"""The LightningModule of one VAE under one objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import cast
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from vae_rd.data.module import Batch
+from vae_rd.metrics.rate_distortion import ExampleTerms, RateDistortion, example_terms
+from vae_rd.model.vae import VAE
+from vae_rd.objectives.base import Objective
+from vae_rd.objectives.schedules import cosine_decay
+from vae_rd.seeding import generator
+from vae_rd.training.guard import check_terms, check_weights, memory_advice
+
+
+class VAEModule(LightningModule):
+    """Trains a VAE and logs train and val distortion, rate, elbo, objective, loss, active units and per-unit rates.
+
+    Nothing in a step waits for the device: sums stay there and are read once an epoch. Optimisation is manual because
+    Lightning hands over a block of batches at a time; see `vae_rd.data.module.TrainBatches`.
+
+    Args:
+        model: the VAE.
+        objective: what is minimised.
+        batch_size: over all processes; the noise of a step is drawn for all of it and each process takes its rows.
+        samples: draws of z per example, S.
+        seed: of the noise.
+        lr: learning rate of Adam.
+        steps: optimiser steps of the whole fit, after which it stops.
+        cosine: whether the learning rate decays to 0 over `steps` along a cosine.
+        weight_decay: decoupled weight decay.
+        grad_clip: largest gradient norm, None for no clipping.
+        after_step: called after every optimiser step.
+    """
+
+    def __init__(
+        self,
+        model: VAE,
+        objective: Objective,
+        *,
+        batch_size: int,
+        samples: int,
+        seed: int,
+        lr: float,
+        steps: int,
+        cosine: bool,
+        weight_decay: float,
+        grad_clip: float | None,
+        after_step: Callable[[], None],
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.model, self.objective = model, objective
+        self.batch_size, self.samples, self.seed = batch_size, samples, seed
+        self.lr, self.steps, self.cosine, self.weight_decay = lr, steps, cosine, weight_decay
+        self.grad_clip, self.after_step = grad_clip, after_step
+        self.train_metrics = RateDistortion(model.latent_dim, beta=objective.beta)
+        self.val_metrics = RateDistortion(model.latent_dim, beta=objective.beta)
+        self.epoch_values: dict[str, float] = {}  # A row of history: Lightning's own log rounds to single precision.
+
+    @property
+    def is_annealing(self) -> bool:
+        """Whether the objective is still being annealed, so that no checkpoint should be kept."""
+        return self.objective.is_annealing(self.global_step)
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of an optimiser step."""
+        return self.lr * (cosine_decay(step, steps=self.steps) if self.cosine else 1.0)
+
+    def on_train_start(self) -> None:
+        """End at once where a run that had taken all its steps goes on."""
+        if self.global_step >= self.steps:
+            self.trainer.should_stop = True
+
+    def training_step(self, block: Iterable[Batch], block_idx: int) -> None:
+        """Optimise on each batch of a block.
+
+        Raises:
+            Diverged: when a loss in the block is not finite.
+            OutOfMemory: when a step does not fit.
+        """
+        first = self.global_step
+        with memory_advice("a training step", lower="--batch_size, --samples, --hidden or --latent_dim"):
+            seen = self._steps(block, first=first)
+        check_terms(seen, first_step=first + 1)
+        self.train_metrics.update(*seen)
+        # Beyond stepping, Lightning's wrapped step only counts, which costs a small model 1 % of a step: count here.
+        self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = first + len(seen)
+
+    def _steps(self, block: Iterable[Batch], *, first: int) -> list[ExampleTerms]:
+        """Take the steps of a block from step `first` on; what each adds to the epoch's means."""
+        optimizer, seen = self._optimizer, []
+        for step, batch in enumerate(block, start=first):
+            terms = self.model.terms(batch.x, self._training_noise(batch))
+            loss = self.objective(terms, step)
+            seen.append(example_terms(terms, loss))
+            optimizer.param_groups[0]["lr"] = self.learning_rate(step)
+            optimizer.zero_grad()
+            self.trainer.strategy.pre_backward(loss)  # Readies the sum of gradients over processes.
+            loss.mean().backward()  # Lightning's own backward surrounds this with hooks that nobody uses here.
+            if self.grad_clip is not None:
+                torch.nn.utils.clip_grad_norm_(self.parameters(), self.grad_clip)
+            optimizer.step()
+            self.after_step()
+            if step + 1 >= self.steps:
+                self.trainer.should_stop = True
+                break
+        return seen
+
+    @property
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Fused Adam; its learning rate is set before every step, as a function of the step alone."""
+        return torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
+
+    def _training_noise(self, batch: Batch) -> Tensor:
+        """This process's rows of the noise that (seed, epoch, step) gives the whole batch, [S, B, D]."""
+        x, noise = batch.x, generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
+        first = self.global_rank * len(x)
+        return self._noise(noise, self.batch_size, x)[:, first : first + len(x)]
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add one chunk under the noise that belongs to it, the same at every epoch."""
+        noise = generator("cpu", self.seed, "validation", batch.part)
+        with memory_advice("validation", lower="--samples, --hidden or --latent_dim"):
+            terms = self.model.terms(batch.x, self._noise(noise, len(batch.x), batch.x))
+            self.val_metrics.update(example_terms(terms, self.objective(terms, self.global_step)))
+
+    def on_train_epoch_start(self) -> None:
+        """Begin the epoch's row of history."""
+        self.epoch_values = {}
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the epoch's validation means."""
+        self._log(_means("val", self.val_metrics))
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's training means, over weights as they moved and in train mode, and the settings to come.
+
+        Raises:
+            Diverged: when the weights are no longer finite; neither history nor checkpoints, which come next, see them.
+        """
+        check_weights(self.named_parameters(), self._optimizer, step=self.global_step)
+        self._log(_means("train", self.train_metrics))
+        self._log(
+            {"beta_effective": self.objective.weight(self.global_step), "lr": self.learning_rate(self.global_step)}
+        )
+
+    def _noise(self, noise: torch.Generator, examples: int, like: Tensor) -> Tensor:
+        shape = (self.samples, examples, self.model.latent_dim)
+        return torch.randn(shape, generator=noise, device=noise.device, dtype=like.dtype).to(like.device)
+
+    def _log(self, values: dict[str, float]) -> None:
+        """Keep values for the row of history, which is what loggers get, and show them to other callbacks."""
+        self.epoch_values |= values
+        self.log_dict({name: float(value) for name, value in values.items()}, logger=False)
+
+
+def _means(split: str, metric: RateDistortion) -> dict[str, float]:
+    values = {f"{split}/{name}": value for name, value in metric.compute().items()}
+    metric.reset()
+    return values
