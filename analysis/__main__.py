@@ -7,8 +7,10 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from analysis.figures.kinds import FIGURES
+from vae_rd.config.options import Parser
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 from vae_rd.units import UNITS
@@ -16,38 +18,27 @@ from vae_rd.units import UNITS
 RUNS_HELP = "run folders, folders of runs, or globs of either; runs that are not finished are left out"
 
 
-class OneLineParser(argparse.ArgumentParser):
-    """Raises what argparse would print as usage and error."""
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse the command line with one line."""
-        raise InputError(f"{message}; see {self.prog} --help")
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line; building it imports neither pandas nor matplotlib."""
-    top = OneLineParser(prog="python -m analysis", description="Figures and tables from run records alone.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="{plane,curves,table}")
-    figure = "its suffix picks pdf, svg or png; the numbers go beside it as CSV"
-    plane = _command(
-        commands, "plane", "the rate-distortion plane with all known lines, and the bounds H - D <= I <= R"
-    )
-    plane.add_argument("-o", dest="out", default="figures/plane.pdf", type=Path, help=f"{figure} (default %(default)s)")
-    curves = _command(commands, "curves", "training and validation D, R and ELBO per epoch")
-    curves.add_argument(
-        "-o", dest="out", default="figures/curves.pdf", type=Path, help=f"{figure} (default %(default)s)"
-    )
-    table = _command(commands, "table", "one row a run: D, R, the bounds on I, active units, collapse")
+    top = Parser(prog="python -m analysis", description="Figures and tables from run records alone.")
+    names = ",".join((*FIGURES, "table"))
+    commands = top.add_subparsers(dest="command", required=True, metavar=f"{{{names}}}")
+    for name, kind in FIGURES.items():
+        command = _command(commands, name, kind.meaning, has_split=kind.has_split)
+        out = f"figures/{name}.pdf"
+        more = "its suffix picks pdf, svg or png; the numbers go beside it as CSV (default %(default)s)"
+        command.add_argument("-o", dest="out", default=out, type=Path, help=more)
+    table = _command(commands, "table", "one row a run: D, R, the bounds on I, active units, collapse", has_split=True)
     table.add_argument("-o", dest="out", type=Path, help="a .md or .csv file (default: markdown on standard output)")
-    for command in (plane, table):
-        command.add_argument("--split", choices=SPLITS, default="test", help="whose metrics (default %(default)s)")
     return top
 
 
-def _command(commands: Any, name: str, meaning: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
+def _command(commands: Any, name: str, meaning: str, *, has_split: bool) -> Parser:
+    command: Parser = commands.add_parser(name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
     command.add_argument("runs", nargs="+", metavar="RUNS", help=RUNS_HELP)
     command.add_argument("--units", choices=UNITS, default="nats", help="of all information (default %(default)s)")
+    if has_split:
+        command.add_argument("--split", choices=SPLITS, default="test", help="whose metrics (default %(default)s)")
     return command
 
 
@@ -58,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _one_line
-            lines = {"plane": _plane, "curves": _curves, "table": _table}[options.command](options)
+            lines = (_table if options.command == "table" else _figure)(options)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -70,36 +61,24 @@ def _one_line(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
-def _plane(options: argparse.Namespace) -> list[Path]:
+def _figure(options: argparse.Namespace) -> list[Path]:
     from analysis import output
-    from analysis.figures import plane as figures
-    from analysis.rows import runs as load
+    from analysis.rows.runs import load_runs
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
-    runs = load.load_runs(options.runs, units=options.units)
-    figure = figures.plane(runs, split=options.split)
-    points, lines = figures.plane_numbers(runs, split=options.split)
-    return output.write_figure(figure, {"": points, "-lines": lines}, options.out)
-
-
-def _curves(options: argparse.Namespace) -> list[Path]:
-    from analysis import output
-    from analysis.figures import curves as figures
-    from analysis.rows import runs as load
-
-    output.check_suffix(options.out, output.FIGURE_SUFFIXES)
-    runs = load.load_runs(options.runs, units=options.units)
-    return output.write_figure(figures.curves(runs), {"": figures.curves_numbers(runs)}, options.out)
+    runs, drawing = load_runs(options.runs, units=options.units), FIGURES[options.command].load()
+    split = getattr(options, "split", "test")
+    return output.write_figure(drawing.draw(runs, split=split), drawing.numbers(runs, split=split), options.out)
 
 
 def _table(options: argparse.Namespace) -> Sequence[str | Path]:
     from analysis import output
     from analysis.figures import table as tables
-    from analysis.rows import runs as load
+    from analysis.rows.runs import load_runs
 
     if options.out is not None:
         output.check_suffix(options.out, (".md", ".csv"))
-    runs = load.load_runs(options.runs, units=options.units)
+    runs = load_runs(options.runs, units=options.units)
     text = tables.table(runs, split=options.split)
     if options.out is None:
         return [text.rstrip("\n")]

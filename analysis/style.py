@@ -66,14 +66,25 @@ def beta_colours(betas: Iterable[float]) -> dict[float, Colour]:
         >>> list(beta_colours([4.0, 0.0, 1.0]))
         [0.0, 1.0, 4.0]
     """
-    ordered = sorted(set(betas))
+    ordered = sorted({beta for beta in betas if not math.isnan(beta)})
+    if not ordered:
+        return _ColoursOfBeta()
     logs = np.log([b for b in ordered if b > 0])
     if ordered[0] == 0:
         step = max(float(np.ptp(logs)) / max(len(logs) - 1, 1), 1.0) if len(logs) else 1.0
         logs = np.concatenate([logs[:1] - step if len(logs) else [0.0], logs])
     ranks = np.linspace(0, 1, len(logs))
     shares = (ranks + (logs - logs[0]) / np.ptp(logs)) / 2 if len(logs) > 1 else np.array([0.4])
-    return {b: mpl.colormaps["viridis"](0.84 * share) for b, share in zip(ordered, shares, strict=True)}
+    return _ColoursOfBeta((b, mpl.colormaps["viridis"](0.84 * s)) for b, s in zip(ordered, shares, strict=True))
+
+
+class _ColoursOfBeta(dict[float, Colour]):
+    """Grey for a run without a slope, whose beta is NaN."""
+
+    def __missing__(self, beta: float) -> Colour:
+        if math.isnan(beta):
+            return mpl.colors.to_rgba(GREY)
+        raise KeyError(beta)
 
 
 def unit_label(units: Unit) -> str:

@@ -27,11 +27,12 @@ from torch import Tensor, nn
 from vae_rd.config.fields import FitConfig
 from vae_rd.estimators.importance import importance
 from vae_rd.experiment import build
+from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
 from vae_rd.model.nn.mlp import mlp_decoder, mlp_encoder
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.priors.normal import StandardNormalPrior
-from vae_rd.model.vae import VAE, Decoder, Encoder
+from vae_rd.model.vae import VAE
 from vae_rd.seeding import generator
 
 SHAPE, HIDDEN, LATENT = (1, 28, 28), [200, 200], 50
@@ -51,7 +52,7 @@ def the_model() -> VAE:
     """The architecture of Burda et al. 2016 at its initial weights, which take the time that trained ones take."""
     trunk = mlp_encoder(SHAPE, HIDDEN)
     encoder = Encoder(trunk, DiagonalPosterior(trunk.features, LATENT))
-    decoder = Decoder(mlp_decoder(SHAPE, HIDDEN, latent_dim=LATENT), BernoulliLikelihood())
+    decoder = Decoder(mlp_decoder(SHAPE, HIDDEN, LATENT), BernoulliLikelihood())
     return VAE(encoder, decoder, StandardNormalPrior(LATENT), latent_dim=LATENT).eval()
 
 

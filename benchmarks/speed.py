@@ -31,7 +31,6 @@ from torch import Tensor, nn
 
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import Source
-from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TensorDataModule
 from vae_rd.experiment import build
 from vae_rd.experiment.trainer import build_trainer
@@ -77,10 +76,10 @@ def run_turns(images: Tensor, others: dict[str, Iterator[float]], *, turns: int)
         data="static_mnist", max_epochs=turns + 1, wandb="off", lr_schedule="constant", accelerator="cpu"
     )
     splits = {"train": images, "val": images[:500], "test": images[:500]}
-    data = DataSet(Source("static_mnist", splits, levels=2), config)
+    data = build.data_set(Source("static_mnist", splits, levels=2), config)
     guard, clock = SignalGuard(), Turns(others)
     model = build.build_model(config, data.card)
-    module = build.build_module(config, model, steps=(turns + 1) * STEPS, after_step=guard.check)
+    module = build.build_module(config, model, data.card, steps=(turns + 1) * STEPS, after_step=guard.check)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "checkpoints").mkdir()
         callbacks = [RateDistortionProgress(config.max_epochs), HoldSignals(guard), clock]

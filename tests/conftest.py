@@ -20,6 +20,8 @@ from vae_rd.experiment import build
 
 from helpers.common import ROOT, Command
 
+collect_ignore = ["contracts/toy_members.py"]  # A script: importing it would add its members.
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+from vae_rd.config.estimates import ESTIMATES, flag_of
 from vae_rd.config.fields import MOST
 from vae_rd.config.options import Parser, whole
 from vae_rd.errors import InputError
@@ -18,22 +19,7 @@ from vae_rd.process.signals import whole_imports
 from vae_rd.run.lock import locked
 from vae_rd.run.record import SPLITS, Json, RunRecord
 
-FLAGS = {
-    "ais": "NLL and the decoder's own rate-distortion curve by annealed importance sampling, with its error",
-    "gaps": "the inference gap in parts: what the family of q(z|x) costs, and what the encoder costs",
-    "information": "R in parts: mutual information, total correlation, per-unit divergences",
-    "dual": "bounds from below and above on the source's R(D) at this run's slope, for unlimited Gaussian-like sources",
-}
-
-
-# What each option speaks to; given without any of them it is refused rather than ignored.
-OPTIONS = {
-    "samples": ("importance", "prior", "gaps"),
-    "examples": ("importance", "prior", "ais", "gaps", "information"),
-    "chains": ("ais",),
-    "temperatures": ("ais",),
-    "seed": ("importance", "prior", "ais", "gaps", "information", "dual"),
-}
+OPTIONS = ("samples", "examples", "chains", "temperatures", "seed")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -47,8 +33,9 @@ def parser() -> Parser:
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a finished run")
     command.add_argument("--split", choices=SPLITS, help="of the estimates [test]; without any, of D, R and I [all]")
     command.add_argument("--nll", choices=("importance", "prior"), help="-E ln p(x), z from q(z|x) or from m(z)")
-    for name, meaning in FLAGS.items():
-        command.add_argument(f"--{name}", action="store_true", help=meaning)
+    for kind, estimate in ESTIMATES.items():
+        if estimate.flag is None:
+            command.add_argument(f"--{kind}", action="store_true", help=estimate.meaning)
     command.add_argument("--samples", type=whole(2), help="draws of z an example, of --nll and --gaps [5000]")
     command.add_argument("--examples", type=whole(2), help="how many, at random [all; 100 of --ais and --gaps]")
     command.add_argument("--chains", type=whole(2), help="of --ais, an example [16]")
@@ -69,11 +56,13 @@ def _answer(argv: Sequence[str]) -> Iterator[str] | int:
 
 def _lines(options: argparse.Namespace) -> Iterator[str]:
     kinds = [options.nll] if options.nll else []
-    kinds += [name for name in FLAGS if getattr(options, name)]
-    asked = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
-    for name in asked:
-        if not set(kinds) & set(OPTIONS[name]):
-            raise InputError(f"--{name} belongs to {_flags_of(OPTIONS[name])}; add one of these, or leave it out")
+    kinds += [kind for kind, estimate in ESTIMATES.items() if estimate.flag is None and getattr(options, kind)]
+    given = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
+    for name in given:
+        readers = [kind for kind, estimate in ESTIMATES.items() if name in estimate.reads]
+        if not set(kinds) & set(readers):
+            flags = ", ".join(map(flag_of, readers))
+            raise InputError(f"--{name} belongs to {flags}; add one of these, or leave it out")
     with whole_imports():
         import torch
 
@@ -82,7 +71,7 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
         from vae_rd.experiment.loading import open_run
         from vae_rd.process.collectives import check_same, connected, first_goes_first, from_first, in_all
 
-    settings = Settings(split=options.split or "test", **asked)
+    settings = Settings(split=options.split or "test", **given)
     cuda = torch.cuda.is_available() and any(_wants_gpu(folder) for folder in options.runs)
     with connected(devices=options.devices, num_nodes=options.num_nodes, cuda=cuda), ExitStack() as held:
         check_same(vars(options), what="options")
@@ -108,10 +97,6 @@ def _hold(folders: Sequence[Path], held: ExitStack) -> None:
     for folder in {folder.resolve(): folder for folder in folders}.values():
         RunRecord.read(folder)  # No file is written where there is no run.
         held.enter_context(locked(folder))
-
-
-def _flags_of(kinds: Sequence[str]) -> str:
-    return ", ".join(f"--{kind}" if kind in FLAGS else f"--nll {kind}" for kind in kinds)
 
 
 def _line(entry: Json) -> str:

@@ -15,14 +15,10 @@ from analysis.statistics.bounds import Entropy
 from analysis.style import GREY, INK, Colour, Colours, Mark, folded, number, unit_label
 
 SYMBOLS = {"distortion": "$D$", "rate": "$R$", "elbo": "ELBO"}
-
-
 SPLIT_LINES: dict[str, Mark] = {
     "train": {"linestyle": (0, (3, 1.2)), "linewidth": 0.6},
     "val": {"linestyle": "-", "linewidth": 1.0},
 }
-
-
 KEPT: Mark = {"marker": "o", "markersize": 3.0, "markeredgecolor": "white", "markeredgewidth": 0.4}
 
 

@@ -16,20 +16,10 @@ from analysis.style import COLUMN, GREY, Colour, Mark, plain
 
 # `groups.MOST` shapes, each with the size at which it looks as large as a circle.
 SHAPES = (("o", 1.0), ("s", 0.95), (">", 1.1), ("P", 1.4), ("d", 1.25), ("*", 1.6))
-
-
 POINT_SIZE = 4.3
-
-
 JOIN: Mark = {"color": GREY, "linestyle": "-", "linewidth": 0.6}
-
-
 LONGEST = 56  # characters of a group's label
-
-
 ROW = 68  # characters of a legend as wide as a column
-
-
 HANDLE = 7  # characters that an entry needs beside its label
 
 

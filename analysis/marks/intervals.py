@@ -14,14 +14,8 @@ from analysis.rows.runs import Row, as_rows
 from analysis.style import GREY, INK, Colour, Colours, Mark, cap_label, key
 
 DASHES = (0, (3, 1.5))  # of what follows from an estimated H
-
-
 DOT: Mark = {"marker": "o", "markersize": 3.2, "linestyle": "-", "linewidth": 1.2}
-
-
 BAR: Mark = {"linestyle": "-", "linewidth": 3.5, "alpha": 0.5, "solid_capstyle": "butt"}
-
-
 INFORMATION_KEYS = {
     "exact": ("$I$, exact (2 s.e.)", DOT),
     "empirical": ("$I$ of these $n$ examples (2 s.e.)", DOT),

@@ -16,20 +16,10 @@ from matplotlib.text import Annotation, Text
 from analysis.style import GREY, INK
 
 RADII = (5.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0)  # points, from the anchor to the nearest edge of the label
-
-
 DIRECTIONS = tuple(math.radians(a) for a in (45, 0, 20, 70, 90, 110, 135, 160, 180, 200, 225, 250, 270, 290, 315, 340))
-
-
 GAP = 2.0  # points kept free on each side of a label, so that two of them do not read as one
-
-
 LEADER_FROM = 10.0  # a label this far away, or nearer to another point, is tied to its own by a line
-
-
 Point = tuple[float, float]
-
-
 Places = tuple[np.ndarray, np.ndarray]
 
 

@@ -18,8 +18,6 @@ HEADS = {
     DECODER: "estimate: $R$-$D$ curve of the decoder",
     NLL: "estimate: $D + R$ = NLL of the run",
 }
-
-
 MARKS: dict[str, Mark] = {
     SHANNON: {"color": INK, "linestyle": "-", "linewidth": 1.5},
     LOWER: {"color": INK, "linestyle": (0, (5, 1.5, 1, 1.5)), "linewidth": 0.9},
@@ -27,11 +25,7 @@ MARKS: dict[str, Mark] = {
     DECODER: {"linestyle": "-", "linewidth": 0.6, "marker": "o", "markersize": 1.5},
     NLL: {"linestyle": "-", "linewidth": 1.5},
 }
-
-
 BELOW = "infeasible at this likelihood scale: below $R(D)$"
-
-
 NLL_POINTS = 9.0  # visual length of an NLL tick
 
 

@@ -25,8 +25,6 @@ from analysis.style import GREY, INK, PALE, WARNING, Colour, Colours, Mark, fold
 from vae_rd.run.record import SPLITS
 
 TICK_POINTS = 15.0  # visual length of a slope tick
-
-
 FILLINGS = {"train": "none", "val": "left", "test": "full"}  # of the shape of a group
 
 
@@ -149,6 +147,7 @@ def _has_limits(entropy: Entropy) -> bool:
 
 def slope_ticks(data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
     """A short tangent of slope dD/dR = -beta through every row, all of one visual length; as for `tangents`."""
+    data = data.dropna(subset="beta")
     ink = [colours[beta] for beta in data["beta"]]
     return tangents(data, data["beta"].to_numpy(), length=TICK_POINTS, colors=ink, linewidths=0.7, zorder=3, ax=ax)
 
@@ -172,6 +171,9 @@ def beta_labels(data: pd.DataFrame, *, ax: Axes) -> Axes:
 
     Of several such middles it is the one of the largest D + R, outermost in the plane.
     """
+    data = data.dropna(subset="beta")
+    if data.empty:
+        return ax
     centres = data.groupby(["beta", "config"])[["rate", "distortion"]].mean()
     centres = centres.loc[centres.sum(axis=1).groupby("beta").idxmax()].droplevel("config")
     place_labels({f"{beta:g}": (row["rate"], row["distortion"]) for beta, row in centres.iterrows()}, ax=ax)

@@ -7,32 +7,22 @@ al. 2020, arXiv 2008.06653), of a lower bound on a source's R(D) by the Csiszar 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from analysis.rows.runs import Row, as_rows, damage_named, finite
+from analysis.rows.reading import Damaged, Part, damage_named
+from analysis.rows.runs import Row, as_rows
 from vae_rd.run.record import RunRecord
 from vae_rd.units import per_nat
 
 DECODER, LOWER, UPPER = "R-D curve of the decoder", "lower bound on R(D)", "upper bound on R(D)"
-
-
 LINES = {"ais": DECODER, "dual": LOWER, "particle": UPPER}
-
-
 COLUMNS = ("line", "kind", "source", "run", "folder", "beta", "split", "units")
-
-
 NUMBERS = ("b", "rate", "distortion", "value", "stderr", "limit")
-
-
 INFORMATION = NUMBERS[1:]  # measured in units; b has none
-
-
-Entry = Mapping[str, Any]
 
 
 def load_estimates(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
@@ -55,47 +45,49 @@ def _of_run(run: Row, split: str) -> list[Row]:
     folder = Path(run["folder"])
     own = {key: run[key] for key in ("run", "folder", "beta", "units")} | {"split": split}
     with damage_named(folder):
-        entries = _placed(RunRecord.read(folder).estimates, split)
-        rows = [own | _words(entry) | point for entry in entries for point in _READERS[entry["kind"]](entry)]
+        entries = _placed(RunRecord.read(folder), split)
+        rows = [own | _words(entry) | point for entry in entries for point in _READERS[entry.value("kind")](entry)]
     scale = per_nat(run["units"], dims=run["dims"])
     return [row | {name: scale * row[name] for name in INFORMATION} for row in rows]
 
 
-def _placed(entries: Sequence[Entry], split: str) -> list[Entry]:
-    found = [e for e in entries if e["kind"] in _READERS and e["split"] == split and e["value"] is not None]
-    curves = [e for e in found if e["kind"] == "ais" and e["curve"] is not None]
-    return [*curves[-1:], *(e for e in found if e["kind"] != "ais")]
+def _placed(record: RunRecord, split: str) -> list[Part]:
+    entries = [Part(entry, "estimate") for entry in record.estimates]
+    found = [e for e in entries if e.value("kind") in _READERS and e.value("split") == split and "value" in e]
+    curves = [e for e in found if e.value("kind") == "ais" and "curve" in e]
+    return [*curves[-1:], *(e for e in found if e.value("kind") != "ais")]
 
 
-def _words(entry: Entry) -> Row:
+def _words(entry: Part) -> Row:
     """What the line is: AIS bounds R + b D in expectation alone, and nothing is certified without its limit."""
-    certified = entry["certified"] is True and entry["kind"] != "ais" and entry["limit"] is not None
-    kind = "certified bound" if certified else "estimate"
-    return {"line": LINES[entry["kind"]], "kind": kind, "source": str(entry["source"])}
+    line, certified = entry.value("kind"), entry.value("certified") is True
+    has_limit = line != "ais" and "limit" in entry
+    kind = "certified bound" if certified and has_limit else "estimate"
+    return {"line": LINES[line], "kind": kind, "source": str(entry.value("source"))}
 
 
-def _curve(entry: Entry) -> list[Row]:
-    columns = [entry["curve"][name] for name in ("b", "rate", "distortion", "total", "total_stderr")]
+def _curve(entry: Part) -> list[Row]:
+    curve = entry.part("curve")
+    columns = [curve.numbers(name) for name in ("b", "rate", "distortion", "total", "total_stderr")]
     if len({len(column) for column in columns}) != 1:
-        raise ValueError("the lists of an AIS curve differ in length")
+        raise Damaged("the lists of an AIS curve differ in length")
     return sorted((_point(*numbers) for numbers in zip(*columns, strict=True)), key=lambda point: point["b"])
 
 
-def _lower(entry: Entry) -> list[Row]:
-    if entry["b"] == 0:
-        raise ValueError("a lower bound with b = 0 says nothing of D")
-    return [_point(entry["b"], None, None, entry["value"], entry["stderr"], entry["limit"])]
+def _lower(entry: Part) -> list[Row]:
+    if entry.number("b") == 0:
+        raise Damaged("a lower bound with b = 0 says nothing of D")
+    return [_point(entry.number("b"), math.nan, math.nan, *(entry.number(name) for name in NUMBERS[3:]))]
 
 
-def _upper(entry: Entry) -> list[Row]:
-    return [_point(*(entry[name] for name in NUMBERS))]
+def _upper(entry: Part) -> list[Row]:
+    return [_point(*(entry.number(name) for name in NUMBERS))]
 
 
-def _point(b: Any, rate: Any, distortion: Any, value: Any, stderr: Any, limit: Any = None) -> Row:
-    numbers = dict(zip(NUMBERS, map(finite, (b, rate, distortion, value, stderr, limit)), strict=True))
-    if not numbers["b"] >= 0:
-        raise ValueError(f"{b} in an estimate is no weight b of D")
-    return numbers
+def _point(b: float, rate: float, distortion: float, value: float, stderr: float, limit: float = math.nan) -> Row:
+    if not b >= 0:
+        raise Damaged(f"{b} in an estimate is no weight b of D")
+    return dict(zip(NUMBERS, (b, rate, distortion, value, stderr, limit), strict=True))
 
 
-_READERS: Mapping[str, Callable[[Entry], list[Row]]] = {"ais": _curve, "dual": _lower, "particle": _upper}
+_READERS: Mapping[str, Callable[[Part], list[Row]]] = {"ais": _curve, "dual": _lower, "particle": _upper}

@@ -21,13 +21,13 @@ import glob
 import json
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
+from analysis.rows.reading import Damaged, Part, damage_named
 from vae_rd.errors import InputError
 from vae_rd.run.files import HISTORY_FILE, RECORD_FILE
 from vae_rd.run.record import SPLITS, RunRecord
@@ -45,20 +45,10 @@ METRICS = (
     "marginal_kl_upper",
     "decoder_kl",
 )
-
-
 EPOCH_METRICS = ("distortion", "rate", "elbo")
-
-
 NLL_KINDS = ("importance", "prior", "ais")
-
-
 LIMIT = 3.0  # standard errors from a value to the limit by which it is judged
-
-
 Runs = str | Path | Sequence[str | Path]
-
-
 Row = dict[str, Any]
 
 
@@ -121,48 +111,46 @@ def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
 def _rows(record: RunRecord, folder: Path, units: Unit) -> list[Row]:
     with damage_named(folder):
         if not record.metrics:
-            raise ValueError("a finished run without metrics")
-        return [_row(record, folder, split, units) for split in SPLITS if split in record.metrics]
+            raise Damaged("a finished run without metrics")
+        run = _run(record, folder)
+        return [run | _on_split(record, split, units) for split in SPLITS if split in record.metrics]
 
 
-@contextmanager
-def damage_named(folder: Path) -> Iterator[None]:
-    """Turn what goes wrong while a record is taken apart into an InputError of one line that names the record."""
-    try:
-        yield
-    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
-        fault = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{folder / RECORD_FILE}: damaged, {fault}; evaluate or fit the run again") from None
-
-
-def _row(record: RunRecord, folder: Path, split: str, units: Unit) -> Row:
-    metrics, card = record.metrics[split], record.data
-    dims = math.prod(card["shape"])
-    scale = per_nat(units, dims=dims)
-    run = {
+def _run(record: RunRecord, folder: Path) -> Row:
+    """The columns that are the same for all splits."""
+    config, model = Part(record.config, "config"), Part(record.model, "model")
+    distortion = model.part("distortion")
+    return {
         "run": record.name,
         "folder": str(folder),
-        "data": str(card["name"]),
-        "beta": finite(record.model["slope"]),
-        "seed": int(record.config["seed"]),
-        "latent_dim": int(record.config["latent_dim"]),
-        "collapsed": (record.verdicts.get("collapse") or {}).get("collapsed"),
-        "likelihood": record.model["distortion"]["family"],
-        "likelihood_scale": finite(record.model["distortion"]["scale"]),
-        "kept_epoch": finite(record.model["kept_epoch"]),
+        "data": Part(record.data, "data").word("name"),
+        "beta": model.number("slope"),
+        "seed": config.whole("seed"),
+        "latent_dim": config.whole("latent_dim"),
+        "collapsed": Part(record.verdicts, "verdicts").optional("collapse").content.get("collapsed"),
+        "likelihood": distortion.word("family"),
+        "likelihood_scale": distortion.number("scale"),
+        "kept_epoch": model.number("kept_epoch"),
+        "config": json.dumps(_settings(record)),
     }
-    run["config"] = json.dumps(_settings(record))
+
+
+def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
+    metrics, card = Part(record.metrics, "metrics").part(split), Part(record.data, "data")
+    dims = math.prod(map(int, card.numbers("shape")))
+    scale = per_nat(units, dims=dims)
+    facts = {k: v for k, v in record.data.items() if k not in ("entropy", "population")}
     place = {
         "split": split,
-        "population": bool(card["population"][split]),
-        "n": metrics["distortion"]["n"],
+        "population": bool(card.part("population").value(split)),
+        "n": metrics.part("distortion").whole("n"),
         "dims": dims,
         "units": units,
-        "card": json.dumps({k: v for k, v in card.items() if k not in ("entropy", "population")}, sort_keys=True),
+        "card": json.dumps(facts, sort_keys=True),
     }
-    measured = {k: v for name in METRICS for k, v in _flat(name, metrics.get(name), scale).items()}
-    counts = {"active_units": finite((metrics.get("active_units") or {}).get("value"))}
-    return run | place | measured | counts | _entropy(card["entropy"][split], scale) | _nll(record, split, scale)
+    measured = {k: v for name in METRICS for k, v in _flat(name, metrics.optional(name), scale).items()}
+    counts = {"active_units": metrics.optional("active_units").maybe("value")}
+    return place | measured | counts | _entropy(card.part("entropy").part(split), scale) | _nll(record, split, scale)
 
 
 def _settings(record: RunRecord) -> Row:
@@ -171,41 +159,33 @@ def _settings(record: RunRecord) -> Row:
     return {k: v for k, v in record.settings.items() if k not in ("data", "beta", "seed")} | networks
 
 
-def _flat(name: str, entry: Mapping[str, Any] | None, scale: float) -> Row:
+def _flat(name: str, entry: Part, scale: float) -> Row:
     """One metric of the record as columns: name, name_stderr and the details that belong to it."""
-    entry = entry or {}
-    row: Row = {name: scale * finite(entry.get("value")), f"{name}_stderr": scale * finite(entry.get("stderr"))}
+    row: Row = {name: scale * entry.maybe("value"), f"{name}_stderr": scale * entry.maybe("stderr")}
     if name == "mutual_information_lower":
-        row |= {f"{name}_cap": scale * finite(entry.get("cap")), f"{name}_kind": entry.get("kind")}
+        row |= {f"{name}_cap": scale * entry.maybe("cap"), f"{name}_kind": entry.word("kind")}
     if name == "mutual_information_upper":
-        row |= {f"{name}_method": entry.get("method")}
+        row |= {f"{name}_method": entry.word("method")}
     return row
 
 
-def _entropy(entry: Mapping[str, Any], scale: float) -> Row:
-    words = {f"entropy_{key}": entry.get(key) for key in ("kind", "measure", "source")}
+def _entropy(entry: Part, scale: float) -> Row:
+    words = {f"entropy_{key}": entry.word(key) for key in ("kind", "measure", "source")}
     return _flat("entropy", entry, scale) | words
 
 
 def _nll(record: RunRecord, split: str, scale: float) -> Row:
-    found = [e for e in record.estimates if e["kind"] in NLL_KINDS and e["split"] == split and e["value"] is not None]
-    widest = [e for e in found if e["n"] == max(e["n"] for e in found)]  # A subset is no match for the split.
-    best = min(widest, key=lambda entry: finite(entry["value"]) + LIMIT * (entry["stderr"] or 0.0), default={})
-    words = {f"nll_{key}": best.get(key) for key in ("kind", "source")}
-    return _flat("nll", best, scale) | words
+    entries = [Part(entry, "estimate") for entry in record.estimates]
+    found = [e for e in entries if e.value("kind") in NLL_KINDS and e.value("split") == split and "value" in e]
+    most = max((entry.whole("n") for entry in found), default=0)
+    widest = [entry for entry in found if entry.whole("n") == most]  # A subset is no match for the split.
+    best = min(widest, key=_limit, default=Part({}, "estimate"))
+    return _flat("nll", best, scale) | {f"nll_{key}": best.word(key) for key in ("kind", "source")}
 
 
-def finite(value: Any) -> float:
-    """A number of a record, NaN where it is null or not finite.
-
-    Raises:
-        TypeError: where something else stands in its place.
-    """
-    if value is None:
-        return math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
-    return float(value) if math.isfinite(value) else math.nan
+def _limit(entry: Part) -> float:
+    stderr = entry.number("stderr")
+    return entry.number("value") + LIMIT * (0.0 if math.isnan(stderr) else stderr)
 
 
 def as_rows(frame: pd.DataFrame) -> list[Row]:

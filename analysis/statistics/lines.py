@@ -20,12 +20,8 @@ from analysis.statistics.shannon import common_curve
 from vae_rd.units import per_nat
 
 SHANNON, ENTROPY, NLL = "Shannon's R(D)", "D + R = H", "D + R = NLL"
-
-
 # Likelihoods whose D is one function of x and of what the decoder puts out: nothing in it is learned beside.
 ONE_DISTORTION = ("bernoulli", "categorical", "gaussian")
-
-
 BEYOND = 1.1  # curves end this many times the largest rate out
 
 

@@ -12,18 +12,16 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.rows.runs import Row, as_rows, damage_named
+from analysis.rows.reading import Part, damage_named
+from analysis.rows.runs import Row, as_rows
 from vae_rd.theory import gaussian, sphere
 from vae_rd.units import per_nat
 
 CURVE_POINTS = 150
-
-
 Point = tuple[float, float]
 
 
@@ -59,7 +57,7 @@ def shannon_curve(row: Row) -> ShannonCurve | None:
     if make is None or not drawn_fresh or math.isnan(row["likelihood_scale"]):
         return None
     with damage_named(Path(row["folder"])):
-        return make(source["params"], row["likelihood_scale"] ** 2)
+        return make(Part(source["params"], "data params"), row["likelihood_scale"] ** 2)
 
 
 def common_curve(rows: pd.DataFrame) -> ShannonCurve | None:
@@ -86,8 +84,8 @@ def _optimum(row: Row) -> float:
     return per_nat(row["units"], dims=row["dims"]) * (distortion + beta * rate)
 
 
-def _gaussian(params: Mapping[str, Any], variance: float) -> ShannonCurve:
-    eigenvalues = np.array(params["eigenvalues"], dtype=np.float64)
+def _gaussian(params: Part, variance: float) -> ShannonCurve:
+    eigenvalues = np.array(params.numbers("eigenvalues"))
 
     def at(beta: float) -> Point:
         point = gaussian.at_level(eigenvalues, level=beta * variance)
@@ -96,8 +94,8 @@ def _gaussian(params: Mapping[str, Any], variance: float) -> ShannonCurve:
     return ShannonCurve("reverse water-filling", float(eigenvalues.max()) / variance, math.inf, at)
 
 
-def _sphere(params: Mapping[str, Any], variance: float) -> ShannonCurve:
-    dim, noise = int(params["dim"]), float(params["noise_variance"])
+def _sphere(params: Part, variance: float) -> ShannonCurve:
+    dim, noise = params.whole("dim"), params.number("noise_variance")
 
     def at(beta: float) -> Point:
         point = sphere.at_weight(dimension=dim, variance=noise, weight=1 / (beta * variance))
@@ -111,4 +109,4 @@ def _distortion(squared_error: float, dims: int, variance: float) -> float:
     return squared_error / (2 * variance) + 0.5 * dims * math.log(2 * math.pi * variance)
 
 
-_CURVES: Mapping[str, Callable[[Mapping[str, Any], float], ShannonCurve]] = {"gaussian": _gaussian, "sphere": _sphere}
+_CURVES: Mapping[str, Callable[[Part, float], ShannonCurve]] = {"gaussian": _gaussian, "sphere": _sphere}

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import torch
 
 from known_answers.table import Row, above, below, close
-from vae_rd.functional.information import TwoSided, two_sided_information
+from vae_rd.functional.information import TwoSided
 from vae_rd.functional.statistics import mean_and_stderr
+from vae_rd.model.posteriors.diagonal import DiagonalNormal
 from vae_rd.seeding import generator
 from vae_rd.theory.linear_vae import optimum
 
@@ -29,7 +30,7 @@ def draw(beta: float, size: int, noise: torch.Generator) -> TwoSided:
     mu = (1 - variance).sqrt() * torch.randn(size, 6, generator=noise, dtype=torch.float64)
     eps = torch.randn(1, size, 6, generator=noise, dtype=torch.float64)
     sigma = variance.sqrt().expand_as(mu)
-    return two_sided_information(mu + sigma * eps, mu, sigma)
+    return DiagonalNormal(mu, 2 * sigma.log()).information(mu + sigma * eps)
 
 
 def means(beta: float, size: int, examples: int) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -71,5 +72,5 @@ def population_rows() -> Iterator[Row]:
     density = density / (3000 * math.sqrt(2 * math.pi))
     exact = torch.trapezoid(-torch.special.xlogy(density, density), grid).item() - entropy
     z = mu + sigma * torch.randn(8, 3000, 1, generator=noise, dtype=torch.float64)
-    mean, stderr = mean_and_stderr(two_sided_information(z, mu, sigma).lower, population=True)
+    mean, stderr = mean_and_stderr(DiagonalNormal(mu, 2 * sigma.log()).information(z).lower, population=True)
     yield close("I of a population of 3000 by InfoNCE(3000)", exact, mean, stderr, within=4 * stderr)

@@ -13,13 +13,14 @@ from torch import Tensor
 from known_answers.fits import fit
 from known_answers.models import analytic_terms, linear_vae, precision_of, with_best_diagonal_encoder
 from known_answers.table import Row, above, close
-from vae_rd.estimators.ais import bidirectional, decoder_distortion, standard_normal_path
+from vae_rd.estimators.ais import bidirectional, decoder_distortion, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.gaps import inference_gaps
 from vae_rd.estimators.importance import importance, importance_curve
 from vae_rd.estimators.rate_distortion_curve import mean_curve, rate_distortion_curve
 from vae_rd.experiment.loading import open_run
 from vae_rd.functional.statistics import mean_and_stderr
+from vae_rd.model.priors.normal import StandardNormal
 from vae_rd.seeding import generator
 from vae_rd.theory import linear_decoder as linear_theory
 from vae_rd.theory import ppca
@@ -80,7 +81,7 @@ def annealing_rows() -> Iterator[Row]:
     x, z = simulated(w, b, n, noise, s2=s2)
     model = linear_vae(with_best_diagonal_encoder(w, b, s2=s2), s2=s2)
     plan = Annealing(default_schedule([1.0], steps=1000), chains=64, leapfrog_steps=2)
-    path = standard_normal_path(decoder_distortion(model, x[:, None, None]), n=n, latent_dim=10)
+    path = prior_path(StandardNormal(torch.zeros(10).double()), decoder_distortion(model, x[:, None, None]), n=n)
     sandwich = bidirectional(path, z, plan, generator=noise)
     exact = log_px(w, b, x, s2=s2)
     for name, gap in (("ln p(x) - AIS", exact - sandwich.lower), ("reverse AIS - ln p(x)", sandwich.upper - exact)):
@@ -100,7 +101,7 @@ def curve_rows() -> Iterator[Row]:
             return 0.5 * (x - z @ w.T - b0).square().sum(-1)
 
         plan = Annealing(default_schedule(SLOPES.tolist(), steps=600, draws=5), chains=512, leapfrog_steps=2)
-        path = standard_normal_path(distortion, n=len(x), latent_dim=units)
+        path = prior_path(StandardNormal(torch.zeros(units).double()), distortion, n=len(x))
         points = mean_curve(rate_distortion_curve(path, SLOPES.tolist(), plan, generator=noise), population=True)
         moments = {"covariance": np.cov(x.numpy().T, ddof=0), "mean": x.numpy().mean(0)}
         exact = linear_theory.squared_error_curve(w.numpy(), b0.numpy(), b=SLOPES, **moments)

@@ -315,7 +315,7 @@ def test_a_damaged_estimate_is_refused_by_record_in_one_line(tmp_path, kind, dam
 def test_an_estimate_that_lacks_a_key_is_refused_by_record(tmp_path, key):
     entry = {k: v for k, v in dual_line(1.0).items() if k != key}
     gaussian_sweep(tmp_path, betas=[1.0], estimates=lambda b: [entry])
-    with pytest.raises(InputError, match=rf"record\.json: damaged, it lacks '{key}'"):
+    with pytest.raises(InputError, match=rf"record\.json: damaged, it lacks estimate {key}"):
         plane(load_runs(tmp_path))
 
 
@@ -324,7 +324,7 @@ def test_a_source_without_its_parameters_is_damage(tmp_path):
     content = json.loads((folder / "record.json").read_text())
     content["data"]["params"] = {}
     (folder / "record.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"record\.json: damaged, it lacks 'eigenvalues'"):
+    with pytest.raises(InputError, match=r"record\.json: damaged, it lacks data params eigenvalues"):
         plane(load_runs(tmp_path))
 
 

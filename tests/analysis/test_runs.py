@@ -135,7 +135,7 @@ def test_a_value_that_is_no_number_is_damage(tmp_path):
     content = json.loads((folder / "record.json").read_text())
     content["metrics"]["test"]["rate"]["value"] = "8.2"
     (folder / "record.json").write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"record\.json: damaged, '8\.2' is not a number"):
+    with pytest.raises(InputError, match=r"record\.json: damaged, metrics test rate value '8\.2' is not a number"):
         load_runs(tmp_path)
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import EVAL_CHUNK, DataCard, Source, group_sizes, uniform_entropy
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import EvaluationBatches, TrainBatches
@@ -44,12 +43,12 @@ def test_entropy_of_a_uniform_draw_counts_duplicates():
 def test_equal_images_are_counted_in_any_type_of_pixel(dtype):
     images = torch.tensor([[3, 200], [3, 201], [3, 200], [0, 200], [3, 200]]).to(dtype)
     assert sorted(group_sizes(images).tolist()) == [1, 1, 3]
-    card = DataSet(Source("npz", dict.fromkeys(SPLITS, images[:, None, None]), levels=256), FitConfig()).card
+    card = DataSet(Source("npz", dict.fromkeys(SPLITS, images[:, None, None]), levels=256)).card
     assert card.params["duplicates"] == {"train": 2, "val": 2, "test": 2}
 
 
 def test_population_is_its_three_splits():
-    data = DataSet(sprites(), FitConfig())
+    data = DataSet(sprites())
     n = data.card.n["train"]
     assert data.pixels["train"] is data.pixels["val"] is data.pixels["test"]
     assert all(data.card.population.values())
@@ -57,25 +56,25 @@ def test_population_is_its_three_splits():
 
 
 def test_a_training_sample_of_a_population_has_an_entropy_of_its_own():
-    data = DataSet(sprites(), FitConfig(n_train=100))
+    data = DataSet(sprites(), n_train=100)
     assert data.card.population == {"train": False, "val": True, "test": True}
     assert data.card.entropy["train"].value == pytest.approx(math.log(100))
     assert data.card.entropy["test"].value == pytest.approx(math.log(data.card.n["test"]))
 
 
 def test_entropy_is_known_only_where_it_is_known():
-    assert DataSet(grey(), FitConfig(binarization="dynamic")).card.entropy["train"].value is None
-    static = DataSet(grey(), FitConfig(binarization="static")).card.entropy
+    assert DataSet(grey(), binarization="dynamic").card.entropy["train"].value is None
+    static = DataSet(grey(), binarization="static").card.entropy
     assert static["train"].value is not None
     assert static["test"].value is None
-    assert DataSet(grey(), FitConfig(dequantize="uniform")).card.entropy["train"].measure == "differential"
+    assert DataSet(grey(), dequantize="uniform").card.entropy["train"].measure == "differential"
 
 
 @pytest.mark.parametrize("mode", ["static", "dynamic"])
 def test_binarised_pixels_are_one_as_often_as_their_grey_says(mode):
     levels = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(4000, 1, 16, 16).contiguous()
     source = Source("mnist", dict.fromkeys(("train", "val", "test"), levels), levels=256)
-    data = DataSet(source, FitConfig(binarization=mode))
+    data = DataSet(source, binarization=mode)
     x = torch.cat([data.evaluation_chunk("train", c) for c in range(data.chunks("train"))])
     p = torch.arange(256).reshape(16, 16) / 255
     stderr = (p * (1 - p) / 4000).sqrt()
@@ -85,27 +84,24 @@ def test_binarised_pixels_are_one_as_often_as_their_grey_says(mode):
 
 
 def test_dynamic_training_draws_differ_and_the_evaluation_draw_does_not():
-    data = DataSet(grey(), FitConfig(binarization="dynamic"))
+    data = DataSet(grey(), binarization="dynamic")
     noise = torch.Generator().manual_seed(0)
     pixels = data.pixels["train"]
-    assert not torch.equal(data.model.draw(pixels, noise), data.model.draw(pixels, noise))
+    assert not torch.equal(data.transform.draw(pixels, noise), data.transform.draw(pixels, noise))
     assert torch.equal(data.evaluation_chunk("train", 0), data.evaluation_chunk("train", 0))
-    other = DataSet(Source("mnist", data.pixels, levels=256), FitConfig(binarization="dynamic", data_seed=1))
+    other = DataSet(Source("mnist", data.pixels, levels=256), binarization="dynamic", data_seed=1)
     assert not torch.equal(data.evaluation_chunk("train", 0), other.evaluation_chunk("train", 0))
 
 
 def test_static_draw_belongs_to_the_data_seed_and_not_to_the_seed():
     source = grey()
-    draws = [
-        DataSet(source, FitConfig(binarization="static", data_seed=d, seed=s)).pixels["train"]
-        for d, s in ((0, 0), (0, 1), (1, 0))
-    ]
+    draws = [DataSet(source, binarization="static", data_seed=d).pixels["train"] for d, s in ((0, 0), (0, 1), (1, 0))]
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
 
 
 def test_dequantised_values_fill_their_bins():
-    data = DataSet(grey(levels=154), FitConfig(dequantize="uniform"))
+    data = DataSet(grey(levels=154), dequantize="uniform")
     x, k = data.evaluation_chunk("train", 0), data.pixels["train"]
     assert torch.equal((x * 154).floor().to(torch.uint8), k)
     assert data.card.pixel_scale == "(k + u) / 154"
@@ -113,7 +109,7 @@ def test_dequantised_values_fill_their_bins():
 
 
 def test_grey_values_span_the_unit_interval():
-    data = DataSet(grey(), FitConfig())
+    data = DataSet(grey())
     assert torch.equal(data.evaluation_chunk("train", 0), data.pixels["train"] / 255)
 
 
@@ -123,32 +119,32 @@ def test_refuses_to_binarise_or_dequantise_what_is_not_grey(flag, levels):
     images = {s: torch.zeros(20, 1, 2, 2) for s in ("train", "val", "test")}
     value = {"binarization": "static", "dequantize": "uniform"}[flag]
     with pytest.raises(InputError, match=f"--{flag} {value}"):
-        DataSet(Source("npz", images, levels=levels), FitConfig(**{flag: value}))
+        DataSet(Source("npz", images, levels=levels), **{flag: value})
 
 
 def test_subsets_are_cut_by_data_seed_and_refused_when_too_large():
     source = grey()
-    first, again, other = (DataSet(source, FitConfig(n_train=10, data_seed=s)) for s in (0, 0, 1))
+    first, again, other = (DataSet(source, n_train=10, data_seed=s) for s in (0, 0, 1))
     assert torch.equal(first.pixels["train"], again.pixels["train"])
     assert not torch.equal(first.pixels["train"], other.pixels["train"])
     assert torch.equal(first.pixels["train"], source.images["train"][first.labels["train"]["digit"]])
     with pytest.raises(InputError, match="--n_test 31: the test split of --data mnist has 30"):
-        DataSet(source, FitConfig(n_test=31))
+        DataSet(source, n_test=31)
 
 
 def test_card_survives_the_record():
-    card = DataSet(grey(), FitConfig(binarization="static", n_train=7)).card
+    card = DataSet(grey(), binarization="static", n_train=7).card
     assert DataCard.from_json(card.to_json()) == card
     assert card.params["binarization"] == "static"
 
 
 def test_a_finite_source_has_no_fresh_examples():
     with pytest.raises(InputError, match="--data sprites: it holds finitely many examples"):
-        DataSet(sprites(), FitConfig()).fresh(3, "any")
+        DataSet(sprites()).fresh(3, "any")
 
 
 def test_an_epoch_shows_every_example_once_in_an_order_of_its_own():
-    data = DataSet(grey(64), FitConfig())
+    data = DataSet(grey(64))
     first, again, second = (torch.cat(batches(data, epoch=e)) for e in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, second)
@@ -158,7 +154,7 @@ def test_an_epoch_shows_every_example_once_in_an_order_of_its_own():
 
 @pytest.mark.parametrize("binarization", ["none", "dynamic"])
 def test_processes_share_out_the_rows_of_the_same_global_batch(binarization):
-    data = DataSet(grey(64), FitConfig(binarization=binarization))
+    data = DataSet(grey(64), binarization=binarization)
     whole = batches(data)
     parts = [batches(data, rank=r, world_size=4) for r in range(4)]
     for step, x in enumerate(whole):
@@ -166,7 +162,7 @@ def test_processes_share_out_the_rows_of_the_same_global_batch(binarization):
 
 
 def test_examples_short_of_a_batch_sit_the_epoch_out():
-    data = DataSet(grey(60), FitConfig())
+    data = DataSet(grey(60))
     assert [len(x) for x in batches(data, size=8)] == [8] * 7
 
 
@@ -174,7 +170,7 @@ def test_examples_short_of_a_batch_sit_the_epoch_out():
 def test_evaluation_shares_chunks_without_padding(world_size):
     n = 2 * EVAL_CHUNK + 7
     pixels = torch.randint(2, (n, 1, 2, 2), dtype=torch.uint8)
-    data = DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), pixels), levels=2), FitConfig())
+    data = DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), pixels), levels=2))
     loaders = [EvaluationBatches(data, "val", rank=r, world_size=world_size) for r in range(world_size)]
     chunks = {batch.part: batch.x for loader in loaders for batch in loader}
     assert sum(len(loader) for loader in loaders) == 3

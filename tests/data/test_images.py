@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from vae_rd.config.fields import FitConfig
 from vae_rd.data import images as published
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.fetch import RemoteFile
@@ -188,7 +187,7 @@ def test_real_cmu_faces_keep_people_apart_and_grey_levels_exact():
 @real
 def test_real_dsprites_grid_has_the_entropy_of_its_fourteen_pairs():
     source = dsprites(ROOT)
-    card, labels = DataSet(source, FitConfig(data="dsprites")).card, source.labels["train"]
+    card, labels = DataSet(source).card, source.labels["train"]
     assert card.n == {"train": 46_080, "val": 46_080, "test": 46_080}
     assert card.shape == (1, 64, 64)
     assert all(card.population.values())

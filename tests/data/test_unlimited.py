@@ -12,7 +12,6 @@ from vae_rd.config.cli import parse
 from vae_rd.config.fields import FitConfig
 from vae_rd.data import noisy_sprites as noisy
 from vae_rd.data.base import FRESH_STEPS, DataCard
-from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TrainBatches
 from vae_rd.data.noisy_sprites import log_mass, noisy_entropy, noisy_sprites
 from vae_rd.data.sprites import sprites
@@ -134,7 +133,7 @@ def test_noisy_sprites_flip_each_pixel_as_often_as_asked():
 
 
 def data_set(name, **flags):
-    return DataSet(tables.SOURCES[name](config := FitConfig(data=name, **flags)), config)
+    return build.data_set(tables.SOURCES[name](config := FitConfig(data=name, **flags)), config)
 
 
 @pytest.mark.parametrize("name", NAMES)

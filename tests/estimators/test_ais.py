@@ -7,16 +7,17 @@ import torch
 from torch import nn
 
 from vae_rd.errors import InputError
-from vae_rd.estimators.ais import adapt_step_sizes, anneal, bidirectional, decoder_distortion, standard_normal_path
+from vae_rd.estimators.ais import adapt_step_sizes, anneal, bidirectional, decoder_distortion, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.control_variates import Draws, with_less_variance
 from vae_rd.estimators.rate_distortion_curve import doubling, mean_curve, rate_distortion_curve
 from vae_rd.functional.statistics import mean_and_stderr
+from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
 from vae_rd.model.nn.mlp import mlp_encoder
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
-from vae_rd.model.priors.normal import StandardNormalPrior
-from vae_rd.model.vae import VAE, Decoder, Encoder
+from vae_rd.model.priors.normal import StandardNormal, StandardNormalPrior
+from vae_rd.model.vae import VAE
 
 from helpers.linear_gaussian import LinearGaussian
 from helpers.reference import linear_decoder_point, tanh_bernoulli_distortion, two_unit_point
@@ -37,7 +38,7 @@ class LinearDecoder:
     def __init__(self, pixels, latent_dim, *, n):
         self.w, self.b0 = 1.5 * torch.randn(pixels, latent_dim) / math.sqrt(latent_dim), torch.randn(pixels)
         self.x = torch.randn(n, latent_dim) @ self.w.T + self.b0 + 0.3 * torch.randn(n, pixels)
-        self.path = standard_normal_path(self.distortion, n=n, latent_dim=latent_dim)
+        self.path = prior_path(StandardNormal(torch.zeros(latent_dim).double()), self.distortion, n=n)
 
     def distortion(self, z):
         return 0.5 * (self.x - z @ self.w.T - self.b0).square().sum(-1)
@@ -68,7 +69,7 @@ def simulated(model, n):
 
 
 def model_path(model, x):
-    return standard_normal_path(decoder_distortion(model, x), n=len(x), latent_dim=model.latent_dim)
+    return prior_path(StandardNormal(torch.zeros(model.latent_dim).double()), decoder_distortion(model, x), n=len(x))
 
 
 def grid_point(model, x, b):

@@ -9,9 +9,9 @@ import torch
 from vae_rd.errors import InputError
 from vae_rd.estimators import rate_split as module
 from vae_rd.estimators.rate_split import RateSplit, rate_split
-from vae_rd.functional.information import two_sided_information
 from vae_rd.functional.statistics import mean_and_stderr
 
+from helpers.families import normal_information
 from helpers.reference import EIGENVALUES, S2, aggregate_log_densities, rate_split_of_points, water_filling
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -55,7 +55,9 @@ def test_bounds_enclose_the_closed_forms_of_a_gaussian_channel():
         "marginal_kl": 0.5 * (diagonal.sum() - 2 - torch.logdet(covariance)),
     }
     parts = split(*gaussian_channel(3000, matrix, sigma))
-    lower, upper = ({**side._asdict(), "first": side.unit_kl[..., 0]} for side in (parts.lower, parts.upper))
+    lower, upper = (
+        {**side._asdict(), "first": side.marginal_kl_per_dim[..., 0]} for side in (parts.lower, parts.upper)
+    )
     for name, value in {**exact, "first": unit_kl[0]}.items():
         (low, low_error), (high, high_error) = (
             mean_and_stderr(side[name], population=False) for side in (lower, upper)
@@ -73,7 +75,7 @@ def test_the_splits_own_terms_equal_quadrature_on_a_population():
     expected = {"information": information, "total_correlation": correlation}
     values = {"information": own.information, "total_correlation": own.total_correlation}
     for d in range(2):
-        expected[f"unit {d}"], values[f"unit {d}"] = unit_kl[d], own.unit_kl[..., d]
+        expected[f"unit {d}"], values[f"unit {d}"] = unit_kl[d], own.marginal_kl_per_dim[..., d]
     for name, truth in expected.items():
         mean, stderr = mean_and_stderr(values[name], population=True)
         assert stderr < 0.01, name
@@ -104,12 +106,14 @@ def test_own_parts_add_up_draw_by_draw():
     own = split(z, mu, sigma).own
     log_ratio = (torch.distributions.Normal(mu, sigma).log_prob(z) - normal_log_density(z)).sum(-1)
     torch.testing.assert_close(own.information + own.marginal_kl, log_ratio, rtol=0, atol=1e-10)
-    torch.testing.assert_close(own.total_correlation + own.unit_kl.sum(-1), own.marginal_kl, rtol=0, atol=1e-10)
+    torch.testing.assert_close(
+        own.total_correlation + own.marginal_kl_per_dim.sum(-1), own.marginal_kl, rtol=0, atol=1e-10
+    )
 
 
 def test_information_is_the_two_sided_estimate():
     draws = posteriors(80, 3, draws=2)
-    parts, sides = split(*draws), two_sided_information(*draws)
+    parts, sides = split(*draws), normal_information(*draws)
     torch.testing.assert_close(parts.lower.information, sides.lower, rtol=0, atol=1e-10)
     torch.testing.assert_close(parts.upper.information, sides.leave_one_out, rtol=0, atol=1e-10)
 
@@ -146,7 +150,7 @@ def test_information_tightens_with_the_reference_set(beta, lower, leave_one_out)
     exact = water_filling(EIGENVALUES, s2=S2, beta=beta)["rate"]
     low, high = [], []
     for size, examples in ((128, 128_000), (1024, 122_880), (10_000, 40_000)):
-        batches = [two_sided_information(*optimal_channel(size, beta=beta)) for _ in range(examples // size)]
+        batches = [normal_information(*optimal_channel(size, beta=beta)) for _ in range(examples // size)]
         low.append(mean_and_stderr(torch.cat([b.lower for b in batches], 1), population=False))
         high.append(mean_and_stderr(torch.cat([b.leave_one_out for b in batches], 1), population=False))
         assert low[-1][0] <= math.log(size)

@@ -14,7 +14,6 @@ import torch
 
 from vae_rd import fit_model
 from vae_rd.config.fields import FitConfig
-from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TensorDataModule
 from vae_rd.data.sprites import sprites
 from vae_rd.errors import InputError
@@ -33,13 +32,13 @@ SIZES = {"n_train": 256, "hidden": [8], "latent_dim": 2, "batch_size": 64, "lr":
 def train(folder: Path, *, epochs: int, resume: Path | None = None, **changes) -> None:
     """The fit of an experiment without its evaluation, stopped after some of EPOCHS epochs."""
     config = FitConfig(**{**SIZES, "max_epochs": epochs, **changes})
-    data = DataSet(sprites(), config)
-    module = build.build_module(config, build.build_model(config, data.card), steps=EPOCHS * STEPS)
+    data = build.data_set(sprites(), config)
+    module = build.build_module(config, build.build_model(config, data.card), data.card, steps=EPOCHS * STEPS)
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     trainer = build_trainer(config, folder, logger=None, callbacks=[])
     trainer.strategy.checkpoint_io = StagedCheckpointIO()  # Names the run by its folder alone.
     batches = TensorDataModule(data, batch_size=config.batch_size, seed=config.seed)
-    trainer.fit(module, batches, ckpt_path=resume, weights_only=True if resume else None)
+    trainer.fit(module, batches, ckpt_path=resume)
 
 
 @pytest.fixture(scope="module")

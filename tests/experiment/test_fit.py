@@ -2,6 +2,7 @@
 
 import json
 import math
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -15,11 +16,12 @@ from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import build, fitting
+from vae_rd.model.coders import Decoder
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
 from vae_rd.model.priors.normal import StandardNormalPrior
-from vae_rd.model.vae import VAE, Decoder
+from vae_rd.model.vae import VAE
 from vae_rd.run.folder import KEPT
 from vae_rd.run.record import RunRecord
 from vae_rd.run.summary import summary_lines
@@ -41,7 +43,7 @@ def test_a_run_leaves_a_record_that_stands_alone(toy):
     assert content["data"]["n"] == {"train": 256, "val": 3584, "test": 3584}
     assert content["data"]["entropy"]["test"]["value"] == pytest.approx(math.log(3584))
     assert content["verdicts"]["fit"] is None
-    assert content["environment"]["packages"]["torch"] == torch.__version__
+    assert content["environment"]["packages"]["torch"] == version("torch")
     assert content["seconds"] > 0
     for split in ("train", "val", "test"):
         for name in ("distortion", "rate", "elbo", "objective", "mutual_information_lower", "marginal_kl_upper"):
@@ -200,7 +202,7 @@ def own_network() -> VAE:
 
 def test_one_s_own_network_and_data(toy):
     pixels = torch.randint(2, (100, 1, 16, 16), dtype=torch.uint8)
-    data = DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), pixels), levels=2), FitConfig())
+    data = DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), pixels), levels=2))
     config, model = toy(n_train=None, batch_size=50), own_network()
     record = vae_rd.fit_model(config, model=model, data=data)
     assert record.data["n"]["train"] == 100
@@ -230,7 +232,7 @@ def test_a_number_that_is_not_finite_is_null_in_the_record(toy):
     pixels = torch.randn(40, 1, 2, 2)
     images = {"train": pixels, "val": pixels, "test": pixels.clone()}
     images["test"][0] = 1e25
-    data = DataSet(Source("npz", images, levels=None), FitConfig())
+    data = DataSet(Source("npz", images, levels=None))
     record = vae_rd.fit_model(toy(n_train=None, batch_size=20, likelihood="gaussian"), data=data)
     stored = RunRecord.read(only_run(toy()))
     assert stored.status == "finished"

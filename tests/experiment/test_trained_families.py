@@ -34,9 +34,9 @@ def test_a_likelihood_that_cannot_score_the_data_is_refused(support, likelihood,
     levels = {"grey": 256, "real": None, "binary": 2}[support]
     pixels = torch.randint(2, (20, 1, 2, 2), dtype=torch.uint8)
     pixels = pixels.float() if levels is None else pixels
-    data = DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), pixels), levels=levels), FitConfig())
+    data = DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), pixels), levels=levels))
     with pytest.raises(InputError, match=word):
-        build.check_likelihood(FitConfig(likelihood=likelihood), data.card)
+        build.build_model(FitConfig(likelihood=likelihood), data.card)
 
 
 @pytest.mark.parametrize("likelihood", ["gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"])
@@ -130,7 +130,7 @@ def stand_in(config: FitConfig) -> DataSet | None:
         return None
     *shape, levels = shapes[config.data]
     pixels = torch.randint(levels, (32, *shape), dtype=torch.uint8)
-    return DataSet(Source(config.data, dict.fromkeys(("train", "val", "test"), pixels), levels=levels), config)
+    return build.data_set(Source(config.data, dict.fromkeys(("train", "val", "test"), pixels), levels=levels), config)
 
 
 def test_config_files_hold_only_differences_from_the_defaults():

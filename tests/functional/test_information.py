@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from vae_rd.functional import information
-from vae_rd.functional.information import pairwise_log_density, two_sided_information
+from vae_rd.functional.information import pairwise_log_density
 from vae_rd.functional.statistics import mean_and_stderr
 
+from helpers.families import normal_information
 from helpers.reference import EIGENVALUES, S2, infonce, information_of_normals, water_filling
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -28,7 +29,7 @@ def channel(n: int, beta: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tens
 def test_equals_plain_loops():
     mu, sigma = torch.randn(40, 2), torch.rand(40, 2) + 0.1
     z = mu + sigma * torch.randn(40, 2)
-    values = two_sided_information(z[None], mu, sigma)
+    values = normal_information(z[None], mu, sigma)
     lower, others = infonce(z.numpy(), mu.numpy(), sigma.numpy())
     assert values.lower.mean().item() == pytest.approx(lower, abs=1e-10)
     assert values.leave_one_out.mean().item() == pytest.approx(others, abs=1e-10)
@@ -37,9 +38,9 @@ def test_equals_plain_loops():
 def test_chunks_do_not_change_the_values(monkeypatch):
     mu, sigma = torch.randn(50, 3), torch.rand(50, 3) + 0.1
     z = (mu + sigma * torch.randn(50, 3))[None]
-    whole = two_sided_information(z, mu, sigma)
+    whole = normal_information(z, mu, sigma)
     monkeypatch.setattr(information, "CHUNK_BYTES", 8 * 50 * 7)
-    parts = two_sided_information(z, mu, sigma)
+    parts = normal_information(z, mu, sigma)
     torch.testing.assert_close(whole.lower, parts.lower, rtol=0, atol=1e-12)
     torch.testing.assert_close(whole.leave_one_out, parts.leave_one_out, rtol=0, atol=1e-12)
 
@@ -55,7 +56,7 @@ def test_expanded_square_keeps_its_digits_at_small_sigma():
 def test_population_estimate_equals_quadrature():
     mu, sigma = torch.randn(12), 0.05 + 0.3 * torch.rand(12)
     z = mu + sigma * torch.randn(4000, 12)
-    values = two_sided_information(z[..., None], mu[:, None], sigma[:, None])
+    values = normal_information(z[..., None], mu[:, None], sigma[:, None])
     mean, stderr = mean_and_stderr(values.lower, population=True)
     assert stderr < 0.005
     assert abs(mean - information_of_normals(mu.numpy(), sigma.numpy())) < 4 * stderr
@@ -68,9 +69,7 @@ def test_population_estimate_equals_quadrature():
 )
 def test_expectations_on_the_gaussian_channel(beta, size, lower, leave_one_out):
     repeats = 40_000 // size
-    pairs = torch.tensor(
-        [[v.mean().item() for v in two_sided_information(*channel(size, beta))] for _ in range(repeats)]
-    )
+    pairs = torch.tensor([[v.mean().item() for v in normal_information(*channel(size, beta))] for _ in range(repeats)])
     stderr = pairs.std(0) / math.sqrt(repeats)
     published = torch.tensor([0.006, 0.024])
     assert bool((stderr < torch.tensor([0.05, 0.25])).all())
@@ -81,7 +80,7 @@ def test_expectations_on_the_gaussian_channel(beta, size, lower, leave_one_out):
 @pytest.mark.parametrize("beta", [1.0, 3.0])
 def test_brackets_the_channel_and_respects_the_cap(beta):
     exact = water_filling(EIGENVALUES, s2=S2, beta=beta)["rate"]
-    values = two_sided_information(*channel(3000, beta))
+    values = normal_information(*channel(3000, beta))
     low, low_error = mean_and_stderr(values.lower, population=False)
     high, high_error = mean_and_stderr(values.leave_one_out, population=False)
     assert low <= math.log(3000)
@@ -92,7 +91,7 @@ def test_standard_error_is_the_spread_over_repetitions():
     repeats = 300
     estimates, errors = [], []
     for _ in range(repeats):
-        values = two_sided_information(*channel(200, 3.0))
+        values = normal_information(*channel(200, 3.0))
         mean, stderr = mean_and_stderr(values.lower, population=False)
         estimates.append(mean)
         errors.append(stderr)
@@ -102,7 +101,7 @@ def test_standard_error_is_the_spread_over_repetitions():
 
 
 def test_identical_posteriors_carry_nothing():
-    values = two_sided_information(torch.randn(1, 64, 2), torch.zeros(64, 2), torch.ones(64, 2))
+    values = normal_information(torch.randn(1, 64, 2), torch.zeros(64, 2), torch.ones(64, 2))
     torch.testing.assert_close(values.lower, torch.zeros(1, 64), atol=1e-12, rtol=0)
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
 from vae_rd.model.nn.mlp import linear_decoder, linear_encoder
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.priors.normal import StandardNormalPrior
-from vae_rd.model.vae import VAE, Decoder, Encoder
+from vae_rd.model.vae import VAE
 
 
 @dataclass(frozen=True)

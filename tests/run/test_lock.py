@@ -21,7 +21,7 @@ from vae_rd.run.record import RunRecord
 from helpers.common import ROOT
 from helpers.runs import record_of
 
-HOLD = "import sys; from pathlib import Path; from vae_rd.locks import locked\n"
+HOLD = "import sys; from pathlib import Path; from vae_rd.run.lock import locked\n"
 HOLD += "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
 
 
@@ -186,9 +186,7 @@ def test_what_was_decided_on_is_still_there_when_the_lock_is_held(tmp_path):
 @pytest.mark.parametrize("command", [fit.main, evaluate.main])
 def test_a_command_on_a_run_at_work_is_one_line_and_exit_2(command, config, tmp_path, holder, capsys):
     toy = ["--run_dir", str(tmp_path), "--name=mine", "--resume=auto", "--hidden=[8]", "--max_steps=1", "--wandb=off"]
-    record = RunRecord.read(tmp_path / "mine")
-    record.config = vars(parse(toy).config)
-    record.write(tmp_path / "mine")
+    record_of(parse(toy).config, "mine").write(tmp_path / "mine")
     before = sorted(tmp_path.rglob("*"))
     assert command(toy if command is fit.main else [str(tmp_path / "mine")]) == 2
     shown = capsys.readouterr()

@@ -8,16 +8,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from vae_rd import fit_model
 from vae_rd.config.fields import FitConfig
-from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import Batch
 from vae_rd.data.sprites import sprites
 from vae_rd.errors import Diverged, OutOfMemory
 from vae_rd.experiment import build
 from vae_rd.fit import main
-from vae_rd.metrics.rate_distortion import ExampleTerms
+from vae_rd.process.memory import memory_advice
 from vae_rd.run.folder import KEPT, LAST, folder_of
 from vae_rd.run.record import RunRecord
-from vae_rd.training.guard import check_terms, check_weights, memory_advice
+from vae_rd.training.examples import ExampleTerms
+from vae_rd.training.guard import check_terms, check_weights
 
 STEPS = 4  # an epoch of the toy run
 SIZES = {"n_train": 256, "hidden": [8], "latent_dim": 3, "batch_size": 64, "max_epochs": 3, "eval_samples": 2}
@@ -121,7 +121,7 @@ def test_a_run_that_diverges_names_the_unit_and_keeps_what_it_had(toy, monkeypat
 def test_weights_that_break_in_the_last_step_of_an_epoch_reach_no_file(toy, gradient, words):
     """The loss of that step is finite, and no step of the epoch follows. 1e30 squared is infinite in float32."""
     config = toy()
-    model = build.build_model(config, DataSet(sprites(), config).card)
+    model = build.build_model(config, build.data_set(sprites(), config).card)
     calls = Counter()
 
     def spoil(grad):
@@ -158,7 +158,8 @@ class Waits(TorchDispatchMode):
 @pytest.mark.parametrize("steps", [1, 50])
 def test_the_host_reads_the_device_once_a_block(steps):
     config = FitConfig(hidden=[8], latent_dim=2, batch_size=4)
-    module = build.build_module(config, build.build_model(config, DataSet(sprites(), config).card), steps=1000)
+    card = build.data_set(sprites(), config).card
+    module = build.build_module(config, build.build_model(config, card), card, steps=1000)
     optimizer = module.configure_optimizers()
     module._trainer, module.optimizers = Trainer(), lambda use_pl_optimizer: optimizer
     block = [Batch(torch.zeros(4, 1, 16, 16), part) for part in range(steps)]
@@ -200,7 +201,7 @@ def _raise(error):
 @pytest.mark.parametrize("case", SHORTAGES)
 def test_a_shortage_of_memory_says_what_to_lower(toy, case, where):
     config = toy(max_epochs=1)
-    model = build.build_model(config, DataSet(sprites(), config).card)
+    model = build.build_model(config, build.data_set(sprites(), config).card)
     shortage, size = SHORTAGES[case]
     hook = lambda module, inputs: shortage() if module.training == (where == "training") else None  # noqa: E731
     model.decoder.register_forward_pre_hook(hook)

@@ -17,8 +17,8 @@ from helpers.runs import history, only_run
 
 
 @pytest.fixture
-def saved(monkeypatch):
-    """Feed a CheckpointKeeper the validation objectives of epochs; returns (epoch, file) in the order of saving."""
+def saved():
+    """Feed a CheckpointKeeper the scores of epochs; returns (epoch, file) in the order of saving."""
     order: list[tuple[int, str]] = []
 
     class FakeTrainer:
@@ -28,13 +28,13 @@ def saved(monkeypatch):
         def save_checkpoint(self, path: Path, weights_only: bool = False) -> None:
             order.append((self.current_epoch, path.stem))
 
-    def feed(objectives: list[float | None], *, warmup_epochs: int = 0, patience: int | None = None):
-        fitted = build.build_module(FitConfig(), build.build_model(FitConfig(hidden=[2]), sprites_card()), steps=9)
+    def feed(scores: list[float | None], *, warmup_epochs: int = 0, patience: int | None = None):
+        card = sprites_card()
+        fitted = build.build_module(FitConfig(), build.build_model(FitConfig(hidden=[2]), card), card, steps=9)
         keeper, trainer = CheckpointKeeper(Path(), patience=patience), FakeTrainer()
-        for epoch, value in enumerate(objectives):
+        for epoch, value in enumerate(scores):
             trainer.current_epoch = epoch
-            fitted.epoch_values = {} if value is None else {"val/objective": value}
-            monkeypatch.setattr(fitted.objective, "is_annealing", lambda step, e=epoch: e < warmup_epochs)
+            fitted.member.score = None if epoch < warmup_epochs else value
             keeper.on_train_epoch_end(trainer, fitted)
             if trainer.should_stop:
                 break

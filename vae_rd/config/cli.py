@@ -8,6 +8,7 @@ an earlier one, and flags win over files wherever they stand.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import difflib
 import json
 import os
@@ -15,7 +16,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
@@ -28,6 +29,11 @@ from vae_rd.config.versions import DEFAULTS_VERSION, EARLIER, FIRST_FIELDS
 from vae_rd.errors import InputError
 
 COMMANDS = ("help", "version", "print_config")
+
+# OmegaConf knows no Literal before 2.4: to the schema a word is any text, and `_typed` looks it up.
+_Schema = dataclasses.make_dataclass(
+    "_Schema", [(name, str, field.default) for name, field in FIELDS.items() if choices(name)], bases=(FitConfig,)
+)
 
 
 @dataclass(frozen=True)
@@ -190,10 +196,12 @@ def _plain(name: str, value: Any, *, where: str) -> Any:
 
 
 def _typed(values: Mapping[str, Any]) -> FitConfig | None:
-    """Values as their fields' types, by OmegaConf; None where one of them is of another type."""
+    """Values as their fields' types, by OmegaConf; None where one of them is of another type, or not a field's word."""
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(FitConfig), dict(values))
-        return cast(FitConfig, OmegaConf.to_object(merged))
+        if any(choices(name) and value not in choices(name) for name, value in values.items()):
+            return None
+        merged = OmegaConf.merge(OmegaConf.structured(_Schema), dict(values))
+        return FitConfig(**vars(OmegaConf.to_object(merged)))
     except (OmegaConfBaseException, TypeError, ValueError, OverflowError, RecursionError):
         return None
 

@@ -7,7 +7,7 @@ the command line (`vae_rd.config.cli`) makes `--help` and refuses bad values bef
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -30,44 +30,19 @@ DataName = Literal[
     "toy_channel",
     "noisy_sprites",
 ]
-
-
 Binarization = Literal["none", "static", "dynamic"]
-
-
 Dequantize = Literal["none", "uniform"]
-
-
 Trunk = Literal["linear", "mlp", "conv"]
-
-
 PosteriorName = Literal["diagonal", "categorical"]
-
-
 PriorName = Literal["normal", "categorical"]
-
-
 LikelihoodName = Literal[
     "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
 ]
-
-
 ObjectiveName = Literal["beta"]
-
-
 Schedule = Literal["constant", "cosine"]
-
-
 Precision = Literal["32", "64", "bf16"]
-
-
 WandbMode = Literal["off", "offline", "online", "auto"]
-
-
 MOST = 2**63 - 1  # What torch takes for a seed.
-
-
-ANY_VALUE = ("any",)  # Of an optional flag: every value but null.
 
 
 def flag(
@@ -78,7 +53,8 @@ def flag(
     least: float | None = None,
     above: float | None = None,
     most: float | None = None,
-    only: Mapping[str, tuple[str, ...]] | None = None,
+    only: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    unless: Mapping[str, tuple[Any, ...]] = MappingProxyType({}),
 ) -> Any:
     """A config field with its help text, its range and its readers.
 
@@ -89,11 +65,19 @@ def flag(
         least: the least it can be.
         above: what it must be greater than.
         most: the most it can be.
-        only: flags, each with the words at which this one is read, any of them; ANY_VALUE is every value but null.
-            None where every run reads it.
+        only: flags, each with the words at which this one is read, any of them.
+        unless: flags, each with the values at which this one is not read, where all of them have one of these.
     """
     metadata = MappingProxyType(
-        {"meaning": meaning, "group": group, "least": least, "above": above, "most": most, "only": only}
+        {
+            "meaning": meaning,
+            "group": group,
+            "least": least,
+            "above": above,
+            "most": most,
+            "only": only,
+            "unless": unless,
+        }
     )
     if isinstance(default, list):
         return dataclasses.field(default_factory=default.copy, metadata=metadata)
@@ -118,12 +102,12 @@ class FitConfig:
         group="data",
         least=0,
         most=MOST,
-        only={
-            "data": ("npz", "image_folder", "gaussian", "sphere", "toy_channel", "noisy_sprites"),
-            "n_train": ANY_VALUE,
-            "n_test": ANY_VALUE,
-            "binarization": ("static", "dynamic"),
-            "dequantize": ("uniform",),
+        unless={
+            "data": ("sprites", "mnist", "static_mnist", "omniglot", "cmu_faces", "dsprites"),
+            "n_train": (None,),
+            "n_test": (None,),
+            "binarization": ("none",),
+            "dequantize": ("none",),
         },
     )
     gaussian_eigenvalues: list[float] = flag(
@@ -152,7 +136,7 @@ class FitConfig:
         None,
         "widths (mlp) or channels (conv), mirrored in the decoder [null: [512], [32, 64]]",
         group="model",
-        only={"encoder": ("mlp", "conv"), "decoder": ("mlp", "conv")},
+        unless={"encoder": ("linear",), "decoder": ("linear",)},
     )
     latent_dim: int = flag(16, "dimensions of z, or its number of states", group="model", least=1)
     prior: PriorName = flag("normal", "marginal m(z)", group="model")
@@ -179,7 +163,7 @@ class FitConfig:
         "draws of z per example and training step",
         group="objective",
         least=1,
-        only={"posterior": ("diagonal",)},  # Of a categorical z everything is a sum over states.
+        unless={"posterior": ("categorical",)},  # Of a categorical z everything is a sum over states.
     )
 
     batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)
@@ -223,15 +207,16 @@ class FitConfig:
 
 
 FIELDS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType({f.name: f for f in dataclasses.fields(FitConfig)})
-
-
 _HINTS = get_type_hints(FitConfig)
+
+
+# The words of each field that has any; a member that a script adds to a table has its word added here.
+WORDS: dict[str, tuple[str, ...]] = {n: get_args(hint) for n, hint in _HINTS.items() if get_origin(hint) is Literal}
 
 
 def choices(name: str) -> tuple[str, ...]:
     """The words a field accepts, or () where any value of its type will do."""
-    hint = _HINTS[name]
-    return get_args(hint) if get_origin(hint) is Literal else ()
+    return WORDS.get(name, ())
 
 
 def value_type(name: str) -> type:
@@ -253,7 +238,8 @@ def to_dict(config: FitConfig) -> dict[str, Any]:
         >>> to_dict(FitConfig(beta=4.0))["beta"]
         4.0
     """
-    return dataclasses.asdict(config)
+    values = dataclasses.asdict(config)  # Hydra, which may have made it, has lists of its own.
+    return {k: list(v) if isinstance(v, Sequence) and not isinstance(v, str) else v for k, v in values.items()}
 
 
 def to_yaml(config: FitConfig) -> str:

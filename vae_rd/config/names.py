@@ -16,8 +16,6 @@ UNNAMED_FIELDS = frozenset(
     {"run_dir", "name", "devices", "num_nodes", "accelerator", "strategy", "wandb", "wandb_project"}
     | {"resume", "overwrite", "data_dir"}
 )
-
-
 # What may change when an interrupted run is continued.
 RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
 

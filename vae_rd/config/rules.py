@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from vae_rd.config.fields import ANY_VALUE, FIELDS, FitConfig
+from vae_rd.config.fields import FIELDS, FitConfig
 from vae_rd.config.names import defaults_of
 from vae_rd.errors import InputError
 
@@ -36,13 +36,6 @@ def _problems(config: FitConfig) -> Iterator[str]:
     if config.data_file is None and config.data in ("npz", "image_folder"):
         yield f"--data {config.data} needs --data_file with one's own {config.data.replace('_', ' ')}"
     yield from _eigenvalue_problem(config.gaussian_eigenvalues)
-    if (config.posterior == "categorical") != (config.prior == "categorical"):
-        yield f"--posterior {config.posterior} --prior {config.prior}: where one is categorical, both are"
-    if config.posterior == "categorical" and config.likelihood == "gaussian_optimal":
-        yield (
-            "--likelihood gaussian_optimal takes its scale from draws of z, of which a categorical z has none; "
-            "choose --likelihood gaussian or gaussian_shared"
-        )
     if config.binarization != "none" and config.dequantize != "none":
         yield "--dequantize: binarised pixels have no bins to fill; leave out --dequantize or --binarization"
     if config.batch_size % (config.devices * config.num_nodes) != 0:
@@ -79,21 +72,18 @@ def refuse_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
     """
     defaults = defaults_of(config.defaults_version)
     for name, field in FIELDS.items():
-        readers = field.metadata["only"]
-        if readers is None or name in spared or getattr(config, name) == defaults[name]:
+        if name in spared or getattr(config, name) == defaults[name]:
             continue
-        if not any(_is_among(getattr(config, reader), words) for reader, words in readers.items()):
-            owners = " or ".join(f"--{reader}{_choice(words)}" for reader, words in readers.items())
-            found = " ".join(f"--{reader} {getattr(config, reader)}" for reader in readers)
-            raise InputError(f"--{name} belongs to {owners}, not to {found}; leave it out")
+        only, unless = field.metadata["only"], field.metadata["unless"]
+        if only and not any(getattr(config, reader) in words for reader, words in only.items()):
+            owners = " or ".join(f"--{reader} {' or '.join(words)}" for reader, words in only.items())
+            raise InputError(f"--{name} belongs to {owners}, not to {_stated(config, only)}; leave it out")
+        if unless and all(getattr(config, reader) in values for reader, values in unless.items()):
+            raise InputError(f"--{name}: nothing reads it with {_stated(config, unless)}; leave it out")
 
 
-def _is_among(value: Any, words: tuple[str, ...]) -> bool:
-    return value is not None if words is ANY_VALUE else value in words
-
-
-def _choice(words: tuple[str, ...]) -> str:
-    return "" if words is ANY_VALUE else f" {' or '.join(words)}"
+def _stated(config: FitConfig, names: Collection[str]) -> str:
+    return " ".join(f"--{name} {getattr(config, name)}" for name in names if getattr(config, name) is not None)
 
 
 def _range_problem(name: str, value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:

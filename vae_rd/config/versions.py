@@ -15,12 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 DEFAULTS_VERSION = 1
-
-
 # By version, what a field meant unsaid where that is not what it means now.
 EARLIER: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
-
-
 # The fields of version 1. Names hash all of them, which keeps the names of runs from before there were versions; of a
 # later field they hash what differs from version 1. By their presence a run's config.yaml of that time is known.
 # fmt: off

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import (
     EVAL_CHUNK,
     DataCard,
@@ -20,12 +19,23 @@ from vae_rd.data.base import (
     subset,
     uniform_entropy,
 )
-from vae_rd.data.pixels import PixelModel, binarised, pixel_model
+from vae_rd.data.pixels import Binarization, Dequantize, PixelTransform, binarised, pixel_transform
 from vae_rd.errors import InputError
+from vae_rd.process.memory import is_out_of_memory
 from vae_rd.run.record import SPLITS
 from vae_rd.seeding import generator
 
 DRAWN = {"train": 10_000, "val": 10_000, "test": 100_000}  # Examples that stand for an unlimited source by default.
+
+
+class Wanted(NamedTuple):
+    """What is asked of a source, by the names of the flags: the card holds what is not as it is here."""
+
+    data_seed: int = 0
+    binarization: Binarization = "none"
+    dequantize: Dequantize = "none"
+    n_train: int | None = None
+    n_test: int | None = None
 
 
 class DataSet:
@@ -41,33 +51,43 @@ class DataSet:
         card: the facts, as recorded.
         pixels: per split, [N, C, H, W]; the splits of a population share one tensor.
         labels: per split, arrays of length N by factor name.
-        model: how pixels become x.
+        transform: how pixels become x.
 
     Example:
         >>> images = {split: torch.randint(256, (9, 1, 4, 4), dtype=torch.uint8) for split in SPLITS}
-        >>> data = DataSet(Source("npz", images, levels=256), FitConfig(binarization="dynamic"))
+        >>> data = DataSet(Source("npz", images, levels=256), binarization="dynamic")
         >>> data.card.support, data.card.n["test"]
         ('binary', 9)
         >>> data.evaluation_chunk("val", 0).unique()
         tensor([0., 1.])
     """
 
-    def __init__(self, source: Source | UnlimitedSource, config: FitConfig) -> None:
-        self.data_seed = config.data_seed
-        self.model: PixelModel = pixel_model(source, config)
+    def __init__(
+        self,
+        source: Source | UnlimitedSource,
+        *,
+        data_seed: int = 0,
+        binarization: Binarization = "none",
+        dequantize: Dequantize = "none",
+        n_train: int | None = None,
+        n_test: int | None = None,
+    ) -> None:
+        wanted = Wanted(data_seed, binarization, dequantize, n_train, n_test)
+        self.data_seed = data_seed
+        self.transform = pixel_transform(source, binarization=binarization, dequantize=dequantize)
         self.labels: dict[str, Mapping[str, np.ndarray]] = {split: {} for split in SPLITS}
         self._unlimited = source if isinstance(source, UnlimitedSource) else None
         if isinstance(source, UnlimitedSource):
-            self.pixels = _drawn(source, config)
-            self.card = _card(source, config, self.pixels, self.model)
+            self.pixels = _drawn(source, wanted)
+            self.card = _card(source, wanted, self.pixels, self.transform)
             return
-        if config.binarization == "static":
-            source = binarised(source, config.data_seed)
-            self.model = pixel_model(source, FitConfig())
+        if binarization == "static":
+            source = binarised(source, data_seed)
+            self.transform = pixel_transform(source)
         self.pixels = {}
         for split in SPLITS:
-            self.pixels[split], self.labels[split] = _chosen(source, split, config)
-        self.card = _card(source, config, self.pixels, self.model)
+            self.pixels[split], self.labels[split] = _chosen(source, split, wanted)
+        self.card = _card(source, wanted, self.pixels, self.transform)
 
     def to(self, device: torch.device) -> None:
         """Move all pixels to the training device, once."""
@@ -82,14 +102,14 @@ class DataSet:
             InputError: when the source is finite.
 
         Example:
-            >>> data = DataSet(UnlimitedSource("noise", "real", lambda n, noise: torch.rand(n, 1, 1, 2)), FitConfig())
+            >>> data = DataSet(UnlimitedSource("noise", "real", lambda n, noise: torch.rand(n, 1, 1, 2)))
             >>> data.fresh(3, "dual", 0).shape
             torch.Size([3, 1, 1, 2])
         """
         if self._unlimited is None:
             raise InputError(f"--data {self.card.name}: it holds finitely many examples, so there are no fresh ones")
         noise = generator(self.pixels["train"].device, self.data_seed, "fresh", *key)
-        return self.model.draw(self._unlimited.draw(n, noise), noise)
+        return self.transform.draw(self._unlimited.draw(n, noise), noise)
 
     def chunks(self, split: str) -> int:
         """How many fixed evaluation chunks a split has."""
@@ -99,8 +119,8 @@ class DataSet:
         """x of one fixed chunk, at most EVAL_CHUNK images: the same draw at every use and on every kind of device."""
         pixels = self.pixels[split][chunk * EVAL_CHUNK : (chunk + 1) * EVAL_CHUNK]
         noise = generator("cpu", self.data_seed, "pixels", split, chunk)
-        where = "cpu" if self.model.is_random else pixels.device
-        return self.model.draw(pixels.to(where), noise).to(pixels.device)
+        where = "cpu" if self.transform.is_random else pixels.device
+        return self.transform.draw(pixels.to(where), noise).to(pixels.device)
 
     def examples(self, split: str, index: Tensor) -> Tensor:
         """x of these examples, [N] ascending positions in the split, as their evaluation chunks have them."""
@@ -112,74 +132,72 @@ class DataSet:
         return torch.cat(rows)
 
 
-def _drawn(source: UnlimitedSource, config: FitConfig) -> dict[str, Tensor]:
+def _drawn(source: UnlimitedSource, wanted: Wanted) -> dict[str, Tensor]:
     """Stored draws of an unlimited source, fixed by data_seed; "train" only evaluates where batches are fresh."""
-    asked = {"train": config.n_train, "val": None, "test": config.n_test}
+    sizes = {"train": wanted.n_train, "val": None, "test": wanted.n_test}
     try:
         return {
-            split: source.draw(size or DRAWN[split], generator("cpu", config.data_seed, "draws", split))
-            for split, size in asked.items()
+            split: source.draw(size or DRAWN[split], generator("cpu", wanted.data_seed, "draws", split))
+            for split, size in sizes.items()
         }
-    except (RuntimeError, MemoryError):
-        raise InputError(f"--n_train {config.n_train} --n_test {config.n_test}: too large for memory") from None
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(f"--n_train {wanted.n_train} --n_test {wanted.n_test}: too large for memory") from None
 
 
-def _chosen(source: Source, split: str, config: FitConfig) -> tuple[Tensor, Mapping[str, np.ndarray]]:
+def _chosen(source: Source, split: str, wanted: Wanted) -> tuple[Tensor, Mapping[str, np.ndarray]]:
     """Pixels and labels of one split: the population's where it is one, cut to --n_train or --n_test."""
     stored = "train" if source.population else split
     images, labels = source.images[stored], source.labels.get(stored, {})
-    size = {"train": config.n_train, "test": config.n_test}.get(split)
+    size = {"train": wanted.n_train, "test": wanted.n_test}.get(split)
     if size is None:
         return images, labels
     if size > len(images):
         raise InputError(f"--n_{split} {size}: the {split} split of --data {source.name} has {len(images)} examples")
-    index = subset(len(images), size, config.data_seed, "subset", split)
+    index = subset(len(images), size, wanted.data_seed, "subset", split)
     return images[index], {name: values[index.numpy()] for name, values in labels.items()}
 
 
 def _card(
-    source: Source | UnlimitedSource, config: FitConfig, pixels: Mapping[str, Tensor], model: PixelModel
+    source: Source | UnlimitedSource, wanted: Wanted, pixels: Mapping[str, Tensor], transform: PixelTransform
 ) -> DataCard:
-    cut = {"train": config.n_train is not None, "val": False, "test": config.n_test is not None}
+    cut = {"train": wanted.n_train is not None, "val": False, "test": wanted.n_test is not None}
     endless, whole = isinstance(source, UnlimitedSource), isinstance(source, Source) and source.population
     unlimited = {split: endless and not (split == "train" and cut["train"]) for split in SPLITS}
     population = {split: whole and not cut[split] for split in SPLITS}
     sizes = {split: group_sizes(pixels[split]) for split in SPLITS if not unlimited[split]}
-    asked = {
-        name: getattr(config, name)
-        for name in ("data_seed", "binarization", "dequantize", "n_train", "n_test")
-        if getattr(config, name) != getattr(FitConfig(), name)
-    }
+    given = {name: value for name, value in wanted._asdict().items() if value != Wanted._field_defaults[name]}
     return DataCard(
         name=source.name,
         n={split: len(pixels[split]) for split in SPLITS},
         shape=cast(tuple[int, int, int], tuple(pixels["train"].shape[1:])),
-        support=model.support,
+        support=transform.support,
         population=population,
-        pixel_scale=model.scale,
-        entropy=_entropies(source, model, sizes),
-        params={**source.params, **asked, "duplicates": {split: int((g - 1).sum()) for split, g in sizes.items()}},
+        pixel_scale=transform.scale,
+        entropy=_entropies(source, transform, sizes),
+        params={**source.params, **given, "duplicates": {split: int((g - 1).sum()) for split, g in sizes.items()}},
         unlimited=unlimited,
     )
 
 
 def _entropies(
-    source: Source | UnlimitedSource, model: PixelModel, sizes: Mapping[str, np.ndarray]
+    source: Source | UnlimitedSource, transform: PixelTransform, sizes: Mapping[str, np.ndarray]
 ) -> dict[str, Entropy]:
     """H of each split's own source: known for a population or a law, and for a stored training split as finite source.
 
     Args:
         source: as the flags have left it.
-        model: how its pixels become x.
+        transform: how its pixels become x.
         sizes: of the groups of equal images, for the splits that are finite.
     """
-    discrete = model.support in ("binary", "one_hot")
+    discrete = transform.support in ("binary", "one_hot")
     unknown = Entropy(measure="discrete" if discrete else "differential")
-    own = uniform_entropy(sizes["train"]) if discrete and not model.is_random and "train" in sizes else unknown
+    own = uniform_entropy(sizes["train"]) if discrete and not transform.is_random and "train" in sizes else unknown
     if isinstance(source, UnlimitedSource):
         law = source.entropy
         return {"train": own if "train" in sizes else law, "val": law, "test": law}
-    if not source.population or model.is_random:
+    if not source.population or transform.is_random:
         return {"train": own, "val": unknown, "test": unknown}
     whole = uniform_entropy(sizes["val"])
     return {"train": own, "val": whole, "test": whole}

@@ -77,7 +77,7 @@ def image_folder(path: Path, *, data_seed: int = 0) -> Source:
         raise InputError(f"{path}: no image file below this folder; give {', '.join(sorted(SUFFIXES))} files")
     stack = _stack(files)
     groups = np.array([parts[0] if len(parts := file.relative_to(path).parts) > 1 else "" for file in files])
-    labels = groups if groups.any() else None
+    labels = groups if any(groups) else None
     levels = 2 if stack.dtype == np.bool_ else 256
     pixels = stack.astype(np.uint8, copy=False)
     return _own("image_folder", pixels, levels=levels, labels=labels, data_seed=data_seed, where=path)

@@ -58,11 +58,11 @@ class TrainBatches:
     def _shuffled(self) -> Iterator[Batch]:
         pixels, epoch = self.data.pixels["train"], self.epoch()
         order = torch.randperm(len(pixels), generator=generator("cpu", self.seed, "shuffle", epoch)).to(pixels.device)
-        model, noise = self.data.model, generator(pixels.device, self.seed, "pixels", epoch)
+        transform, noise = self.data.transform, generator(pixels.device, self.seed, "pixels", epoch)
         for step, index in enumerate(order.split(self.batch_size)[: self.steps]):
-            if model.is_random:
+            if transform.is_random:
                 noise = generator(pixels.device, self.seed, "pixels", epoch, step)
-            yield Batch(model.draw(pixels.index_select(0, index), noise)[self.rows], step)
+            yield Batch(transform.draw(pixels.index_select(0, index), noise)[self.rows], step)
 
 
 class EvaluationBatches:

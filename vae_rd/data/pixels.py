@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import Source, Support, UnlimitedSource
 from vae_rd.errors import InputError
 from vae_rd.seeding import generator
 
+Binarization = Literal["none", "static", "dynamic"]
+Dequantize = Literal["none", "uniform"]
 
-class PixelModel(ABC):
+
+class PixelTransform(ABC):
     """x given stored pixels; a density of x is a density on the scale this model states.
 
     Attributes:
@@ -33,7 +35,7 @@ class PixelModel(ABC):
         """Stored pixels [B, C, H, W] to float x of the same shape; `noise` lives on the pixels' device."""
 
 
-class PlainPixels(PixelModel):
+class PlainPixels(PixelTransform):
     """x = the stored value."""
 
     def __init__(self, support: Support) -> None:
@@ -44,7 +46,7 @@ class PlainPixels(PixelModel):
         return pixels.to(torch.get_default_dtype())
 
 
-class DynamicBinaryPixels(PixelModel):
+class DynamicBinaryPixels(PixelTransform):
     """x ~ Bernoulli(k / (levels - 1)), anew at every use (Burda et al. 2016, arXiv 1509.00519)."""
 
     support = "binary"
@@ -58,7 +60,7 @@ class DynamicBinaryPixels(PixelModel):
         return bernoulli_bits(pixels, self.levels, noise).to(torch.get_default_dtype())
 
 
-class GreyPixels(PixelModel):
+class GreyPixels(PixelTransform):
     """x = k / (levels - 1) in [0, 1]: a grid of points, on which a density with a learned scale diverges."""
 
     support = "grey"
@@ -72,7 +74,7 @@ class GreyPixels(PixelModel):
         return pixels.to(torch.get_default_dtype()) / (self.levels - 1)
 
 
-class DequantisedPixels(PixelModel):
+class DequantisedPixels(PixelTransform):
     """x = (k + u) / levels with u uniform on [0, 1): -ln p of the density, plus ln(levels) a value, bounds discrete H.
 
     Source: Theis, van den Oord and Bethge 2016, "A note on the evaluation of generative models", arXiv 1511.01844.
@@ -104,21 +106,23 @@ def bernoulli_bits(pixels: Tensor, levels: int, noise: torch.Generator) -> Tenso
     return (drawn < pixels).to(torch.uint8)
 
 
-def pixel_model(source: Source | UnlimitedSource, config: FitConfig) -> PixelModel:
-    """The way to x that the flags ask for.
+def pixel_transform(
+    source: Source | UnlimitedSource, *, binarization: Binarization = "none", dequantize: Dequantize = "none"
+) -> PixelTransform:
+    """The way to x that is asked for; static binarisation, which is of the source, leaves none to do here.
 
     Raises:
-        InputError: for --binarization or --dequantize on pixels that are not grey.
+        InputError: for binarization or dequantize of pixels that are not grey.
     """
     if isinstance(source, Source) and source.levels is not None and source.levels != 2:
-        if config.binarization == "dynamic":
+        if binarization == "dynamic":
             return DynamicBinaryPixels(source.levels)
-        return DequantisedPixels(source.levels) if config.dequantize == "uniform" else GreyPixels(source.levels)
+        return DequantisedPixels(source.levels) if dequantize == "uniform" else GreyPixels(source.levels)
     support = _plain_support(source)
-    for name in ("binarization", "dequantize"):
-        if (asked := getattr(config, name)) != "none":
+    for name, word in (("binarization", binarization), ("dequantize", dequantize)):
+        if word != "none":
             kind = "binary" if support in ("binary", "one_hot") else "real-valued"
-            raise InputError(f"--{name} {asked}: the pixels of --data {source.name} are {kind}; leave it out")
+            raise InputError(f"--{name} {word}: the pixels of --data {source.name} are {kind}; leave it out")
     return PlainPixels(support)
 
 

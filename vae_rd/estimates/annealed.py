@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, entry
+from vae_rd.errors import InputError
+from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, entry, prior
 from vae_rd.estimates.partials import Values
-from vae_rd.estimators.ais import Path, bidirectional, decoder_distortion, standard_normal_path
+from vae_rd.estimators.ais import Path, bidirectional, decoder_distortion, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.rate_distortion_curve import RateDistortionCurve, mean_curve, rate_distortion_curve
+from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
@@ -75,10 +78,7 @@ def annealing_error(run: Fitted, settings: Settings) -> Json:
     n, plan = settings.examples or FEW, _plan(run, settings)
     parameter = next(run.model.parameters())
     noise = generator(parameter.device, settings.seed, "simulated")
-    z = torch.randn(n, run.model.latent_dim, generator=noise, device=parameter.device, dtype=torch.float64)
-    with torch.no_grad(), torch.random.fork_rng():
-        torch.manual_seed(int(torch.randint(2**62, (), generator=noise, device=noise.device)))
-        x = run.model.decoder(z.to(parameter)).sample()
+    z, x = run.model.generate(n, generator=noise)
     upward = replace(plan, schedule=plan.schedule[plan.schedule <= 1.0])
     sandwich = bidirectional(_path(run.model, x), z, upward, generator=noise)
     return entry(
@@ -107,13 +107,22 @@ def _plan(run: Fitted, settings: Settings) -> Annealing:
 
 
 def _path(model: VAE, x: Tensor) -> Path:
-    return standard_normal_path(decoder_distortion(model, x), n=len(x), latent_dim=model.latent_dim)
+    return prior_path(cast(Prior, model.prior()), decoder_distortion(model, x), n=len(x))
 
 
 @torch.no_grad()
 def _encoder_lines(model: VAE, x: Tensor, slopes: list[float], *, noise: torch.Generator) -> Tensor:
     """R + b D of the encoder's own q(z|x), [slopes, ENCODER_DRAWS, N]."""
-    eps = torch.randn(ENCODER_DRAWS, len(x), model.latent_dim, generator=noise, device=x.device, dtype=x.dtype)
-    terms = model.terms(x, eps)
+    terms = model.terms(x, model.noise(ENCODER_DRAWS, x, noise))
     b = torch.tensor(slopes, dtype=torch.float64, device=x.device)[:, None, None]
     return terms.rate.double() + b * terms.distortion.double()
+
+
+def check_annealing(run: Fitted, settings: Settings) -> None:
+    """Refuse a run whose z is not continuous: chains follow the gradient of ln m(z) and ln p(x|z).
+
+    Raises:
+        InputError: naming the run and its prior.
+    """
+    if not prior(run).is_continuous:
+        raise InputError(f"{run.folder}: --ais takes a continuous z, not that of --prior {run.config.prior}")

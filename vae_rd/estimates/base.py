@@ -14,12 +14,10 @@ from torch import Tensor
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import EVAL_CHUNK
 from vae_rd.data.dataset import DataSet
-from vae_rd.errors import InputError
 from vae_rd.estimates.partials import Values, by_parts
 from vae_rd.functional.statistics import mean_and_stderr_of_estimates
-from vae_rd.model.posteriors.base import Reparameterised
-from vae_rd.model.posteriors.diagonal import DiagonalNormal
-from vae_rd.model.priors.normal import StandardNormal
+from vae_rd.model.posteriors.base import Posterior
+from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
@@ -141,19 +139,17 @@ def entry(
     return place | {"bound": bound, "certified": certified, "source": source, "curve": curve} | own
 
 
-def check_prior(run: Fitted, flag: str) -> None:
-    """Refuse a run whose prior is not N(0, I)."""
-    if not isinstance(run.model.prior(), StandardNormal):
-        raise InputError(f"{run.folder}: {flag} takes the prior normal, this run has --prior {run.config.prior}")
-
-
-def check_posterior(run: Fitted, flag: str) -> None:
-    """Refuse a run whose q(z|x) is not a diagonal normal."""
-    if not isinstance(posterior(run.model, run.data.examples("test", torch.tensor([0]))), DiagonalNormal):
-        raise InputError(f"{run.folder}: {flag} takes a diagonal normal q(z|x), not --posterior {run.config.posterior}")
+def prior(run: Fitted) -> Prior:
+    """m(z)."""
+    return cast(Prior, run.model.prior())
 
 
 @torch.no_grad()
-def posterior(model: VAE, x: Tensor) -> Reparameterised:
+def posterior(run: Fitted, x: Tensor) -> Posterior:
     """q(z|x) of images [N, C, H, W]."""
-    return cast(Reparameterised, model.encoder(x))
+    return cast(Posterior, run.model.encoder(x))
+
+
+def an_example(run: Fitted) -> Tensor:
+    """One x, to ask what the run's posteriors can do, [1, C, H, W]."""
+    return run.data.examples("test", torch.tensor([0]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from vae_rd.estimates.base import Examples, Fitted, Settings, entry
+from vae_rd.errors import InputError
+from vae_rd.estimates.base import Examples, Fitted, Settings, an_example, entry, posterior
 from vae_rd.estimates.partials import Values
 from vae_rd.estimators.gaps import inference_gaps
 from vae_rd.estimators.importance import importance, importance_curve, prior_sampling
@@ -82,3 +83,13 @@ def encoder_gaps(run: Fitted, settings: Settings) -> Json:
     source = f"ln p(x) by L_{settings.samples}, q(z|x) optimised per example"
     parts = {name: mean(each) for name, each in values.items()}
     return entry("gaps", settings, total, bound=None, source=source) | parts
+
+
+def check_gaps(run: Fitted, settings: Settings) -> None:
+    """Refuse a run whose family of q(z|x) cannot be searched for the best member.
+
+    Raises:
+        InputError: naming the run and its posterior.
+    """
+    if not posterior(run, an_example(run)).perturbations:
+        raise InputError(f"{run.folder}: --gaps takes a normal q(z|x), not that of --posterior {run.config.posterior}")

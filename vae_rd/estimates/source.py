@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -13,7 +12,6 @@ from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings, entry
 from vae_rd.estimators.dual import dual_bound
 from vae_rd.estimators.particles import SquaredError, particle_bound
-from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
@@ -61,7 +59,7 @@ def source_upper(run: Fitted, settings: Settings) -> Json:
 
 def check_source(run: Fitted, settings: Settings) -> None:
     """Refuse a split without fresh examples, a distortion that is no fixed squared error, and no slope or one of 0."""
-    if not isinstance(_likelihood(run), GaussianLikelihood) or not run.data.card.unlimited[settings.split]:
+    if _scale(run) is None or not run.data.card.unlimited[settings.split]:
         raise InputError(
             f"{run.folder}: --dual bounds R(D) of an unlimited source under --likelihood gaussian, "
             f"not of the {settings.split} split of this run"
@@ -70,14 +68,18 @@ def check_source(run: Fitted, settings: Settings) -> None:
         raise InputError(f"{run.folder}: --dual takes a run of beta > 0, whose 1/beta weighs the distortion")
 
 
-def _likelihood(run: Fitted) -> object:
-    return getattr(run.model.decoder, "likelihood", None)
+def _scale(run: Fitted) -> float | None:
+    """The fixed scale of the decoder's Gaussian, if it is one."""
+    scale: float | None = getattr(getattr(run.model.decoder, "likelihood", None), "fixed_scale", None)
+    return scale
 
 
 def _source_problem(run: Fitted) -> tuple[float, float, float]:
     """lambda = b = 1/beta, the scale of d = scale |x - y|^2, and what b D has beyond b d: b (n/2) ln(2 pi s^2)."""
+    scale = _scale(run)
     assert run.slope, "checked by check_source"
-    weight, variance = 1 / run.slope, cast(GaussianLikelihood, _likelihood(run)).scale ** 2
+    assert scale is not None, "checked by check_source"
+    weight, variance = 1 / run.slope, scale**2
     constant = weight * 0.5 * math.prod(run.data.card.shape) * math.log(2 * math.pi * variance)
     return weight, 1 / (2 * variance), constant
 

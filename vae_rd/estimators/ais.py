@@ -30,7 +30,7 @@ from vae_rd.estimators.annealing import Annealing
 from vae_rd.estimators.hmc import FIRST_STEP, LogDensity, Point, adapted, evaluate, transition
 from vae_rd.estimators.importance import check_evaluating
 from vae_rd.functional.statistics import mean_and_stderr
-from vae_rd.model.priors.normal import StandardNormal
+from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
 
 FIRST_RUN_CHAINS = 8  # Enough to know a mean acceptance to 0.1, at a small part of the second run's cost.
@@ -80,20 +80,20 @@ class Sandwich(NamedTuple):
     gap_stderr: float
 
 
-def standard_normal_path(distortion: LogDensity, *, n: int, latent_dim: int) -> Path:
-    """The path from m = N(0, I) in `latent_dim` dimensions, for n examples.
+def prior_path(prior: Prior, distortion: LogDensity, *, n: int) -> Path:
+    """The path from a continuous m(z), for n examples.
 
     Example:
-        >>> path = standard_normal_path(lambda z: 0.5 * z.square().sum(-1), n=3, latent_dim=2)
+        >>> from vae_rd.model.priors.normal import StandardNormal
+        >>> path = prior_path(StandardNormal(torch.zeros(2)), lambda z: 0.5 * z.square().sum(-1), n=3)
         >>> path.sample_prior(4, torch.Generator()).shape
         torch.Size([4, 3, 2])
     """
 
     def sample_prior(chains: int, generator: torch.Generator) -> Tensor:
-        device = generator.device
-        return torch.randn(chains, n, latent_dim, dtype=torch.float64, device=device, generator=generator)
+        return prior.sample((chains, n), generator=generator).double()
 
-    return Path(sample_prior, StandardNormal(torch.zeros(latent_dim)).log_prob, distortion)
+    return Path(sample_prior, prior.log_prob, distortion)
 
 
 def decoder_distortion(model: VAE, x: Tensor) -> LogDensity:
@@ -161,10 +161,11 @@ def bidirectional(path: Path, posterior_z: Tensor, plan: Annealing, *, generator
 
     Example:
         >>> from vae_rd.estimators.annealing import default_schedule
+        >>> from vae_rd.model.priors.normal import StandardNormal
         >>> noise = torch.Generator().manual_seed(0)
         >>> z, error = torch.randn(2, 50, 1, dtype=torch.float64, generator=noise)
         >>> x = z + error
-        >>> path = standard_normal_path(lambda z: 0.5 * (x - z).square().sum(-1), n=50, latent_dim=1)
+        >>> path = prior_path(StandardNormal(torch.zeros(1)), lambda z: 0.5 * (x - z).square().sum(-1), n=50)
         >>> plan = Annealing(default_schedule([1.0], steps=50), chains=20, leapfrog_steps=2)
         >>> sandwich = bidirectional(path, z, plan, generator=noise)
         >>> abs(sandwich.gap) < 0.05

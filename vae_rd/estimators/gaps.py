@@ -3,22 +3,23 @@
     ln p(x) - ELBO(q_encoder) = [ln p(x) - ELBO(q*)] + [ELBO(q*) - ELBO(q_encoder)]
                                  approximation gap      amortisation gap
 
-q* is the diagonal normal of largest ELBO for this one x, found by stochastic gradients from the encoder's own q.
+q* is the member of the encoder's family of largest ELBO for this one x, found by stochastic gradients from the
+encoder's own q.
 
 Source: Cremer, Li and Duvenaud 2018, "Inference Suboptimality in Variational Autoencoders", arXiv 1801.03558.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from vae_rd.errors import InputError
 from vae_rd.estimators.importance import check_evaluating
-from vae_rd.model.posteriors.diagonal import DiagonalNormal
-from vae_rd.model.terms import Terms
+from vae_rd.model.posteriors.base import Posterior
+from vae_rd.model.terms import Group
 from vae_rd.model.vae import VAE
 
 LEARNING_RATE = 0.05  # In units of the encoder's standard deviation: steps need no knowledge of the scale of z.
@@ -51,11 +52,11 @@ def inference_gaps(
     """Split each example's inference gap. Memory: the gradients of draws x N decoder rows; hand over chunks of x.
 
     Args:
-        model: in eval mode, with diagonal normal posteriors.
+        model: in eval mode, with posteriors that can be `perturbed`.
         x: images, [N, C, H, W].
         log_px: ln p(x), exact or L_K, [N]. The error of an estimate is the approximation gap's.
         noise: the stream of all draws.
-        steps: of Adam over the 2 D parameters of every x, at a rate that falls to 0.
+        steps: of Adam over the coordinates of q for every x, at a rate that falls to 0.
         draws: of z at each step, in pairs of opposite noise, which cancels its part that is odd in eps.
         samples: of z behind the ELBOs that are reported.
 
@@ -66,9 +67,9 @@ def inference_gaps(
     if min(steps, draws, samples) < 1:
         raise InputError(f"steps {steps}, draws {draws}, samples {samples}: give whole numbers from 1")
     with torch.no_grad():
-        encoder = model.encoder(x)
-    if not isinstance(encoder, DiagonalNormal):
-        raise InputError(f"{type(encoder).__name__} posteriors: the best diagonal normal splits no other family's gap")
+        encoder = cast(Posterior, model.encoder(x))
+    if not getattr(encoder, "perturbations", 0):
+        raise InputError(f"{type(encoder).__name__} posteriors have no coordinates along which to find the best one")
     before, best = _optimise(model, x, encoder, steps=steps, draws=draws, noise=noise)
     elbo, elbo_before, elbo_encoder = _elbos(
         model, x, (best, before, encoder), samples=samples, draws=draws, noise=noise
@@ -77,49 +78,44 @@ def inference_gaps(
 
 
 def _optimise(
-    model: VAE, x: Tensor, start: DiagonalNormal, *, steps: int, draws: int, noise: torch.Generator
-) -> tuple[DiagonalNormal, DiagonalNormal]:
+    model: VAE, x: Tensor, start: Posterior, *, steps: int, draws: int, noise: torch.Generator
+) -> tuple[Posterior, Posterior]:
     """q after three quarters of the steps, and after all."""
-    change = torch.zeros(2, *start.mu.shape, dtype=start.mu.dtype, device=x.device, requires_grad=True)
+    like = start.tensors[0]
+    shape = (start.perturbations, *start.batch_shape, *start.event_shape)
+    change = torch.zeros(shape, dtype=like.dtype, device=x.device, requires_grad=True)
     optimizer = torch.optim.Adam([change], lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     before = start
     for step in range(steps):
         if step == 3 * steps // 4:
-            before = _moved(start, change.detach().clone())
-        elbo = _elbo(model, x, _moved(start, change), _opposite_pairs(draws, start.mu, noise))
+            before = start.perturbed(change.detach().clone())
+        elbo = _elbo(model, x, start.perturbed(change), _opposite_pairs(model, draws, x, noise))
         (change.grad,) = torch.autograd.grad(-elbo.mean(0).sum(), change)  # The model's weights get no gradient.
         optimizer.step()
         schedule.step()
-    return before, _moved(start, change.detach())
+    return before, start.perturbed(change.detach())
 
 
-def _moved(start: DiagonalNormal, change: Tensor) -> DiagonalNormal:
-    """q with its mean moved by change[0] standard deviations and its log variance by change[1]."""
-    return DiagonalNormal(torch.addcmul(start.mu, (0.5 * start.log_var).exp(), change[0]), start.log_var + change[1])
-
-
-def _opposite_pairs(draws: int, like: Tensor, noise: torch.Generator) -> Tensor:
-    """eps and -eps, [draws, N, D]."""
-    shape = (-(-draws // 2), *like.shape)
-    eps = torch.randn(shape, generator=noise, dtype=like.dtype, device=noise.device).to(like.device)
+def _opposite_pairs(model: VAE, draws: int, x: Tensor, noise: torch.Generator) -> Tensor:
+    """eps and -eps, [draws, N, noise_dim]."""
+    eps = model.noise(-(-draws // 2), x, noise)
     return torch.cat([eps, -eps])[:draws]
 
 
-def _elbo(model: VAE, x: Tensor, q: DiagonalNormal, eps: Tensor) -> Tensor:
+def _elbo(model: VAE, x: Tensor, q: Posterior, eps: Tensor) -> Tensor:
     """ln p(x|z) - KL(q || m), the latter in closed form where it has one, [S, N] float64."""
-    z = q.from_noise(eps)
-    terms = Terms(x=x, z=z, posterior=q, likelihood=model.decoder(z), prior=model.prior())
-    return terms.log_px_z.double() - terms.rate.double()
+    group = Group(q.from_noise(eps), q, model.prior())
+    return model.decoder(group.z).log_prob(x).double() - group.rate.double()
 
 
 @torch.no_grad()
 def _elbos(
-    model: VAE, x: Tensor, posteriors: tuple[DiagonalNormal, ...], *, samples: int, draws: int, noise: torch.Generator
+    model: VAE, x: Tensor, posteriors: tuple[Posterior, ...], *, samples: int, draws: int, noise: torch.Generator
 ) -> Tensor:
     """The ELBO of each posterior on common fresh noise, [len(posteriors), N]."""
     totals = torch.zeros(len(posteriors), len(x), dtype=torch.float64, device=x.device)
     for start in range(0, samples, draws):
-        eps = _opposite_pairs(min(draws, samples - start), posteriors[0].mu, noise)
+        eps = _opposite_pairs(model, min(draws, samples - start), x, noise)
         totals += torch.stack([_elbo(model, x, q, eps).sum(0) for q in posteriors])
     return totals / samples

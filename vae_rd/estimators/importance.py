@@ -12,13 +12,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from vae_rd.errors import InputError
+from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
 
 CHUNK_BYTES = 8 * 2**20  # Larger tables leave the caches: the elementwise part of a Bernoulli image then takes twice.
@@ -70,7 +70,7 @@ def importance(
 
     Example:
         >>> from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
-        >>> from vae_rd.model.vae import Decoder, Encoder
+        >>> from vae_rd.model.coders import Decoder, Encoder
         >>> from vae_rd.model.nn.mlp import linear_decoder, linear_encoder
         >>> from vae_rd.model.posteriors.diagonal import DiagonalPosterior
         >>> from vae_rd.model.priors.normal import StandardNormalPrior
@@ -137,7 +137,7 @@ def prior_sampling(
     groups = torch.full((count, 3, len(x)), -math.inf, dtype=torch.float64, device=x.device)
     ends = [samples * (group + 1) // count for group in range(count)]
     done = 0
-    for block in _prior_blocks(model.prior(), samples, x.device, noise):
+    for block in _prior_blocks(cast(Prior, model.prior()), samples, x.device, noise):
         while len(block) > 0:
             group = bisect_right(ends, done)
             z, block = block.split([size := min(draws, ends[group] - done, len(block)), len(block) - size])
@@ -179,22 +179,20 @@ def _row_bytes(model: VAE, x: Tensor) -> int:
 
 def _draws(model: VAE, x: Tensor, samples: int, noise: torch.Generator, rows: int) -> tuple[Tensor, Tensor]:
     """ln p(x|z) and ln m(z) - ln q(z|x), each [K, B]; noise is drawn example by example, whatever B is."""
-    each = [torch.randn(samples, model.latent_dim, generator=noise, dtype=x.dtype, device=noise.device) for _ in x]
+    each = [model.noise(samples, x[i : i + 1], noise) for i in range(len(x))]
     log_px_z, log_ratio = [], []
-    for eps in torch.stack(each, 1).to(x.device).split(max(1, rows // len(x))):
+    for eps in torch.cat(each, 1).split(max(1, rows // len(x))):
         terms = model.terms(x, eps)
         log_px_z.append(terms.log_px_z.double())
         log_ratio.append(terms.log_mz.double() - terms.log_qz.double())
     return torch.cat(log_px_z), torch.cat(log_ratio)
 
 
-def _prior_blocks(prior: Distribution, samples: int, device: torch.device, noise: torch.Generator) -> Iterator[Tensor]:
-    """The draws in blocks [<= PRIOR_BLOCK, D]; `sample` knows only torch's global stream, which is put back after."""
+def _prior_blocks(prior: Prior, samples: int, device: torch.device, noise: torch.Generator) -> Iterator[Tensor]:
+    """The draws in blocks [<= PRIOR_BLOCK, D], each from a stream of its own."""
     for start in range(0, samples, PRIOR_BLOCK):
         seed = int(torch.randint(2**62, (), generator=noise, device=noise.device))
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            z = prior.sample(torch.Size((PRIOR_BLOCK,)))
+        z = prior.sample((PRIOR_BLOCK,), generator=torch.Generator(device).manual_seed(seed))
         yield z[: samples - start]
 
 

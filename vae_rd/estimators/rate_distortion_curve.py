@@ -103,9 +103,10 @@ def rate_distortion_curve(
         InputError: a requested b is not on the schedule, or the distortion is not finite at the prior's draws.
 
     Example:
-        >>> from vae_rd.estimators.ais import standard_normal_path
+        >>> from vae_rd.estimators.ais import prior_path
         >>> from vae_rd.estimators.annealing import default_schedule
-        >>> path = standard_normal_path(lambda z: 0.5 * z.square().sum(-1), n=5, latent_dim=1)
+        >>> from vae_rd.model.priors.normal import StandardNormal
+        >>> path = prior_path(StandardNormal(torch.zeros(1).double()), lambda z: 0.5 * z.square().sum(-1), n=5)
         >>> plan = Annealing(default_schedule([1.0], steps=40), chains=200, leapfrog_steps=2)
         >>> curve = rate_distortion_curve(path, [1.0], plan, generator=torch.Generator().manual_seed(0))
         >>> abs(curve.line_upper.mean().item() - 0.5 * math.log(2)) < 0.02

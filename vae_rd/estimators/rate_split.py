@@ -35,13 +35,13 @@ class RateParts(NamedTuple):
         information: I(X; Z), [S, N].
         marginal_kl: KL(q(z) || m(z)), [S, N].
         total_correlation: TC(q(z)), [S, N].
-        unit_kl: KL(q(z_d) || m(z_d)), [S, N, D].
+        marginal_kl_per_dim: KL(q(z_d) || m(z_d)), [S, N, D].
     """
 
     information: Tensor
     marginal_kl: Tensor
     total_correlation: Tensor
-    unit_kl: Tensor
+    marginal_kl_per_dim: Tensor
 
 
 class RateSplit(NamedTuple):
@@ -97,7 +97,7 @@ def rate_split(z: Tensor, mu: Tensor, sigma: Tensor, *, log_mz: Tensor) -> RateS
             information=log_own - of_information,
             marginal_kl=joint - log_mz.sum(-1),
             total_correlation=joint - of_correlation.sum(-1),
-            unit_kl=units - log_mz,
+            marginal_kl_per_dim=units - log_mz,
         )
 
     return RateSplit(

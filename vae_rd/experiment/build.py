@@ -9,23 +9,18 @@ import torch
 from torch import nn
 
 from vae_rd.config.fields import FitConfig
-from vae_rd.data.base import DataCard
+from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
-from vae_rd.experiment.tables import (
-    DECODERS,
-    ENCODERS,
-    HIDDEN,
-    LIKELIHOODS,
-    OBJECTIVES,
-    POSTERIORS,
-    PRIORS,
-    SOURCES,
-    WHITENABLE,
-)
+from vae_rd.experiment import tables
+from vae_rd.model.coders import Decoder, Encoder
+from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.trunk import EncoderTrunk
 from vae_rd.model.nn.whitening import Colour, Whiten
-from vae_rd.model.vae import VAE, Decoder, Encoder
+from vae_rd.model.posteriors.base import PosteriorHead
+from vae_rd.model.priors.base import PriorHead
+from vae_rd.model.vae import VAE
+from vae_rd.process.memory import is_out_of_memory
 from vae_rd.training.vae import VAEModule
 
 
@@ -35,83 +30,110 @@ def build_data(config: FitConfig) -> DataSet:
     Raises:
         InputError: when it is missing, damaged, or the flags do not fit it.
     """
-    return DataSet(SOURCES[config.data](config), config)
+    return data_set(tables.SOURCES[config.data](config), config)
+
+
+def data_set(source: Source | UnlimitedSource, config: FitConfig) -> DataSet:
+    """A source as the flags ask for it."""
+    return DataSet(
+        source,
+        data_seed=config.data_seed,
+        binarization=config.binarization,
+        dequantize=config.dequantize,
+        n_train=config.n_train,
+        n_test=config.n_test,
+    )
 
 
 def build_model(config: FitConfig, card: DataCard) -> VAE:
     """A freshly initialised VAE for images of the card's shape; initialisation depends on `seed` alone.
 
     Raises:
-        InputError: when the likelihood cannot score the data's values.
+        InputError: when the likelihood cannot score the data's values, parts do not fit each other, or memory is short.
     """
-    check_likelihood(config, card)
+    likelihood = tables.LIKELIHOODS[config.likelihood](config, card)
+    check_likelihood(likelihood, config, card)
     try:
         return _initialised(config, card)
-    except (RuntimeError, MemoryError):
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         raise InputError(f"--hidden {config.hidden} --latent_dim {config.latent_dim}: too large for memory") from None
 
 
 def _initialised(config: FitConfig, card: DataCard) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        likelihood = LIKELIHOODS[config.likelihood](config)
-        encoder = ENCODERS[config.encoder](card.shape, _hidden(config, config.encoder))
-        decoder = DECODERS[config.decoder](
+        likelihood = tables.LIKELIHOODS[config.likelihood](config, card)
+        trunk = tables.TRUNKS[config.encoder].encoder(card.shape, _hidden(config, config.encoder))
+        decoder = tables.TRUNKS[config.decoder].decoder(
             (likelihood.params_per_value * card.shape[0], *card.shape[1:]),
             _hidden(config, config.decoder),
-            latent_dim=config.latent_dim,
+            config.latent_dim,
         )
         if config.whiten:
             values = math.prod(card.shape)
-            encoder = EncoderTrunk(Whiten(values), *encoder, features=encoder.features)
+            trunk = EncoderTrunk(Whiten(values), *trunk, features=trunk.features)
             decoder = nn.Sequential(decoder, Colour(values))
-        return VAE(
-            encoder=Encoder(encoder, POSTERIORS[config.posterior](encoder.features, config.latent_dim)),
-            decoder=Decoder(decoder, likelihood),
-            prior=PRIORS[config.prior](config.latent_dim),
-            latent_dim=config.latent_dim,
+        posterior = tables.POSTERIORS[config.posterior](config, card, trunk)
+        encoder = Encoder(trunk, posterior)
+        prior = tables.PRIORS[config.prior](config, card, encoder)
+        _check_parts(config, posterior, prior, likelihood)
+        return VAE(encoder, Decoder(decoder, likelihood), prior, latent_dim=config.latent_dim)
+
+
+def _check_parts(config: FitConfig, posterior: PosteriorHead, prior: PriorHead, likelihood: Likelihood) -> None:
+    """Refuse parts that do not fit each other."""
+    if posterior.is_continuous != prior.is_continuous:
+        z = "real" if posterior.is_continuous else "one of finitely many states"
+        raise InputError(
+            f"--posterior {config.posterior} --prior {config.prior}: z of the posterior is {z}, that of the prior is "
+            "not; choose two of one kind"
+        )
+    if likelihood.takes_draws and not posterior.has_rsample:
+        raise InputError(
+            f"--likelihood {config.likelihood} takes its scale from draws of z, whose gradient "
+            f"--posterior {config.posterior} does not have; choose another likelihood"
         )
 
 
-def check_likelihood(config: FitConfig, card: DataCard) -> None:
-    """Refuse a likelihood whose distortion would not be one: a wrong support, or a density that diverges."""
-    if (config.likelihood == "categorical") != (card.support == "one_hot"):
-        fault, choice = ("rows of one 1", "categorical") if card.support == "one_hot" else ("not one-hot", "another")
-        raise InputError(f"--likelihood {config.likelihood}: x of --data {card.name} is {fault}; choose {choice}")
-    is_bernoulli = config.likelihood == "bernoulli"
-    if config.whiten and config.likelihood not in WHITENABLE:
+# What an x of each support is, in words.
+_SUPPORTS = {
+    "binary": "binary, where a density means nothing",
+    "one_hot": "rows of one 1",
+    "grey": "grey, of repeating values, on which a learned scale shrinks without end",
+    "real": "real-valued",
+}
+
+
+def check_likelihood(likelihood: Likelihood, config: FitConfig, card: DataCard) -> None:
+    """Refuse a likelihood whose distortion would not be one: a wrong support, or a density that diverges.
+
+    Raises:
+        InputError: naming what x is, and the words of --likelihood that fit it.
+    """
+    if card.support not in likelihood.supports:
+        fitting = [w for w, row in tables.LIKELIHOODS.items() if card.support in row(config, card).supports]
+        more = ", or add --binarization (static, dynamic) or --dequantize uniform" if card.support == "grey" else ""
+        raise InputError(
+            f"--likelihood {config.likelihood}: x of --data {card.name} is {_SUPPORTS[card.support]}; "
+            f"choose {' or '.join(fitting)}{more}"
+        )
+    if config.whiten and not likelihood.writes_means:
+        fitting = [w for w, row in tables.LIKELIHOODS.items() if row(config, card).writes_means]
         raise InputError(
             f"--whiten: the decoder of --likelihood {config.likelihood} does not write means of pixels; "
-            f"choose one of {', '.join(WHITENABLE)}"
-        )
-    if is_bernoulli and card.support == "grey":
-        raise InputError(
-            f"--likelihood bernoulli: the pixels of --data {card.name} are grey; "
-            "add --binarization static or dynamic, or choose --likelihood gaussian"
-        )
-    if is_bernoulli and card.support == "real":
-        raise InputError(
-            f"--likelihood bernoulli: x of --data {card.name} is real-valued; choose --likelihood gaussian"
-        )
-    if not is_bernoulli and card.support == "binary":
-        raise InputError(
-            f"--likelihood {config.likelihood}: x of --data {card.name} is binary, where a density means nothing; "
-            "choose --likelihood bernoulli"
-        )
-    if card.support == "grey" and config.likelihood != "gaussian":
-        raise InputError(
-            f"--likelihood {config.likelihood}: a learned scale shrinks without end on the repeating values of "
-            f"--data {card.name}; choose --likelihood gaussian, or add --dequantize uniform to grey levels"
+            f"choose one of {', '.join(fitting)}"
         )
 
 
 def build_module(
-    config: FitConfig, model: VAE, *, steps: int, after_step: Callable[[], None] = lambda: None
+    config: FitConfig, model: VAE, card: DataCard, *, steps: int, after_step: Callable[[], None] = lambda: None
 ) -> VAEModule:
     """The LightningModule that trains a model for `steps` steps under the config's objective."""
     return VAEModule(
         model,
-        OBJECTIVES[config.objective](config),
+        tables.OBJECTIVES[config.objective](config, card),
         batch_size=config.batch_size,
         samples=config.samples,
         seed=config.seed,
@@ -144,4 +166,4 @@ def steps_of(config: FitConfig, card: DataCard) -> int:
 
 
 def _hidden(config: FitConfig, trunk: str) -> list[int]:
-    return list(config.hidden if config.hidden is not None else HIDDEN[trunk])
+    return list(tables.TRUNKS[trunk].hidden if config.hidden is None else config.hidden)

@@ -6,8 +6,10 @@ import math
 import signal
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -29,24 +31,21 @@ from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.whitening import set_moments
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import check_same, connected, first_goes_first, from_first, in_all, is_first, world_size
+from vae_rd.process.memory import memory_advice
 from vae_rd.process.signals import SignalGuard
 from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
 from vae_rd.run.environment import capture_environment, capture_git, command_line
 from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, write_atomic
 from vae_rd.run.folder import KEPT, Claim, claim
 from vae_rd.run.record import SPLITS, Json, RunRecord
-from vae_rd.training.guard import memory_advice
 from vae_rd.training.progress import RateDistortionProgress
 from vae_rd.training.signals import HoldSignals
 from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
-from vae_rd.verdicts.collapse import collapse_verdict
+from vae_rd.verdicts.base import Evidence
+from vae_rd.verdicts.kinds import VERDICTS
 
 REPORT_SECONDS = 5.0  # For another process to write down why it has ended.
-
-
 UNREPORTED = "another process of this run exited without reporting an error; was it killed, or did memory run out?"
-
-
 WHITENING_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
 
 
@@ -76,6 +75,11 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
     return fit_checked(config, model=model, data=data)
 
 
+def fit_models(configs: Sequence[FitConfig]) -> list[RunRecord]:
+    """`fit_model` of each config, one after another."""
+    return [fit_model(config) for config in configs]
+
+
 def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | None = None) -> RunRecord:
     """`fit_model` of a config that was checked as it was read."""
     cuda = config.accelerator != "cpu" and torch.cuda.is_available()
@@ -87,32 +91,80 @@ def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | 
             if is_first():
                 print(f"{claimed.folder}: finished already, nothing to do")
             return claimed.record
-        return Experiment(config, claimed, model=model, data=data).run(guard)
+        try:
+            prepared = in_all(lambda: first_goes_first(lambda: prepare(config, model, data)))
+        except Exception as error:
+            if not isinstance(error, InputError) and is_first():  # A fault of the code, not of its input.
+                _leave_failure(config, claimed, error)
+            raise
+        check_same(prepared.data.card.to_json(), what="data")
+        return Experiment(config, claimed, prepared).run(guard)
+
+
+def _leave_failure(config: FitConfig, claimed: Claim, error: Exception) -> None:
+    """A run that failed before it was begun: its folder says so, unless something is there that must stay."""
+    if claimed.action == "continue":
+        return
+    with claimed.taken(config) as folder:
+        record = RunRecord(folder.name, command_line(), to_dict(config), {}, identity(config), status="failed")
+        record.error = f"{type(error).__name__}: {error}"
+        record.write(folder)
+        log_failure(folder, error)
+
+
+def log_failure(folder: Path, error: BaseException) -> None:
+    """Write the traceback of the exception that is being handled to the run's error.log, and say so in its notes."""
+    error.add_note(f"the traceback is in {write_atomic(folder / ERROR_FILE, traceback.format_exc())}")
+
+
+class Prepared(NamedTuple):
+    """All that a run takes, made and checked.
+
+    Attributes:
+        data: what is trained on.
+        model: what is trained.
+        steps: how many optimiser steps, unless patience ends them.
+        is_own: whether the model was given from Python.
+    """
+
+    data: DataSet
+    model: VAE
+    steps: int
+    is_own: bool
+
+
+def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepared:
+    """Make all that a run takes; nothing is written.
+
+    Raises:
+        InputError: where something does not fit.
+    """
+    accelerator(config)
+    data = data or build.build_data(config)
+    steps = build.steps_of(config, data.card)
+    if any(data.card.population.values()) and config.eval_samples == 1:
+        raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
+    made = model or build.build_model(config, data.card)
+    if config.whiten:
+        chunks = range(min(data.chunks("train"), WHITENING_CHUNKS))
+        set_moments(made, torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks]))
+    return Prepared(data, made, steps, is_own=model is not None)
 
 
 class Experiment:
     """A run that has passed every check of its input and has not written anything yet."""
 
-    def __init__(self, config: FitConfig, claimed: Claim, *, model: VAE | None, data: DataSet | None) -> None:
+    def __init__(self, config: FitConfig, claimed: Claim, prepared: Prepared) -> None:
         self.config, self.claimed = config, claimed
-        in_all(lambda: accelerator(config))
-        self.data = in_all(lambda: data or first_goes_first(lambda: build.build_data(config)))
-        check_same(self.data.card.to_json(), what="data")
-        self.steps = build.steps_of(config, self.data.card)
+        self.data, self.model, self.steps = prepared.data, prepared.model, prepared.steps
         self.checkpoint = from_first(self._checkpoint)
-        if any(self.data.card.population.values()) and config.eval_samples == 1:
-            raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
-        self.model = in_all(lambda: model or build.build_model(config, self.data.card))
-        if config.whiten:
-            chunks = range(min(self.data.chunks("train"), WHITENING_CHUNKS))
-            set_moments(self.model, torch.cat([self.data.evaluation_chunk("train", chunk) for chunk in chunks]))
         self.record = RunRecord(
             name=claimed.folder.name,
             command=command_line(),
             config=to_dict(config),
             data=self.data.card.to_json(),
             identity=identity(config),
-            model={"is_own": model is not None},
+            model={"is_own": prepared.is_own},
         )
         if claimed.record is not None:
             self.record.seconds, self.record.wandb = claimed.record.seconds, claimed.record.wandb
@@ -176,8 +228,7 @@ class Experiment:
             return cause
         self.record.status = "failed"
         self.record.error = str(cause) if isinstance(cause, LostProcess) else f"{type(cause).__name__}: {cause}"
-        log = write_atomic(self.folder / ERROR_FILE, traceback.format_exc())
-        cause.add_note(f"the traceback is in {log}")
+        log_failure(self.folder, cause)
         return cause
 
     def _begin(self, held: ExitStack) -> Path:
@@ -202,13 +253,13 @@ class Experiment:
 
     def _train(self, guard: SignalGuard, logger: RunLogger | None) -> None:
         config = self.config
-        module = build.build_module(config, self.model, steps=self.steps, after_step=guard.check)
+        module = build.build_module(config, self.model, self.data.card, steps=self.steps, after_step=guard.check)
         epochs = math.ceil(self.steps / self.data.card.steps_per_epoch(config.batch_size))
         callbacks = [RateDistortionProgress(epochs), HoldSignals(guard)]
         trainer = build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
         try:
-            trainer.fit(module, batches, ckpt_path=self.checkpoint, weights_only=True if self.checkpoint else None)
+            trainer.fit(module, batches, ckpt_path=self.checkpoint)
         except SIGTERMException:  # Lightning's own handler beats our check between epochs.
             raise Interrupted(signal.SIGTERM) from None
         if not (self.folder / KEPT).is_file():
@@ -237,10 +288,8 @@ class Experiment:
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "distortion": self._distortion(),
         }
-        test = self.record.metrics["test"]
-        self.record.verdicts["collapse"] = collapse_verdict(
-            rate=test["rate"]["value"], active=test["active_units"]["value"], latent_dim=self.model.latent_dim
-        )
+        evidence = Evidence(self.record.metrics, self.model.latent_dim)
+        self.record.verdicts |= {name: judge(evidence) for name, judge in VERDICTS.items()}
 
     def _distortion(self) -> Json:
         """What D is, as far as a decoder says so."""

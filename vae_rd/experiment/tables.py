@@ -1,23 +1,25 @@
-"""The tables: a config's words to sources, trunks, posteriors, priors, likelihoods and objectives."""
+"""The tables: a config's words to sources, trunks, posteriors, priors, likelihoods and objectives.
+
+A new member of a kind is one object in a file of its own, one row here, and its word in `vae_rd.config.fields`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from torch import nn
 
-from vae_rd.config.fields import FitConfig
+from vae_rd.config.fields import WORDS, FitConfig
 from vae_rd.config.names import data_root
-from vae_rd.data.base import Source, UnlimitedSource
+from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.files import image_folder, npz
 from vae_rd.data.images import cmu_faces, dsprites, mnist, omniglot, static_mnist
 from vae_rd.data.noisy_sprites import noisy_sprites
 from vae_rd.data.sprites import sprites
 from vae_rd.data.synthetic import gaussian, sphere, toy_channel
-from vae_rd.model.lazy import LazyDistribution
+from vae_rd.model.coders import Encoder
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
 from vae_rd.model.likelihoods.categorical import CategoricalLikelihood
@@ -25,75 +27,97 @@ from vae_rd.model.likelihoods.gaussian import GaussianLikelihood, PixelGaussianL
 from vae_rd.model.likelihoods.optimal_gaussian import OptimalGaussianLikelihood
 from vae_rd.model.nn.conv import conv_decoder, conv_encoder
 from vae_rd.model.nn.mlp import linear_decoder, linear_encoder, mlp_decoder, mlp_encoder
-from vae_rd.model.nn.trunk import EncoderTrunk
+from vae_rd.model.nn.trunk import EncoderTrunk, Shape
+from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.posteriors.categorical import CategoricalPosterior
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
+from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.priors.categorical import CategoricalPrior
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 
-SOURCES: Mapping[str, Callable[[FitConfig], Source | UnlimitedSource]] = MappingProxyType(
-    {
-        "sprites": lambda c: sprites(),
-        "gaussian": lambda c: gaussian(c.gaussian_eigenvalues, data_seed=c.data_seed),
-        "sphere": lambda c: sphere(c.sphere_dim),
-        "toy_channel": lambda c: toy_channel(),
-        "noisy_sprites": lambda c: noisy_sprites(c.flip_probability),
-        "dsprites": lambda c: dsprites(Path(data_root(c))),
-        "mnist": lambda c: mnist(Path(data_root(c))),
-        "static_mnist": lambda c: static_mnist(Path(data_root(c))),
-        "omniglot": lambda c: omniglot(Path(data_root(c))),
-        "cmu_faces": lambda c: cmu_faces(Path(data_root(c))),
-        "npz": lambda c: npz(Path(str(c.data_file)), data_seed=c.data_seed),
-        "image_folder": lambda c: image_folder(Path(str(c.data_file)), data_seed=c.data_seed),
+SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
+    "sprites": lambda c: sprites(),
+    "gaussian": lambda c: gaussian(c.gaussian_eigenvalues, data_seed=c.data_seed),
+    "sphere": lambda c: sphere(c.sphere_dim),
+    "toy_channel": lambda c: toy_channel(),
+    "noisy_sprites": lambda c: noisy_sprites(c.flip_probability),
+    "dsprites": lambda c: dsprites(Path(data_root(c))),
+    "mnist": lambda c: mnist(Path(data_root(c))),
+    "static_mnist": lambda c: static_mnist(Path(data_root(c))),
+    "omniglot": lambda c: omniglot(Path(data_root(c))),
+    "cmu_faces": lambda c: cmu_faces(Path(data_root(c))),
+    "npz": lambda c: npz(Path(str(c.data_file)), data_seed=c.data_seed),
+    "image_folder": lambda c: image_folder(Path(str(c.data_file)), data_seed=c.data_seed),
+}
+
+
+class Trunk(NamedTuple):
+    """Networks of one kind.
+
+    Attributes:
+        encoder: (shape of x, widths) to a network from images to features.
+        decoder: (shape of the parameters, widths, latent_dim) to a network from z to them.
+        hidden: widths where --hidden is null.
+    """
+
+    encoder: Callable[[Shape, Sequence[int]], EncoderTrunk]
+    decoder: Callable[[Shape, Sequence[int], int], nn.Module]
+    hidden: tuple[int, ...] = ()
+
+
+TRUNKS: dict[str, Trunk] = {
+    "linear": Trunk(linear_encoder, linear_decoder),
+    "mlp": Trunk(mlp_encoder, mlp_decoder, (512,)),
+    "conv": Trunk(conv_encoder, conv_decoder, (32, 64)),
+}
+# The third argument is the encoder's trunk, whose features a head takes.
+POSTERIORS: dict[str, Callable[[FitConfig, DataCard, EncoderTrunk], PosteriorHead]] = {
+    "diagonal": lambda c, card, trunk: DiagonalPosterior(trunk.features, c.latent_dim),
+    "categorical": lambda c, card, trunk: CategoricalPosterior(trunk.features, c.latent_dim),
+}
+# The third argument is the encoder, of which some priors are made.
+PRIORS: dict[str, Callable[[FitConfig, DataCard, Encoder], PriorHead]] = {
+    "normal": lambda c, card, encoder: StandardNormalPrior(c.latent_dim),
+    "categorical": lambda c, card, encoder: CategoricalPrior(c.latent_dim),
+}
+LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
+    "bernoulli": lambda c, card: BernoulliLikelihood(),
+    "categorical": lambda c, card: CategoricalLikelihood(),
+    "gaussian": lambda c, card: GaussianLikelihood(c.likelihood_scale),
+    "gaussian_shared": lambda c, card: SharedGaussianLikelihood(),
+    "gaussian_pixel": lambda c, card: PixelGaussianLikelihood(),
+    "gaussian_optimal": lambda c, card: OptimalGaussianLikelihood(),
+}
+OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
+    "beta": lambda c, card: BetaObjective(c.beta, warmup=c.beta_warmup, start=c.beta_start),
+}
+PRECISIONS: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {
+    "32": "32-true",
+    "64": "64-true",
+    "bf16": "bf16-mixed",
+}
+
+
+def add(flag: str, word: str, row: Any) -> None:
+    """Give a table a member of one's own, from a script that then fits or sweeps.
+
+    A member that comes with the package has its row above, and its word in `vae_rd.config.fields`.
+
+    Args:
+        flag: "data", "encoder", "decoder", "posterior", "prior", "likelihood" or "objective".
+        word: the value of the flag.
+        row: as the flag's table has them; encoders and decoders have one table.
+    """
+    rows: dict[str, dict[str, Any]] = {
+        "data": SOURCES,
+        "encoder": TRUNKS,
+        "decoder": TRUNKS,
+        "posterior": POSTERIORS,
+        "prior": PRIORS,
+        "likelihood": LIKELIHOODS,
+        "objective": OBJECTIVES,
     }
-)
-
-
-ENCODERS: Mapping[str, Callable[..., EncoderTrunk]] = MappingProxyType(
-    {"linear": linear_encoder, "mlp": mlp_encoder, "conv": conv_encoder}
-)
-
-
-DECODERS: Mapping[str, Callable[..., nn.Module]] = MappingProxyType(
-    {"linear": linear_decoder, "mlp": mlp_decoder, "conv": conv_decoder}
-)
-
-
-HIDDEN: Mapping[str, list[int]] = MappingProxyType({"linear": [], "mlp": [512], "conv": [32, 64]})
-
-
-POSTERIORS: Mapping[str, Callable[[int, int], LazyDistribution]] = MappingProxyType(
-    {"diagonal": DiagonalPosterior, "categorical": CategoricalPosterior}
-)
-
-
-PRIORS: Mapping[str, Callable[[int], LazyDistribution]] = MappingProxyType(
-    {"normal": StandardNormalPrior, "categorical": CategoricalPrior}
-)
-
-
-LIKELIHOODS: Mapping[str, Callable[[FitConfig], Likelihood]] = MappingProxyType(
-    {
-        "bernoulli": lambda c: BernoulliLikelihood(),
-        "categorical": lambda c: CategoricalLikelihood(),
-        "gaussian": lambda c: GaussianLikelihood(c.likelihood_scale),
-        "gaussian_shared": lambda c: SharedGaussianLikelihood(),
-        "gaussian_pixel": lambda c: PixelGaussianLikelihood(),
-        "gaussian_optimal": lambda c: OptimalGaussianLikelihood(),
-    }
-)
-
-
-OBJECTIVES: Mapping[str, Callable[[FitConfig], Objective]] = MappingProxyType(
-    {"beta": lambda c: BetaObjective(c.beta, warmup=c.beta_warmup, start=c.beta_start)}
-)
-
-
-WHITENABLE = ("gaussian", "gaussian_shared", "gaussian_optimal")  # Those whose decoders write one mean per value.
-
-
-PRECISIONS: Mapping[str, Literal["32-true", "64-true", "bf16-mixed"]] = MappingProxyType(
-    {"32": "32-true", "64": "64-true", "bf16": "bf16-mixed"}
-)
+    rows[flag][word] = row
+    WORDS[flag] = (*WORDS[flag], word)

@@ -7,8 +7,8 @@ from torch import Tensor
 from vae_rd.theory.linear_vae import ACTIVE_VARIANCE
 
 
-def active_units(mean_variance: Tensor) -> int:
-    """Number of units d with Var_x(E_q[z_d|x]) > 0.01.
+def active_units(mean_variance: Tensor) -> Tensor:
+    """Number of units d with Var_x(E_q[z_d|x]) > 0.01, [].
 
     Args:
         mean_variance: Var_x(E_q[z_d|x]), [D].
@@ -17,7 +17,7 @@ def active_units(mean_variance: Tensor) -> int:
 
     Example:
         >>> import torch
-        >>> active_units(torch.tensor([0.9, 0.02, 0.0]))
+        >>> active_units(torch.tensor([0.9, 0.02, 0.0])).item()
         2
     """
-    return int((mean_variance > ACTIVE_VARIANCE).sum())
+    return (mean_variance > ACTIVE_VARIANCE).sum()

@@ -9,7 +9,9 @@ an unlimited source, the first INFORMATION_EXAMPLES speak for I and the marginal
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,11 +19,9 @@ from torch import Tensor
 from vae_rd.data.base import DataCard
 from vae_rd.data.dataset import DataSet
 from vae_rd.functional.active_units import active_units
-from vae_rd.functional.information import categorical_information, two_sided_information
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
-from vae_rd.model.posteriors.categorical import CategoricalLatent
-from vae_rd.model.posteriors.diagonal import DiagonalNormal
-from vae_rd.model.terms import Terms
+from vae_rd.model.posteriors.base import Posterior
+from vae_rd.model.terms import DrawnTerms
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import joined, own_share, shared_out
 from vae_rd.run.record import Json, estimate
@@ -40,10 +40,10 @@ class SplitValues:
         rate: KL(q(z|x) || m(z)) per draw, analytic where it can be, [S, N].
         log_ratio: ln q(z|x) - ln m(z), the Monte Carlo form of the rate, [S, N].
         rate_per_dim: [N, D], or None without a closed form.
-        mean: E_q[z|x], [N, D].
-        variance: Var_q[z|x], [N, D].
-        lower: InfoNCE values of the first M examples among each other, [S, M], or None where q(z|x) is neither diagonal
-            normal nor categorical; M = N but for an unlimited source.
+        mean: E_q[z|x], [N, D], or None where it is not known.
+        variance: Var_q[z|x], likewise.
+        lower: InfoNCE values of the first M examples among each other, [S, M], or None where z has several groups;
+            M = N but for an unlimited source.
         leave_one_out: likewise.
     """
 
@@ -52,8 +52,8 @@ class SplitValues:
     rate: Tensor
     log_ratio: Tensor
     rate_per_dim: Tensor | None
-    mean: Tensor
-    variance: Tensor
+    mean: Tensor | None
+    variance: Tensor | None
     lower: Tensor | None
     leave_one_out: Tensor | None
 
@@ -86,50 +86,61 @@ def split_values(model: VAE, data: DataSet, split: str, *, samples: int, seed: i
     """Run the model over a split, noise fixed by (seed, split, chunk), and collect its per-example values."""
     was_training = model.training
     model.eval()
-    found: dict[int, dict[str, Tensor]] = {}
+    found: dict[int, _Chunk] = {}
     for chunk in own_share(data.chunks(split)):
         x = data.evaluation_chunk(split, chunk)
         noise = generator("cpu", seed, "evaluation", split, chunk)
-        eps = torch.randn(samples, len(x), model.latent_dim, generator=noise, dtype=x.dtype).to(x.device)
-        found[chunk] = {name: value.cpu() for name, value in _chunk_values(model.terms(x, eps)).items()}
+        found[chunk] = _chunk(model.terms(x, model.noise(samples, x, noise)))
     model.train(was_training)
-    chunks, device = [chunk for _, chunk in sorted(joined(found).items())], data.pixels[split].device
-    values = {name: torch.cat([chunk[name] for chunk in chunks], 1).to(device) for name in chunks[0]}
-    return _with_information(values, first=INFORMATION_EXAMPLES if data.card.unlimited[split] else None)
+    chunks = [chunk for _, chunk in sorted(joined(found).items())]
+    first = INFORMATION_EXAMPLES if data.card.unlimited[split] else None
+    return _whole(chunks, device=data.pixels[split].device, first=first)
 
 
-def _chunk_values(terms: Terms) -> dict[str, Tensor]:
-    """Float64 values of one chunk, examples along the second axis."""
-    values = {"distortion": terms.distortion, "minus_log_px_z": -terms.log_px_z}
+class _Chunk(NamedTuple):
+    """Float64 values of one chunk on the CPU, examples along the second axis, and its posteriors where one group is."""
+
+    values: dict[str, Tensor]
+    posterior: Posterior | None
+
+
+def _chunk(terms: DrawnTerms) -> _Chunk:
+    values = {"distortion": terms.distortion, "minus_log_px_z": -terms.log_px_z, "z": terms.z}
     values |= {"rate": terms.rate, "log_ratio": terms.log_qz - terms.log_mz}
-    values |= {"z": terms.z, "mean": terms.posterior.mean[None], "variance": terms.posterior.variance[None]}
-    if terms.kl_per_dim is not None:
-        values["rate_per_dim"] = terms.kl_per_dim[None]
-    if isinstance(terms.posterior, DiagonalNormal):
-        values["log_var"] = terms.posterior.log_var[None]
-    if isinstance(terms.posterior, CategoricalLatent):
-        values["probabilities"] = terms.posterior.mean[None]
-    return {name: value.double() for name, value in values.items()}
+    if (moments := terms.moments) is not None:
+        values |= {"mean": moments.mean[None], "variance": moments.variance[None]}
+    if terms.rate_per_dim is not None:
+        values["rate_per_dim"] = terms.rate_per_dim[None]
+    posterior = terms.groups[0].posterior.detached() if len(terms.groups) == 1 else None
+    return _Chunk(
+        {name: value.to("cpu", torch.float64) for name, value in values.items()},
+        None if posterior is None else posterior.to("cpu", torch.float64),
+    )
 
 
-def _with_information(values: dict[str, Tensor], *, first: int | None) -> SplitValues:
+def _whole(chunks: Sequence[_Chunk], *, device: torch.device, first: int | None) -> SplitValues:
+    """All chunks together, with the information of the first so many examples, or of all."""
+    values = {name: torch.cat([c.values[name] for c in chunks], 1).to(device) for name in chunks[0].values}
+    posteriors = [chunk.posterior for chunk in chunks if chunk.posterior is not None]
     sides = None
-    if "log_var" in values:
-        z, mu, log_var = (values[name][:, :first] for name in ("z", "mean", "log_var"))
-        sides = two_sided_information(z, mu[0], (0.5 * log_var[0]).exp(), parts=shared_out)
-    if "probabilities" in values:
-        sides = categorical_information(values["probabilities"][0, :first], draws=len(values["z"]))
+    if posteriors:
+        q = posteriors[0].cat(posteriors).to(device, torch.float64).first(first)
+        sides = q.information(values["z"][:, :first], parts=shared_out)
     return SplitValues(
         distortion=values["distortion"],
         minus_log_px_z=values["minus_log_px_z"],
         rate=values["rate"],
         log_ratio=values["log_ratio"],
-        rate_per_dim=values["rate_per_dim"][0] if "rate_per_dim" in values else None,
-        mean=values["mean"][0],
-        variance=values["variance"][0],
+        rate_per_dim=_only(values, "rate_per_dim"),
+        mean=_only(values, "mean"),
+        variance=_only(values, "variance"),
         lower=sides.lower if sides else None,
         leave_one_out=sides.leave_one_out if sides else None,
     )
+
+
+def _only(values: dict[str, Tensor], name: str) -> Tensor | None:
+    return values[name][0] if name in values else None
 
 
 def summarise(values: SplitValues, card: DataCard, split: str, *, slope: float | None) -> Json:
@@ -204,15 +215,18 @@ def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str) -
 
 
 def _per_dim(values: SplitValues, *, population: bool) -> Json:
-    n = len(values.mean)
+    n = values.distortion.shape[1]
+    nothing: Json = {"value": None, "stderr": None, "n": n}
+    if values.mean is None or values.variance is None:
+        return dict.fromkeys(("active_units", "explained_variance_per_dim", "rate_per_dim"), nothing)
     between, within = values.mean.var(0, correction=0), values.variance.mean(0)
     metrics: Json = {
-        "active_units": estimate(active_units(between), None, n),
+        "active_units": estimate(int(active_units(between)), None, n),
         # Scale-free companion of active units: the share of each unit's variance that x explains.
         "explained_variance_per_dim": {"value": (between / (between + within)).tolist(), "stderr": None, "n": n},
     }
     if values.rate_per_dim is None:
-        return metrics | {"rate_per_dim": {"value": None, "stderr": None, "n": n}}
+        return metrics | {"rate_per_dim": nothing}
     stderr = torch.zeros_like(between) if population else values.rate_per_dim.std(0) / math.sqrt(n)
     per_dim = {"value": values.rate_per_dim.mean(0).tolist(), "stderr": stderr.tolist(), "n": n}
     return metrics | {"rate_per_dim": per_dim}

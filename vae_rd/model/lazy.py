@@ -22,7 +22,3 @@ class LazyDistribution(nn.Module, ABC):
     @abstractmethod
     def forward(self, context: Tensor) -> Distribution:
         """Return the distribution given `context`, batched over its leading dimensions."""
-
-    def expected_log_prob(self, value: Tensor, context: Distribution) -> Tensor | None:
-        """E ln p(value|c) over c ~ `context`, [B], where it has a closed form; None where only draws of c give it."""
-        return None

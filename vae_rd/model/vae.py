@@ -2,83 +2,41 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
-from vae_rd.model.lazy import LazyDistribution, at_least_single
+from vae_rd.model.closed_forms import expected_log_prob
+from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.base import Likelihood
-from vae_rd.model.nn.trunk import is_affine
-from vae_rd.model.posteriors.base import Reparameterised
-from vae_rd.model.posteriors.categorical import CategoricalLatent
-from vae_rd.model.posteriors.diagonal import DiagonalNormal
-from vae_rd.model.terms import Terms
+from vae_rd.model.posteriors.base import Posterior
+from vae_rd.model.priors.base import Prior
+from vae_rd.model.terms import DrawnTerms, Group
 
 
-class Encoder(LazyDistribution):
-    """q(z|x): a trunk from images to features, then a posterior head."""
+class Generated(NamedTuple):
+    """Draws of the model: z from m(z), [n, D], and x from p(x|z), [n, C, H, W]."""
 
-    def __init__(self, trunk: nn.Module, posterior: LazyDistribution) -> None:
-        super().__init__()
-        self.trunk, self.posterior = trunk, posterior
-
-    def forward(self, context: Tensor) -> Distribution:
-        """Images [B, C, H, W] to q(z|x) of batch shape [B]."""
-        return self.posterior(self.trunk(context))
-
-
-class Decoder(LazyDistribution):
-    """p(x|z): a trunk from z to likelihood parameters, then a likelihood."""
-
-    def __init__(self, trunk: nn.Module, likelihood: Likelihood) -> None:
-        super().__init__()
-        self.trunk, self.likelihood = trunk, likelihood
-        self.is_affine = is_affine(trunk)
-
-    def forward(self, context: Tensor) -> Distribution:
-        """Latents [..., D] to p(x|z) of batch shape [...]."""
-        params = at_least_single(self.trunk(context.flatten(end_dim=-2)))
-        return self.likelihood(params.unflatten(0, context.shape[:-1]))
-
-    def expected_log_prob(self, value: Tensor, context: Distribution) -> Tensor | None:
-        """E_q ln p(x|z) where it is a finite sum: over the states of a categorical z, and for a normal z where ln p is
-        quadratic in it, as for an affine trunk W z + b and a Gaussian of one scale s:
-
-            ln p(x|E z) - sum_d Var(z_d) |w_d|^2 / (2 s^2)
-
-        Args:
-            value: x, [B, C, H, W].
-            context: q(z|x) of batch shape [B].
-
-        Returns:
-            [B], or None for any other trunk, likelihood or posterior.
-        """
-        if isinstance(context, CategoricalLatent):
-            states = torch.eye(context.mean.shape[-1]).to(context.mean)
-            return (context.mean * self(states).log_prob(value[:, None])).sum(-1)
-        precision = self.likelihood.precision
-        if precision is None or not (self.is_affine and isinstance(context, DiagonalNormal)):
-            return None
-        latent_dim = context.mean.shape[-1]
-        corners = torch.cat([torch.zeros_like(context.mean[:1]), torch.eye(latent_dim).to(context.mean)])
-        offset, ends = self.trunk(corners).flatten(1).split([1, latent_dim])
-        spread = context.variance @ (ends - offset).square().sum(1)
-        return self(context.mean).log_prob(value) - 0.5 * precision * spread
+    z: Tensor
+    x: Tensor
 
 
 class VAE(nn.Module):
     """Encoder, decoder and prior, each a module whose call returns a Distribution.
 
     Args:
-        encoder: x [B, C, H, W] -> q(z|x), a `Reparameterised` distribution of event shape [D].
+        encoder: x [B, C, H, W] -> q(z|x), a `Posterior` of event shape [D].
         decoder: z [S, B, D] -> p(x|z) of event shape [C, H, W].
-        prior: () -> m(z) of event shape [D].
+        prior: () -> m(z), a `Prior` of event shape [D].
         latent_dim: D.
+
+    Attributes:
+        noise_dim: numbers of noise that one z takes.
 
     Example:
         >>> import torch
+        >>> from vae_rd.model.coders import Decoder, Encoder
         >>> from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
         >>> from vae_rd.model.nn.mlp import mlp_decoder, mlp_encoder
         >>> from vae_rd.model.posteriors.diagonal import DiagonalPosterior
@@ -90,9 +48,12 @@ class VAE(nn.Module):
         ...     prior=StandardNormalPrior(2),
         ...     latent_dim=2,
         ... )
-        >>> terms = model.terms(torch.zeros(5, 1, 4, 4), torch.randn(3, 5, 2))
-        >>> terms.log_px_z.shape, terms.kl.shape
+        >>> x, generator = torch.zeros(5, 1, 4, 4), torch.Generator()
+        >>> terms = model.terms(x, model.noise(3, x, generator))
+        >>> terms.log_px_z.shape, terms.rate.shape
         (torch.Size([3, 5]), torch.Size([3, 5]))
+        >>> model.generate(7, generator=generator).x.shape
+        torch.Size([7, 1, 4, 4])
     """
 
     def __init__(
@@ -100,22 +61,51 @@ class VAE(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.prior = encoder, decoder, prior
-        self.latent_dim = latent_dim
+        self.latent_dim = self.noise_dim = latent_dim
 
-    def terms(self, x: Tensor, eps: Tensor) -> Terms:
+    def noise(self, samples: int, like: Tensor, generator: torch.Generator, *, examples: int | None = None) -> Tensor:
+        """The noise of S draws of z per example, [S, B, noise_dim]: on the device and in the precision of x.
+
+        Args:
+            samples: S.
+            like: x, [B, ...].
+            generator: of the draws, on any device.
+            examples: B, where it is not that of x.
+        """
+        shape = (samples, len(like) if examples is None else examples, self.noise_dim)
+        return torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype).to(like.device)
+
+    def terms(self, x: Tensor, eps: Tensor, *, context: Tensor | None = None) -> DrawnTerms:
         """Draw z from q(z|x) with the given noise and return the terms of (x, z).
 
         Args:
             x: images, [B, C, H, W].
-            eps: standard normal noise, [S, B, D].
+            eps: from `noise`, [S, B, noise_dim].
+            context: what a conditional model is given; this one takes none.
         """
-        posterior = cast(Reparameterised, self.encoder(x))
-        z = posterior.from_noise(eps)
-        return Terms(
+        posterior = cast(Posterior, self.encoder(x))
+        draw = posterior.from_noise(eps)
+        likelihood = getattr(self.decoder, "likelihood", None)
+        return DrawnTerms(
             x=x,
-            z=z,
-            posterior=posterior,
-            likelihood=self.decoder(z),
-            prior=self.prior(),
-            expectation=lambda: self.decoder.expected_log_prob(x, posterior),
+            groups=[Group(draw, posterior, self.prior())],
+            likelihood=self.decoder(draw.z),
+            expectation=lambda: expected_log_prob(posterior, self.decoder, x),
+            observe=likelihood.after_step if isinstance(likelihood, Likelihood) else lambda p, x: None,
         )
+
+    @torch.no_grad()
+    def generate(self, n: int, *, generator: torch.Generator, context: Tensor | None = None) -> Generated:
+        """n independent draws of z from the prior, and of x given z.
+
+        Args:
+            n: how many.
+            generator: of all draws.
+            context: what a conditional model is given; this one takes none.
+        """
+        z = cast(Prior, self.prior()).sample((n,), generator=generator)
+        p = self.decoder(z)
+        # torch's samplers know only its global stream, which is put back after.
+        with torch.random.fork_rng([z.device] if z.device.type == "cuda" else []):
+            torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
+            return Generated(z, p.sample())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from vae_rd.model.terms import Terms
@@ -12,16 +14,19 @@ from vae_rd.model.terms import Terms
 class Objective(nn.Module, ABC):
     """Base of all objectives. Beta lives here, never in the model."""
 
-    beta: float
-    """The final weight of the rate: `objective` = D + beta R selects checkpoints, whatever the loss is annealed to."""
+    @abstractmethod
+    def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:
+        """Per-example loss, [B], to be minimised at an optimiser step.
+
+        Args:
+            terms: of the batch.
+            step: of the optimiser.
+            noise: the step's own stream, on which a loss that needs further draws goes on.
+        """
 
     @abstractmethod
-    def weight(self, step: int) -> float:
+    def weight(self, step: int) -> float | Tensor:
         """The effective weight of the rate at an optimiser step."""
-
-    @abstractmethod
-    def forward(self, terms: Terms, step: int) -> Tensor:
-        """Per-example loss, [B], to be minimised at an optimiser step."""
 
     @abstractmethod
     def slope(self) -> float | None:
@@ -30,3 +35,18 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def is_annealing(self, step: int) -> bool:
         """Whether the loss at this step is not yet the final one; no checkpoint is kept while it is."""
+
+    @abstractmethod
+    def score(self, means: Mapping[str, float]) -> float:
+        """What selects the checkpoint that is kept, the lowest; infinite where a constraint is missed.
+
+        Args:
+            means: of validation, by the names of `vae_rd.functional.rate_distortion.rate_distortion`.
+        """
+
+    def after_step(self, terms: Terms) -> None:
+        """Take note of a training step, for multipliers and running scales, without waiting for the device."""
+
+    def logged(self) -> Mapping[str, float | Tensor]:
+        """Further columns of history, by name."""
+        return {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor
 
 from vae_rd.model.terms import Terms
@@ -31,11 +34,13 @@ class BetaObjective(Objective):
             return geometric_path(step, start=self.start, end=self.beta, steps=self.warmup)
         return self.beta * linear_warmup(step, steps=self.warmup)
 
-    def forward(self, terms: Terms, step: int) -> Tensor:
-        """mean over draws of scale * (distortion + weight(step) * rate), [B]."""
-        weight = self.weight(step)
-        scale = self.beta / weight if self.start > 0 else 1.0
-        return (scale * terms.distortion + scale * weight * terms.rate).mean(0)
+    def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:
+        """mean over draws of scale * (distortion + beta_t * rate), [B]."""
+        beta = self.weight(step)
+        scale = self.beta / beta if self.start > 0 else 1.0
+        distortion, rate = terms.distortion, terms.rate
+        assert rate is not None, "a beta-VAE has a rate"
+        return (scale * distortion + scale * beta * rate).mean(0)
 
     def slope(self) -> float:
         """beta."""
@@ -44,3 +49,7 @@ class BetaObjective(Objective):
     def is_annealing(self, step: int) -> bool:
         """Whether the warm-up still runs."""
         return step < self.warmup
+
+    def score(self, means: Mapping[str, float]) -> float:
+        """D + beta R: not the least -ELBO, which would pull every beta toward 1."""
+        return means["objective"]

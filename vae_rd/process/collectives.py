@@ -21,8 +21,6 @@ from vae_rd.errors import InputError
 from vae_rd.process.ranks import Place, check_place, end_with_parent, place
 
 PATIENCE = timedelta(hours=3)  # With a process that works on; one that has ended is noticed at once.
-
-
 T = TypeVar("T")
 
 

@@ -22,11 +22,7 @@ from typing import IO
 from vae_rd.errors import InputError, Interrupted
 
 LIFELINE = "VAE_RD_LIFELINE"  # Descriptor of a pipe whose other end dies with the process that started us.
-
-
 POLL_SECONDS = 0.1
-
-
 GRACE_SECONDS = 15.0  # For the other processes to end by themselves after one has.
 
 

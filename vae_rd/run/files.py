@@ -11,18 +11,10 @@ from pathlib import Path
 from typing import Any
 
 RECORD_FILE = "record.json"
-
-
 HISTORY_FILE = "history.csv"
-
-
 CONFIG_FILE = "config.yaml"
-
-
 # What processes other than the first leave when they end early: their number between the two.
 FAILURE, FAILURE_END = "error.process", ".json"
-
-
 ERROR_FILE = "error.log"
 
 

@@ -18,14 +18,8 @@ from vae_rd.run.lock import locked
 from vae_rd.run.record import RunRecord
 
 CHECKPOINTS = "checkpoints"
-
-
 KEPT = f"{CHECKPOINTS}/kept.ckpt"
-
-
 LAST = f"{CHECKPOINTS}/last.ckpt"
-
-
 PREVIOUS = f"{CHECKPOINTS}/last.previous.ckpt"  # The last but one; alone, after a kill between two moves.
 
 

@@ -20,17 +20,9 @@ from vae_rd.errors import InputError
 from vae_rd.run.files import RECORD_FILE, sha256, write_atomic
 
 SCHEMA_VERSION = 1
-
-
 SPLITS = ("train", "val", "test")
-
-
 Status = Literal["running", "finished", "failed", "interrupted"]
-
-
 Json = dict[str, Any]
-
-
 _FIELD_TYPES: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("config", "identity", "data", "model", "metrics", "verdicts", "environment", "files"), dict),
     **dict.fromkeys(("name", "command", "status", "version"), str),
@@ -39,8 +31,6 @@ _FIELD_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "wandb": (dict, type(None)),
     "stopped_by": (int, type(None)),
 }
-
-
 # What the first records of this schema version had not got, and what they meant by that.
 _LATER: Mapping[str, Any] = {"files": {}, "stopped_by": None}
 

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from vae_rd.errors import Diverged, OutOfMemory
-from vae_rd.metrics.rate_distortion import ExampleTerms
+from vae_rd.errors import Diverged
+from vae_rd.training.examples import ExampleTerms
 
 REMEDY = "lower --lr or add --grad_clip 1"
-
-
-# What torch's allocators and libraries say where they do not raise torch.OutOfMemoryError.
-_OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
-
-
-_ASKED_FOR = re.compile(r"tried to allocate ([\d.]+ \w+)", re.IGNORECASE)
 
 
 def check_terms(seen: Sequence[ExampleTerms], *, first_step: int) -> None:
@@ -80,38 +71,6 @@ def check_weights(
         name, value = held[finite.tolist().index(False)]
         whose = "" if isinstance(value, nn.Parameter) else "the optimiser's state of "
         raise Diverged(f"step {step}: {whose}{name} is {_kind(value)} at the end of the epoch; {REMEDY}")
-
-
-@contextmanager
-def memory_advice(work: str, *, lower: str) -> Iterator[None]:
-    """Say what to lower where memory runs out within the block, in place of what the allocator says.
-
-    Args:
-        work: what is being done.
-        lower: the flags that decide how much memory that takes.
-
-    Raises:
-        OutOfMemory: in place of torch's or Python's own error, which it names as its cause.
-
-    Example:
-        >>> with memory_advice("a step", lower="--batch_size"):
-        ...     torch.empty(2**50, dtype=torch.uint8)
-        Traceback (most recent call last):
-            ...
-        vae_rd.errors.OutOfMemory: a step: out of memory, 1125899906842624 bytes more wanted; lower --batch_size
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if isinstance(error, OutOfMemory) or not _is_out_of_memory(error):
-            raise
-        asked = _ASKED_FOR.search(str(error))
-        more = f", {asked[1]} more wanted" if asked else ""
-        raise OutOfMemory(f"{work}: out of memory{more}; lower {lower}") from error
-
-
-def _is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(_OUT_OF_MEMORY.search(str(error)))
 
 
 def _kind(values: Tensor) -> str:

@@ -13,13 +13,13 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from vae_rd.run.files import HISTORY_FILE, csv_text, write_atomic
-from vae_rd.training.vae import VAEModule
+from vae_rd.training.base import TrainedModule
 
 _QUANTITIES = ("distortion", "rate", "elbo", "objective", "loss", "active_units")
 
 
 def history_columns(latent_dim: int) -> list[str]:
-    """The columns of history.csv; validation cells are empty in epochs without validation."""
+    """The columns of every history.csv, before what objectives log; a cell of an epoch without validation is empty."""
     means = [f"{split}/{name}" for split in ("train", "val") for name in _QUANTITIES]
     units = [f"{split}/rate_dim_{d}" for split in ("val", "train") for d in range(latent_dim)]
     return ["epoch", "step", "beta_effective", "lr", *means, *units]
@@ -30,10 +30,14 @@ class HistoryWriter(Checkpoint):
 
     The last checkpoint holds the rows up to its epoch: a resumed run writes history.csv anew from them, without rows
     of epochs that will be trained again, and whatever has become of the file.
+
+    Args:
+        folder: of the run.
+        member: whose run that is, among the module's.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / HISTORY_FILE
+    def __init__(self, folder: Path, *, member: int = 0) -> None:
+        self.path, self.member = folder / HISTORY_FILE, member
         self.rows: list[Mapping[str, Any]] = []
         self.text = ""
 
@@ -44,10 +48,12 @@ class HistoryWriter(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row."""
-        assert isinstance(pl_module, VAEModule)
-        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, **pl_module.epoch_values}
+        assert isinstance(pl_module, TrainedModule)
+        member = pl_module.members[self.member]
+        row = {"epoch": trainer.current_epoch, "step": trainer.global_step, **member.epoch_values}
         self.rows.append({name: value for name, value in row.items() if not _undefined(value)})
-        self.text = csv_text(history_columns(pl_module.model.latent_dim), self.rows)
+        columns = [*history_columns(member.model.latent_dim), *(name for row in self.rows for name in row)]
+        self.text = csv_text(list(dict.fromkeys(columns)), self.rows)
         if trainer.is_global_zero:
             write_atomic(self.path, self.text)
         if trainer.logger is not None:

@@ -18,19 +18,20 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from vae_rd.run.checkpoints import read_checkpoint, run_of, write_checkpoint
 from vae_rd.run.folder import KEPT, LAST, PREVIOUS
-from vae_rd.training.vae import VAEModule
+from vae_rd.training.base import TrainedModule
 
 
 class CheckpointKeeper(Checkpoint):
-    """Keeps the last epoch and the one of lowest validation objective D + beta R, counted after any warm-up.
+    """Keeps the last epoch and the one of the lowest score that its objective gives, counted after any warm-up.
 
     Args:
         folder: the run's folder.
-        patience: validations without a lower objective after which training stops; None for never.
+        patience: validations without a lower score after which training stops; None for never.
+        member: whose run that is, among the module's.
     """
 
-    def __init__(self, folder: Path, *, patience: int | None) -> None:
-        self.folder, self.patience = folder, patience
+    def __init__(self, folder: Path, *, patience: int | None, member: int = 0) -> None:
+        self.folder, self.patience, self.member = folder, patience, member
         self.best, self.stale = math.inf, 0
         self.kept_epoch = -1
 
@@ -48,12 +49,12 @@ class CheckpointKeeper(Checkpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save `kept` if this epoch is the best yet, `last` in any case, and stop when patience has run out."""
-        assert isinstance(pl_module, VAEModule)
-        objective = pl_module.epoch_values.get("val/objective")
-        if objective is not None and not pl_module.is_annealing:
+        assert isinstance(pl_module, TrainedModule)
+        score = pl_module.members[self.member].score
+        if score is not None:
             self.stale += 1
-            if objective < self.best:
-                self.best, self.stale, self.kept_epoch = objective, 0, trainer.current_epoch
+            if score < self.best:
+                self.best, self.stale, self.kept_epoch = score, 0, trainer.current_epoch
                 trainer.save_checkpoint(self.folder / KEPT, weights_only=True)
             if self.patience is not None and self.stale >= self.patience:
                 trainer.should_stop = True

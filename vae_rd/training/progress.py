@@ -10,11 +10,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vae_rd.training.vae import VAEModule
+from vae_rd.training.base import TrainedModule
 
 REFRESH_SECONDS = 0.2  # A refresh costs milliseconds, as much as a training step.
-
-
 PLAIN_LINES = 10
 
 
@@ -47,8 +45,8 @@ class RateDistortionProgress(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the validation's D and R (the training's come after this hook)."""
-        assert isinstance(pl_module, VAEModule)
-        epoch, values = trainer.current_epoch + 1, pl_module.epoch_values
+        assert isinstance(pl_module, TrainedModule)
+        epoch, values = trainer.current_epoch + 1, pl_module.members[0].epoch_values
         if "val/distortion" not in values or not trainer.is_global_zero:
             return
         seen = f"val D {values['val/distortion']:.2f}  R {values['val/rate']:.2f}  active {values['val/active_units']}"

@@ -19,32 +19,16 @@ from vae_rd.run.files import HISTORY_FILE, RECORD_FILE
 from vae_rd.run.record import Json, RunRecord
 
 INIT_SECONDS = 30.0
-
-
 CHART_SECONDS = 5.0  # Before it sends a table, the client asks the server several questions, each for up to 20 s.
-
-
 FINISH_SECONDS = 20.0  # An agent kills a run 30 s after asking it to stop.
-
-
 CHART = "rate_distortion"
-
-
 STEP = "trainer/global_step"  # The name under which Lightning's users look for the step.
-
-
 Mode = Literal["off", "offline", "online"]
-
-
 _ATTEMPTS: Mapping[Mode, tuple[Mode, ...]] = MappingProxyType(
     {"off": (), "offline": ("offline",), "online": ("online", "offline")}
 )
-
-
 # W&B starts a requeued run with every key it logged: by its own name, lr would set the flag.
 _NAMES: Mapping[str, str] = MappingProxyType({"lr": "train/lr"})
-
-
 # Each validation once more, D over R instead of the step: all runs of a project then share one rate-distortion chart.
 PLANE: Mapping[str, str] = MappingProxyType({"val/rate": "plane/val_rate", "val/distortion": "plane/val_distortion"})
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 import torch
-from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from vae_rd.data.module import Batch
-from vae_rd.metrics.rate_distortion import ExampleTerms, RateDistortion, example_terms
+from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.schedules import cosine_decay
+from vae_rd.process.memory import memory_advice
 from vae_rd.seeding import generator
-from vae_rd.training.guard import check_terms, check_weights, memory_advice
+from vae_rd.training.base import Member, TrainedModule
+from vae_rd.training.examples import ExampleTerms, add_examples, example_terms
+from vae_rd.training.guard import check_terms, check_weights
 
 
-class VAEModule(LightningModule):
+class VAEModule(TrainedModule):
     """Trains a VAE and logs train and val distortion, rate, elbo, objective, loss, active units and per-unit rates.
 
     Nothing in a step waits for the device: sums stay there and are read once an epoch. Optimisation is manual because
@@ -59,14 +61,14 @@ class VAEModule(LightningModule):
         self.batch_size, self.samples, self.seed = batch_size, samples, seed
         self.lr, self.steps, self.cosine, self.weight_decay = lr, steps, cosine, weight_decay
         self.grad_clip, self.after_step = grad_clip, after_step
-        self.train_metrics = RateDistortion(model.latent_dim, beta=objective.beta)
-        self.val_metrics = RateDistortion(model.latent_dim, beta=objective.beta)
-        self.epoch_values: dict[str, float] = {}  # A row of history: Lightning's own log rounds to single precision.
+        self.train_metrics = RateDistortion(model.latent_dim, slope=objective.slope())
+        self.val_metrics = RateDistortion(model.latent_dim, slope=objective.slope())
+        self.member = Member(model, objective)
 
     @property
-    def is_annealing(self) -> bool:
-        """Whether the objective is still being annealed, so that no checkpoint should be kept."""
-        return self.objective.is_annealing(self.global_step)
+    def members(self) -> tuple[Member]:
+        """The one that is trained."""
+        return (self.member,)
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of an optimiser step."""
@@ -88,7 +90,7 @@ class VAEModule(LightningModule):
         with memory_advice("a training step", lower="--batch_size, --samples, --hidden or --latent_dim"):
             seen = self._steps(block, first=first)
         check_terms(seen, first_step=first + 1)
-        self.train_metrics.update(*seen)
+        add_examples(self.train_metrics, seen)
         # Beyond stepping, Lightning's wrapped step only counts, which costs a small model 1 % of a step: count here.
         self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = first + len(seen)
 
@@ -96,9 +98,10 @@ class VAEModule(LightningModule):
         """Take the steps of a block from step `first` on; what each adds to the epoch's means."""
         optimizer, seen = self._optimizer, []
         for step, batch in enumerate(block, start=first):
-            terms = self.model.terms(batch.x, self._training_noise(batch))
-            loss = self.objective(terms, step)
-            seen.append(example_terms(terms, loss))
+            noise = generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
+            terms = self.model.terms(batch.x, self._training_noise(batch.x, noise))
+            loss = self.objective(terms, step, noise=noise)
+            seen.append(example_terms(terms, loss, latent_dim=self.model.latent_dim))
             optimizer.param_groups[0]["lr"] = self.learning_rate(step)
             optimizer.zero_grad()
             self.trainer.strategy.pre_backward(loss)  # Readies the sum of gradients over processes.
@@ -106,6 +109,8 @@ class VAEModule(LightningModule):
             if self.grad_clip is not None:
                 torch.nn.utils.clip_grad_norm_(self.parameters(), self.grad_clip)
             optimizer.step()
+            terms.after_step()
+            self.objective.after_step(terms)
             self.after_step()
             if step + 1 >= self.steps:
                 self.trainer.should_stop = True
@@ -120,26 +125,29 @@ class VAEModule(LightningModule):
         """Fused Adam; its learning rate is set before every step, as a function of the step alone."""
         return torch.optim.AdamW(self.parameters(), lr=self.lr, weight_decay=self.weight_decay, fused=True)
 
-    def _training_noise(self, batch: Batch) -> Tensor:
-        """This process's rows of the noise that (seed, epoch, step) gives the whole batch, [S, B, D]."""
-        x, noise = batch.x, generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
+    def _training_noise(self, x: Tensor, noise: torch.Generator) -> Tensor:
+        """This process's rows of the noise of the whole batch, which all processes draw from the step's stream."""
         first = self.global_rank * len(x)
-        return self._noise(noise, self.batch_size, x)[:, first : first + len(x)]
+        return self.model.noise(self.samples, x, noise, examples=self.batch_size)[:, first : first + len(x)]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add one chunk under the noise that belongs to it, the same at every epoch."""
         noise = generator("cpu", self.seed, "validation", batch.part)
         with memory_advice("validation", lower="--samples, --hidden or --latent_dim"):
-            terms = self.model.terms(batch.x, self._noise(noise, len(batch.x), batch.x))
-            self.val_metrics.update(example_terms(terms, self.objective(terms, self.global_step)))
+            terms = self.model.terms(batch.x, self.model.noise(self.samples, batch.x, noise))
+            loss = self.objective(terms, self.global_step, noise=noise)
+            add_examples(self.val_metrics, [example_terms(terms, loss, latent_dim=self.model.latent_dim)])
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's row of history."""
-        self.epoch_values = {}
+        self.member.epoch_values, self.member.score = {}, None
 
     def on_validation_epoch_end(self) -> None:
-        """Log the epoch's validation means."""
-        self._log(_means("val", self.val_metrics))
+        """Log the epoch's validation means, and score them once the loss is the final one."""
+        means = _read(self.val_metrics)
+        self._log("val", means)
+        if not self.objective.is_annealing(self.global_step):
+            self.member.score = self.objective.score(means)
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training means, over weights as they moved and in train mode, and the settings to come.
@@ -148,22 +156,25 @@ class VAEModule(LightningModule):
             Diverged: when the weights are no longer finite; neither history nor checkpoints, which come next, see them.
         """
         check_weights(self.named_parameters(), self._optimizer, step=self.global_step)
-        self._log(_means("train", self.train_metrics))
-        self._log(
-            {"beta_effective": self.objective.weight(self.global_step), "lr": self.learning_rate(self.global_step)}
-        )
+        self._log("train", _read(self.train_metrics))
+        settings = {"beta_effective": self.objective.weight(self.global_step), **self.objective.logged()}
+        self._log("", {**settings, "lr": self.learning_rate(self.global_step)})
 
-    def _noise(self, noise: torch.Generator, examples: int, like: Tensor) -> Tensor:
-        shape = (self.samples, examples, self.model.latent_dim)
-        return torch.randn(shape, generator=noise, device=noise.device, dtype=like.dtype).to(like.device)
-
-    def _log(self, values: dict[str, float]) -> None:
+    def _log(self, split: str, values: Mapping[str, float | Tensor]) -> None:
         """Keep values for the row of history, which is what loggers get, and show them to other callbacks."""
-        self.epoch_values |= values
-        self.log_dict({name: float(value) for name, value in values.items()}, logger=False)
+        row = {f"{split}/{name}" if split else name: _number(value) for name, value in values.items()}
+        self.member.epoch_values |= row
+        self.log_dict({name: float(value) for name, value in row.items()}, logger=False)
 
 
-def _means(split: str, metric: RateDistortion) -> dict[str, float]:
-    values = {f"{split}/{name}": value for name, value in metric.compute().items()}
+def _number(value: float | Tensor) -> float:
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def _read(metric: RateDistortion) -> dict[str, float]:
+    """The means of an epoch as numbers, rates by units as `rate_dim_<d>`; the sums begin anew."""
+    means = metric.compute()
+    per_dim = means.pop("rate_per_dim").tolist()
     metric.reset()
-    return values
+    numbers = {name: value.item() for name, value in means.items()}
+    return numbers | {f"rate_dim_{d}": rate for d, rate in enumerate(per_dim)}

@@ -26,23 +26,11 @@ from vae_rd.run.record import RunRecord
 from vae_rd.run.summary import with_error
 
 LOGS = "logs"
-
-
 POLL_SECONDS = 0.2
-
-
 LOOK_SECONDS = 1.0  # between two looks at the runs' histories
-
-
 TRIES = 2
-
-
 BAD_INPUT = 2
-
-
 LOST = 255  # What multiprocessing says of a fit whose server is gone.
-
-
 BY_SIGNAL = {code for s in SIGNALS for code in (128 + s, -s)}
 
 

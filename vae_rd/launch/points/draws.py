@@ -15,11 +15,7 @@ from typing import Any, TypeGuard
 from vae_rd.errors import InputError
 
 Quantile = Callable[[float], Any]
-
-
 Spec = Mapping[str, Any]
-
-
 EDGE = 1e-12  # Normal quantiles are infinite at 0.
 
 
@@ -50,16 +46,10 @@ _RANGED: Mapping[str, Callable[[Spec, float], Any]] = MappingProxyType(
         "inv_log_uniform_values": _log_values,  # log(1/X) is uniform where log X is.
     }
 )
-
-
 _SHAPED: Mapping[str, Callable[[Spec, float], Any]] = MappingProxyType(
     {"normal": _normal, "log_normal": lambda spec, u: math.exp(_normal(spec, u))}
 )
-
-
 _ROUNDED = ("uniform", "log_uniform", "log_uniform_values", "normal", "log_normal")
-
-
 NAMES = (*_RANGED, *_SHAPED, *(f"q_{name}" for name in _ROUNDED))
 
 

@@ -17,8 +17,6 @@ from typing import Any
 from vae_rd.errors import InputError
 
 KEYS = ("type", "min_iter", "max_iter", "s", "eta", "strict")
-
-
 LARGEST = 10**9
 
 

@@ -16,18 +16,12 @@ from vae_rd.errors import InputError
 from vae_rd.launch.points.draws import Quantile, quantile_of
 
 PARAMETER_KEYS = ("value", "values", "probabilities", "distribution", "min", "max", "mu", "sigma", "q")
-
-
 # The ways to give choices: what may stand beside them, and what W&B calls the distribution.
 FORMS = {
     "value": (("value", "distribution"), ("constant",)),
     "values": (("values", "probabilities", "distribution"), ("categorical", "categorical_w_probabilities")),
 }
-
-
 MOST_CHOICES = 100_000
-
-
 NOT_SWEPT = ("run_dir", "name", "resume", "overwrite")
 
 

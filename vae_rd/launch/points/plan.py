@@ -18,8 +18,6 @@ from vae_rd.launch.points.sweep_file import SweepFile
 from vae_rd.run.folder import folder_of
 
 Point = Mapping[str, Any]
-
-
 DRAWS = 200  # that bring nothing new: then there is hardly anything new to draw
 
 

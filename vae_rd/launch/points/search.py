@@ -16,11 +16,7 @@ from vae_rd.launch.points.plan import Point, uniforms
 from vae_rd.launch.points.sweep_file import SweepFile
 
 STARTUP = 8  # draws before the first model
-
-
 JUST_BELOW_1 = 1 - 1e-12
-
-
 Cube = dict[str, Any]  # name to a number in [0, 1], or to the index of a choice
 
 

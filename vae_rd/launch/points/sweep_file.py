@@ -21,23 +21,13 @@ from vae_rd.launch.points.hyperband import Hyperband, hyperband_of
 from vae_rd.launch.points.parameters import Parameter, check_keys, parameter_of
 
 Method = Literal["grid", "random", "bayes"]
-
-
 METHODS: tuple[str, ...] = get_args(Method)
-
-
 KEYS = (
     *("program", "command", "method", "metric", "parameters", "early_terminate", "run_cap"),
     *("name", "description", "project", "entity"),
 )
-
-
 COMMAND = ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"]
-
-
 METRICS = tuple(f"{split}/{name}" for split in ("val", "train") for name in ("objective", "distortion", "rate", "elbo"))
-
-
 # Where these differ, the metric of two runs is not the same quantity, and the better one is not the better run.
 OF_THE_METRIC = frozenset(
     {"beta", "likelihood", "likelihood_scale"}

@@ -26,20 +26,10 @@ from vae_rd.run.files import write_atomic
 from vae_rd.run.folder import claim
 
 FOLDER = "slurm"  # Within the sweep's.
-
-
 JOBS_FILE = "jobs.json"
-
-
 WARNING = "B:USR1@90"  # To the batch script's own process, 90 s before the limit.
-
-
 LEAST_MINUTES = 3  # SLURM may send it a minute early.
-
-
 ATTEMPTS = 10_000  # Of submitit's own count.
-
-
 ANSWER_SECONDS = 60.0  # Of squeue.
 
 

@@ -15,16 +15,15 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+
 from vae_rd.config.fields import FitConfig
-from vae_rd.errors import (InputError, Interrupted)
+from vae_rd.errors import InputError, Interrupted
 from vae_rd.launch.points.sweep_file import SweepFile
-from vae_rd.launch.wandb.endings import (LOGS, report_of)
 from vae_rd.launch.wandb.api import ask
+from vae_rd.launch.wandb.endings import LOGS, report_of
 from vae_rd.process.signals import SIGNALS
 
 POLL_SECONDS = 0.2
-
-
 UNSEEN = ("disabled", "offline", "dryrun")  # Values of WANDB_MODE with which a run never reaches the server.
 
 

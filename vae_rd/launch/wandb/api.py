@@ -15,14 +15,11 @@ import subprocess
 import sys
 import tempfile
 from typing import Any
+
 from vae_rd.errors import InputError
 
 CONNECT_SECONDS = 15  # For one answer; the client asks twice.
-
-
 ANSWER_SECONDS = 40.0  # For all of them, at the start.
-
-
 Json = dict[str, Any]
 
 

@@ -12,28 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
+
 from vae_rd.errors import InputError
 from vae_rd.launch.wandb.api import ask
-from vae_rd.run.files import (CONFIG_FILE, ERROR_FILE, RECORD_FILE)
+from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, RECORD_FILE
 from vae_rd.run.record import RunRecord
 
 REPORT_SECONDS = 120.0  # The server gives ten runs an answer.
-
-
 LOGS = "logs"  # The folder of the agents' output within that of the runs.
-
-
 Ending = Literal["finished", "stopped early by the server", "preempted", "interrupted", "failed", "running", "pending"]
-
-
 AS_ASKED: tuple[Ending, ...] = ("finished", "stopped early by the server")
-
-
 # The server ends a run by its agent, which sends SIGTERM, or by the run's own W&B client, which raises SIGINT; whoever
 # sends either by hand leaves the same record.
 _LIKE_THE_SERVER = (signal.SIGTERM, signal.SIGINT)
-
-
 _BY_STATE: Mapping[str, Ending] = {
     "finished": "finished",
     "killed": "stopped early by the server",
@@ -42,8 +33,6 @@ _BY_STATE: Mapping[str, Ending] = {
     "running": "running",
     "pending": "pending",
 }
-
-
 _MEANING: Mapping[Ending, str] = {
     "preempted": "the next agent of this sweep goes on with it",
     "running": "another machine's agent has it, or it was killed",
@@ -141,11 +130,7 @@ class _Log:
 
 
 _RECORD = re.compile(rf"record: (?P<folder>.+)/{re.escape(RECORD_FILE)}|(?P<finished>.+): finished already, .*")
-
-
 _SAID = " - wandb.wandb_agent - "  # In every line of the agent's own.
-
-
 _START = re.compile(rf"^(.*){_SAID}INFO - About to run command: .*\n", re.MULTILINE)
 
 

@@ -8,22 +8,19 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+
 from vae_rd.errors import InputError
-from vae_rd.run.folder import as_bad_input
-from vae_rd.launch.wandb.agents import (check_tracking, join_sweep, run_agents)
-from vae_rd.launch.devices import (gpus_for, slots)
+from vae_rd.launch.devices import gpus_for, slots
 from vae_rd.launch.ledger import Ledger
 from vae_rd.launch.points.plan import Plan
-from vae_rd.launch.slurm.launcher import (FOLDER, SlurmOptions, check_tasks, resources)
-from vae_rd.run.lock import locked
+from vae_rd.launch.slurm.launcher import FOLDER, SlurmOptions, check_tasks, resources
+from vae_rd.launch.wandb.agents import check_tracking, join_sweep, run_agents
 from vae_rd.run.files import write_atomic
+from vae_rd.run.folder import as_bad_input
+from vae_rd.run.lock import locked
 
 JOIN_SECONDS = 60.0  # To wait for another call, which is joining this very sweep: the server has 40 s to answer.
-
-
 POLL_SECONDS = 0.2
-
-
 AGENT = """\
 cd {here} || exit
 export PATH={programs}:"$PATH"
@@ -35,15 +32,11 @@ while kill -0 "$agent" 2>/dev/null; do
   wait "$agent"  # A signal ends the wait as well.
 done
 """
-
-
 REQUEUE = """\
 if [ -n "$stopped" ]; then
   exec scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
 fi
 """
-
-
 END = 'wait "$agent"\n'  # For its exit code.
 
 

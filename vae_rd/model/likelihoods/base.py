@@ -10,10 +10,25 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
+from torch.distributions.constraints import Constraint
 
 from vae_rd.model.lazy import LazyDistribution
 
 IMAGE_DIMS = 3  # [C, H, W]
+
+
+class ImageDistribution(Distribution):
+    """A distribution of event shape [C, H, W], of values that are independent of each other.
+
+    Args:
+        like: a tensor of its batch and event shape, [..., C, H, W].
+    """
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = {}
+
+    def __init__(self, like: Tensor) -> None:
+        super().__init__(like.shape[:-IMAGE_DIMS], like.shape[-IMAGE_DIMS:], validate_args=False)
 
 
 class Likelihood(LazyDistribution):
@@ -21,9 +36,15 @@ class Likelihood(LazyDistribution):
 
     Attributes:
         params_per_value: trunk outputs per pixel and channel.
+        supports: what x may be for D to be a distortion: words of `vae_rd.data.base.Support`.
+        writes_means: whether the trunk's output is one mean for each value of x.
+        takes_draws: whether its parameters take draws of z, so that no closed form over z has them.
     """
 
     params_per_value: ClassVar[int] = 1
+    supports: ClassVar[tuple[str, ...]]
+    writes_means: ClassVar[bool] = False
+    takes_draws: ClassVar[bool] = False
 
     @property
     def precision(self) -> Tensor | float | None:
@@ -40,10 +61,19 @@ class Likelihood(LazyDistribution):
         """The scale of a Gaussian whose scale is not learned; else None."""
         return None
 
+    def after_step(self, p: Distribution, x: Tensor) -> None:
+        """Take note of what a training step has seen, for running scales.
+
+        Args:
+            p: what `forward` returned in the step.
+            x: what it was asked about, [B, C, H, W].
+        """
+
     def statement(self, values: int) -> dict[str, Any]:
         """What D is, for the record: D = C * squared error + constant where it is that, for x of so many values.
 
         Example:
+            >>> from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
             >>> GaussianLikelihood(0.5).statement(2)
             {'scale': 0.5, 'squared_error_weight': 2.0, 'constant': 0.4515827052894548}
         """

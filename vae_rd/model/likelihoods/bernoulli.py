@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import Distribution
-from torch.distributions.constraints import Constraint
 
-from vae_rd.model.likelihoods.base import IMAGE_DIMS, Likelihood
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
 
 
-class BernoulliImage(Distribution):
+class BernoulliImage(ImageDistribution):
     """Independent Bernoulli pixels over [C, H, W], given logits.
 
     Example:
@@ -22,11 +19,9 @@ class BernoulliImage(Distribution):
         tensor(-2.7726)
     """
 
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
-
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits
-        super().__init__(logits.shape[:-IMAGE_DIMS], logits.shape[-IMAGE_DIMS:], validate_args=False)
+        super().__init__(logits)
 
     @property
     def mean(self) -> Tensor:
@@ -45,6 +40,8 @@ class BernoulliImage(Distribution):
 
 class BernoulliLikelihood(Likelihood):
     """Independent Bernoulli pixels; the trunk gives logits. ln p = x ln s(l) + (1 - x) ln(1 - s(l)), summed."""
+
+    supports = ("binary",)
 
     def forward(self, context: Tensor) -> BernoulliImage:
         """Logits [..., C, H, W] to a Bernoulli image distribution."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
-from torch.distributions.constraints import Constraint
 
-from vae_rd.model.likelihoods.base import IMAGE_DIMS, Likelihood
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
 
 
-class CategoricalImage(Distribution):
+class CategoricalImage(ImageDistribution):
     """One-hot rows over [C, H, W], independent of each other: each row is one of W categories, given logits.
 
     Example:
@@ -21,11 +18,9 @@ class CategoricalImage(Distribution):
         tensor(-1.3863)
     """
 
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
-
     def __init__(self, logits: Tensor) -> None:
         self.logits = logits
-        super().__init__(logits.shape[:-IMAGE_DIMS], logits.shape[-IMAGE_DIMS:], validate_args=False)
+        super().__init__(logits)
 
     @property
     def mean(self) -> Tensor:
@@ -45,6 +40,8 @@ class CategoricalImage(Distribution):
 
 class CategoricalLikelihood(Likelihood):
     """Independent one-hot rows, such as a single variable of W categories; the trunk gives logits."""
+
+    supports = ("one_hot",)
 
     def forward(self, context: Tensor) -> CategoricalImage:
         """Logits [..., C, H, W] to a distribution over one-hot rows."""

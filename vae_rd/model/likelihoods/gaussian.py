@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
-from torch.distributions import Independent, Normal
 
-from vae_rd.model.likelihoods.base import IMAGE_DIMS, Likelihood
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
+from vae_rd.units import LN_2PI
+
+
+class GaussianImage(ImageDistribution):
+    """Independent Gaussian pixels over [C, H, W].
+
+    Args:
+        mean: [..., C, H, W].
+        scale: standard deviations, of the same shape.
+
+    Example:
+        >>> GaussianImage(torch.zeros(1, 2, 2), torch.ones(1, 2, 2)).log_prob(torch.zeros(1, 2, 2))
+        tensor(-3.6758)
+    """
+
+    def __init__(self, mean: Tensor, scale: Tensor) -> None:
+        self.loc, self.scale = mean, scale
+        super().__init__(mean)
+
+    @property
+    def mean(self) -> Tensor:
+        """[..., C, H, W]."""
+        return self.loc
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """sum over pixels of -(x - mean)^2 / (2 scale^2) - ln scale - 0.5 ln 2 pi, [...]."""
+        each = -((value - self.loc) ** 2) / (2 * self.scale**2) - self.scale.log() - LN_2PI / 2
+        return each.flatten(-IMAGE_DIMS).sum(-1)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws of shape [*sample_shape, ..., C, H, W]."""
+        return torch.normal(*(values.expand(*sample_shape, *values.shape) for values in (self.loc, self.scale)))
 
 
 class GaussianLikelihood(Likelihood):
     """N(mean(z), scale^2) per pixel with a fixed scale."""
+
+    supports = ("real", "grey")
+    writes_means = True
 
     def __init__(self, scale: float) -> None:
         super().__init__()
@@ -26,13 +62,16 @@ class GaussianLikelihood(Likelihood):
         """The scale."""
         return self.scale
 
-    def forward(self, context: Tensor) -> Independent:
+    def forward(self, context: Tensor) -> GaussianImage:
         """Means [..., C, H, W] to a Gaussian image distribution."""
-        return gaussian_image(context, torch.full_like(context, self.scale))
+        return GaussianImage(context, torch.full_like(context, self.scale))
 
 
 class SharedGaussianLikelihood(Likelihood):
     """N(mean(z), scale^2) per pixel, one learned scale for all pixels."""
+
+    supports = ("real",)
+    writes_means = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,27 +82,18 @@ class SharedGaussianLikelihood(Likelihood):
         """1 / scale^2 at the present scale, [], differentiable."""
         return (-2 * self.log_scale).exp()
 
-    def forward(self, context: Tensor) -> Independent:
+    def forward(self, context: Tensor) -> GaussianImage:
         """Means [..., C, H, W] to a Gaussian image distribution."""
-        return gaussian_image(context, self.log_scale.exp().expand_as(context))
+        return GaussianImage(context, self.log_scale.exp().expand_as(context))
 
 
 class PixelGaussianLikelihood(Likelihood):
     """N(mean(z), scale(z)^2) with a scale of its own for every pixel and z; the trunk gives means, then log scales."""
 
     params_per_value = 2
+    supports = ("real",)
 
-    def forward(self, context: Tensor) -> Independent:
+    def forward(self, context: Tensor) -> GaussianImage:
         """Means and log scales [..., 2 C, H, W] to a Gaussian image distribution."""
         mean, log_scale = context.chunk(2, dim=-IMAGE_DIMS)
-        return gaussian_image(mean, log_scale.exp())
-
-
-def gaussian_image(mean: Tensor, scale: Tensor) -> Independent:
-    """Independent Gaussian pixels, event shape [C, H, W].
-
-    Example:
-        >>> gaussian_image(torch.zeros(1, 2, 2), torch.ones(1, 2, 2)).log_prob(torch.zeros(1, 2, 2))
-        tensor(-3.6758)
-    """
-    return Independent(Normal(mean, scale, validate_args=False), IMAGE_DIMS, validate_args=False)
+        return GaussianImage(mean, log_scale.exp())

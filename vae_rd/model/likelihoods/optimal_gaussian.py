@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution
 
-from vae_rd.model.likelihoods.base import IMAGE_DIMS, Likelihood
-from vae_rd.model.likelihoods.gaussian import gaussian_image
+from vae_rd.model.likelihoods.base import ImageDistribution, Likelihood
+from vae_rd.model.likelihoods.gaussian import GaussianImage
 from vae_rd.process.collectives import mean_over_processes
 
 
@@ -15,13 +15,17 @@ class OptimalGaussianLikelihood(Likelihood):
     """N(mean(z), scale^2) with the one scale that maximises the likelihood, scale^2 = mean squared error.
 
     In training the scale is the batch's own optimum (its gradient vanishes there, so it is held constant); a running
-    mean of the squared error is kept, and evaluation uses that, so that p(x|z) never depends on the x it is asked for.
+    mean of the squared error is kept after each step, and evaluation uses that, so that p(x|z) never depends on the x
+    it is asked for.
 
     Source: Rybkin, Daniilidis and Levine 2021, "Simple and Effective VAE Training with Calibrated Decoders",
     arXiv 2006.13202.
     """
 
     MOMENTUM = 0.01  # The running mean covers about the last 100 steps.
+    supports = ("real",)
+    writes_means = True
+    takes_draws = True
 
     squared_error: Tensor
     weight: Tensor
@@ -45,25 +49,36 @@ class OptimalGaussianLikelihood(Likelihood):
     def forward(self, context: Tensor) -> Distribution:
         """Means [..., C, H, W] to a Gaussian image distribution."""
         if self.training:
-            return _BatchOptimalGaussian(context, self)
-        return gaussian_image(context, self.scale.expand_as(context))
+            return BatchOptimalGaussian(context)
+        return GaussianImage(context, self.scale.expand_as(context))
 
     @torch.no_grad()
-    def observe(self, squared_error: Tensor) -> None:
-        """Add one batch's mean squared error to the running mean (exponential, corrected for its start at 0)."""
-        self.squared_error.lerp_(squared_error.to(self.squared_error), self.MOMENTUM)
-        self.weight.lerp_(torch.ones_like(self.weight), self.MOMENTUM)
+    def after_step(self, p: Distribution, x: Tensor) -> None:
+        """Add the batch's mean squared error to the running mean (exponential, corrected for its start at 0)."""
+        if isinstance(p, BatchOptimalGaussian):  # Made in training mode.
+            self.squared_error.lerp_(p.best_variance(x).to(self.squared_error), self.MOMENTUM)
+            self.weight.lerp_(torch.ones_like(self.weight), self.MOMENTUM)
 
 
-class _BatchOptimalGaussian(Independent):
+class BatchOptimalGaussian(ImageDistribution):
     """The training-time distribution of OptimalGaussianLikelihood: its scale is fixed by the x it is scored on."""
 
-    def __init__(self, mean: Tensor, likelihood: OptimalGaussianLikelihood) -> None:
-        super().__init__(Normal(mean, torch.ones_like(mean), validate_args=False), IMAGE_DIMS, validate_args=False)
-        self.likelihood = likelihood
+    def __init__(self, mean: Tensor) -> None:
+        self.loc = mean
+        self._asked: tuple[Tensor, Tensor] | None = None  # The last x and its variance, which a step needs twice.
+        super().__init__(mean)
+
+    @property
+    def mean(self) -> Tensor:
+        """[..., C, H, W]."""
+        return self.loc
+
+    def best_variance(self, value: Tensor) -> Tensor:
+        """The mean squared error of all draws and values, over all processes, [], without a gradient."""
+        if self._asked is None or self._asked[0] is not value:
+            self._asked = value, mean_over_processes((value - self.loc).square().mean().detach())
+        return self._asked[1]
 
     def log_prob(self, value: Tensor) -> Tensor:
-        mean = self.base_dist.loc
-        variance = mean_over_processes((value - mean).square().mean().detach())
-        self.likelihood.observe(variance)
-        return gaussian_image(mean, variance.sqrt().expand_as(mean)).log_prob(value)
+        """ln N(x; mean, best_variance(x)), [...]."""
+        return GaussianImage(self.loc, self.best_variance(value).sqrt().expand_as(self.loc)).log_prob(value)

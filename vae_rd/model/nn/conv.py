@@ -31,7 +31,7 @@ def conv_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:
     return EncoderTrunk(*layers, nn.Flatten(), features=channels[-1] * math.prod(sizes[-1]))
 
 
-def conv_decoder(shape: Shape, hidden: Sequence[int], *, latent_dim: int) -> nn.Sequential:
+def conv_decoder(shape: Shape, hidden: Sequence[int], latent_dim: int) -> nn.Sequential:
     """The mirror of `conv_encoder`: a linear layer to the coarsest grid, then transposed convolutions cropped to size.
 
     Example:

@@ -18,7 +18,7 @@ def mlp_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:
     return EncoderTrunk(nn.Flatten(), *layers, features=widths[-1])
 
 
-def mlp_decoder(shape: Shape, hidden: Sequence[int], *, latent_dim: int) -> nn.Sequential:
+def mlp_decoder(shape: Shape, hidden: Sequence[int], latent_dim: int) -> nn.Sequential:
     """The mirror of `mlp_encoder`: widths reversed, then a linear layer to an image of `shape`."""
     widths = [latent_dim, *reversed(hidden)]
     layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU(inplace=True))]
@@ -30,6 +30,6 @@ def linear_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:
     return mlp_encoder(shape, ())
 
 
-def linear_decoder(shape: Shape, hidden: Sequence[int], *, latent_dim: int) -> nn.Sequential:
+def linear_decoder(shape: Shape, hidden: Sequence[int], latent_dim: int) -> nn.Sequential:
     """One linear layer from z to an image of `shape`; `hidden` plays no part."""
     return mlp_decoder(shape, (), latent_dim=latent_dim)

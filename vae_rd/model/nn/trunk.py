@@ -25,7 +25,9 @@ def is_affine(trunk: nn.Module) -> bool:
     """Whether a trunk is an affine map by construction: layers that are, one after another.
 
     Example:
-        >>> is_affine(linear_decoder((1, 4, 4), (), latent_dim=2)), is_affine(mlp_decoder((1, 4, 4), [8], latent_dim=2))
-        (True, False)
+        >>> is_affine(nn.Sequential(nn.Linear(2, 8), nn.Linear(8, 4)))
+        True
+        >>> is_affine(nn.Sequential(nn.Linear(2, 8), nn.ReLU()))
+        False
     """
     return all(isinstance(m, nn.Sequential | nn.Linear | nn.Flatten | nn.Unflatten | Colour) for m in trunk.modules())

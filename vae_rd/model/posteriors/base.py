@@ -3,36 +3,138 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple, Self
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
+from vae_rd.functional.information import Parts, TwoSided, in_turn, two_sided_information
+from vae_rd.model.lazy import LazyDistribution
 
-class Reparameterised(Distribution):
-    """A distribution over z that is a differentiable map of standard normal noise given from outside.
+
+class Draw(NamedTuple):
+    """Draws z, [S, B, D], and ln q(z|x), [S, B], where drawing them gives it; None where it takes `log_prob`."""
+
+    z: Tensor
+    log_prob: Tensor | None = None
+
+
+class Moments(NamedTuple):
+    """E_q[z_d|x] and Var_q[z_d|x], [B, D] each."""
+
+    mean: Tensor
+    variance: Tensor
+
+
+class PosteriorHead(LazyDistribution):
+    """The part of an encoder that makes a posterior of the trunk's features h, [B, F].
+
+    Attributes:
+        is_continuous: whether z is real.
+        has_rsample: that of the posteriors it makes.
+    """
+
+    is_continuous: ClassVar[bool] = True
+    has_rsample: ClassVar[bool] = True
+
+
+class Posterior(Distribution):
+    """q(z|x), batch shape [B] and event shape [D], as a map of standard normal noise given from outside.
 
     Noise comes from outside so that a training step is a function of (parameters, batch, noise): several processes can
     then share one step's noise, and a resumed run repeats it.
+
+    Args:
+        tensors: what the family is made of, each with B as its first dimension; the constructor of a family takes them
+            one by one.
+
+    Attributes:
+        has_rsample: whether z is a differentiable map of the noise; else only closed forms have a gradient.
+        perturbations: numbers a unit of z that `perturbed` takes; 0 where the family has no `perturbed`.
     """
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
+    has_rsample = True
+    perturbations: ClassVar[int] = 0
+
+    def __init__(self, *tensors: Tensor) -> None:
+        self.tensors = tensors
+        super().__init__(tensors[0].shape[:1], tensors[0].shape[1:], validate_args=False)
 
     @abstractmethod
-    def from_noise(self, eps: Tensor) -> Tensor:
-        """Map eps ~ N(0, I), [S, B, D], to z ~ q, [S, B, D]."""
+    def from_noise(self, eps: Tensor) -> Draw:
+        """Map eps ~ N(0, I), [S, B, noise_dim], to z ~ q."""
+
+    @abstractmethod
+    def log_prob(self, value: Tensor) -> Tensor:
+        """ln q(z|x), [S, B] for z [S, B, D]."""
 
     @property
-    @abstractmethod
+    def noise_dim(self) -> int:
+        """Numbers of noise that one z takes."""
+        return self.event_shape[0]
+
+    def moments(self) -> Moments | None:
+        """Mean and variance of each unit; None where they have no closed form."""
+        return None
+
+    @property
     def mean(self) -> Tensor:
-        """E[z], [B, D]."""
+        """E_q[z|x], [B, D], of a family that knows its moments."""
+        return self._known_moments.mean
 
     @property
-    @abstractmethod
     def variance(self) -> Tensor:
-        """Var[z_d], [B, D]."""
+        """Var_q[z_d|x], [B, D], of a family that knows its moments."""
+        return self._known_moments.variance
 
-    @abstractmethod
-    def kl_per_dim(self, m: Distribution) -> Tensor | None:
-        """KL(q || m) split over latent dimensions, [B, D]; None where it has no closed form."""
+    @property
+    def _known_moments(self) -> Moments:
+        if (moments := self.moments()) is None:
+            raise NotImplementedError(f"{type(self).__name__} has no moments in closed form")
+        return moments
+
+    def factors(self) -> Moments | None:
+        """Mean and variance where q is the product of a normal for each unit; else None."""
+        return None
+
+    def pairwise_log_prob(self, z: Tensor) -> Tensor:
+        """ln q(z_i|x_j) of every z with every x, [M, N] for z [M, D] and N examples."""
+        return self.log_prob(z[:, None])
+
+    def information(self, z: Tensor, *, parts: Parts = in_turn) -> TwoSided:
+        """The two-sided mutual information of these N examples, [S, N] each.
+
+        Args:
+            z: draws of each example, [S, N, D].
+            parts: see `vae_rd.functional.information.two_sided_information`.
+        """
+        return two_sided_information(z, self.pairwise_log_prob, parts=parts)
+
+    def perturbed(self, change: Tensor) -> Self:
+        """Another member of the family near this one, where the family has coordinates for that.
+
+        Args:
+            change: in units of the member's own scale, [perturbations, B, D].
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no coordinates to be moved along")
+
+    def to(self, where: torch.device | str, dtype: torch.dtype) -> Self:
+        """The same on another device, in another precision."""
+        return type(self)(*(tensor.to(where, dtype) for tensor in self.tensors))
+
+    def first(self, n: int | None) -> Self:
+        """Of the first n examples; of all for None."""
+        return type(self)(*(tensor[:n] for tensor in self.tensors))
+
+    def detached(self) -> Self:
+        """Cut off from its graph."""
+        return type(self)(*(tensor.detach() for tensor in self.tensors))
+
+    @classmethod
+    def cat(cls, parts: Sequence[Self]) -> Self:
+        """The posteriors of all examples of several batches."""
+        return cls(*(torch.cat(tensors) for tensors in zip(*(part.tensors for part in parts), strict=True)))

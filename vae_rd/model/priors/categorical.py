@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributions import Distribution
-from torch.distributions.constraints import Constraint
 
-from vae_rd.model.lazy import LazyDistribution
+from vae_rd.model.priors.base import Prior, PriorHead
 
 
-class CategoricalMarginal(Distribution):
+class CategoricalMarginal(Prior):
     """m(z) over one-hot z of K states.
 
     Args:
@@ -25,7 +22,7 @@ class CategoricalMarginal(Distribution):
         tensor(-1.3863)
     """
 
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
+    is_continuous = False
 
     def __init__(self, logits: Tensor) -> None:
         self.log_p = logits.log_softmax(-1)
@@ -35,14 +32,19 @@ class CategoricalMarginal(Distribution):
         """ln m of the state that is 1, [...] for z [..., K]."""
         return (value * self.log_p).sum(-1)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+    def sample(  # type: ignore[override]
+        self, sample_shape: Sequence[int] = (), *, generator: torch.Generator
+    ) -> Tensor:
         """One-hot draws, [*sample_shape, K]."""
-        index = torch.multinomial(self.log_p.exp(), torch.Size(sample_shape).numel(), replacement=True)
-        return F.one_hot(index, len(self.log_p)).to(self.log_p).view(*sample_shape, -1)
+        p, count = self.log_p.exp().to(generator.device), torch.Size(sample_shape).numel()
+        index = torch.multinomial(p, count, replacement=True, generator=generator)
+        return F.one_hot(index, len(p)).to(self.log_p).view(*sample_shape, -1)
 
 
-class CategoricalPrior(LazyDistribution):
+class CategoricalPrior(PriorHead):
     """m(z) over `latent_dim` states, learned; uniform at first."""
+
+    is_continuous = False
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
-from torch.distributions.constraints import Constraint
 
-from vae_rd.model.lazy import LazyDistribution
+from vae_rd.model.priors.base import Prior, PriorHead
 from vae_rd.units import LN_2PI
 
 
-class StandardNormal(Distribution):
+class StandardNormal(Prior):
     """N(0, I) over the last dimension.
 
     Args:
         like: any tensor [D], for its size, device and precision.
     """
-
-    arg_constraints: ClassVar[dict[str, Constraint]] = {}
 
     def __init__(self, like: Tensor) -> None:
         self.like = like
@@ -31,12 +26,19 @@ class StandardNormal(Distribution):
         """-0.5 sum_d (z_d^2 + ln 2 pi), [...] for z [..., D]."""
         return -0.5 * (value.square() + LN_2PI).sum(-1)
 
-    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+    def log_prob_per_dim(self, value: Tensor) -> Tensor:
+        """-0.5 (z_d^2 + ln 2 pi)."""
+        return -0.5 * (value.square() + LN_2PI)
+
+    def sample(  # type: ignore[override]
+        self, sample_shape: Sequence[int] = (), *, generator: torch.Generator
+    ) -> Tensor:
         """Draws of shape [*sample_shape, D]."""
-        return torch.randn(*sample_shape, *self.event_shape, dtype=self.like.dtype, device=self.like.device)
+        shape = (*sample_shape, *self.event_shape)
+        return torch.randn(shape, generator=generator, dtype=self.like.dtype, device=generator.device).to(self.like)
 
 
-class StandardNormalPrior(LazyDistribution):
+class StandardNormalPrior(PriorHead):
     """m(z) = N(0, I) over `latent_dim` dimensions.
 
     Example:

@@ -1,0 +1,90 @@
+"""Every member of every table, at a size at which it can be enumerated or integrated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vae_rd.config.fields import FitConfig
+from vae_rd.data.base import DataCard, Entropy
+from vae_rd.experiment import tables
+from vae_rd.model.coders import Encoder
+from vae_rd.model.nn.mlp import mlp_encoder
+from vae_rd.run.record import SPLITS
+
+SHAPE = (1, 1, 3)
+LATENT_DIM = 2
+
+
+def card(support: str = "binary", shape: tuple[int, int, int] = SHAPE) -> DataCard:
+    none = dict.fromkeys(SPLITS, False)
+    return DataCard("npz", dict.fromkeys(SPLITS, 9), shape, support, none, None, dict.fromkeys(SPLITS, Entropy()), {})
+
+
+def config(**fields) -> FitConfig:
+    return FitConfig(latent_dim=LATENT_DIM, hidden=[4], **fields)
+
+
+def posterior(word: str, *, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return tables.POSTERIORS[word](config(posterior=word), card(), mlp_encoder(SHAPE, [4]))
+
+
+def prior(word: str, *, seed: int = 0) -> nn.Module:
+    """The prior with parameters that are not those it begins with, which may be the same for all units."""
+    torch.manual_seed(seed)
+    encoder = Encoder(trunk := mlp_encoder(SHAPE, [4]), tables.POSTERIORS["diagonal"](config(), card(), trunk))
+    return moved(tables.PRIORS[word](config(prior=word), card(), encoder))
+
+
+def likelihood(word: str, support: str | None = None, *, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    made = tables.LIKELIHOODS[word](config(likelihood=word), card())
+    return moved(tables.LIKELIHOODS[word](config(likelihood=word), card(support or made.supports[0])))
+
+
+def moved(module: nn.Module) -> nn.Module:
+    """A module whose parameters are each a little elsewhere."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return module
+
+
+def gradients(module: nn.Module, loss: Tensor) -> list[str]:
+    """The parameters that no gradient of the loss reaches."""
+    named = dict(module.named_parameters())
+    found = torch.autograd.grad(loss, list(named.values()), allow_unused=True, retain_graph=True)
+    return [name for name, grad in zip(named, found, strict=True) if grad is None or not grad.abs().sum() > 0]
+
+
+def stacked(modules: Sequence[nn.Module], call: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """`call(module, *inputs)` of every module at once, by vmap over their stacked parameters."""
+    parameters, buffers = torch.func.stack_module_state(list(modules))
+    skeleton = modules[0]
+
+    class Called(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.skeleton = skeleton
+
+        def forward(self, *values: Tensor) -> Tensor:
+            return call(self.skeleton, *values)
+
+    called = Called()
+
+    def of_one(parameters: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
+        state = {f"skeleton.{name}": value for name, value in (parameters | buffers).items()}
+        return torch.func.functional_call(called, state, inputs)
+
+    if not parameters and not buffers:
+        return torch.stack([call(module, *inputs) for module in modules])
+    return torch.func.vmap(of_one, randomness="error")(parameters, buffers)
+
+
+def grid(low: float, high: float, points: int, dims: int) -> tuple[Tensor, float]:
+    """All points of a grid, [points^dims, dims], and the volume of a cell."""
+    axis = torch.linspace(low, high, points)
+    return torch.cartesian_prod(*[axis] * dims).reshape(-1, dims), ((high - low) / (points - 1)) ** dims

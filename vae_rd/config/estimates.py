@@ -1,0 +1,50 @@
+"""The flags of `python -m vae_rd.evaluate` that ask for estimates; `vae_rd.estimates.kinds` has what they stand for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class EstimateFlag(NamedTuple):
+    """A flag that asks for an estimate.
+
+    Attributes:
+        meaning: for `--help`.
+        reads: options that the estimate looks at; given without an estimate that does, an option is refused.
+        flag: how it is written on the command line, where that is not --KIND.
+    """
+
+    meaning: str
+    reads: tuple[str, ...]
+    flag: str | None = None
+
+
+ESTIMATES: dict[str, EstimateFlag] = {
+    "importance": EstimateFlag("-E ln p(x), z from q(z|x)", ("samples", "examples", "seed"), "--nll importance"),
+    "prior": EstimateFlag("-E ln p(x), z from m(z)", ("samples", "examples", "seed"), "--nll prior"),
+    "ais": EstimateFlag(
+        "NLL and the decoder's own rate-distortion curve by annealed importance sampling, with its error",
+        ("examples", "chains", "temperatures", "seed"),
+    ),
+    "gaps": EstimateFlag(
+        "the inference gap in parts: what the family of q(z|x) costs, and what the encoder costs",
+        ("samples", "examples", "seed"),
+    ),
+    "information": EstimateFlag(
+        "R in parts: mutual information, total correlation, per-unit divergences", ("examples", "seed")
+    ),
+    "dual": EstimateFlag(
+        "bounds from below and above on the source's R(D) at this run's slope, for unlimited Gaussian-like sources",
+        ("seed",),
+    ),
+}
+
+
+def flag_of(kind: str) -> str:
+    """How a kind of estimate is asked for on the command line.
+
+    Example:
+        >>> flag_of("ais"), flag_of("prior")
+        ('--ais', '--nll prior')
+    """
+    return ESTIMATES[kind].flag or f"--{kind}"

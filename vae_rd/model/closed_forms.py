@@ -1,0 +1,99 @@
+"""What has a closed form, in two tables by pairs of types; anything that is not in them takes draws, and says so.
+
+KL(q(z|x) || m(z)) is by posterior and prior, E_q ln p(x|z) by posterior and decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from vae_rd.model.coders import Decoder
+from vae_rd.model.posteriors.base import Posterior
+from vae_rd.model.posteriors.categorical import CategoricalLatent
+from vae_rd.model.posteriors.diagonal import DiagonalNormal
+from vae_rd.model.priors.categorical import CategoricalMarginal
+from vae_rd.model.priors.normal import StandardNormal
+
+
+def rate_per_dim(q: Posterior, m: Distribution) -> Tensor | None:
+    """KL(q(z|x) || m(z)) in parts that add up to it, one a unit of z, [B, D]; None where it has no closed form.
+
+    Example:
+        >>> import math
+        >>> q = DiagonalNormal(torch.zeros(1, 2), torch.full((1, 2), math.log(4.0)))
+        >>> rate_per_dim(q, StandardNormal(torch.zeros(2)))
+        tensor([[0.8069, 0.8069]])
+    """
+    form = RATE_PER_DIM.get((type(q), type(m)))
+    return None if form is None else form(q, m)
+
+
+def expected_log_prob(q: Posterior, decoder: nn.Module, x: Tensor) -> Tensor | None:
+    """E_q ln p(x|z), [B]; None where it has no closed form.
+
+    Args:
+        q: q(z|x), batch shape [B].
+        decoder: z to p(x|z).
+        x: [B, C, H, W].
+    """
+    for posterior, kind, form in EXPECTED_LOG_PROB:
+        if isinstance(q, posterior) and isinstance(decoder, kind):
+            return form(q, decoder, x)
+    return None
+
+
+def _normal_normal(q: DiagonalNormal, m: StandardNormal) -> Tensor:
+    """0.5 (mu_d^2 + sigma_d^2 - 1 - ln sigma_d^2)."""
+    return 0.5 * (q.mu.square() + q.log_var.exp() - 1.0 - q.log_var)
+
+
+def _categorical_categorical(q: CategoricalLatent, m: CategoricalMarginal) -> Tensor:
+    """q_k ln(q_k / m_k): the states' terms of the one KL there is; one by one they may be negative.
+
+    Example:
+        >>> q = CategoricalLatent(torch.tensor([[50.0, 0.0]]).log_softmax(-1))
+        >>> round(_categorical_categorical(q, CategoricalMarginal(torch.zeros(2))).sum().item(), 4)  # ln 2
+        0.6931
+    """
+    return q.log_q.exp() * (q.log_q - m.log_p)
+
+
+def _over_states(q: CategoricalLatent, decoder: nn.Module, x: Tensor) -> Tensor:
+    """The sum over all states."""
+    probabilities = q.log_q.exp()
+    states = torch.eye(probabilities.shape[-1]).to(probabilities)
+    each: Tensor = decoder(states).log_prob(x[:, None])
+    return (probabilities * each).sum(-1)
+
+
+def _quadratic(q: DiagonalNormal, decoder: Decoder, x: Tensor) -> Tensor | None:
+    """For a z of independent units and ln p quadratic in it, as for an affine trunk W z + b and a Gaussian of scale s:
+
+    ln p(x|E z) - sum_d Var(z_d) |w_d|^2 / (2 s^2)
+    """
+    precision = decoder.likelihood.precision
+    if precision is None or not decoder.is_affine:
+        return None
+    mean, variance = q.moments()
+    latent_dim = mean.shape[-1]
+    corners = torch.cat([torch.zeros_like(mean[:1]), torch.eye(latent_dim).to(mean)])
+    offset, ends = decoder.trunk(corners).flatten(1).split([1, latent_dim])
+    spread = variance @ (ends - offset).square().sum(1)
+    at_mean: Tensor = decoder(mean).log_prob(x)
+    return at_mean - 0.5 * precision * spread
+
+
+RATE_PER_DIM: Mapping[tuple[type, type], Callable[[Any, Any], Tensor]] = {
+    (DiagonalNormal, StandardNormal): _normal_normal,
+    (CategoricalLatent, CategoricalMarginal): _categorical_categorical,
+}
+# By the first row that fits.
+EXPECTED_LOG_PROB: tuple[tuple[type, type, Callable[[Any, Any, Tensor], Tensor | None]], ...] = (
+    (CategoricalLatent, nn.Module, _over_states),
+    (DiagonalNormal, Decoder, _quadratic),
+)
