@@ -1,0 +1,137 @@
+"""What every likelihood of the table keeps to; a new one gets all of it by its row."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from vae_rd.experiment import tables
+
+from helpers.members import SHAPE, gradients, grid, likelihood, stacked
+
+pytestmark = [pytest.mark.usefixtures("float64"), pytest.mark.parametrize("word", tables.LIKELIHOODS)]
+S, B = 2, 4
+
+
+def params(head, shape: tuple[int, int, int] = SHAPE, *batch: int) -> torch.Tensor:
+    """What a trunk would write, [*batch, k C, H, W]."""
+    full = (*(batch or (S, B)), head.params_per_value * shape[0], *shape[1:])
+    return torch.randn(full, generator=torch.Generator().manual_seed(1))
+
+
+def some_x(head, shape: tuple[int, int, int] = SHAPE, n: int = B) -> torch.Tensor:
+    noise = torch.Generator().manual_seed(2)
+    if "binary" in head.supports:
+        return torch.randint(2, (n, *shape), generator=noise).to(torch.float64)
+    if "one_hot" in head.supports:
+        return torch.eye(shape[-1])[torch.randint(shape[-1], (n, *shape[:-1]), generator=noise)]
+    return torch.randn(n, *shape, generator=noise)
+
+
+def seen(head, x: torch.Tensor):
+    """The likelihood after a few training steps, in eval mode, so that its running scales are something."""
+    for _ in range(3):
+        p = head.train()(params(head))
+        p.log_prob(x)
+        head.after_step(p, x)
+    return head.eval()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_shapes_and_precision(word, training):
+    head = likelihood(word).train(training)
+    p = head(params(head))
+    assert (p.batch_shape, p.event_shape) == ((S, B), SHAPE)
+    assert p.log_prob(some_x(head)).shape == (S, B)
+    assert p.log_prob(some_x(head)).dtype == torch.float64
+    assert p.mean.shape == (S, B, *SHAPE)
+
+
+def test_it_is_one_in_sum_over_all_images_or_their_values(word):
+    head = likelihood(word)
+    head = seen(head, some_x(head))
+    if "binary" in head.supports:
+        x, volume = torch.tensor(list(itertools.product((0.0, 1.0), repeat=3))).reshape(-1, *SHAPE), 1.0
+        total = head(params(head, SHAPE, 1)).log_prob(x).exp().sum() * volume
+    elif "one_hot" in head.supports:
+        total = head(params(head, SHAPE, 1)).log_prob(torch.eye(3).reshape(-1, *SHAPE)).exp().sum()
+    else:
+        x, volume = grid(-40, 40, 20_001, 1)
+        total = head(params(head, (1, 1, 1), 1)).log_prob(x.reshape(-1, 1, 1, 1)).exp().sum() * volume
+    assert total.item() == pytest.approx(1, abs=1e-6)
+
+
+def test_draws_have_the_stated_mean(word):
+    head, n = likelihood(word), 20_000
+    p = seen(head, some_x(head))(params(head))
+    draws = p.sample((n,))
+    assert draws.shape == (n, S, B, *SHAPE)
+    error = draws.std(0) / math.sqrt(n)
+    assert ((draws.mean(0) - p.mean).abs() < 4.5 * error + 1e-9).all()
+    assert torch.isfinite(p.log_prob(draws[0, 0])).all()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_asking_for_a_density_changes_nothing(word, training):
+    head = likelihood(word)
+    head = seen(head, some_x(head)).train(training)
+    before = {name: value.clone() for name, value in head.state_dict().items()}
+    p = head(params(head))
+    first = p.log_prob(some_x(head))
+    p.log_prob(some_x(head) * 0)
+    assert torch.equal(p.log_prob(some_x(head)), first)
+    assert all(torch.equal(value, before[name]) for name, value in head.state_dict().items())
+
+
+def test_gradients_reach_every_parameter_and_the_trunk(word):
+    head = likelihood(word).train()
+    written = params(head).requires_grad_()
+    loss = head(written).log_prob(some_x(head)).square().sum()
+    if list(head.parameters()):
+        assert gradients(head, loss) == []
+    (grad,) = torch.autograd.grad(head(written).log_prob(some_x(head)).sum(), written)
+    assert grad.abs().sum(dim=(0, 1)).gt(0).all()
+
+
+def test_examples_do_not_see_each_other_in_evaluation(word):
+    head = likelihood(word)
+    head, written, x = seen(head, some_x(head)), params(head), some_x(head)
+    assert torch.equal(head(written).log_prob(x), head(written).log_prob(x))
+    assert torch.allclose(head(written[:, 1:3]).log_prob(x[1:3]), head(written).log_prob(x)[:, 1:3])
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_no_examples_have_no_densities(word, training):
+    """What a process without a share of a split is handed."""
+    head = likelihood(word).train(training)
+    assert head(params(head, SHAPE, S, 0)).log_prob(some_x(head)[:0]).shape == (S, 0)
+
+
+def test_the_record_states_what_the_distortion_is(word):
+    head = likelihood(word)
+    head, x, values = seen(head, some_x(head)), some_x(head), math.prod(SHAPE)
+    p, statement = head(params(head)), head.statement(values)
+    if (weight := statement["squared_error_weight"]) is not None:
+        squared_error = (x - p.mean).square().flatten(-3).sum(-1)
+        assert torch.allclose(-p.log_prob(x), weight * squared_error + statement["constant"])
+        assert head.writes_means
+    if statement["scale"] is not None:
+        assert weight == pytest.approx(1 / (2 * statement["scale"] ** 2))
+
+
+def test_saved_weights_bring_it_back(word):
+    head, other = likelihood(word), likelihood(word, seed=1)
+    head = seen(head, some_x(head))
+    other.load_state_dict(head.state_dict())
+    assert torch.equal(other.eval()(params(head)).log_prob(some_x(head)), head(params(head)).log_prob(some_x(head)))
+
+
+def test_many_are_one_call_over_stacked_parameters(word):
+    heads = [seen(likelihood(word, seed=seed), some_x(likelihood(word))) for seed in range(3)]
+    written, x = params(heads[0]), some_x(heads[0])
+
+    def call(head, written, x):
+        return head(written).log_prob(x)
+
+    assert torch.allclose(stacked(heads, call, written, x), torch.stack([call(head, written, x) for head in heads]))

@@ -1,0 +1,64 @@
+"""What every objective of the table keeps to; a new one gets all of it by its row."""
+
+import math
+
+import pytest
+import torch
+
+from vae_rd.experiment import tables
+from vae_rd.model.terms import Terms
+
+from helpers.members import card, config
+
+pytestmark = [pytest.mark.usefixtures("float64"), pytest.mark.parametrize("word", tables.OBJECTIVES)]
+S, B, D = 3, 5, 2
+
+
+def objective(word: str):
+    return tables.OBJECTIVES[word](config(objective=word, beta=2.0, beta_warmup=4), card())
+
+
+def inputs() -> tuple[torch.Tensor, torch.Tensor]:
+    noise = torch.Generator().manual_seed(1)
+    return torch.randn(S, B, generator=noise) - 9, torch.rand(B, D, generator=noise)
+
+
+def loss(made, log_px_z: torch.Tensor, per_dim: torch.Tensor, step: int) -> torch.Tensor:
+    terms = Terms.stated(log_px_z=log_px_z, rate_per_dim=per_dim, mean=torch.zeros(B, D))
+    return made(terms, step, noise=torch.Generator().manual_seed(2))
+
+
+def test_a_loss_for_each_example_that_only_its_own_terms_decide(word):
+    log_px_z, per_dim = inputs()
+    whole = loss(objective(word), log_px_z, per_dim, 7)
+    assert whole.shape == (B,)
+    assert torch.isfinite(whole).all()
+    assert torch.equal(loss(objective(word), log_px_z, per_dim, 7), whole)
+
+
+@pytest.mark.parametrize("step", [0, 2, 4, 9])
+def test_its_gradient_is_that_of_finite_differences(word, step):
+    made = objective(word)
+    log_px_z, per_dim = (values.requires_grad_() for values in inputs())
+    assert torch.autograd.gradcheck(lambda a, b: loss(made, a, b, step), (log_px_z, per_dim))
+
+
+def test_weight_slope_and_score_are_numbers(word):
+    made = objective(word)
+    for step in range(6):
+        assert math.isfinite(float(made.weight(step)))
+    assert made.slope() is None or made.slope() >= 0
+    means = {"distortion": 9.0, "rate": 1.0, "elbo": -10.0, "objective": 11.0, "loss": 11.0, "active_units": 2.0}
+    assert isinstance(made.score(means), float)
+    assert made.is_annealing(0) in (True, False)
+    assert not made.is_annealing(10**9)
+
+
+def test_its_state_is_in_its_buffers(word):
+    made, other = objective(word), objective(word)
+    log_px_z, per_dim = inputs()
+    for step in range(3):
+        made.after_step(Terms.stated(log_px_z=log_px_z * step, rate_per_dim=per_dim))
+    other.load_state_dict(made.state_dict())
+    assert torch.equal(loss(other, log_px_z, per_dim, 7), loss(made, log_px_z, per_dim, 7))
+    assert {k: float(v) for k, v in other.logged().items()} == {k: float(v) for k, v in made.logged().items()}
