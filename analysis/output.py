@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from analysis.style import STYLE
 from vae_rd.errors import InputError
+from vae_rd.run.files import staged
 
 FIGURE_SUFFIXES = (".pdf", ".svg", ".png")
 _UNDATED = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}
@@ -55,19 +56,13 @@ def write_all(contents: Mapping[Path, bytes]) -> list[Path]:
     Raises:
         InputError: when one of them cannot be written; none is then left half-written.
     """
-    staged = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in contents}
     try:
-        for path, content in contents.items():
-            if path.is_dir():
-                raise InputError(f"-o {path}: a folder has that name; choose another")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            staged[path].write_bytes(content)
-        for path, temporary in staged.items():
-            temporary.replace(path)
+        with ExitStack() as together:
+            for path, content in contents.items():
+                if path.is_dir():
+                    raise InputError(f"-o {path}: a folder has that name; choose another")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                together.enter_context(staged(path)).write_bytes(content)
     except OSError as error:
         raise InputError(f"-o {error.filename2 or error.filename}: cannot be written ({error.strerror})") from None
-    finally:
-        for temporary in staged.values():
-            if temporary.parent.is_dir():
-                temporary.unlink(missing_ok=True)
     return list(contents)

@@ -69,15 +69,15 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
         from vae_rd.estimates.base import Settings
         from vae_rd.experiment.evaluating import add_estimates, check_estimates, renew_metrics
         from vae_rd.experiment.loading import open_run
-        from vae_rd.process.collectives import check_same, connected, first_goes_first, from_first, in_all
+        from vae_rd.process.collectives import broadcast, check_same, connected, on_all_ranks, rank_zero_first
 
     settings = Settings(split=options.split or "test", **given)
     cuda = torch.cuda.is_available() and any(_wants_gpu(folder) for folder in options.runs)
     with connected(devices=options.devices, num_nodes=options.num_nodes, cuda=cuda), ExitStack() as held:
         check_same(vars(options), what="options")
-        from_first(lambda: _hold(options.runs, held))
+        broadcast(lambda: _hold(options.runs, held))
         # All of them, before any work is begun.
-        runs = [in_all(partial(first_goes_first, partial(open_run, folder))) for folder in options.runs]
+        runs = [on_all_ranks(partial(rank_zero_first, partial(open_run, folder))) for folder in options.runs]
         for run in runs:
             check_estimates(run, settings, kinds)
         for run in runs:

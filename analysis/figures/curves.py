@@ -35,7 +35,7 @@ def curves(runs: pd.DataFrame) -> Figure:
     groups, titled = group_runs(runs), _titled(runs)
     histories = [load_histories(rows) for _, rows in titled]
     colours = beta_colours(beta for rows in histories for beta in rows["beta"])
-    kinds = epochs.line_keys(pd.concat(histories), groups), group_keys(groups, joined=False)
+    kinds = epochs.line_keys(pd.concat(histories), groups), group_keys(groups, connected=False)
     keys, ncols = legend_rows(*kinds, width=COLUMN - 0.3)  # the axes do not begin at the edge
     heads = epochs.heads(groups)
     text = CURVES_TEXT + LINE_HEIGHT * (len(keys) - 1 + (len(titled) > 1) + len(heads))
@@ -50,11 +50,11 @@ def curves(runs: pd.DataFrame) -> Figure:
 
 
 def _draw_curves(
-    history: pd.DataFrame, of: dict[str, Entropy], axes: Sequence[Axes], *, colours: Colours, groups: Groups
+    history: pd.DataFrame, h_by_split: dict[str, Entropy], axes: Sequence[Axes], *, colours: Colours, groups: Groups
 ) -> None:
     for quantity, ax in zip(EPOCH_METRICS, axes, strict=True):
         epochs.epoch_lines(history, quantity, colours=colours, groups=groups, ax=ax)
-    epochs.elbo_bounds(of, ax=axes[-1])
+    epochs.elbo_bounds(h_by_split, ax=axes[-1])
     axes[-1].set_xlabel("epoch")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     legend_above(axes[-1], axes[-1].get_legend_handles_labels()[0])
@@ -64,3 +64,13 @@ def curves_numbers(runs: pd.DataFrame) -> pd.DataFrame:
     """What `curves` shows as a table, with the data set's name and a column for every setting that varies."""
     parts = [load_histories(rows).assign(data=name) for name, rows in data_sets(runs).items()]
     return add_settings(pd.concat(parts, ignore_index=True), runs)
+
+
+def draw(runs: pd.DataFrame, *, split: str) -> Figure:
+    """`curves`, for the table of figures; they show train and val, whatever the split asked for."""
+    return curves(runs)
+
+
+def numbers(runs: pd.DataFrame, *, split: str) -> dict[str, pd.DataFrame]:
+    """`curves_numbers`."""
+    return {"": curves_numbers(runs)}

@@ -27,14 +27,8 @@ from analysis.statistics.lines import plane_lines, warn_left_out
 from analysis.style import STYLE, Colours, beta_colours, unit_label
 
 PLANE_HEIGHT = 2.3  # inches, of the axes alone
-
-
 ROW_HEIGHT = 0.17
-
-
 TEXT_HEIGHT = 1.7  # axis labels and legends, less those of known answers, estimates and groups
-
-
 LINE_HEIGHT = 0.13
 
 
@@ -45,20 +39,20 @@ class _Side:
     Attributes:
         title: its name where there are several, else empty.
         rows: the points of all splits, from `placeable`.
-        asked: those of the split asked for, in the order of the intervals.
-        of: H by split.
+        chosen: those of the split asked for, in the order of the intervals.
+        h_by_split: H by split.
         lines: from `plane_lines`.
     """
 
     title: str
     rows: pd.DataFrame
-    asked: pd.DataFrame
-    of: dict[str, Entropy]
+    chosen: pd.DataFrame
+    h_by_split: dict[str, Entropy]
     lines: pd.DataFrame
 
     @property
     def bounds_height(self) -> float:
-        return ROW_HEIGHT * (max(intervals.interval_rows(self.asked)) + 1.8)
+        return ROW_HEIGHT * (max(intervals.interval_rows(self.chosen)) + 1.8)
 
     @property
     def text_height(self) -> float:
@@ -93,7 +87,7 @@ def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
     """
     groups = group_runs(runs)
     sides = [_side(rows, groups, split=split, title=title) for title, rows in _titled(runs)]
-    look = _Look(split, beta_colours(beta for side in sides for beta in side.asked["beta"]), groups)
+    look = _Look(split, beta_colours(beta for side in sides for beta in side.chosen["beta"]), groups)
     with mpl.rc_context(STYLE):
         heights = [(PLANE_HEIGHT, side.bounds_height) for side in sides]
         figure, panels = new_figure(heights, text=[side.text_height for side in sides])
@@ -104,10 +98,20 @@ def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # slopes and labels hold for these positions only
         for side, (top, _) in zip(sides, panels, strict=True):
-            plots.slope_ticks(side.asked, colours=look.colours, ax=top)
-            line_marks.nll_ticks(side.lines, side.asked, colours=look.colours, ax=top)
-            plots.beta_labels(side.asked, ax=top)
+            plots.slope_ticks(side.chosen, colours=look.colours, ax=top)
+            line_marks.nll_ticks(side.lines, side.chosen, colours=look.colours, ax=top)
+            plots.beta_labels(side.chosen, ax=top)
     return figure
+
+
+def draw(runs: pd.DataFrame, *, split: str) -> Figure:
+    """`plane`, for the table of figures."""
+    return plane(runs, split=split)
+
+
+def numbers(runs: pd.DataFrame, *, split: str) -> dict[str, pd.DataFrame]:
+    """`plane_numbers`: its points, and its lines beside them."""
+    return dict(zip(("", "-lines"), plane_numbers(runs, split=split), strict=True))
 
 
 def plane_numbers(runs: pd.DataFrame, *, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -136,10 +140,10 @@ def _titled(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _side(runs: pd.DataFrame, groups: Groups, *, split: str, title: str) -> _Side:
     rows = placeable(add_bounds(runs, split=split), split=split)
     warn_impossible(rows)
-    asked = groups.ordered(rows[rows["split"] == split])
-    warn_left_out(asked, split=split)
-    of = _shown_entropies(runs, rows, split=split)
-    return _Side(title, rows, asked, of, plane_lines(rows, of, split=split))
+    chosen = groups.ordered(rows[rows["split"] == split])
+    warn_left_out(chosen, split=split)
+    h_by_split = _shown_entropies(runs, rows, split=split)
+    return _Side(title, rows, chosen, h_by_split, plane_lines(rows, h_by_split, split=split))
 
 
 def _shown_entropies(runs: pd.DataFrame, rows: pd.DataFrame, *, split: str) -> dict[str, Entropy]:
@@ -151,14 +155,14 @@ def _draw_plane(side: _Side, look: _Look, *, ax: Axes) -> list[Artist]:
     rows, lines, unit = side.rows, side.lines, unit_label(side.rows["units"].iloc[0])
     ax.tick_params(labelbottom=True)
     ax.set(xlabel=f"rate $R$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
-    plots.frame_plane(rows, side.of.get(look.split), lines=lines, ax=ax)
-    group_lines(side.asked, groups=look.groups, ax=ax)
+    plots.frame_plane(rows, side.h_by_split.get(look.split), lines=lines, ax=ax)
+    group_lines(side.chosen, groups=look.groups, ax=ax)
     plots.rd_points(rows, split=look.split, colours=look.colours, groups=look.groups, ax=ax)
     points = ax.get_legend_handles_labels()[0]
     plots.key(ax, r"tangent of slope $-\beta$, labelled by $\beta$", linestyle="-", linewidth=0.8)
     line_marks.nll_key(lines, ax=ax)
     line_marks.decoder_curves(lines, colours=look.colours, ax=ax)
-    plots.entropy_lines(side.of, split=look.split, unit=unit, ax=ax)
+    plots.entropy_lines(side.h_by_split, split=look.split, unit=unit, ax=ax)
     line_marks.known_curves(lines, ax=ax)
     legend_above(ax, ax.get_legend_handles_labels()[0][len(points) :], head=side.title)
     return list(points)
@@ -167,7 +171,7 @@ def _draw_plane(side: _Side, look: _Look, *, ax: Axes) -> list[Artist]:
 def _points_legend(figure: Figure, points: Sequence[Sequence[Artist]], groups: Groups) -> None:
     """What the points of all planes are, at the top of the figure, which grows by the rows that name groups."""
     entries = {str(entry.get_label()): entry for side in sorted(points, key=len, reverse=True) for entry in side}
-    keys, heads = group_keys(groups, joined=True), list(filter(None, [groups.note]))
+    keys, heads = group_keys(groups, connected=True), list(filter(None, [groups.note]))
     if keys and len(entries) == 1:  # beside the shapes of groups, the one kind of points needs none of its own
         heads, entries = [*entries, *heads], {}
     lines, ncols = legend_rows([*entries.values()], keys, width=figure.get_figwidth())
@@ -176,8 +180,8 @@ def _points_legend(figure: Figure, points: Sequence[Sequence[Artist]], groups: G
 
 
 def _draw_bounds(side: _Side, look: _Look, *, ax: Axes) -> None:
-    intervals.information_intervals(side.asked, colours=look.colours, groups=look.groups, ax=ax)
-    intervals.information_caps(side.asked, ax=ax)
-    ax.set_xlabel(f"mutual information $I(X; Z)$ [{unit_label(side.asked['units'].iloc[0])}]")
+    intervals.information_intervals(side.chosen, colours=look.colours, groups=look.groups, ax=ax)
+    intervals.information_caps(side.chosen, ax=ax)
+    ax.set_xlabel(f"mutual information $I(X; Z)$ [{unit_label(side.chosen['units'].iloc[0])}]")
     ax.set_ylabel(r"$\beta$", rotation=0, va="center")
     legend_above(ax, ax.get_legend_handles_labels()[0])

@@ -14,20 +14,10 @@ from analysis.statistics.bounds import Entropy, add_bounds, entropies, warn_impo
 from analysis.style import unit_label
 
 COLUMNS = ("β", "seed", "D", "R", "D + R", "H − D", "I", "cap", "active", "collapsed", "n")
-
-
 OBJECTIVE = "D + β R"  # after D + R, where the runs differ in more than beta and seed
-
-
 GAP = "gap"  # the last column, of data sets whose R(D) is known
-
-
 UNKNOWN = "–"
-
-
 Cells = Mapping[str, Sequence[str]]  # the columns of a table by their names
-
-
 FINEST = 6  # decimals; a standard error that vanishes there is not printed
 
 

@@ -30,9 +30,9 @@ def epoch_lines(data: pd.DataFrame, quantity: str, *, colours: Colours, groups: 
 
     The first tenth of the epochs may leave the axes: it spans far more than all that follows.
     """
-    clear = set(best_runs(data) if groups.untold else data["folder"])
+    clear = set(best_runs(data) if groups.undistinguished else data["folder"])
     for (folder, split), rows in data.groupby(["folder", "split"], sort=False):
-        colour, front = colours[rows["beta"].iloc[0]], int(bool(groups.untold) and folder in clear)
+        colour, front = colours[rows["beta"].iloc[0]], int(bool(groups.undistinguished) and folder in clear)
         ink: Mark = {"color": colour if folder in clear else _faint(colour)}
         ax.plot(rows["epoch"], rows[quantity], zorder=2 + front, **ink, **SPLIT_LINES[str(split)])
         if split == "val":
@@ -63,19 +63,19 @@ def _faint(colour: Colour) -> Colour:
 
 
 def _kept(groups: Groups, folder: str) -> Mark:
-    return KEPT | shape(groups.of[folder], size=POINT_SIZE) if groups.told else KEPT
+    return KEPT | shape(groups.place_of[folder], size=POINT_SIZE) if groups.distinguished else KEPT
 
 
-def elbo_bounds(of: Mapping[str, Entropy], *, ax: Axes) -> Axes:
+def elbo_bounds(h_by_split: Mapping[str, Entropy], *, ax: Axes) -> Axes:
     """The largest ELBO there can be, -H: of val, and of train where that differs and the curves come near it.
 
     Args:
-        of: the known H by split.
+        h_by_split: the known H by split.
         ax: the axes, with the curves drawn.
     """
-    for split in (s for s in ("val", "train") if s in of):
-        h, (low, high) = of[split], ax.get_ylim()
-        if split == "train" and (not low <= -h.value <= high or of.get("val") == h):
+    for split in (s for s in ("val", "train") if s in h_by_split):
+        h, (low, high) = h_by_split[split], ax.get_ylim()
+        if split == "train" and (not low <= -h.value <= high or h_by_split.get("val") == h):
             continue
         style = "-" if split == "val" else SPLIT_LINES["train"]["linestyle"]
         label = folded(f"$-H$ of {split} = {number(-h.value)}", f"{h.kind.replace('_', ' ')}, {h.source}")
@@ -86,8 +86,10 @@ def elbo_bounds(of: Mapping[str, Entropy], *, ax: Axes) -> Axes:
 
 def heads(groups: Groups) -> list[str]:
     """What the legend says above its entries of marks and of faint lines."""
-    marks = ["marked: the kept checkpoint of each run"] if groups.told else []
-    best = [r"clear: the least $D + \beta R$ on val of each $\beta$; faint: the others"] if groups.untold else []
+    marks = ["marked: the kept checkpoint of each run"] if groups.distinguished else []
+    best = (
+        [r"clear: the least $D + \beta R$ on val of each $\beta$; faint: the others"] if groups.undistinguished else []
+    )
     return [*marks, *([groups.note] if groups.note else []), *best]
 
 
@@ -95,7 +97,7 @@ def line_keys(data: pd.DataFrame, groups: Groups) -> list[Line2D]:
     """Legend entries for the line styles, and for the dot where some run has one and no group has shapes."""
     lines = [Line2D([], [], color=GREY, label=split, **style) for split, style in SPLIT_LINES.items()]
     dot = Line2D([], [], color=GREY, linestyle="none", label="kept checkpoint", **KEPT)
-    return [*lines, dot] if data["kept"].any() and not groups.told else lines
+    return [*lines, dot] if data["kept"].any() and not groups.distinguished else lines
 
 
 def beta_keys(colours: Colours) -> list[Line2D]:

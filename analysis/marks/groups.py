@@ -37,22 +37,24 @@ def group_mark(place: int, colour: Colour | str, *, size: float) -> Mark:
 
 def group_lines(data: pd.DataFrame, *, groups: Groups, ax: Axes) -> Axes:
     """Runs that differ in beta and seed alone joined in order of beta, at the mean over seeds."""
-    if groups.joined:
+    if groups.connected:
         means = data.assign(group=groups.places(data)).groupby(["group", "beta"])[["rate", "distortion"]].mean()
         for _, line in means.groupby("group"):
             ax.plot(line["rate"], line["distortion"], zorder=1.9, **JOIN)
     return ax
 
 
-def group_keys(groups: Groups, *, joined: bool) -> list[Artist]:
+def group_keys(groups: Groups, *, connected: bool) -> list[Artist]:
     """A legend entry for each group, where there are groups to tell apart.
 
     Args:
         groups: of all runs of the figure.
         joined: whether `group_lines` are drawn.
     """
-    line: Mark = JOIN if joined and groups.joined else {}
-    marks = [group_mark(place, GREY, size=POINT_SIZE) | line for place in range(len(groups.labels) * groups.told)]
+    line: Mark = JOIN if connected and groups.connected else {}
+    marks = [
+        group_mark(place, GREY, size=POINT_SIZE) | line for place in range(len(groups.labels) * groups.distinguished)
+    ]
     labels = [plain(textwrap.shorten(label, LONGEST)) for label in groups.labels]
     return [Line2D([], [], label=label, **mark) for label, mark in zip(labels, marks, strict=False)]
 

@@ -34,13 +34,13 @@ def information_intervals(data: pd.DataFrame, *, colours: Colours, groups: Group
         colour = colours[row["beta"]]
         _bound_interval(row, height, colour, ax=ax)
         _information(row, height, colour, ax=ax)
-        if groups.told:
-            mark = group_mark(groups.of[row["folder"]], colour, size=3.4)
+        if groups.distinguished:
+            mark = group_mark(groups.place_of[row["folder"]], colour, size=3.4)
             ax.plot(-0.015, height, transform=ax.get_yaxis_transform(), clip_on=False, **mark)
     ticks = pd.Series(heights).groupby(data["beta"].to_numpy()).mean()
     ax.set_yticks(ticks.to_list(), [f"{beta:g}" for beta in ticks.index])
     ax.set_ylim(-0.9, max(heights) + 0.9)
-    ax.tick_params(axis="y", length=0, **({"pad": 9} if groups.told else {}))
+    ax.tick_params(axis="y", length=0, **({"pad": 9} if groups.distinguished else {}))
     ax.spines["left"].set_visible(False)
     return _interval_keys(data, ax=ax)
 

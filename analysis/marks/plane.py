@@ -55,10 +55,10 @@ def rd_points(data: pd.DataFrame, *, split: str, colours: Colours, groups: Group
     """
     for folder, run in data.groupby("folder", sort=False):
         run = run.set_index("split").reindex([s for s in SPLITS if s in set(run["split"])])
-        colour, asked = colours[run["beta"].iloc[0]], run.loc[split]
+        colour, chosen = colours[run["beta"].iloc[0]], run.loc[split]
         ax.plot(run["rate"], run["distortion"], color=colour, linewidth=0.6, zorder=2)
-        bars: Mark = {"xerr": 2 * asked["rate_stderr"], "yerr": 2 * asked["distortion_stderr"]}
-        ax.errorbar(asked["rate"], asked["distortion"], **bars, color=colour, elinewidth=0.8, zorder=3)
+        bars: Mark = {"xerr": 2 * chosen["rate_stderr"], "yerr": 2 * chosen["distortion_stderr"]}
+        ax.errorbar(chosen["rate"], chosen["distortion"], **bars, color=colour, elinewidth=0.8, zorder=3)
         for name, point in run.iterrows():
             ax.plot(point["rate"], point["distortion"], **_split_mark(str(name), colour, groups, str(folder)))
     for name in (s for s in SPLITS if s in set(data["split"])):
@@ -68,8 +68,8 @@ def rd_points(data: pd.DataFrame, *, split: str, colours: Colours, groups: Group
 
 def _split_mark(split: str, colour: Colour | str, groups: Groups, folder: str | None = None) -> Mark:
     """Open for train; val is a square whose corners show where it lies under the mark of test, or half of a shape."""
-    if groups.told:
-        mark = group_mark(groups.of[folder] if folder else 0, colour, size=POINT_SIZE)
+    if groups.distinguished:
+        mark = group_mark(groups.place_of[folder] if folder else 0, colour, size=POINT_SIZE)
         edge = "white" if split == "test" else colour
         return mark | {"fillstyle": FILLINGS[split], "markeredgecolor": edge, "zorder": 4}
     face, edge = {"train": ("white", colour), "val": (colour, colour), "test": (colour, "white")}[split]
@@ -86,27 +86,27 @@ def _impossible_points(data: pd.DataFrame, *, ax: Axes) -> Axes:
     return ax
 
 
-def entropy_lines(of: Mapping[str, Entropy], *, split: str, unit: str, ax: Axes) -> Axes:
+def entropy_lines(h_by_split: Mapping[str, Entropy], *, split: str, unit: str, ax: Axes) -> Axes:
     """The line D + R = H of `split`: solid where H is known, with all that follows; dashed where a model estimates it.
 
     Another split's known H, where it differs, is dotted: its points are to be compared with that line.
 
     Args:
-        of: H by split.
-        split: whose points were asked for.
+        h_by_split: H by split.
+        split: whose points were chosen for.
         unit: of H, as labels write it.
         ax: the axes, with final limits.
     """
-    asked = of.get(split)
-    for name, entropy in of.items():
+    chosen = h_by_split.get(split)
+    for name, entropy in h_by_split.items():
         if name == split:
             _line(entropy, ax, linestyle="-" if entropy.known else (0, (4, 2)), label=_entropy_label(entropy, unit))
-        elif (asked is None or entropy.value != asked.value) and _reaches(entropy, ax):
+        elif (chosen is None or entropy.value != chosen.value) and _reaches(entropy, ax):
             label = f"{_entropy_label(entropy, unit)}: {name}"
             _line(entropy, ax, linestyle=(0, (1, 1.5)), label=label)
-    if asked is not None and asked.known:
-        _infeasible_region(min(h.value for h in of.values()), ax=ax)
-        _source_limits(asked, ax=ax)
+    if chosen is not None and chosen.known:
+        _infeasible_region(min(h.value for h in h_by_split.values()), ax=ax)
+        _source_limits(chosen, ax=ax)
     return ax
 
 

@@ -1,6 +1,6 @@
 """What differs between runs besides beta and seed, found in their configs, and which runs have all of it in common.
 
-A group is told by the shape of its marks. There are few shapes, so fields of few values come first, and what is left,
+A group is known by the shape of its marks. There are few shapes, so fields of few values come first, and what is left,
 such as the learning rates of a search, is named as not shown: the table has a column for every field that differs.
 """
 
@@ -22,39 +22,43 @@ class Groups:
 
     Attributes:
         fields: those whose values the groups tell.
-        untold: those that differ too, with more values than there are shapes.
+        undistinguished: those that differ too, with more values than there are shapes.
         labels: of each group, in order of its values.
-        of: the folder of each run to the place of its group in `labels`.
+        place_of: the folder of each run to the place of its group in `labels`.
     """
 
     fields: tuple[str, ...]
-    untold: tuple[str, ...]
+    undistinguished: tuple[str, ...]
     labels: tuple[str, ...]
-    of: Mapping[str, int]
+    place_of: Mapping[str, int]
 
     @property
-    def told(self) -> bool:
+    def distinguished(self) -> bool:
         """Whether there are groups to tell apart."""
         return len(self.labels) > 1
 
     @property
-    def joined(self) -> bool:
+    def connected(self) -> bool:
         """Whether runs of one group differ in beta and seed alone, so that a line may join them."""
-        return self.told and not self.untold
+        return self.distinguished and not self.undistinguished
 
     @property
     def note(self) -> str:
         """What a legend must say of the fields that no mark shows; empty where there are none."""
-        names = ", ".join(self.untold).replace("_", " ")
-        return f"runs{' of one mark' * self.told} differ in {names}: see the table" if self.untold else ""
+        names = ", ".join(self.undistinguished).replace("_", " ")
+        return (
+            f"runs{' of one mark' * self.distinguished} differ in {names}: see the table"
+            if self.undistinguished
+            else ""
+        )
 
     def places(self, rows: pd.DataFrame) -> pd.Series:
         """The place of each row's group."""
-        return rows["folder"].map(self.of)
+        return rows["folder"].map(self.place_of)
 
     def ordered(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows of one split by beta, group and seed; where more differs than groups tell, by beta and D + beta R."""
-        by = ["beta", "objective"] if self.untold else ["beta", "group", "seed"]
+        by = ["beta", "objective"] if self.undistinguished else ["beta", "group", "seed"]
         ordered = rows.assign(group=self.places(rows)).sort_values(by, kind="stable", ignore_index=True)
         return ordered.drop(columns="group")
 
@@ -66,18 +70,18 @@ def group_runs(runs: pd.DataFrame) -> Groups:
         runs: from `load_runs`, of any number of data sets, which share their groups.
     """
     found, fields = _settings(runs), varying(runs)
-    told: list[str] = []
+    distinguished: list[str] = []
     for field in sorted(fields, key=lambda name: found[name].nunique()):
-        if len(found[[*told, field]].drop_duplicates()) <= MOST:
-            told.append(field)
-    shown = [field for field in fields if field in told]
+        if len(found[[*distinguished, field]].drop_duplicates()) <= MOST:
+            distinguished.append(field)
+    shown = [field for field in fields if field in distinguished]
     values = {str(folder): tuple(row) for folder, row in zip(found.index, found[shown].to_numpy(), strict=True)}
     groups = sorted(set(values.values()), key=lambda group: [_rank(value) for value in group])
     labels = tuple(
         ", ".join(f"{f.replace('_', ' ')} {words(v)}" for f, v in zip(shown, g, strict=True)) for g in groups
     )
-    of = {folder: groups.index(group) for folder, group in values.items()}
-    return Groups(tuple(shown), tuple(field for field in fields if field not in told), labels, of)
+    place_of = {folder: groups.index(group) for folder, group in values.items()}
+    return Groups(tuple(shown), tuple(field for field in fields if field not in distinguished), labels, place_of)
 
 
 def varying(runs: pd.DataFrame) -> list[str]:

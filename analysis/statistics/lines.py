@@ -25,39 +25,39 @@ ONE_DISTORTION = ("bernoulli", "categorical", "gaussian")
 BEYOND = 1.1  # curves end this many times the largest rate out
 
 
-def plane_lines(rows: pd.DataFrame, of: Mapping[str, Entropy], *, split: str) -> pd.DataFrame:
+def plane_lines(rows: pd.DataFrame, h_by_split: Mapping[str, Entropy], *, split: str) -> pd.DataFrame:
     """One row a point or line, with the columns of `load_estimates`.
 
     Bounds on the source's R(D) are left out where `source_bounds_hold` is false.
 
     Args:
         rows: from `placeable`.
-        of: H by split.
+        h_by_split: H by split.
         split: whose runs and estimates count.
 
     Raises:
         InputError: naming the record whose estimates are damaged.
     """
-    asked = rows[rows["split"] == split]
-    found = load_estimates(asked, split=split)
-    if not source_bounds_hold(asked):
+    chosen = rows[rows["split"] == split]
+    found = load_estimates(chosen, split=split)
+    if not source_bounds_hold(chosen):
         found = found[~found["line"].isin((LOWER, UPPER))]
-    reach = max([0.0, *asked["rate"], *found["rate"][found["line"] == UPPER].dropna()]) or 1.0
-    others = [*_entropies(asked, of), *_shannon(asked, rate=BEYOND * reach), *_likelihoods(asked, found)]
+    reach = max([0.0, *chosen["rate"], *found["rate"][found["line"] == UPPER].dropna()]) or 1.0
+    others = [*_entropies(chosen, h_by_split), *_shannon(chosen, rate=BEYOND * reach), *_likelihoods(chosen, found)]
     known = pd.DataFrame(others, columns=found.columns)
     return pd.concat([part for part in (known, found) if not part.empty] or [known], ignore_index=True)
 
 
-def source_bounds_hold(asked: pd.DataFrame) -> bool:
+def source_bounds_hold(chosen: pd.DataFrame) -> bool:
     """Whether a bound on min R + b D found with one run's D holds for all: the runs share one fixed distortion."""
-    measures = asked[["likelihood", "likelihood_scale"]].drop_duplicates()
+    measures = chosen[["likelihood", "likelihood_scale"]].drop_duplicates()
     return len(measures) == 1 and measures["likelihood"].iloc[0] in ONE_DISTORTION
 
 
-def warn_left_out(asked: pd.DataFrame, *, split: str) -> None:
+def warn_left_out(chosen: pd.DataFrame, *, split: str) -> None:
     """One warning where the runs have bounds on the source's R(D) that cannot be drawn."""
-    found = load_estimates(asked, split=split)
-    if not source_bounds_hold(asked) and found["line"].isin((LOWER, UPPER)).any():
+    found = load_estimates(chosen, split=split)
+    if not source_bounds_hold(chosen) and found["line"].isin((LOWER, UPPER)).any():
         message = "left out, bounds on the source's R(D): the runs do not share one fixed distortion"
         warnings.warn(message, RunWarning, stacklevel=3)
 
@@ -84,32 +84,32 @@ def heights_to_show(lines: pd.DataFrame, data: pd.DataFrame) -> list[float]:
     return shown
 
 
-def _entropies(asked: pd.DataFrame, of: Mapping[str, Entropy]) -> Iterator[Row]:
-    for split, h in of.items():
+def _entropies(chosen: pd.DataFrame, h_by_split: Mapping[str, Entropy]) -> Iterator[Row]:
+    for split, h in h_by_split.items():
         words = {"kind": "exact" if h.kind == "exact" else "estimate", "source": h.source, "split": split}
-        yield _row(asked, line=ENTROPY, **words, b=1.0, value=h.value, stderr=h.stderr)
+        yield _row(chosen, line=ENTROPY, **words, b=1.0, value=h.value, stderr=h.stderr)
 
 
-def _shannon(asked: pd.DataFrame, *, rate: float) -> Iterator[Row]:
-    if (curve := common_curve(asked)) is None:
+def _shannon(chosen: pd.DataFrame, *, rate: float) -> Iterator[Row]:
+    if (curve := common_curve(chosen)) is None:
         return
-    scale = per_nat(asked["units"].iloc[0], dims=asked["dims"].iloc[0])
-    words = {"kind": "exact", "source": curve.how, "split": asked["split"].iloc[0]}
+    scale = per_nat(chosen["units"].iloc[0], dims=chosen["dims"].iloc[0])
+    words = {"kind": "exact", "source": curve.how, "split": chosen["split"].iloc[0]}
     for beta, r, d in curve.points(rate=rate / scale):
         point = {"b": 1 / beta, "rate": scale * r, "distortion": scale * d, "value": scale * (r + d / beta)}
-        yield _row(asked, line=SHANNON, **words, **point, stderr=0.0)
+        yield _row(chosen, line=SHANNON, **words, **point, stderr=0.0)
 
 
-def _likelihoods(asked: pd.DataFrame, found: pd.DataFrame) -> Iterator[Row]:
+def _likelihoods(chosen: pd.DataFrame, found: pd.DataFrame) -> Iterator[Row]:
     """A point of each run's line D + R = NLL: where the decoder's own curve has slope -1, else at the run's rate."""
-    for run in as_rows(asked.dropna(subset="nll")):
+    for run in as_rows(chosen.dropna(subset="nll")):
         own = {key: run[key] for key in ("run", "folder", "beta", "split")}
         words = {"kind": "estimate", "source": run["nll_source"] or run["nll_kind"]}
         curve = found[(found["line"] == DECODER) & (found["folder"] == run["folder"]) & (run["nll_kind"] == "ais")]
         rate = run["rate"] if curve.empty else float(np.interp(1.0, curve["b"], curve["rate"]))
         place = {"b": 1.0, "rate": rate, "distortion": run["nll"] - rate}
-        yield _row(asked, line=NLL, **own, **words, **place, value=run["nll"], stderr=run["nll_stderr"])
+        yield _row(chosen, line=NLL, **own, **words, **place, value=run["nll"], stderr=run["nll_stderr"])
 
 
-def _row(asked: pd.DataFrame, **cells: object) -> Row:
-    return dict.fromkeys((*COLUMNS, *NUMBERS)) | {"units": asked["units"].iloc[0]} | cells
+def _row(chosen: pd.DataFrame, **cells: object) -> Row:
+    return dict.fromkeys((*COLUMNS, *NUMBERS)) | {"units": chosen["units"].iloc[0]} | cells

@@ -64,7 +64,7 @@ def test_beta_seed_and_place_make_no_group(tmp_path):
     edit_config(folders[0], run_dir="elsewhere", wandb="offline", devices=4, data_dir="/data", resume="auto")
     groups = group_runs(load_runs(tmp_path))
     assert varying(load_runs(tmp_path)) == []
-    assert (groups.fields, groups.untold, groups.told, groups.note) == ((), (), False, "")
+    assert (groups.fields, groups.undistinguished, groups.distinguished, groups.note) == ((), (), False, "")
 
 
 @pytest.mark.parametrize("field", ["encoder", "lr", "hidden", "weight_decay", "whiten", "max_steps", "a_later_field"])
@@ -81,8 +81,8 @@ def test_any_other_field_makes_groups_in_order_of_its_values(tmp_path, field):
     }.get(field, ["2", "10", "100.5"])
     assert groups.fields == (field,)
     assert list(groups.labels) == [f"{field.replace('_', ' ')} {word}" for word in words]
-    assert list(groups.of) == [str(f) for f in folders]
-    assert sorted(set(groups.of.values())) == list(range(len(words)))
+    assert list(groups.place_of) == [str(f) for f in folders]
+    assert sorted(set(groups.place_of.values())) == list(range(len(words)))
 
 
 def test_a_network_from_python_is_a_group_of_its_own(tmp_path):
@@ -104,16 +104,16 @@ def test_a_field_that_older_records_lack_differs_only_where_it_is_known_to(tmp_p
 def test_what_differs_between_data_sets_alone_makes_no_group(tmp_path):
     sprites_sweep(tmp_path, betas=[1.0], likelihood="bernoulli")
     mnist_sweep(tmp_path, betas=[1.0], likelihood="categorical")
-    assert not group_runs(load_runs(tmp_path)).told
+    assert not group_runs(load_runs(tmp_path)).distinguished
 
 
 def test_fields_of_few_values_are_told_and_a_searched_one_is_named_as_not_shown(tmp_path):
     sprites_search(tmp_path)
     runs = load_runs(tmp_path)
     groups = group_runs(runs)
-    assert (groups.fields, groups.untold) == (("hidden",), ("lr",))
+    assert (groups.fields, groups.undistinguished) == (("hidden",), ("lr",))
     assert groups.labels == ("hidden [64]", "hidden [512]", "hidden [512, 256]")
-    assert not groups.joined
+    assert not groups.connected
     for figure in (plane(runs), curves(runs)):
         found = labels(figure)
         assert len([label for label in found if label.startswith("hidden")]) == 3
@@ -126,7 +126,7 @@ def test_the_field_of_fewer_values_is_told_whichever_comes_first(tmp_path):
     for width, lr in product((8, 16, 32, 64), (1e-3, 2e-3)):
         sprites_sweep(tmp_path, betas=[1.0], hidden=[width], lr=lr)
     groups = group_runs(load_runs(tmp_path))
-    assert (groups.labels, groups.untold) == (("lr 0.001", "lr 0.002"), ("hidden",))
+    assert (groups.labels, groups.undistinguished) == (("lr 0.001", "lr 0.002"), ("hidden",))
 
 
 def test_beyond_all_shapes_there_is_none(tmp_path):
@@ -134,7 +134,7 @@ def test_beyond_all_shapes_there_is_none(tmp_path):
         sprites_sweep(tmp_path, betas=[1.0, 4.0], latent_dim=dim)
     runs = load_runs(tmp_path)
     figure = plane(runs)
-    assert not group_runs(runs).told
+    assert not group_runs(runs).distinguished
     assert not joins(figure.axes[0])
     assert "runs differ in latent dim: see the table" in labels(figure)
     assert {line.get_marker() for line in points(figure.axes[0]).values()} == {"o"}
@@ -151,9 +151,9 @@ def test_each_group_has_a_shape_a_legend_entry_and_a_line_by_beta(tmp_path):
         "decoder mlp",
     ]
     asked = runs[runs["split"] == "test"].set_index("folder")
-    of, drawn = group_runs(runs).of, points(top)
+    place_of, drawn = group_runs(runs).place_of, points(top)
     shapes = {f: drawn[row["rate"], row["distortion"]].get_marker() for f, row in asked.iterrows()}
-    assert shapes == {folder: SHAPES[of[folder]][0] for folder in asked.index}
+    assert shapes == {folder: SHAPES[place_of[folder]][0] for folder in asked.index}
     assert sorted(len(line.get_xdata()) for line in joins(top)) == [3, 3, 3]
     for line in joins(top):  # a point a beta: the rate falls as beta rises
         assert (np.diff(line.get_xdata()) < 0).all()

@@ -23,12 +23,12 @@ from vae_rd import evaluate, fit
 from vae_rd.errors import InputError
 from vae_rd.process import ranks as processes
 from vae_rd.process.collectives import (
-    first_goes_first,
-    from_first,
-    joined,
+    all_gather,
+    broadcast,
     mean_over_processes,
-    own_share,
+    own_shard,
     rank,
+    rank_zero_first,
     world_size,
 )
 from vae_rd.process.ranks import Place, check_place, place, run_processes
@@ -90,9 +90,9 @@ def test_from_python_several_processes_come_from_torchrun(tmp_path: Path) -> Non
 
 
 def test_alone_every_collective_is_the_identity() -> None:
-    assert (rank(), world_size(), list(own_share(3))) == (0, 1, [0, 1, 2])
-    assert from_first(lambda: 5) == first_goes_first(lambda: 5) == 5
-    assert joined({0: "a"}) == {0: "a"}
+    assert (rank(), world_size(), list(own_shard(3))) == (0, 1, [0, 1, 2])
+    assert broadcast(lambda: 5) == rank_zero_first(lambda: 5) == 5
+    assert all_gather({0: "a"}) == {0: "a"}
     assert mean_over_processes(torch.tensor(2.0)) == 2
 
 
@@ -264,7 +264,7 @@ def test_when_one_is_killed_none_is_left(victim: str, tmp_path: Path) -> None:
     if victim == "a process":
         assert starter.wait() == 1
         assert record(tmp_path / "run")["status"] == "failed"
-        assert "another process of this run ended without a word" in record(tmp_path / "run")["error"]
+        assert "another process of this run exited without reporting an error" in record(tmp_path / "run")["error"]
 
 
 @pytest.mark.slow

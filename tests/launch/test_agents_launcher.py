@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Timer
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -379,14 +380,20 @@ def test_an_ending_is_the_record_s_or_else_the_server_s(here):
     assert report.runs[9].line == "run-j: failed: ValueError: out of luck"
 
 
-def agent_log(folder: Path, *runs: tuple[str, str, Sequence[str]], name: str = "agent-here-1-0.log") -> Path:
-    """The log of an agent that had the runs, each of an id, the time of its start, and what came then."""
+def agent_log(
+    folder: Path,
+    *runs: tuple[str, str, Sequence[str]],
+    name: str = "agent-here-1-0.log",
+    argv: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Path:
+    """The log of an agent that had the runs, each of an id, the time of its start, and what came then; flags by id."""
     agent = "wandb.wandb_agent - INFO -"
     log = folder / "logs" / name
     log.parent.mkdir(parents=True, exist_ok=True)
     lines = ["wandb: Starting wandb agent"]
     for run_id, began, said in runs:
-        lines += [f"2026-01-01 {began} - {agent} About to run command: /usr/bin/env python -m vae_rd.fit"]
+        command = " ".join(["/usr/bin/env python -m vae_rd.fit", *argv.get(run_id, ())])
+        lines += [f"2026-01-01 {began} - {agent} About to run command: {command}"]
         lines += [f"2026-01-01 {began} - {agent} Running runs: ['{run_id}']", *said]
         lines += [f"2026-01-01 {began} - {agent} Cleaning up finished run: {run_id}"]
     log.write_text("\n".join(lines) + "\n")
@@ -424,7 +431,11 @@ def test_a_run_that_said_something_before_it_began_is_told_by_its_agent_s_log(he
     assert "finished already" in again[0]
     assert again[-1] == first[-1]
     log = agent_log(
-        folder, ("a", "00:00:01,000", wrong), ("b", "00:00:02,000", again), ("c", "00:00:03,000", again[:1])
+        folder,
+        ("a", "00:00:01,000", wrong),
+        ("b", "00:00:02,000", again),
+        ("c", "00:00:03,000", again[:1]),
+        argv={"a": [*argv, "--beta=x"], "b": argv, "c": argv},
     )
     runs = report_of(path, folder).runs
     assert [(run.ending, run.why, run.log) for run in runs] == [

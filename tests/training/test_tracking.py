@@ -402,7 +402,7 @@ def test_off_writes_nothing_and_does_not_import_wandb(nobody, tmp_path):
 
 
 def test_a_server_that_answers_errors_costs_one_line(user, server, tmp_path):
-    script = "import sys; from vae_rd import fit, tracking; tracking.INIT_SECONDS = 1.0\n"
+    script = "import sys; from vae_rd import fit; from vae_rd.training import tracking; tracking.INIT_SECONDS = 1.0\n"
     script += f"sys.exit(fit.main({[*TOY[:-1], '--max_steps=1', '--name=mine']}))"
     server.fault = "error"
     done = subprocess.run([sys.executable, "-c", script], env=one_thread(), capture_output=True, text=True, check=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,8 +12,9 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
-from vae_rd.process.collectives import is_first, joined, own_share
+from vae_rd.process.collectives import all_gather, is_first, own_shard
 from vae_rd.run.checkpoints import load_whole
+from vae_rd.run.files import staged
 from vae_rd.run.record import Json
 
 FOLDER = "partial_estimates"
@@ -42,14 +42,14 @@ def by_parts(
     found: dict[int, Values] = {}
     label, console = f"{decides['kind']} on {decides['split']}", Console(stderr=True)
     hidden = not console.is_terminal or not is_first()
-    for part in track(own_share(len(parts)), description=label, console=console, disable=hidden):
+    for part in track(own_shard(len(parts)), description=label, console=console, disable=hidden):
         path = _path(folder, decides, part)
         values = _read(path)
         if values is None:
             values = {name: value.cpu() for name, value in measure(part, parts[part]()).items()}
             _save(values, path)
         found[part] = values
-    ordered = [values for _, values in sorted(joined(found).items())]
+    ordered = [values for _, values in sorted(all_gather(found).items())]
     return {name: torch.cat([values[name] for values in ordered], -1) for name in ordered[0]}
 
 
@@ -77,6 +77,5 @@ def _read(path: Path) -> Values | None:
 
 def _save(values: Values, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
-    staged = path.with_suffix(f".{os.getpid()}.tmp")
-    torch.save(values, staged)
-    staged.replace(path)
+    with staged(path) as temporary:
+        torch.save(values, temporary)

@@ -10,7 +10,7 @@ from vae_rd.estimates.kinds import KINDS
 from vae_rd.estimates.partials import forget
 from vae_rd.experiment.loading import precision_of
 from vae_rd.metrics.split import evaluate_split
-from vae_rd.process.collectives import from_first, is_first
+from vae_rd.process.collectives import broadcast, is_first
 from vae_rd.run.record import Json, RunRecord
 from vae_rd.run.summary import split_lines
 
@@ -41,7 +41,7 @@ def add_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> Iter
     for make in (make for kind in kinds for make in KINDS[kind].estimates):
         with precision_of(run.config):
             entry = make(run, settings)
-        from_first(partial(_add, run, entry))
+        broadcast(partial(_add, run, entry))
         yield entry
 
 

@@ -30,7 +30,15 @@ from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.whitening import set_moments
 from vae_rd.model.vae import VAE
-from vae_rd.process.collectives import check_same, connected, first_goes_first, from_first, in_all, is_first, world_size
+from vae_rd.process.collectives import (
+    broadcast,
+    check_same,
+    connected,
+    is_first,
+    on_all_ranks,
+    rank_zero_first,
+    world_size,
+)
 from vae_rd.process.memory import memory_advice
 from vae_rd.process.signals import SignalGuard
 from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
@@ -86,13 +94,13 @@ def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | 
     together = connected(devices=config.devices, num_nodes=config.num_nodes, cuda=cuda)
     with together, precision_of(config), SignalGuard() as guard:
         check_same(to_dict(config), what="flags")
-        claimed = from_first(lambda: claim(config))
+        claimed = broadcast(lambda: claim(config))
         if claimed.action == "finished" and claimed.record is not None:
             if is_first():
                 print(f"{claimed.folder}: finished already, nothing to do")
             return claimed.record
         try:
-            prepared = in_all(lambda: first_goes_first(lambda: prepare(config, model, data)))
+            prepared = on_all_ranks(lambda: rank_zero_first(lambda: prepare(config, model, data)))
         except Exception as error:
             if not isinstance(error, InputError) and is_first():  # A fault of the code, not of its input.
                 _leave_failure(config, claimed, error)
@@ -157,7 +165,7 @@ class Experiment:
     def __init__(self, config: FitConfig, claimed: Claim, prepared: Prepared) -> None:
         self.config, self.claimed = config, claimed
         self.data, self.model, self.steps = prepared.data, prepared.model, prepared.steps
-        self.checkpoint = from_first(self._checkpoint)
+        self.checkpoint = broadcast(self._checkpoint)
         self.record = RunRecord(
             name=claimed.folder.name,
             command=command_line(),
@@ -186,9 +194,9 @@ class Experiment:
     def run(self, guard: SignalGuard) -> RunRecord:
         """Train, evaluate, and leave a record that says how it ended, whatever happens; the first process writes it."""
         with ExitStack() as held:  # The first process holds the run's lock.
-            self.folder = from_first(lambda: self._begin(held))
+            self.folder = broadcast(lambda: self._begin(held))
             record = self._lead(guard) if is_first() else self._follow(guard)
-            return from_first(lambda: record)
+            return broadcast(lambda: record)
 
     def _lead(self, guard: SignalGuard) -> RunRecord:
         logger: RunLogger | None = None

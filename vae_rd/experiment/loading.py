@@ -34,7 +34,7 @@ def open_run(run_dir: str | Path) -> Fitted:
     folder = Path(run_dir)
     record = RunRecord.read(folder)
     if record.status != "finished":
-        raise InputError(f"{folder}: this run is {record.status}; --resume auto takes it to its end")
+        raise InputError(f"{folder}: this run is {record.status}; finish it with --resume auto")
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     device = torch.device(accelerator(config))
     with precision_of(config):

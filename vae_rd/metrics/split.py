@@ -23,7 +23,7 @@ from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.terms import DrawnTerms
 from vae_rd.model.vae import VAE
-from vae_rd.process.collectives import joined, own_share, shared_out
+from vae_rd.process.collectives import all_gather, own_shard, shared_out
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
@@ -87,12 +87,12 @@ def split_values(model: VAE, data: DataSet, split: str, *, samples: int, seed: i
     was_training = model.training
     model.eval()
     found: dict[int, _Chunk] = {}
-    for chunk in own_share(data.chunks(split)):
+    for chunk in own_shard(data.chunks(split)):
         x = data.evaluation_chunk(split, chunk)
         noise = generator("cpu", seed, "evaluation", split, chunk)
         found[chunk] = _chunk(model.terms(x, model.noise(samples, x, noise)))
     model.train(was_training)
-    chunks = [chunk for _, chunk in sorted(joined(found).items())]
+    chunks = [chunk for _, chunk in sorted(all_gather(found).items())]
     first = INFORMATION_EXAMPLES if data.card.unlimited[split] else None
     return _whole(chunks, device=data.pixels[split].device, first=first)
 

@@ -70,7 +70,7 @@ def connected(*, devices: int, num_nodes: int, cuda: bool) -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def from_first(make: Callable[[], T]) -> T:
+def broadcast(make: Callable[[], T]) -> T:
     """What `make` gives in the first process, in all of them; bad input there is bad input everywhere."""
     if not are_connected():
         return make()
@@ -87,16 +87,16 @@ def from_first(make: Callable[[], T]) -> T:
     return result
 
 
-def first_goes_first(make: Callable[[], T]) -> T:
+def rank_zero_first(make: Callable[[], T]) -> T:
     """`make()` in every process, in the first one before all others: a file that it fetches is then there for them."""
     if not are_connected():
         return make()
     made: list[T] = []
-    from_first(lambda: made.append(make()))
+    broadcast(lambda: made.append(make()))
     return made[0] if made else make()
 
 
-def in_all(make: Callable[[], T]) -> T:
+def on_all_ranks(make: Callable[[], T]) -> T:
     """`make()` in every process; bad input in one of them, such as a file that one machine lacks, is raised in all."""
     made: list[T] = []
     error = None
@@ -104,7 +104,7 @@ def in_all(make: Callable[[], T]) -> T:
         made.append(make())
     except InputError as refused:
         error = refused
-    for _, refused_there in sorted(joined({rank(): error}).items()):
+    for _, refused_there in sorted(all_gather({rank(): error}).items()):
         if refused_there is not None:
             raise refused_there
     return made[0]
@@ -116,22 +116,22 @@ def check_same(value: object, *, what: str) -> None:
     Raises:
         InputError: in every process.
     """
-    if len({json.dumps(other, sort_keys=True, default=str) for other in joined({rank(): value}).values()}) > 1:
+    if len({json.dumps(other, sort_keys=True, default=str) for other in all_gather({rank(): value}).values()}) > 1:
         raise InputError(f"the processes of this command have different {what}; give all machines the same")
 
 
-def own_share(count: int) -> range:
+def own_shard(count: int) -> range:
     """The numbers below `count` that fall to this process, every `world_size`-th of them."""
     return range(rank(), count, world_size())
 
 
 def shared_out(count: int, work: Callable[[int], T]) -> list[T]:
     """The results of `work` for 0, ..., count - 1 in every process, each made by one of them."""
-    found = joined({part: work(part) for part in own_share(count)})
+    found = all_gather({part: work(part) for part in own_shard(count)})
     return [found[part] for part in range(count)]
 
 
-def joined(own: dict[int, T]) -> dict[int, T]:
+def all_gather(own: dict[int, T]) -> dict[int, T]:
     """The results of all processes by number, in every process."""
     if not are_connected():
         return own

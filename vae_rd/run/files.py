@@ -6,7 +6,8 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +25,27 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_atomic(path: Path, text: str) -> Path:
-    """Write `text` to `path` so that a reader, or a kill at any moment, sees the old file or the new one, whole."""
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, which takes its place when the block ends well, and is removed otherwise.
+
+    A reader, or a kill at any moment, sees the old file or the new one.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with staged.open("w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        staged.replace(path)
+        yield temporary
+        temporary.replace(path)
     finally:
-        staged.unlink(missing_ok=True)
+        if temporary.parent.is_dir():
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, text: str) -> Path:
+    """Write `text` to `path` whole, and wait until it is on the disk."""
+    with staged(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
     return path
 
 

@@ -8,7 +8,6 @@ reading checks every byte, so that a damaged file costs an epoch and never a wro
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from vae_rd.run.checkpoints import read_checkpoint, run_of, write_checkpoint
+from vae_rd.run.files import staged
 from vae_rd.run.folder import KEPT, LAST, PREVIOUS
 from vae_rd.training.base import TrainedModule
 
@@ -90,15 +90,11 @@ class StagedCheckpointIO(TorchCheckpointIO):
             OSError: when it cannot be written, on a full disk say; what was saved before is as it was.
         """
         path = Path(path)
-        staged = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            write_checkpoint({**checkpoint, "run": self.run or run_of(path)}, staged)
+        with staged(path) as temporary:
+            write_checkpoint({**checkpoint, "run": self.run or run_of(path)}, temporary)
             if path.name == Path(LAST).name and path.is_file() and not self.is_last_damaged:
                 path.replace(path.with_name(Path(PREVIOUS).name))
-            staged.replace(path)
-            self.is_last_damaged = False
-        finally:
-            staged.unlink(missing_ok=True)
+        self.is_last_damaged = False
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None

@@ -200,4 +200,4 @@ def _said(folder: Path, jobs: Sequence[str], options: SlurmOptions) -> list[str]
 def _one_line(program: str, said: str) -> str:
     """What a program of SLURM's said, without its own name before every line."""
     lines = [line.removeprefix(f"{program}: ").removeprefix("error: ") for line in said.strip().splitlines()]
-    return f"{program}: {'; '.join(lines) or 'failed without a word'}"
+    return f"{program}: {'; '.join(lines) or 'failed without an error message'}"

@@ -54,7 +54,9 @@ def ask(question: str, *, seconds: float = ANSWER_SECONDS, **details: Any) -> Js
         except subprocess.TimeoutExpired:
             raise InputError(f"W&B: no answer in {seconds:g} s") from None
         except ValueError:
-            raise InputError(f"W&B: {_in_a_line(done.stderr) or 'the client ended without a word'}") from None
+            raise InputError(
+                f"W&B: {_in_a_line(done.stderr) or 'the client exited without an error message'}"
+            ) from None
     if "refused" in answer:
         raise InputError(f"W&B: {answer['refused']}")
     return answer

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from vae_rd.config.cli import parse
 from vae_rd.errors import InputError
 from vae_rd.launch.wandb.api import ask
 from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, RECORD_FILE
+from vae_rd.run.folder import folder_of
 from vae_rd.run.record import RunRecord
 
 REPORT_SECONDS = 120.0  # The server gives ten runs an answer.
@@ -105,12 +107,14 @@ class _Log:
 
     Attributes:
         path: of the log.
+        argv: flags of the command that the agent ran.
         lines: those of the fit itself.
         has_ended: whether the agent saw the fit's end.
         told_to_stop: whether the server had the agent end it.
     """
 
     path: Path
+    argv: Sequence[str]
     lines: Sequence[str]
     has_ended: bool
     told_to_stop: bool
@@ -121,17 +125,14 @@ class _Log:
         return self.lines[-1] if self.has_ended and self.lines else ""
 
     def record(self) -> RunRecord | None:
-        """The record that the fit named: a run that was finished already has not told W&B that it is this one."""
-        for line in reversed(self.lines):
-            if found := _RECORD.fullmatch(line):
-                with contextlib.suppress(InputError):
-                    return RunRecord.read(Path(found["folder"] or found["finished"]))
+        """The record of the run that the command is of: one that was finished before has no W&B run to go by."""
+        with contextlib.suppress(InputError):
+            return RunRecord.read(folder_of(parse(self.argv).config))
         return None
 
 
-_RECORD = re.compile(rf"record: (?P<folder>.+)/{re.escape(RECORD_FILE)}|(?P<finished>.+): finished already, .*")
 _SAID = " - wandb.wandb_agent - "  # In every line of the agent's own.
-_START = re.compile(rf"^(.*){_SAID}INFO - About to run command: .*\n", re.MULTILINE)
+_START = re.compile(rf"^(.*){_SAID}INFO - About to run command: (.*)\n", re.MULTILINE)
 
 
 def report_of(path: str, folder: Path, *, total: int | None = None) -> SweepReport:
@@ -209,14 +210,15 @@ def _log_of(run_id: str, logs: Path) -> _Log | None:
     found: list[tuple[str, _Log]] = []
     for path in sorted(logs.glob("agent-*.log")):
         _, *parts = _START.split(path.read_text(encoding="utf-8", errors="replace"))
-        for time, text in zip(parts[::2], parts[1::2], strict=True):
+        for time, command, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
             if re.search(rf"{_SAID}.*\b{re.escape(run_id)}\b", text):
-                found.append((time, _part(path, run_id, text)))
+                found.append((time, _part(path, run_id, command, text)))
     return max(found, key=lambda start: start[0])[1] if found else None
 
 
-def _part(path: Path, run_id: str, text: str) -> _Log:
+def _part(path: Path, run_id: str, command: str, text: str) -> _Log:
     """What the log of an agent holds of a run between its start and that of the next."""
     of_run, end, _ = text.partition(f"INFO - Cleaning up finished run: {run_id}\n")
     lines = [line.strip() for line in of_run.splitlines() if line.strip() and _SAID.rstrip() not in line]
-    return _Log(path, lines, bool(end), f"{_SAID}INFO - Stop: {run_id}\n" in of_run)
+    _, _, flags = command.partition(" -m vae_rd.fit ")
+    return _Log(path, shlex.split(flags), lines, bool(end), f"{_SAID}INFO - Stop: {run_id}\n" in of_run)

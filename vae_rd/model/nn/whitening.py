@@ -7,14 +7,16 @@ fast an optimum is reached and not which optima there are.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
 FLOOR = 1e-6  # Of the largest variance; a direction of less is treated as one of this much.
 
 
-class Whiten(nn.Module):
-    """(x - mean) -> Lambda^(-1/2) Q^T (x - mean), the moments those of `set_moments`; the identity before that."""
+class MomentMap(nn.Module, ABC):
+    """A fixed map of images made of a sample's moments; the identity before `set_moments` gives it any."""
 
     mean: Tensor
     matrix: Tensor
@@ -23,40 +25,40 @@ class Whiten(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(values))
         self.register_buffer("matrix", torch.eye(values))
+
+    @abstractmethod
+    def set_moments(self, mean: Tensor, scale: Tensor, axes: Tensor) -> None:
+        """Take over the mean [n], standard deviations [n] and principal axes (columns of [n, n]) of x."""
+
+
+class Whiten(MomentMap):
+    """(x - mean) -> Lambda^(-1/2) Q^T (x - mean)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, H, W] to images of the same shape, whose values are uncorrelated with variance 1."""
         return ((x.flatten(1) - self.mean) @ self.matrix.T).view_as(x)
 
     def set_moments(self, mean: Tensor, scale: Tensor, axes: Tensor) -> None:
-        """Take over the mean [n], standard deviations [n] and principal axes (columns of [n, n]) of x."""
+        """Take over the moments of x."""
         self.mean.copy_(mean)
         self.matrix.copy_((axes / scale).T)
 
 
-class Colour(nn.Module):
+class Colour(MomentMap):
     """y -> mean + Q Lambda^(1/2) y, the inverse of `Whiten`."""
-
-    mean: Tensor
-    matrix: Tensor
-
-    def __init__(self, values: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(values))
-        self.register_buffer("matrix", torch.eye(values))
 
     def forward(self, y: Tensor) -> Tensor:
         """Whitened images [B, C, H, W] to images."""
         return (y.flatten(1) @ self.matrix.T + self.mean).view_as(y)
 
     def set_moments(self, mean: Tensor, scale: Tensor, axes: Tensor) -> None:
-        """Take over the mean [n], standard deviations [n] and principal axes (columns of [n, n]) of x."""
+        """Take over the moments of x."""
         self.mean.copy_(mean)
         self.matrix.copy_(axes * scale)
 
 
 def set_moments(model: nn.Module, x: Tensor) -> None:
-    """Give every `Whiten` and `Colour` of a model the moments of a sample.
+    """Give every map of a model the moments of a sample.
 
     Args:
         model: any module.
@@ -76,5 +78,5 @@ def set_moments(model: nn.Module, x: Tensor) -> None:
     variances, axes = torch.linalg.eigh((flat - mean).T @ (flat - mean) / (len(flat) - 1))
     scale = variances.clamp_min(FLOOR * variances[-1].item()).sqrt()
     for module in model.modules():
-        if isinstance(module, Whiten | Colour):
+        if isinstance(module, MomentMap):
             module.set_moments(mean, scale, axes)
