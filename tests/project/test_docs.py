@@ -11,16 +11,18 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from analysis.__main__ import parser
-from vae_rd import __version__, evaluate, sweep
+from vae_rd import __version__
 from vae_rd.config.cli import parse
+from vae_rd.experiment.options import parser as evaluate_parser
+from vae_rd.launch.options import parse as parse_sweep
 
 from helpers.common import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 PARSERS = {
     "vae_rd.fit": parse,
-    "vae_rd.sweep": sweep.parse,
-    "vae_rd.evaluate": lambda words: evaluate.parser().parse_args(words),
+    "vae_rd.sweep": parse_sweep,
+    "vae_rd.evaluate": lambda words: evaluate_parser().parse_args(words),
     "analysis": lambda words: parser().parse_args(words),
 }
 

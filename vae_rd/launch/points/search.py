@@ -7,12 +7,12 @@ metric by a Gaussian process and takes the point of the largest expected improve
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vae_rd.errors import InputError
 from vae_rd.launch.points.parameters import Parameter
-from vae_rd.launch.points.plan import Point, uniforms
+from vae_rd.launch.points.plan import Plan, Point, planned, uniforms
 from vae_rd.launch.points.sweep_file import SweepFile
 
 STARTUP = 8  # draws before the first model
@@ -100,3 +100,15 @@ def _value(parameter: Parameter, cube: Mapping[str, Any]) -> Any:
         return parameter.choices[0]
     place = cube[parameter.name]
     return parameter.choices[place] if parameter.quantile is None else parameter.at(min(place, JUST_BELOW_1))
+
+
+def first_commands(wanted: Plan) -> Iterator[str]:
+    """Each run's command; of a search those of its first draws, which no result changes."""
+    if wanted.runs:
+        yield from (run.command for run in wanted.runs)
+        return
+    cubes = (first_cube(wanted.file, wanted.search_seed, i) for i in range(min(STARTUP, wanted.total)))
+    first = list(dict.fromkeys(planned(wanted.file, point_at(wanted.file, cube)).command for cube in cubes))
+    yield from first
+    if wanted.total > len(first):
+        yield f"# and up to {wanted.total - len(first)} more, chosen by what the runs before them give"

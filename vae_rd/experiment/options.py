@@ -1,0 +1,55 @@
+"""The command line of `python -m vae_rd.evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from vae_rd.config.estimates import ESTIMATES, flag_of
+from vae_rd.config.fields import MOST
+from vae_rd.config.options import Parser, whole
+from vae_rd.errors import InputError
+from vae_rd.run.record import SPLITS
+
+OPTIONS = ("samples", "examples", "chains", "temperatures", "seed")
+
+
+def parser(description: str | None = None) -> Parser:
+    """The options, with their help."""
+    command = Parser(prog="python -m vae_rd.evaluate", description=description, allow_abbrev=False)
+    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a finished run")
+    command.add_argument("--split", choices=SPLITS, help="of the estimates [test]; without any, of D, R and I [all]")
+    command.add_argument("--nll", choices=("importance", "prior"), help="-E ln p(x), z from q(z|x) or from m(z)")
+    for kind, estimate in ESTIMATES.items():
+        if estimate.flag is None:
+            command.add_argument(f"--{kind}", action="store_true", help=estimate.meaning)
+    command.add_argument("--samples", type=whole(2), help="draws of z an example, of --nll and --gaps [5000]")
+    command.add_argument("--examples", type=whole(2), help="how many, at random [all; 100 of --ais and --gaps]")
+    command.add_argument("--chains", type=whole(2), help="of --ais, an example [16]")
+    command.add_argument("--temperatures", type=whole(2), help="of --ais [500]")
+    command.add_argument("--seed", type=whole(0, MOST), help="of all draws [0]")
+    command.add_argument("--devices", type=whole(1), default=1, help="processes on each machine, one a device [1]")
+    command.add_argument("--num_nodes", type=whole(1), default=1, help="machines, as for vae_rd.fit [1]")
+    return command
+
+
+def kinds_of(options: argparse.Namespace) -> list[str]:
+    """The kinds of estimates that are asked for."""
+    flags = [kind for kind, estimate in ESTIMATES.items() if estimate.flag is None and getattr(options, kind)]
+    return [options.nll, *flags] if options.nll else flags
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of estimates that were given.
+
+    Raises:
+        InputError: for one that no estimate asked for would look at.
+    """
+    given = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
+    for name in given:
+        readers = [kind for kind, estimate in ESTIMATES.items() if name in estimate.reads]
+        if not set(kinds_of(options)) & set(readers):
+            flags = ", ".join(map(flag_of, readers))
+            raise InputError(f"--{name} belongs to {flags}; add one of these, or leave it out")
+    return given

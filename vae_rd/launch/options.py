@@ -1,0 +1,83 @@
+"""The command line of `python -m vae_rd.sweep`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vae_rd import __version__
+from vae_rd.config.cli import split
+from vae_rd.config.fields import FIELDS, MOST
+from vae_rd.config.options import Parser, whole
+from vae_rd.errors import InputError
+from vae_rd.launch.points.plan import Plan, plan
+from vae_rd.launch.points.sweep_file import read_sweep_file
+
+DESCRIPTION = "Carry out a W&B sweep file here, by W&B's agents, or on SLURM."
+LAUNCHERS = ("local", "wandb", "slurm")
+# The options of SLURM's tasks, which are the fields of SlurmOptions: what each means, and its type.
+SLURM: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "partition": ("of the cluster", str),
+    "minutes": ("time limit of a task [60]", whole(1)),
+    "gpus": ("of a process of a fit [0]", whole(0)),
+    "cpus": ("of a process of a fit [1]", whole(1)),
+    "memory_gb": ("of a task", whole(1)),
+    "at_once": ("tasks at a time", whole(1)),
+}
+
+
+def parser() -> Parser:
+    """The command line of `python -m vae_rd.sweep`, but for the flags of fits."""
+    command = Parser(
+        prog="python -m vae_rd.sweep",
+        usage="python -m vae_rd.sweep FILE [options] [--FLAG VALUE]...",
+        description=DESCRIPTION,
+        epilog="Every flag of python -m vae_rd.fit may follow: all runs get it, whatever the file says of it.",
+        allow_abbrev=False,
+    )
+    command.add_argument("file", type=Path, metavar="FILE", help="a W&B sweep file, such as sweeps/beta.yaml")
+    command.add_argument("--launcher", choices=LAUNCHERS, default="local", help="who carries the runs out [local]")
+    command.add_argument("--jobs", type=whole(1), help="runs at a time [one a GPU; without GPUs one a core, up to 8]")
+    command.add_argument("--count", type=whole(1), help="runs in all, in place of the file's run_cap")
+    command.add_argument("--search_seed", type=whole(0, MOST), default=0, help="of random and bayes [0]")
+    command.add_argument("--version", action="version", version=f"vae_rd {__version__}")
+    command.add_argument("--dry_run", action="store_true", help="print the runs' commands and do nothing")
+    slurm = command.add_argument_group("with --launcher slurm")
+    for name, (meaning, kind) in SLURM.items():
+        slurm.add_argument(f"--{name}", type=kind, help=meaning)
+    slurm.add_argument("--no_requeue", action="store_true", help="a task that is stopped stays out of the queue")
+    slurm.add_argument("--script", type=Path, metavar="PATH", help="write an sbatch script of W&B agents instead")
+    return command
+
+
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
+    """The options of a command line, and the plan that it asks for.
+
+    Raises:
+        InputError: for a wrong option or flag, or a bad sweep file.
+    """
+    options, rest = parser().parse_known_args(argv)
+    _check(options)
+    file = read_sweep_file(options.file, fixed=_fixed(rest), count=options.count)
+    return options, plan(file, search_seed=options.search_seed)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse options that the launcher would not look at."""
+    given = [name for name in (*SLURM, "no_requeue", "script") if getattr(options, name) not in (None, False)]
+    if given and options.launcher != "slurm":
+        raise InputError(f"--{given[0]} belongs to --launcher slurm")
+    if options.search_seed != 0 and (options.launcher == "wandb" or options.script is not None):
+        raise InputError("--search_seed: W&B's server draws the points of its sweeps; leave it out")
+    if options.jobs is not None and options.launcher == "slurm":
+        raise InputError("--jobs is of this machine; with --launcher slurm, --at_once limits the tasks at a time")
+
+
+def _fixed(words: Sequence[str]) -> Mapping[str, str]:
+    """The flags of fits among the words of a command line."""
+    fixed = dict(split(words))
+    if others := [name for name in fixed if name not in FIELDS]:
+        raise InputError(f"--{others[0]}: goes into the sweep file's command, before ${{args}}")
+    return fixed
