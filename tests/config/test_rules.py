@@ -1,0 +1,52 @@
+"""A flag that nothing would read is refused in one line, from flags and from Python, and renames no run."""
+
+import pytest
+
+import vae_rd
+from vae_rd.config.cli import parse
+from vae_rd.config.fields import FIELDS, FitConfig, choices
+from vae_rd.config.rules import refuse_unread
+from vae_rd.errors import InputError
+
+UNREAD = [
+    (["--likelihood_scale=0.1"], "--likelihood_scale belongs to --likelihood gaussian, not to --likelihood bernoulli"),
+    (["--encoder=linear", "--decoder=linear", "--hidden=[64]"], "--hidden: nothing reads it with --encoder linear"),
+    (["--data_seed=3"], "--data_seed: nothing reads it with --data sprites --binarization none --dequantize none"),
+    (["--data=mnist", "--sphere_dim=3"], "--sphere_dim belongs to --data sphere, not to --data mnist"),
+    (["--posterior=categorical", "--prior=categorical", "--samples=4"], "--samples: nothing reads it with --posterior"),
+]
+READ = [
+    ["--likelihood=gaussian", "--likelihood_scale=0.1"],
+    ["--encoder=linear", "--hidden=[64]"],
+    ["--data_seed=3", "--n_train=256"],
+    ["--data_seed=3", "--data=gaussian"],
+    ["--data_seed=3", "--data=mnist", "--binarization=static"],
+    ["--samples=4"],
+    ["--likelihood_scale=1"],  # The default, said aloud.
+]
+
+
+@pytest.mark.parametrize(("argv", "message"), UNREAD)
+def test_what_nothing_reads_is_refused(argv, message, tmp_path):
+    with pytest.raises(InputError, match=message) as refusal:
+        parse(argv)
+    assert "leave it out" in str(refusal.value)
+    words = dict(word.removeprefix("--").split("=") for word in argv)
+    values = {name: getattr(FitConfig(), name).__class__(value) for name, value in words.items() if name != "hidden"}
+    values |= {"hidden": [64]} if "hidden" in words else {}
+    with pytest.raises(InputError, match=message):
+        vae_rd.fit_model(FitConfig(**values, run_dir=str(tmp_path / "runs"), wandb="off"))
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("argv", READ, ids=" ".join)
+def test_what_something_reads_is_not(argv):
+    refuse_unread(parse(argv).config)
+
+
+def test_readers_are_flags_and_their_words():
+    for field in FIELDS.values():
+        for readers in (field.metadata["only"], field.metadata["unless"]):
+            for name, words in readers.items():
+                assert name in FIELDS
+                assert all(word in choices(name) or word is None for word in words)
