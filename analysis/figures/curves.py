@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.layout import legend_above, legend_at_top, new_figure
-from analysis.figures.plane import LINE_HEIGHT, _titled
+from analysis.figures.layout import LINE_HEIGHT, legend_above, legend_at_top, new_figure, titled
 from analysis.marks import epochs
 from analysis.marks.groups import by_columns, group_keys, legend_rows
 from analysis.rows.data_sets import data_sets
@@ -32,17 +31,17 @@ def curves(runs: pd.DataFrame) -> Figure:
     Raises:
         InputError: for a missing or damaged history.csv.
     """
-    groups, titled = group_runs(runs), _titled(runs)
-    histories = [load_histories(rows) for _, rows in titled]
+    groups, parts = group_runs(runs), titled(runs)
+    histories = [load_histories(rows) for _, rows in parts]
     colours = beta_colours(beta for rows in histories for beta in rows["beta"])
     kinds = epochs.line_keys(pd.concat(histories), groups), group_keys(groups, connected=False)
     keys, ncols = legend_rows(*kinds, width=COLUMN - 0.3)  # the axes do not begin at the edge
     heads = epochs.heads(groups)
-    text = CURVES_TEXT + LINE_HEIGHT * (len(keys) - 1 + (len(titled) > 1) + len(heads))
+    text = CURVES_TEXT + LINE_HEIGHT * (len(keys) - 1 + (len(parts) > 1) + len(heads))
     with mpl.rc_context(STYLE):
-        heights = [[CURVE_HEIGHT] * len(EPOCH_METRICS)] * len(titled)
-        figure, panels = new_figure(heights, text=[text] * len(titled))
-        for (title, rows), history, axes in zip(titled, histories, panels, strict=True):
+        heights = [[CURVE_HEIGHT] * len(EPOCH_METRICS)] * len(parts)
+        figure, panels = new_figure(heights, text=[text] * len(parts))
+        for (title, rows), history, axes in zip(parts, histories, panels, strict=True):
             _draw_curves(history, known_entropies(rows), axes, colours=colours, groups=groups)
             legend_above(axes[0], by_columns(keys), head="\n".join(filter(None, (title, *heads))), ncols=ncols)
         legend_at_top(figure, epochs.beta_keys(colours), head=r"$\beta$", handlelength=0.9, ncols=7)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
+from analysis.rows.data_sets import data_sets
 from analysis.style import COLUMN
 
+LINE_HEIGHT = 0.13  # inches, of a line in a legend
 BESIDE = 2  # data sets in a row: a page of two columns holds no more
 
 
@@ -53,3 +56,9 @@ def legend_at_top(figure: Figure, handles: Sequence[Artist], *, head: str = "", 
 def heading(head: str) -> dict[str, Any]:
     """What gives a legend a line above its entries, as wide as all its columns; nothing for no words."""
     return {"title": head, "title_fontsize": 7, "alignment": "left"} if head else {}
+
+
+def titled(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """The rows of each data set under its name; one alone needs none."""
+    found = data_sets(runs)
+    return [(name if len(found) > 1 else "", rows) for name, rows in found.items()]

@@ -15,7 +15,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.layout import legend_above, legend_at_top, new_figure
+from analysis.figures.layout import LINE_HEIGHT, legend_above, legend_at_top, new_figure, titled
 from analysis.marks import intervals
 from analysis.marks import lines as line_marks
 from analysis.marks import plane as plots
@@ -29,7 +29,6 @@ from analysis.style import STYLE, Colours, beta_colours, unit_label
 PLANE_HEIGHT = 2.3  # inches, of the axes alone
 ROW_HEIGHT = 0.17
 TEXT_HEIGHT = 1.7  # axis labels and legends, less those of known answers, estimates and groups
-LINE_HEIGHT = 0.13
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
             bounds on the source's R(D) are left out.
     """
     groups = group_runs(runs)
-    sides = [_side(rows, groups, split=split, title=title) for title, rows in _titled(runs)]
+    sides = [_side(rows, groups, split=split, title=title) for title, rows in titled(runs)]
     look = _Look(split, beta_colours(beta for side in sides for beta in side.chosen["beta"]), groups)
     with mpl.rc_context(STYLE):
         heights = [(PLANE_HEIGHT, side.bounds_height) for side in sides]
@@ -129,12 +128,6 @@ def _numbers(runs: pd.DataFrame, name: str, *, split: str) -> tuple[pd.DataFrame
     lines = plane_lines(placed, _shown_entropies(runs, rows, split=split), split=split)
     lines.insert(0, "data", name)
     return rows.assign(data=name), lines
-
-
-def _titled(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """The rows of each data set under its name; one alone needs none."""
-    found = data_sets(runs)
-    return [(name if len(found) > 1 else "", rows) for name, rows in found.items()]
 
 
 def _side(runs: pd.DataFrame, groups: Groups, *, split: str, title: str) -> _Side:

@@ -53,7 +53,7 @@ def _of_run(run: Row, split: str) -> list[Row]:
 
 def _placed(record: RunRecord, split: str) -> list[Part]:
     entries = [Part(entry, "estimate") for entry in record.estimates]
-    found = [e for e in entries if e.value("kind") in _READERS and e.value("split") == split and "value" in e]
+    found = [e for e in entries if e.word("kind") in _READERS and e.word("split") == split and "value" in e]
     curves = [e for e in found if e.value("kind") == "ais" and "curve" in e]
     return [*curves[-1:], *(e for e in found if e.value("kind") != "ais")]
 

@@ -89,6 +89,13 @@ class Part:
         """A list of numbers."""
         return [self._finite(value, key) for value in self.items(key)]
 
+    def wholes(self, key: str) -> list[int]:
+        """A list of whole numbers from 1."""
+        values = self.items(key)
+        if not all(type(value) is int and value >= 1 for value in values):
+            raise Damaged(f"{self.name} {key} {values!r} are no sizes")
+        return values
+
     def items(self, key: str) -> list[Any]:
         """A list."""
         value = self.value(key)

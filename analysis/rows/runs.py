@@ -137,7 +137,7 @@ def _run(record: RunRecord, folder: Path) -> Row:
 
 def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
     metrics, card = Part(record.metrics, "metrics").part(split), Part(record.data, "data")
-    dims = math.prod(map(int, card.numbers("shape")))
+    dims = math.prod(card.wholes("shape"))
     scale = per_nat(units, dims=dims)
     facts = {k: v for k, v in record.data.items() if k not in ("entropy", "population")}
     place = {
@@ -176,7 +176,7 @@ def _entropy(entry: Part, scale: float) -> Row:
 
 def _nll(record: RunRecord, split: str, scale: float) -> Row:
     entries = [Part(entry, "estimate") for entry in record.estimates]
-    found = [e for e in entries if e.value("kind") in NLL_KINDS and e.value("split") == split and "value" in e]
+    found = [e for e in entries if e.word("kind") in NLL_KINDS and e.word("split") == split and "value" in e]
     most = max((entry.whole("n") for entry in found), default=0)
     widest = [entry for entry in found if entry.whole("n") == most]  # A subset is no match for the split.
     best = min(widest, key=_limit, default=Part({}, "estimate"))
@@ -209,7 +209,7 @@ def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
     """What the runs of `load_runs` logged: one row per run, epoch and split (train, val), in the units of `runs`.
 
     Columns: `run`, `folder`, `data`, `beta`, `seed`, `units`, `epoch`, `step`, `split`, `distortion`, `rate`, `elbo`,
-    and `kept`, true at the epoch of the kept checkpoint; nowhere in runs of before records held that epoch.
+    and `kept`, true at the epoch of the kept checkpoint.
 
     Raises:
         InputError: when a history.csv is missing, damaged, or not the one that the record was made with.
@@ -223,7 +223,9 @@ def _histories(run: Row) -> Iterator[pd.DataFrame]:
     history = _read_history(folder / HISTORY_FILE)
     RunRecord.read(folder).check(folder, HISTORY_FILE)
     scale = per_nat(run["units"], dims=run["dims"])
-    kept = history["epoch"] == run["kept_epoch"]
+    kept = history["epoch"] == (
+        _kept_before(history, run["beta"]) if math.isnan(run["kept_epoch"]) else run["kept_epoch"]
+    )
     for split in ("train", "val"):
         rows = history[["epoch", "step"]].assign(split=split, kept=kept)
         for name in EPOCH_METRICS:
@@ -247,3 +249,14 @@ def _read_history(path: Path) -> pd.DataFrame:
     except (ValueError, KeyError) as error:
         fault = str(error).splitlines()[0].strip("'\"")
         raise InputError(f"{path}: damaged, {fault}; fit the run again") from None
+
+
+def _kept_before(history: pd.DataFrame, beta: float) -> float:
+    """The epoch that a run whose record is older than `kept_epoch` kept: of the lowest val/objective after warm-up.
+
+    NaN where the history does not tell.
+    """
+    if not {"val/objective", "beta_effective"} <= set(history):
+        return math.nan
+    after = history[(history["beta_effective"] - beta).abs() <= 1e-6 * beta].dropna(subset="val/objective")
+    return math.nan if after.empty else float(after["epoch"].iloc[int(after["val/objective"].argmin())])

@@ -78,7 +78,6 @@ def test_accepted_forms(argv, field, value):
         (["--name", "../elsewhere"], r"--name '../elsewhere': use up to 200 letters"),
         (["--name", ".."], r"--name '..': use up to 200 letters"),
         (["--data", "npz"], r"--data npz needs --data_file"),
-        (["--data_file", "x.npz"], r"--data_file belongs to --data npz or image_folder"),
         (["--binarization", "static", "--dequantize", "uniform"], r"--dequantize: binarised pixels"),
         (["--resume", "auto", "--overwrite"], r"choose one"),
         (["--devices", "3"], r"--batch_size 128: is over all processes and does not divide by --devices 3"),
@@ -144,7 +143,7 @@ def test_every_flag_has_help_with_default_choices_and_meaning():
 
 
 def test_what_a_requeued_agent_run_carries_is_ignored(monkeypatch):
-    extra = ["--_wandb={'a': 1}", "--train/loss=3.5", "--epoch=2", "--beta=4"]
+    extra = ["--_wandb={'a': 1}", "--train/loss=3.5", "--train/multiplier=2", "--epoch=2", "--beta=4"]
     with pytest.raises(InputError, match="unknown flag --_wandb"):
         parse(extra)
     monkeypatch.setenv("WANDB_SWEEP_ID", "abc")

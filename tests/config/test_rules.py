@@ -4,11 +4,12 @@ import pytest
 
 import vae_rd
 from vae_rd.config.cli import parse
-from vae_rd.config.fields import FIELDS, FitConfig, choices
-from vae_rd.config.rules import refuse_unread
+from vae_rd.config.fields import FIELDS, FitConfig, choices, value_type
 from vae_rd.errors import InputError
+from vae_rd.run.folder import check_unread
 
 UNREAD = [
+    (["--data_file=x.npz"], "--data_file belongs to --data npz or image_folder, not to --data sprites"),
     (["--likelihood_scale=0.1"], "--likelihood_scale belongs to --likelihood gaussian, not to --likelihood bernoulli"),
     (["--encoder=linear", "--decoder=linear", "--hidden=[64]"], "--hidden: nothing reads it with --encoder linear"),
     (["--data_seed=3"], "--data_seed: nothing reads it with --data sprites --binarization none --dequantize none"),
@@ -28,11 +29,12 @@ READ = [
 
 @pytest.mark.parametrize(("argv", "message"), UNREAD)
 def test_what_nothing_reads_is_refused(argv, message, tmp_path):
+    parsed = parse(argv)
     with pytest.raises(InputError, match=message) as refusal:
-        parse(argv)
+        check_unread(parsed.config, spared=parsed.spared)
     assert "leave it out" in str(refusal.value)
     words = dict(word.removeprefix("--").split("=") for word in argv)
-    values = {name: getattr(FitConfig(), name).__class__(value) for name, value in words.items() if name != "hidden"}
+    values = {name: value_type(name)(value) for name, value in words.items() if name != "hidden"}
     values |= {"hidden": [64]} if "hidden" in words else {}
     with pytest.raises(InputError, match=message):
         vae_rd.fit_model(FitConfig(**values, run_dir=str(tmp_path / "runs"), wandb="off"))
@@ -41,7 +43,7 @@ def test_what_nothing_reads_is_refused(argv, message, tmp_path):
 
 @pytest.mark.parametrize("argv", READ, ids=" ".join)
 def test_what_something_reads_is_not(argv):
-    refuse_unread(parse(argv).config)
+    check_unread(parse(argv).config)
 
 
 def test_readers_are_flags_and_their_words():

@@ -59,7 +59,7 @@ def test_it_is_one_in_sum_over_all_images_or_their_values(word):
     else:
         x, volume = grid(-40, 40, 20_001, 1)
         total = head(params(head, (1, 1, 1), 1)).log_prob(x.reshape(-1, 1, 1, 1)).exp().sum() * volume
-    assert total.item() == pytest.approx(1, abs=1e-6)
+    assert total.item() == pytest.approx(1, abs=2e-3)
 
 
 def test_draws_have_the_stated_mean(word):

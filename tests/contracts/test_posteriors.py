@@ -28,6 +28,7 @@ def test_shapes_and_precision(word):
     q = posterior(word)(features())
     z, log_q = q.from_noise(noise(q))
     assert (q.batch_shape, q.event_shape) == ((B,), (LATENT_DIM,))
+    assert q.noise_dim == (posterior(word).noise_dim or LATENT_DIM)
     assert z.shape == (S, B, LATENT_DIM)
     assert q.log_prob(z).shape == (S, B)
     assert z.dtype == q.log_prob(z).dtype == torch.float64
@@ -44,7 +45,7 @@ def test_the_density_is_one_in_sum(word):
     head = posterior(word)
     z, volume = every_z(head)
     q = head(features(3))
-    assert torch.allclose(q.pairwise_log_prob(z).exp().sum(0) * volume, torch.ones(3), atol=1e-6)
+    assert torch.allclose(q.pairwise_log_prob(z).exp().sum(0) * volume, torch.ones(3), atol=2e-3)
 
 
 def test_draws_have_the_stated_density_and_moments(word):

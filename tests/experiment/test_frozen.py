@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,16 +16,18 @@ import torch
 import yaml
 
 import vae_rd
+from analysis.rows.runs import load_histories, load_runs
 from vae_rd import evaluate, fit, sweep
 from vae_rd.config import versions
 from vae_rd.config.cli import parse, recorded
 from vae_rd.config.fields import FIELDS, FitConfig, to_dict
 from vae_rd.config.names import differences, identity, run_name
 from vae_rd.errors import InputError
+from vae_rd.run.folder import check_unread
 from vae_rd.run.record import RunRecord
 
 from helpers.common import ROOT
-from helpers.runs import history
+from helpers.runs import history, record_of
 
 NAME = "sprites-beta2-seed0-ddf95e2e"
 FROZEN = ROOT / "tests" / "frozen" / NAME
@@ -148,15 +151,37 @@ def edit(root: Path, what: object, changes: dict[str, str]) -> None:
 
 
 def test_a_flag_that_was_read_by_nothing_still_names_the_run_that_had_it(tmp_path):
-    """As versions before allowed; the run's own config.yaml brings it back, and no new run is named by such a flag."""
-    config = to_dict(FitConfig(likelihood_scale=0.1))
-    del config["defaults_version"]
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
-    assert parse(["--config", str(tmp_path / "config.yaml")]).config.likelihood_scale == 0.1
-    with pytest.raises(InputError, match="--likelihood_scale belongs to --likelihood gaussian, not to "):
-        parse(["--config", str(tmp_path / "config.yaml"), "--likelihood_scale", "0.1"])
-    with pytest.raises(InputError, match="--likelihood_scale belongs to"):
-        vae_rd.fit_model(FitConfig(likelihood_scale=0.1, run_dir=str(tmp_path)))
+    """As versions before allowed: such a run is found by its flags and its config.yaml, and no new one is begun."""
+    config = FitConfig(likelihood_scale=0.1, run_dir=str(tmp_path / "runs"))
+    values = to_dict(config)
+    del values["defaults_version"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
+    of_the_run = parse(["--config", str(tmp_path / "config.yaml")])
+    assert of_the_run.config == config
+    check_unread(of_the_run.config, spared=of_the_run.spared)
+    said = parse(["--config", str(tmp_path / "config.yaml"), "--likelihood_scale", "0.1"])
+    for refused in (said.config, config):
+        with pytest.raises(InputError, match="--likelihood_scale belongs to --likelihood gaussian, not to "):
+            check_unread(refused, spared=said.spared)
+    folder = tmp_path / "runs" / run_name(config)
+    folder.mkdir(parents=True)
+    record_of(config, folder.name, status="finished").write(folder)
+    check_unread(config)
+    assert vae_rd.fit_model(replace(config, resume="auto")).status == "finished"
+
+
+@pytest.mark.parametrize(("signum", "stopped_by"), [(10, 10), (15, 15)])
+def test_the_signal_that_stopped_an_old_run_is_known(frozen, signum, stopped_by):
+    content = json.loads((frozen / "record.json").read_text())
+    content |= {"status": "interrupted", "error": f"stopped by signal {signum}"}
+    (frozen / "record.json").write_text(json.dumps(content))
+    assert RunRecord.read(frozen).stopped_by == stopped_by
+
+
+def test_its_curves_mark_the_epoch_that_it_kept(frozen):
+    rows = load_histories(load_runs(frozen))
+    kept = torch.load(FROZEN / "checkpoints" / "kept.ckpt", weights_only=True)["epoch"]
+    assert rows[rows["kept"]]["epoch"].unique().tolist() == [kept]
 
 
 def test_the_fields_of_version_1_are_all_there():

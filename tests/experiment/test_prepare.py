@@ -65,3 +65,13 @@ def test_every_public_name_is_there_and_listed():
         assert getattr(vae_rd, name) is not None
         assert name in dir(vae_rd)
     assert issubclass(vae_rd.VAE, torch.nn.Module)
+
+
+@pytest.mark.parametrize("flag", ["--overwrite", "--resume=auto"])
+def test_a_fault_leaves_the_run_that_is_there_as_it_was(flag, broken, tmp_path):
+    assert fit.main([*TOY, f"--run_dir={tmp_path}", "--name=mine", "--max_steps=2"]) == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    broken(RuntimeError("out of ideas"))
+    again = ["--encoder=linear"] if flag == "--overwrite" else ["--encoder=linear", "--name=mine2"]
+    fit.main([*TOY, f"--run_dir={tmp_path}", "--name=mine", "--max_steps=2", *again, flag])
+    assert {path: path.read_bytes() for path in before} == before

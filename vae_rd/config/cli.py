@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from vae_rd import __version__
 from vae_rd.config.fields import FIELDS, FitConfig, choices, is_optional, to_yaml, value_type
-from vae_rd.config.rules import refuse_unread, validate
+from vae_rd.config.rules import validate
 from vae_rd.config.versions import DEFAULTS_VERSION, EARLIER, FIRST_FIELDS
 from vae_rd.errors import InputError
 
@@ -38,10 +38,17 @@ _Schema = dataclasses.make_dataclass(
 
 @dataclass(frozen=True)
 class Parsed:
-    """A command line understood: the config, and text to print instead of running (None to run)."""
+    """A command line understood.
+
+    Attributes:
+        config: what its flags mean.
+        message: text to print instead of running; None to run.
+        spared: fields that an earlier run's own config.yaml states, of which none is refused for being unread.
+    """
 
     config: FitConfig
     message: str | None = None
+    spared: frozenset[str] = frozenset()
 
 
 def parse(argv: Sequence[str]) -> Parsed:
@@ -61,9 +68,8 @@ def parse(argv: Sequence[str]) -> Parsed:
         return Parsed(FitConfig(), f"vae_rd {__version__}")
     values, spared = _merged(pairs)
     config = from_mapping(values, where="command line")
-    refuse_unread(config, spared=spared)
     shown = to_yaml(config).rstrip() if any(key == "print_config" for key, _ in pairs) else None
-    return Parsed(config, shown)
+    return Parsed(config, shown, frozenset(spared))
 
 
 def given(argv: Sequence[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vae_rd.config.fields import Binarization, Dequantize
 from vae_rd.data.base import (
     EVAL_CHUNK,
     DataCard,
@@ -19,7 +20,7 @@ from vae_rd.data.base import (
     subset,
     uniform_entropy,
 )
-from vae_rd.data.pixels import Binarization, Dequantize, PixelTransform, binarised, pixel_transform
+from vae_rd.data.pixels import PixelTransform, binarised, pixel_transform
 from vae_rd.errors import InputError
 from vae_rd.process.memory import is_out_of_memory
 from vae_rd.run.record import SPLITS

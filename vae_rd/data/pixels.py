@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from vae_rd.config.fields import Binarization, Dequantize
 from vae_rd.data.base import Source, Support, UnlimitedSource
 from vae_rd.errors import InputError
 from vae_rd.seeding import generator
-
-Binarization = Literal["none", "static", "dynamic"]
-Dequantize = Literal["none", "uniform"]
 
 
 class PixelTransform(ABC):

@@ -24,16 +24,15 @@ def information(run: Fitted, settings: Settings) -> Json:
 
     def measure(part: int, x: Tensor) -> Values:
         q = posterior(run, x)
-        factors = q.factors()
+        z = q.from_noise(run.model.noise(draws, x, examples.noise(x, "information", part))).z
+        factors, log_mz = q.to(x.device, torch.float64).factors(), prior(run).log_prob_per_dim(z.double())
         assert factors is not None, "checked by check_information"
-        eps = run.model.noise(draws, x, examples.noise(x, "information", part))
-        drawn = {"z": q.from_noise(eps).z, "mu": factors.mean, "sigma": factors.variance.sqrt()}
+        assert log_mz is not None, "checked by check_information"
+        drawn = {"z": z, "mu": factors.mean, "sigma": factors.variance.sqrt(), "log_mz": log_mz}
         return {name: value.double().transpose(-1, -2) for name, value in drawn.items()}
 
     values = examples.measure(measure)
-    z, mu, sigma = (values[name].transpose(-1, -2).contiguous() for name in ("z", "mu", "sigma"))
-    log_mz = prior(run).log_prob_per_dim(z)
-    assert log_mz is not None, "checked by check_information"
+    z, mu, sigma, log_mz = (values[name].transpose(-1, -2).contiguous() for name in ("z", "mu", "sigma", "log_mz"))
     split = rate_split(z, mu, sigma, log_mz=log_mz)
 
     def mean(per_draw: Tensor) -> Json:
@@ -59,7 +58,7 @@ def check_information(run: Fitted, settings: Settings) -> None:
     Raises:
         InputError: naming the run and what it has instead.
     """
-    if prior(run).log_prob_per_dim(torch.zeros(1, run.model.latent_dim)) is None:
+    if prior(run).log_prob_per_dim(an_example(run).new_zeros(1, run.model.latent_dim)) is None:
         raise InputError(
             f"{run.folder}: --information takes a prior that factorises over units, not --prior {run.config.prior}"
         )

@@ -55,8 +55,9 @@ def by_parts(
 
 def forget(folder: Path, *, kind: str, split: str) -> None:
     """Remove what was kept of an estimate that is now in the record."""
-    for path in (folder / FOLDER).glob(f"{kind}-{split}-*"):
-        path.unlink(missing_ok=True)
+    for pattern in (f"{kind}-{split}-*", f".{kind}-{split}-*"):  # The latter of a process that was killed as it wrote.
+        for path in (folder / FOLDER).glob(pattern):
+            path.unlink(missing_ok=True)
     if (folder / FOLDER).is_dir() and not any((folder / FOLDER).iterdir()):
         (folder / FOLDER).rmdir()
 

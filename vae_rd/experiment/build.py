@@ -79,7 +79,13 @@ def _initialised(config: FitConfig, card: DataCard) -> VAE:
         encoder = Encoder(trunk, posterior)
         prior = tables.PRIORS[config.prior](config, card, encoder)
         _check_parts(config, posterior, prior, likelihood)
-        return VAE(encoder, Decoder(decoder, likelihood), prior, latent_dim=config.latent_dim)
+        return VAE(
+            encoder,
+            Decoder(decoder, likelihood),
+            prior,
+            latent_dim=config.latent_dim,
+            noise_dim=posterior.noise_dim,
+        )
 
 
 def _check_parts(config: FitConfig, posterior: PosteriorHead, prior: PriorHead, likelihood: Likelihood) -> None:

@@ -19,6 +19,7 @@ from vae_rd.process.collectives import broadcast, check_same, connected, is_firs
 from vae_rd.run.lock import locked
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.run.summary import split_lines
+from vae_rd.verdicts.kinds import judged
 
 SAME = ("kind", "split", "n", "seed", "samples", "chains", "temperatures")
 
@@ -71,6 +72,8 @@ def renew_metrics(run: Fitted, splits: Sequence[str]) -> list[str]:
                 seed=run.config.seed,
                 samples=run.config.eval_samples,
             )
+    if "test" in record.metrics:
+        record.verdicts |= judged(record.metrics, run.model.latent_dim)
     if is_first():
         record.write(run.folder)
     return split_lines(record, splits)

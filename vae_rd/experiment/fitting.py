@@ -7,7 +7,7 @@ import signal
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +18,6 @@ from rich.console import Console
 from vae_rd.config.cli import from_mapping
 from vae_rd.config.fields import FitConfig, to_dict, to_yaml
 from vae_rd.config.names import checkpoint_owner, identity
-from vae_rd.config.rules import refuse_unread
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TensorDataModule
 from vae_rd.errors import Diverged, InputError, Interrupted, LostProcess
@@ -44,13 +43,12 @@ from vae_rd.process.signals import SignalGuard
 from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
 from vae_rd.run.environment import capture_environment, capture_git, command_line
 from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, write_atomic
-from vae_rd.run.folder import KEPT, Claim, claim
+from vae_rd.run.folder import KEPT, Claim, check_unread, claim
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.training.progress import RateDistortionProgress
 from vae_rd.training.signals import HoldSignals
 from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
-from vae_rd.verdicts.base import Evidence
-from vae_rd.verdicts.kinds import VERDICTS
+from vae_rd.verdicts.kinds import judged
 
 REPORT_SECONDS = 5.0  # For another process to write down why it has ended.
 UNREPORTED = "another process of this run exited without reporting an error; was it killed, or did memory run out?"
@@ -79,7 +77,7 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
         ('finished', ['test', 'train', 'val'])
     """
     config = from_mapping(to_dict(config), where="config")
-    refuse_unread(config)
+    check_unread(config)
     return fit_checked(config, model=model, data=data)
 
 
@@ -110,12 +108,13 @@ def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | 
 
 
 def _leave_failure(config: FitConfig, claimed: Claim, error: Exception) -> None:
-    """A run that failed before it was begun: its folder says so, unless something is there that must stay."""
-    if claimed.action == "continue":
+    """A run that failed before it was begun: its folder says so, unless anything is there already, which stays."""
+    if claimed.folder.exists() and any(claimed.folder.iterdir()):
         return
-    with claimed.taken(config) as folder:
+    cause: Exception = LostProcess(UNREPORTED) if is_loss_of_others(error) else error
+    with suppress(InputError), claimed.taken(config) as folder:  # Another process may hold it by now.
         record = RunRecord(folder.name, command_line(), to_dict(config), {}, identity(config), status="failed")
-        record.error = f"{type(error).__name__}: {error}"
+        record.error = str(cause) if isinstance(cause, LostProcess) else f"{type(cause).__name__}: {cause}"
         record.write(folder)
         log_failure(folder, error)
 
@@ -296,8 +295,7 @@ class Experiment:
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "distortion": self._distortion(),
         }
-        evidence = Evidence(self.record.metrics, self.model.latent_dim)
-        self.record.verdicts |= {name: judge(evidence) for name, judge in VERDICTS.items()}
+        self.record.verdicts |= judged(self.record.metrics, self.model.latent_dim)
 
     def _distortion(self) -> Json:
         """What D is, as far as a decoder says so."""

@@ -19,6 +19,7 @@ from vae_rd.data.images import cmu_faces, dsprites, mnist, omniglot, static_mnis
 from vae_rd.data.noisy_sprites import noisy_sprites
 from vae_rd.data.sprites import sprites
 from vae_rd.data.synthetic import gaussian, sphere, toy_channel
+from vae_rd.errors import InputError
 from vae_rd.model.coders import Encoder
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
@@ -109,6 +110,9 @@ def add(flag: str, word: str, row: Any) -> None:
         flag: "data", "encoder", "decoder", "posterior", "prior", "likelihood" or "objective".
         word: the value of the flag.
         row: as the flag's table has them; encoders and decoders have one table.
+
+    Raises:
+        InputError: for another flag, or a word that is there already.
     """
     rows: dict[str, dict[str, Any]] = {
         "data": SOURCES,
@@ -119,5 +123,7 @@ def add(flag: str, word: str, row: Any) -> None:
         "likelihood": LIKELIHOODS,
         "objective": OBJECTIVES,
     }
+    if flag not in rows or word in WORDS[flag]:
+        raise InputError(f"add({flag!r}, {word!r}): give one of {', '.join(rows)}, and a word that it does not have")
     rows[flag][word] = row
     WORDS[flag] = (*WORDS[flag], word)

@@ -39,7 +39,7 @@ def rate_distortion(
         >>> d, r = torch.tensor([2.0, 4.0]), torch.tensor([1.0, 1.0])
         >>> means = rate_distortion(d, r, mean=torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), slope=4.0)
         >>> means["elbo"].item(), means["objective"].item(), means["active_units"].item()
-        (-4.0, 7.0, 1)
+        (-4.0, 7.0, 1.0)
     """
     sums = sums_of(distortion, rate, mean=mean, rate_per_dim=rate_per_dim, loss=loss, dtype=torch.float64)
     return means_of(sums, slope=slope)
@@ -66,12 +66,13 @@ def means_of(sums: Tensor, *, slope: float | None) -> dict[str, Tensor]:
     means = sums / sums[0]
     latent_dim = (len(means) - SCALARS) // 3
     (_, distortion, rate, loss), mean, square, per_dim = means.split([SCALARS, *[latent_dim] * 3])
+    between = square - mean.square()
     return {
         "distortion": distortion,
         "rate": rate,
         "elbo": -(distortion + rate),
         "objective": torch.full_like(rate, torch.nan) if slope is None else distortion + slope * rate,
         "loss": loss,
-        "active_units": active_units(square - mean.square()),
+        "active_units": torch.where(between.isnan().any(), torch.nan, active_units(between).to(means)),
         "rate_per_dim": per_dim,
     }

@@ -25,7 +25,7 @@ class RateDistortion(Metric):
         >>> metric.update(torch.tensor([2.0, 4.0]), per_dim.sum(-1), mean=mean, rate_per_dim=per_dim)
         >>> means = metric.compute()
         >>> means["objective"].item(), means["rate_per_dim"].tolist(), means["active_units"].item()
-        (7.0, [1.0, 0.0], 1)
+        (7.0, [1.0, 0.0], 1.0)
     """
 
     full_state_update = False

@@ -217,16 +217,14 @@ def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str) -
 def _per_dim(values: SplitValues, *, population: bool) -> Json:
     n = values.distortion.shape[1]
     nothing: Json = {"value": None, "stderr": None, "n": n}
-    if values.mean is None or values.variance is None:
-        return dict.fromkeys(("active_units", "explained_variance_per_dim", "rate_per_dim"), nothing)
-    between, within = values.mean.var(0, correction=0), values.variance.mean(0)
-    metrics: Json = {
-        "active_units": estimate(int(active_units(between)), None, n),
+    metrics: Json = dict.fromkeys(("active_units", "explained_variance_per_dim", "rate_per_dim"), nothing)
+    if values.mean is not None and values.variance is not None:
+        between, within = values.mean.var(0, correction=0), values.variance.mean(0)
+        metrics["active_units"] = estimate(int(active_units(between)), None, n)
         # Scale-free companion of active units: the share of each unit's variance that x explains.
-        "explained_variance_per_dim": {"value": (between / (between + within)).tolist(), "stderr": None, "n": n},
-    }
-    if values.rate_per_dim is None:
-        return metrics | {"rate_per_dim": nothing}
-    stderr = torch.zeros_like(between) if population else values.rate_per_dim.std(0) / math.sqrt(n)
-    per_dim = {"value": values.rate_per_dim.mean(0).tolist(), "stderr": stderr.tolist(), "n": n}
-    return metrics | {"rate_per_dim": per_dim}
+        shares = (between / (between + within)).tolist()
+        metrics["explained_variance_per_dim"] = {"value": shares, "stderr": None, "n": n}
+    if (rates := values.rate_per_dim) is not None:
+        stderr = torch.zeros_like(rates[0]) if population else rates.std(0) / math.sqrt(n)
+        metrics["rate_per_dim"] = {"value": rates.mean(0).tolist(), "stderr": stderr.tolist(), "n": n}
+    return metrics

@@ -5,7 +5,7 @@ KL(q(z|x) || m(z)) is by posterior and prior, E_q ln p(x|z) by posterior and dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,8 +29,7 @@ def rate_per_dim(q: Posterior, m: Distribution) -> Tensor | None:
         >>> rate_per_dim(q, StandardNormal(torch.zeros(2)))
         tensor([[0.8069, 0.8069]])
     """
-    form = RATE_PER_DIM.get((type(q), type(m)))
-    return None if form is None else form(q, m)
+    return next((form(q, m) for a, b, form in RATE_PER_DIM if isinstance(q, a) and isinstance(m, b)), None)
 
 
 def expected_log_prob(q: Posterior, decoder: nn.Module, x: Tensor) -> Tensor | None:
@@ -88,11 +87,11 @@ def _quadratic(q: DiagonalNormal, decoder: Decoder, x: Tensor) -> Tensor | None:
     return at_mean - 0.5 * precision * spread
 
 
-RATE_PER_DIM: Mapping[tuple[type, type], Callable[[Any, Any], Tensor]] = {
-    (DiagonalNormal, StandardNormal): _normal_normal,
-    (CategoricalLatent, CategoricalMarginal): _categorical_categorical,
-}
 # By the first row that fits.
+RATE_PER_DIM: tuple[tuple[type, type, Callable[[Any, Any], Tensor]], ...] = (
+    (DiagonalNormal, StandardNormal, _normal_normal),
+    (CategoricalLatent, CategoricalMarginal, _categorical_categorical),
+)
 EXPECTED_LOG_PROB: tuple[tuple[type, type, Callable[[Any, Any, Tensor], Tensor | None]], ...] = (
     (CategoricalLatent, nn.Module, _over_states),
     (DiagonalNormal, Decoder, _quadratic),

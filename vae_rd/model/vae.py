@@ -30,9 +30,7 @@ class VAE(nn.Module):
         decoder: z [S, B, D] -> p(x|z) of event shape [C, H, W].
         prior: () -> m(z), a `Prior` of event shape [D].
         latent_dim: D.
-
-    Attributes:
-        noise_dim: numbers of noise that one z takes.
+        noise_dim: numbers of noise that one z takes; None for D.
 
     Example:
         >>> import torch
@@ -57,11 +55,17 @@ class VAE(nn.Module):
     """
 
     def __init__(
-        self, encoder: LazyDistribution, decoder: LazyDistribution, prior: LazyDistribution, *, latent_dim: int
+        self,
+        encoder: LazyDistribution,
+        decoder: LazyDistribution,
+        prior: LazyDistribution,
+        *,
+        latent_dim: int,
+        noise_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.prior = encoder, decoder, prior
-        self.latent_dim = self.noise_dim = latent_dim
+        self.latent_dim, self.noise_dim = latent_dim, latent_dim if noise_dim is None else noise_dim
 
     def noise(self, samples: int, like: Tensor, generator: torch.Generator, *, examples: int | None = None) -> Tensor:
         """The noise of S draws of z per example, [S, B, noise_dim]: on the device and in the precision of x.

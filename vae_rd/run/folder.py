@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import Literal
 
 from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import RESUMABLE_FIELDS, differences, run_name
+from vae_rd.config.rules import refuse_unread
 from vae_rd.errors import InputError
-from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, FAILURE, FAILURE_END, HISTORY_FILE, RECORD_FILE
+from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, FAILURE, HISTORY_FILE, RECORD_FILE
 from vae_rd.run.lock import locked
 from vae_rd.run.record import RunRecord
 
@@ -61,7 +62,7 @@ class Claim:
         if self.action == "start" and self.folder.exists():
             self.folder.rename(aside)  # A kill on the way leaves the old run whole or out of the way.
             shutil.rmtree(aside)
-        for old in (self.folder / ERROR_FILE, *self.folder.glob(f"{FAILURE}*{FAILURE_END}")):
+        for old in (self.folder / ERROR_FILE, *self.folder.glob(f"{FAILURE}*")):
             old.unlink(missing_ok=True)
         (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
         for staged in (*self.folder.glob(".*.tmp"), *(self.folder / CHECKPOINTS).glob("*.tmp")):
@@ -72,6 +73,16 @@ class Claim:
 def folder_of(config: FitConfig) -> Path:
     """`<run_dir>/<name>`."""
     return Path(config.run_dir) / run_name(config)
+
+
+def check_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
+    """`refuse_unread` for a run to come; one that is there already keeps the flags that it was named by.
+
+    Raises:
+        InputError: naming the flag that nothing would read.
+    """
+    if not (folder_of(config) / RECORD_FILE).is_file():
+        refuse_unread(config, spared=spared)
 
 
 def claim(config: FitConfig) -> Claim:

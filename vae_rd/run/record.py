@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -135,7 +136,7 @@ class RunRecord:
         if missing := [name for name in names if name not in content]:
             raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}")
         wrong = [name for name, kind in _FIELD_TYPES.items() if not isinstance(content[name], kind)]
-        wrong += ["identity"] if "identity" not in wrong and "defaults_version" not in content["identity"] else []
+        wrong += [] if "identity" in wrong or type(content["identity"].get("defaults_version")) is int else ["identity"]
         if wrong:
             raise InputError(f"{where}: damaged, {', '.join(wrong)} cannot be right")
         return cls(**{name: cast(Any, content[name]) for name in names})
@@ -146,6 +147,8 @@ def _upgraded(content: Mapping[str, Any]) -> Json:
     content = {**_LATER, **content}
     config, model = content.get("config"), content.get("model")
     if "identity" not in content and isinstance(config, Mapping) and isinstance(model, Mapping):
+        stopped = re.fullmatch(r"stopped by signal (\d+)", str(content.get("error")))  # All that those records say.
+        content["stopped_by"] = int(stopped[1]) if stopped and content.get("status") == "interrupted" else None
         content["identity"] = {"defaults_version": 1, **{k: v for k, v in config.items() if k not in UNNAMED_FIELDS}}
         own, fixed = model.get("is_own"), config.get("likelihood") == "gaussian"
         distortion = {

@@ -14,7 +14,8 @@ def summary_lines(record: RunRecord, folder: Path) -> list[str]:
     verdict = record.verdicts["collapse"]
     word = {True: "collapsed", False: "not collapsed", None: "undefined"}[verdict["collapsed"]]
     rate = "-" if verdict["rate"] is None else f"{verdict['rate']:.4g} nats"
-    lines.append(f"{word}: test rate {rate}, {verdict['active_units']} of {verdict['latent_dim']} units active")
+    active = "-" if verdict["active_units"] is None else verdict["active_units"]
+    lines.append(f"{word}: test rate {rate}, {active} of {verdict['latent_dim']} units active")
     if (weight := record.model["distortion"]["squared_error_weight"]) is not None:
         lines.append(f"D = C * squared error + constant with C = 1 / (2 scale^2) = {weight:g}")
     return [*lines, f"record: {folder / 'record.json'}"]

@@ -30,7 +30,7 @@ class Member:
 
 
 class TrainedModule(LightningModule):
-    """A LightningModule that trains one model, or several at a time."""
+    """A LightningModule of this package, as its callbacks know it."""
 
     @property
     @abstractmethod

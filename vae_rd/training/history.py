@@ -30,14 +30,10 @@ class HistoryWriter(Checkpoint):
 
     The last checkpoint holds the rows up to its epoch: a resumed run writes history.csv anew from them, without rows
     of epochs that will be trained again, and whatever has become of the file.
-
-    Args:
-        folder: of the run.
-        member: whose run that is, among the module's.
     """
 
-    def __init__(self, folder: Path, *, member: int = 0) -> None:
-        self.path, self.member = folder / HISTORY_FILE, member
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / HISTORY_FILE
         self.rows: list[Mapping[str, Any]] = []
         self.text = ""
 
@@ -49,7 +45,7 @@ class HistoryWriter(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row."""
         assert isinstance(pl_module, TrainedModule)
-        member = pl_module.members[self.member]
+        (member,) = pl_module.members
         row = {"epoch": trainer.current_epoch, "step": trainer.global_step, **member.epoch_values}
         self.rows.append({name: value for name, value in row.items() if not _undefined(value)})
         columns = [*history_columns(member.model.latent_dim), *(name for row in self.rows for name in row)]

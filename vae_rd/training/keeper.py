@@ -1,8 +1,8 @@
-"""What a run writes while it trains: `history.csv`, `kept.ckpt` and `last.ckpt`, once an epoch, each atomically.
+"""What a run keeps of its weights: `kept.ckpt` and `last.ckpt`, once an epoch, each atomically.
 
-Both callbacks are Lightning `Checkpoint`s because those run after the module has logged its epoch, in list order:
-history comes first, and a checkpoint holds its rows. The last checkpoint but one stays as `last.previous.ckpt`, and
-reading checks every byte, so that a damaged file costs an epoch and never a wrong number.
+The keeper is a Lightning `Checkpoint`, as history's writer is, because those run after the module has logged its epoch,
+in list order: history comes first, and a checkpoint holds its rows. The last checkpoint but one stays as
+`last.previous.ckpt`, and reading checks every byte, so that a damaged file costs an epoch and never a wrong number.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ class CheckpointKeeper(Checkpoint):
     Args:
         folder: the run's folder.
         patience: validations without a lower score after which training stops; None for never.
-        member: whose run that is, among the module's.
     """
 
-    def __init__(self, folder: Path, *, patience: int | None, member: int = 0) -> None:
-        self.folder, self.patience, self.member = folder, patience, member
+    def __init__(self, folder: Path, *, patience: int | None) -> None:
+        self.folder, self.patience = folder, patience
         self.best, self.stale = math.inf, 0
         self.kept_epoch = -1
 
@@ -50,7 +49,8 @@ class CheckpointKeeper(Checkpoint):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save `kept` if this epoch is the best yet, `last` in any case, and stop when patience has run out."""
         assert isinstance(pl_module, TrainedModule)
-        score = pl_module.members[self.member].score
+        (member,) = pl_module.members
+        score = member.score
         if score is not None:
             self.stale += 1
             if score < self.best:

@@ -27,8 +27,8 @@ Mode = Literal["off", "offline", "online"]
 _ATTEMPTS: Mapping[Mode, tuple[Mode, ...]] = MappingProxyType(
     {"off": (), "offline": ("offline",), "online": ("online", "offline")}
 )
-# W&B starts a requeued run with every key it logged: by its own name, lr would set the flag.
-_NAMES: Mapping[str, str] = MappingProxyType({"lr": "train/lr"})
+# W&B starts a requeued run with every key it logged: a bare name, such as lr, would be taken for a flag.
+_BARE = ("epoch", "beta_effective")
 # Each validation once more, D over R instead of the step: all runs of a project then share one rate-distortion chart.
 PLANE: Mapping[str, str] = MappingProxyType({"val/rate": "plane/val_rate", "val/distortion": "plane/val_distortion"})
 
@@ -54,7 +54,7 @@ class RunLogger(WandbLogger):
         assert step is not None, "every row of history has its step"
         if self.is_broken or step < self._next_step:
             return
-        row = {_NAMES.get(name, name): value for name, value in metrics.items()}
+        row = {_logged_name(name): value for name, value in metrics.items()}
         with self.surviving("W&B gets no more of this run, its folder has every number"):
             place = {PLANE[name]: row[name] for name in PLANE if name in row}
             self.experiment.log({**row, **place, STEP: step}, step=step, commit=True)
@@ -268,6 +268,10 @@ def _within(seconds: float, action: Callable[[], None]) -> None:
         raise TimeoutError(f"no answer in {seconds:g} s")
     if raised:
         raise raised[0]
+
+
+def _logged_name(name: str) -> str:
+    return name if "/" in name or name in _BARE else f"train/{name}"
 
 
 def _warn(error: Exception, consequence: str) -> None:

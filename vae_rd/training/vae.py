@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
@@ -177,4 +178,6 @@ def _read(metric: RateDistortion) -> dict[str, float]:
     per_dim = means.pop("rate_per_dim").tolist()
     metric.reset()
     numbers = {name: value.item() for name, value in means.items()}
+    if math.isfinite(numbers["active_units"]):
+        numbers["active_units"] = int(numbers["active_units"])
     return numbers | {f"rate_dim_{d}": rate for d, rate in enumerate(per_dim)}

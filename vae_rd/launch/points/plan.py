@@ -15,7 +15,7 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import run_name
 from vae_rd.errors import InputError
 from vae_rd.launch.points.sweep_file import SweepFile
-from vae_rd.run.folder import folder_of
+from vae_rd.run.folder import check_unread, folder_of
 
 Point = Mapping[str, Any]
 DRAWS = 200  # that bring nothing new: then there is hardly anything new to draw
@@ -110,6 +110,7 @@ def planned(file: SweepFile, point: Point) -> PlannedRun:
     varied = {parameter.name: point[parameter.name] for parameter in file.varied}
     try:
         parsed = parse(argv)
+        check_unread(parsed.config, spared=parsed.spared)
     except InputError as error:
         label = ", ".join(f"{name} {_shown(value)}" for name, value in varied.items())
         raise InputError(f"{file.path}: {label + ': ' if label else ''}{error}") from None

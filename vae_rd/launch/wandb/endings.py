@@ -107,14 +107,14 @@ class _Log:
 
     Attributes:
         path: of the log.
-        argv: flags of the command that the agent ran.
+        flags: of the command that the agent ran, as it logged them.
         lines: those of the fit itself.
         has_ended: whether the agent saw the fit's end.
         told_to_stop: whether the server had the agent end it.
     """
 
     path: Path
-    argv: Sequence[str]
+    flags: str
     lines: Sequence[str]
     has_ended: bool
     told_to_stop: bool
@@ -126,8 +126,9 @@ class _Log:
 
     def record(self) -> RunRecord | None:
         """The record of the run that the command is of: one that was finished before has no W&B run to go by."""
-        with contextlib.suppress(InputError):
-            return RunRecord.read(folder_of(parse(self.argv).config))
+        with contextlib.suppress(InputError, ValueError):  # The agent does not quote what a shell would.
+            record = RunRecord.read(folder_of(parse(shlex.split(self.flags)).config))
+            return record if record.status == "finished" else None
         return None
 
 
@@ -221,4 +222,4 @@ def _part(path: Path, run_id: str, command: str, text: str) -> _Log:
     of_run, end, _ = text.partition(f"INFO - Cleaning up finished run: {run_id}\n")
     lines = [line.strip() for line in of_run.splitlines() if line.strip() and _SAID.rstrip() not in line]
     _, _, flags = command.partition(" -m vae_rd.fit ")
-    return _Log(path, shlex.split(flags), lines, bool(end), f"{_SAID}INFO - Stop: {run_id}\n" in of_run)
+    return _Log(path, flags, lines, bool(end), f"{_SAID}INFO - Stop: {run_id}\n" in of_run)

@@ -35,10 +35,12 @@ class PosteriorHead(LazyDistribution):
     Attributes:
         is_continuous: whether z is real.
         has_rsample: that of the posteriors it makes.
+        noise_dim: that of the posteriors it makes; None where it is the number of units.
     """
 
     is_continuous: ClassVar[bool] = True
     has_rsample: ClassVar[bool] = True
+    noise_dim: int | None = None
 
 
 class Posterior(Distribution):
