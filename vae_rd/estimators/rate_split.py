@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.errors import InputError
-from vae_rd.functional.information import CHUNK_BYTES, own_and_others, pairwise_log_density
+from vae_rd.functional.information import CHUNK_BYTES, normal_table, own_and_others, pairwise_log_density
 
 
 class RateParts(NamedTuple):
@@ -111,10 +111,11 @@ def _log_densities(z: Tensor, mu: Tensor, sigma: Tensor) -> _LogDensities:
     """Of one draw per example, [N, D]: every pair once, the joint table being the sum of the units' tables."""
     n, dims = z.shape
     joint, units = z.new_empty(2, n), z.new_empty(2, n, dims)
+    tables = [normal_table(mu[:, d : d + 1], sigma[:, d : d + 1]) for d in range(dims)]
     for index in torch.arange(n, device=z.device).split(max(1, CHUNK_BYTES // (8 * n))):
         total = z.new_zeros(len(index), n)
         for d in range(dims):
-            table = pairwise_log_density(z[index, d : d + 1], mu[:, d : d + 1], sigma[:, d : d + 1])
+            table = pairwise_log_density(z[index, d : d + 1], tables[d])
             total += table
             units[:, index, d] = _counted_and_left_out(table, index)
         joint[:, index] = _counted_and_left_out(total, index)

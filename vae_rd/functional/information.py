@@ -54,7 +54,8 @@ def two_sided_information(
 
     Example:
         >>> mu = torch.tensor([[-50.0], [50.0]])
-        >>> values = two_sided_information(mu[None], lambda z: pairwise_log_density(z, mu, torch.ones(2, 1)))
+        >>> table = normal_table(mu, torch.ones(2, 1))
+        >>> values = two_sided_information(mu[None], lambda z: pairwise_log_density(z, table))
         >>> round(values.lower.mean().item() - math.log(2), 6)
         0.0
     """
@@ -81,20 +82,36 @@ def categorical_information(q: Tensor, *, draws: int) -> TwoSided:
     return TwoSided(lower.expand(draws, n), upper.expand(draws, n))
 
 
-def pairwise_log_density(z: Tensor, mu: Tensor, sigma: Tensor) -> Tensor:
-    """ln q(z_i|x_j) of diagonal normals for all pairs, as two matrix products.
+class NormalTable(NamedTuple):
+    """What ln q(z_i|x_j) of N diagonal normals takes for any z: made once, used for all parts of a table.
+
+    Attributes:
+        constant: [N].
+        linear: of z, [D, N].
+        quadratic: of z^2, [D, N].
+    """
+
+    constant: Tensor
+    linear: Tensor
+    quadratic: Tensor
+
+
+def normal_table(mu: Tensor, sigma: Tensor) -> NormalTable:
+    """The table of these means and standard deviations, [N, D] float64 each."""
+    precision = sigma.reciprocal().square()
+    constant = -(0.5 * mu.square() * precision + sigma.log() + 0.5 * math.log(2 * math.pi)).sum(1)
+    return NormalTable(constant, (mu * precision).T, precision.T)
+
+
+def pairwise_log_density(z: Tensor, table: NormalTable) -> Tensor:
+    """ln q(z_i|x_j) of diagonal normals for all pairs, as two matrix products, [M, N] nats.
 
     Args:
         z: [M, D] float64. The expanded square loses digits where sigma is small: float32 errs by a nat.
-        mu: [N, D] float64.
-        sigma: [N, D] float64.
-
-    Returns:
-        [M, N] nats.
+        table: from `normal_table`.
     """
-    precision = sigma.reciprocal().square()
-    constant = -(0.5 * mu.square() * precision + sigma.log() + 0.5 * math.log(2 * math.pi)).sum(1)
-    return torch.addmm(constant, z, (mu * precision).T).addmm_(z.square(), precision.T, alpha=-0.5)
+    linear = torch.addmm(table.constant, z, table.linear)
+    return linear.addmm_(z.square(), table.quadratic, alpha=-0.5)
 
 
 def own_and_others(table: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
