@@ -81,8 +81,13 @@ def check_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
     Raises:
         InputError: naming the flag that nothing would read.
     """
-    if not (folder_of(config) / RECORD_FILE).is_file():
+    folder = folder_of(config)
+    try:
         refuse_unread(config, spared=spared)
+    except InputError:
+        with as_bad_input(folder):
+            if not (folder / RECORD_FILE).is_file():
+                raise
 
 
 def claim(config: FitConfig) -> Claim:
