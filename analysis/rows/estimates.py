@@ -46,21 +46,21 @@ def _of_run(run: Row, split: str) -> list[Row]:
     own = {key: run[key] for key in ("run", "folder", "beta", "units")} | {"split": split}
     with damage_named(folder):
         entries = _placed(RunRecord.read(folder), split)
-        rows = [own | _words(entry) | point for entry in entries for point in _READERS[entry.value("kind")](entry)]
+        rows = [own | _words(entry) | point for entry in entries for point in _READERS[entry.text("kind")](entry)]
     scale = per_nat(run["units"], dims=run["dims"])
     return [row | {name: scale * row[name] for name in INFORMATION} for row in rows]
 
 
 def _placed(record: RunRecord, split: str) -> list[Part]:
     entries = [Part(entry, "estimate") for entry in record.estimates]
-    found = [e for e in entries if e.word("kind") in _READERS and e.word("split") == split and "value" in e]
-    curves = [e for e in found if e.value("kind") == "ais" and "curve" in e]
-    return [*curves[-1:], *(e for e in found if e.value("kind") != "ais")]
+    found = [e for e in entries if e.text("kind") in _READERS and e.text("split") == split and "value" in e]
+    curves = [e for e in found if e.text("kind") == "ais" and "curve" in e]
+    return [*curves[-1:], *(e for e in found if e.text("kind") != "ais")]
 
 
 def _words(entry: Part) -> Row:
     """What the line is: AIS bounds R + b D in expectation alone, and nothing is certified without its limit."""
-    line, certified = entry.value("kind"), entry.value("certified") is True
+    line, certified = entry.text("kind"), entry.value("certified") is True
     has_limit = line != "ais" and "limit" in entry
     kind = "certified bound" if certified and has_limit else "estimate"
     return {"line": LINES[line], "kind": kind, "source": str(entry.value("source"))}

@@ -103,6 +103,13 @@ class Part:
             raise Damaged(f"{self.name} {key} is no list")
         return value
 
+    def text(self, key: str) -> str:
+        """A text, which must be there."""
+        value = self.value(key)
+        if not isinstance(value, str):
+            raise Damaged(f"{self.name} {key} {value!r} is no text")
+        return value
+
     def word(self, key: str) -> str | None:
         """A text, None where there is none or null."""
         value = self.content.get(key)

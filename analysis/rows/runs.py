@@ -176,7 +176,7 @@ def _entropy(entry: Part, scale: float) -> Row:
 
 def _nll(record: RunRecord, split: str, scale: float) -> Row:
     entries = [Part(entry, "estimate") for entry in record.estimates]
-    found = [e for e in entries if e.word("kind") in NLL_KINDS and e.word("split") == split and "value" in e]
+    found = [e for e in entries if e.text("kind") in NLL_KINDS and e.text("split") == split and "value" in e]
     most = max((entry.whole("n") for entry in found), default=0)
     widest = [entry for entry in found if entry.whole("n") == most]  # A subset is no match for the split.
     best = min(widest, key=_limit, default=Part({}, "estimate"))

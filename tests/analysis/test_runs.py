@@ -157,9 +157,22 @@ def test_the_kept_epoch_is_the_one_that_the_record_names(tmp_path):
     assert len(rows[rows["split"] == "val"]) == 20  # cells of epochs without validation are empty
 
 
-def test_no_epoch_is_marked_kept_where_the_record_names_none(tmp_path):
+def test_the_kept_epoch_of_an_older_record_is_the_lowest_objective_after_warm_up(tmp_path):
     points = dict.fromkeys(SPLITS, sprites_point(2.0))
-    write_run(tmp_path, card=sprites_card(), beta=2.0, points=points, kept_epoch=None)
+    folder = write_run(tmp_path, card=sprites_card(), beta=2.0, points=points, epochs=40, warmup=20, kept_epoch=None)
+    history = folder / "history.csv"
+    lines = [line.split(",") for line in history.read_text().splitlines()]
+    column = lines[0].index("val/objective")
+    lines[1 + 3][column] = "-100.0"  # still warming up
+    lines[1 + 31][column] = "-50.0"
+    history.write_text("\n".join(",".join(line) for line in lines) + "\n")
+    rows = load_histories(load_runs(tmp_path))
+    assert rows[rows["kept"]]["epoch"].unique().tolist() == [31]
+
+
+def test_no_epoch_is_marked_kept_when_beta_never_reached_its_value(tmp_path):
+    points = dict.fromkeys(SPLITS, sprites_point(2.0))
+    write_run(tmp_path, card=sprites_card(), beta=2.0, points=points, epochs=10, warmup=20, kept_epoch=None)
     assert not load_histories(load_runs(tmp_path))["kept"].any()
 
 

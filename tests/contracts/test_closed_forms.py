@@ -12,7 +12,7 @@ from vae_rd.model.coders import Decoder
 from helpers.members import LATENT_DIM, SHAPE, likelihood, moved, posterior, prior
 
 pytestmark = pytest.mark.usefixtures("float64")
-N = 40_000
+N = 10_000
 
 
 def features() -> torch.Tensor:

@@ -34,19 +34,19 @@ def folder(tmp_path_factory) -> Path:
     sweep = {"program": "vae_rd/fit.py", "command": COMMAND, "method": "grid"}
     parameters = {name: {"value": value} for name, value in (MEMBERS | SIZES).items()} | {"seed": {"values": [0, 1]}}
     (folder / "seeds.yaml").write_text(yaml.safe_dump(sweep | {"parameters": parameters}))
-    for arguments in (
+    commands = [
         ["fit", *FLAGS, "--name=mine"],
         ["evaluate", "runs/mine", "--norm", "--nll=importance", "--samples=10"],
         ["sweep", "seeds.yaml", "--jobs=1"],
         ["analysis", "scatter", "runs/seeds", "-o", "scatter.png"],
         ["analysis", "plane", "runs/seeds", "-o", "plane.png"],
-    ):
-        done = subprocess.run(
-            [sys.executable, str(SCRIPT), *arguments],
-            cwd=folder, capture_output=True, text=True, timeout=200, check=False,
-            env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""},
-        )  # fmt: skip
-        assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+    ]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), json.dumps(commands)],
+        cwd=folder, capture_output=True, text=True, timeout=200, check=False,
+        env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""},
+    )  # fmt: skip
+    assert done.returncode == 0, (done.stdout, done.stderr)
     return folder
 
 

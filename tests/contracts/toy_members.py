@@ -1,11 +1,12 @@
 """One member of each kind from outside the package: an object and a row each, and nothing else.
 
-    python toy_members.py COMMAND ARGUMENTS...
+    python toy_members.py '[["fit", "--beta=4"], ["evaluate", "runs/..."], ...]'
 
-carries out `vae_rd.fit`, `vae_rd.evaluate`, `vae_rd.sweep` or `analysis` with them. The fits of a sweep are processes
-that import this script as their main module, so the rows are there too.
+carries out `vae_rd.fit`, `vae_rd.evaluate`, `vae_rd.sweep` and `analysis` with them, one after another. The fits of a
+sweep are processes that import this script as their main module, so the rows are there too.
 """
 
+import json
 import sys
 from types import SimpleNamespace
 
@@ -182,6 +183,7 @@ VERDICTS["busy"] = lambda evidence: {"busy": evidence.metrics["test"]["rate"]["v
 FIGURES["scatter"] = FigureKind("D over R", lambda: SimpleNamespace(draw=draw, numbers=numbers))
 
 if __name__ == "__main__":
-    name, *arguments = sys.argv[1:]
     commands = {"fit": fit.main, "evaluate": evaluate.main, "sweep": sweep.main, "analysis": analysis}
-    sys.exit(commands[name](arguments))
+    for name, *arguments in json.loads(sys.argv[1]):
+        if code := commands[name](arguments):
+            sys.exit(f"{name} {arguments}: exit code {code}")

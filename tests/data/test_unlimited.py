@@ -19,6 +19,7 @@ from vae_rd.data.synthetic import gaussian, random_rotation, sphere, toy_channel
 from vae_rd.errors import InputError
 from vae_rd.experiment import build, tables
 from vae_rd.model.likelihoods.categorical import CategoricalLikelihood
+from vae_rd.run.folder import check_unread
 from vae_rd.seeding import generator
 
 from helpers.reference import EIGENVALUES, sprite_log_mass, toy_bin_masses
@@ -234,7 +235,7 @@ def test_draws_are_the_same_in_either_precision():
 )
 def test_flags_of_a_source_are_refused_elsewhere_and_out_of_range(argv, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        parse(argv.split())
+        check_unread(parse(argv.split()).config)
 
 
 def test_eigenvalues_arrive_as_numbers():
