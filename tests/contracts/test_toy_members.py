@@ -27,10 +27,8 @@ SIZES = {"latent_dim": 2, "batch_size": 8, "max_epochs": 3, "wandb": "off", "lr"
 FLAGS = [f"--{name}={value}" for name, value in (MEMBERS | SIZES).items()]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Where a fit and a sweep of the members have run, and a figure of them was drawn."""
-    folder = tmp_path_factory.mktemp("toy")
+def carried_out(folder: Path) -> None:
+    """Fit, evaluate, sweep and draw the members in a folder."""
     sweep = {"program": "vae_rd/fit.py", "command": COMMAND, "method": "grid"}
     parameters = {name: {"value": value} for name, value in (MEMBERS | SIZES).items()} | {"seed": {"values": [0, 1]}}
     (folder / "seeds.yaml").write_text(yaml.safe_dump(sweep | {"parameters": parameters}))
@@ -47,10 +45,9 @@ def folder(tmp_path_factory) -> Path:
         env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""},
     )  # fmt: skip
     assert done.returncode == 0, (done.stdout, done.stderr)
-    return folder
 
 
-def test_the_fit_has_the_members_numbers(folder):
+def check_record(folder: Path) -> None:
     record = json.loads((folder / "runs/mine/record.json").read_text())
     assert record["status"] == "finished"
     assert {name: record["config"][name] for name in MEMBERS} == MEMBERS
@@ -66,23 +63,31 @@ def test_the_fit_has_the_members_numbers(folder):
     assert test["mutual_information_lower"]["value"] < 2.7726
 
 
-def test_its_history_has_the_objective_s_own_column(folder):
+def check_history(folder: Path) -> None:
     with (folder / "runs/mine/history.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["steps_seen"]) for row in rows] == [2.0, 4.0, 6.0]
     assert all(row["val/objective"] == "" for row in rows)
 
 
-def test_the_estimate_is_in_the_record(folder):
+def check_estimates(folder: Path) -> None:
     entries = json.loads((folder / "runs/mine/record.json").read_text())["estimates"]
     assert [entry["kind"] for entry in entries] == ["importance", "norm"]
     assert entries[1]["value"] > 0
 
 
-def test_the_sweep_and_its_figures_are_there(folder):
+def check_sweep(folder: Path) -> None:
     records = [json.loads(path.read_text()) for path in (folder / "runs/seeds").glob("*/record.json")]
     assert sorted(record["config"]["seed"] for record in records) == [0, 1]
     assert {record["status"] for record in records} == {"finished"}
     assert (folder / "scatter.png").stat().st_size > 1000
     assert "rate" in (folder / "scatter.csv").read_text()
     assert (folder / "plane.png").stat().st_size > 1000
+
+
+def test_every_kind_of_member_goes_through_every_command(tmp_path):
+    carried_out(tmp_path)
+    check_record(tmp_path)
+    check_history(tmp_path)
+    check_estimates(tmp_path)
+    check_sweep(tmp_path)
