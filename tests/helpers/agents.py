@@ -113,7 +113,7 @@ def launch(user: User, path: str, folder: Path, *, jobs: int) -> subprocess.Pope
     """`run_agents` as a command of its own."""
     script = (
         "import sys; from pathlib import Path\n"
-        "from vae_rd.command import run_command; from vae_rd.launch.agents import run_agents\n"
+        "from vae_rd.process.command import run_command; from vae_rd.launch.wandb.agents import run_agents\n"
         f"slots = [{{'OMP_NUM_THREADS': '1'}} for _ in range({jobs})]\n"
         f"act = lambda: run_agents({path!r}, Path({str(folder)!r}), slots=slots)\n"
         "sys.exit(run_command(act, goes_on='give the command again'))"
