@@ -215,3 +215,13 @@ def test_what_a_killed_writer_left_behind_is_removed(config, tmp_path):
     with claim(asked).taken(asked) as folder:
         assert [path for path in left if path.exists()] == []
         assert (folder / PREVIOUS).exists()
+
+
+def test_what_a_signal_leaves_before_the_first_record_is_no_run(tmp_path):
+    config = FitConfig(run_dir=str(tmp_path), name="mine", resume="auto")
+    (tmp_path / "mine" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "mine" / ".record.json.7.tmp").write_text("{")
+    assert claim(config).action == "start"
+    (tmp_path / "mine" / "notes.txt").write_text("somebody's")
+    with pytest.raises(InputError, match="holds files but no record"):
+        claim(config)

@@ -106,9 +106,9 @@ def _claimed(config: FitConfig, folder: Path) -> Claim:
     _refuse_unwritable(folder)
     if not folder.exists():
         return Claim(folder, "start")
-    if not (folder / RECORD_FILE).is_file() and any(folder.iterdir()):
+    if not (folder / RECORD_FILE).is_file() and _holds_files(folder):
         raise InputError(f"{folder}: holds files but no {RECORD_FILE}; choose another --name or --run_dir")
-    if config.overwrite or not any(folder.iterdir()):
+    if config.overwrite or not _holds_files(folder):
         return Claim(folder, "start")
     if config.resume != "auto":
         raise InputError(f"{folder}: this run exists; add --resume auto to go on with it or --overwrite to replace it")
@@ -121,6 +121,12 @@ def _claimed(config: FitConfig, folder: Path) -> Claim:
         raise InputError(f"{folder / taken[0]}: cannot be written, what is there is of another kind; remove it")
     has_begun = any((folder / name).is_file() for name in (LAST, PREVIOUS))
     return Claim(folder, "continue" if has_begun else "start", record)
+
+
+def _holds_files(folder: Path) -> bool:
+    """Whether anything is there; what a signal leaves of a run before its first record is written is nothing."""
+    there = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return any(path.suffix != ".tmp" for path in there)
 
 
 def _refuse_unwritable(folder: Path) -> None:
