@@ -47,15 +47,7 @@ class RateDistortion(Metric):
         rate_per_dim: Tensor | None = None,
         loss: Tensor | None = None,
     ) -> None:
-        """Add a batch.
-
-        Args:
-            distortion: -ln p(x|z) of each example, [B] nats.
-            rate: KL(q(z|x) || m(z)) of each example, [B] nats; nan where undefined.
-            mean: E_q[z|x], [B, D].
-            rate_per_dim: the rate by units, [B, D]; None where it has no closed form.
-            loss: what training minimised, [B]; None where there is none.
-        """
+        """Add a batch: arguments as of `vae_rd.functional.rate_distortion.rate_distortion`."""
         self.sums.add_(
             sums_of(distortion, rate, mean=mean, rate_per_dim=rate_per_dim, loss=loss, dtype=self.sums.dtype)
         )
