@@ -186,7 +186,7 @@ def test_a_run_whose_kept_checkpoint_is_no_good_is_not_gone_on_with(part, damage
 def test_a_checkpoint_of_another_run_is_refused(part, runs):
     shutil.copy(runs / "whole" / KEPT, part / KEPT)
     with pytest.raises(InputError, match="of the run whole, not of part"):
-        read_checkpoint(part / KEPT, run="part")
+        read_checkpoint(part / KEPT, owners=("part",))
     with pytest.raises(InputError, match="of the run whole, not of part"):
         whole_checkpoint(part)
 
@@ -218,7 +218,7 @@ def test_a_checkpoint_of_another_run_of_the_same_name_is_refused_where_runs_say_
     StagedCheckpointIO("part, seed 1").save_checkpoint(content, part / LAST)
     assert whole_checkpoint(part) == part / PREVIOUS
     with pytest.raises(InputError, match="of the run part, not of part, seed 1"):
-        whole_checkpoint(part, run="part, seed 1")
+        whole_checkpoint(part, owners=("part, seed 1",))
 
 
 class Hostile:

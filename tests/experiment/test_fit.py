@@ -206,7 +206,7 @@ def test_one_s_own_network_and_data(toy):
     config, model = toy(n_train=None, batch_size=50), own_network()
     record = vae_rd.fit_model(config, model=model, data=data)
     assert record.data["n"]["train"] == 100
-    with pytest.raises(InputError, match="pass that network as model"):
+    with pytest.raises(InputError, match="give it as model="):
         vae_rd.load(only_run(config))
     loaded = vae_rd.load(only_run(config), model=own_network())
     assert torch.equal(loaded.encoder.net[1].weight, model.encoder.net[1].weight)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from vae_rd.config.fields import FitConfig, to_dict
@@ -16,6 +17,8 @@ UNNAMED_FIELDS = frozenset(
     {"run_dir", "name", "devices", "num_nodes", "accelerator", "strategy", "wandb", "wandb_project"}
     | {"resume", "overwrite", "data_dir"}
 )
+# Where one's own data lie: what they hold is compared, by the checksum on their card.
+PATHS_OF_CONTENT = frozenset({"data_file"})
 # What may change when an interrupted run is continued.
 RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
 
@@ -34,9 +37,14 @@ def run_name(config: FitConfig) -> str:
     return f"{config.data}-beta{config.beta:g}-seed{config.seed}-{_digest(config, without=UNNAMED_FIELDS)}"
 
 
-def checkpoint_owner(config: FitConfig) -> str:
-    """A run's name and a hash of what may not change when it goes on, as its checkpoints hold it."""
-    return f"{run_name(config)} {_digest(config, without=RESUMABLE_FIELDS)}"
+def checkpoint_owners(config: FitConfig) -> tuple[str, ...]:
+    """What a run's checkpoints may say they belong to: its name and a hash of what may not change when it goes on.
+
+    The first one is what they say. Those of earlier versions had the path of one's own data in the hash.
+    """
+    placeless = replace(config, data_file=None)
+    owners = (f"{run_name(config)} {_digest(c, without=RESUMABLE_FIELDS)}" for c in (placeless, config))
+    return tuple(dict.fromkeys(owners))
 
 
 def _digest(config: FitConfig, *, without: frozenset[str]) -> str:

@@ -8,7 +8,7 @@ adds what the flags ask for - subsets, binarisation, dequantisation - and says s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -109,6 +109,7 @@ class DataCard:
         params: facts of the source, and flags that shaped the data.
         unlimited: per split, whether it is an independent sample of a source without end. For "train" that means
             fresh batches: a stored training sample is a finite source of its own.
+        content: checksum of the pixels by `content_digest`; None in records older than it.
     """
 
     name: str
@@ -120,6 +121,7 @@ class DataCard:
     entropy: Mapping[str, Entropy]
     params: Mapping[str, Any]
     unlimited: Mapping[str, bool] = field(default_factory=lambda: dict.fromkeys(SPLITS, False))
+    content: str | None = None
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Whole batches of a stored training split, or FRESH_STEPS where every batch is fresh."""
@@ -131,10 +133,11 @@ class DataCard:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> DataCard:
-        """The card back from a record."""
+        """The card back from a record, which may be older than some of its facts, and has others beside them."""
+        known = {f.name: content[f.name] for f in fields(cls) if f.name in content}
         entropy = {split: Entropy(**entry) for split, entry in content["entropy"].items()}
         channels, height, width = content["shape"]
-        return cls(**{**content, "shape": (channels, height, width), "entropy": entropy})
+        return cls(**{**known, "shape": (channels, height, width), "entropy": entropy})
 
 
 def group_sizes(images: Tensor) -> np.ndarray:

@@ -20,6 +20,8 @@ from vae_rd.data.base import (
     subset,
     uniform_entropy,
 )
+from vae_rd.data.checks import checked, checked_draws
+from vae_rd.data.content import content_digest
 from vae_rd.data.pixels import PixelTransform, binarised, pixel_transform
 from vae_rd.errors import InputError
 from vae_rd.process.memory import is_out_of_memory
@@ -74,6 +76,7 @@ class DataSet:
         n_test: int | None = None,
     ) -> None:
         wanted = Wanted(data_seed, binarization, dequantize, n_train, n_test)
+        source = checked(source) if isinstance(source, Source) else source
         self.data_seed = data_seed
         self.transform = pixel_transform(source, binarization=binarization, dequantize=dequantize)
         self.labels: dict[str, Mapping[str, np.ndarray]] = {split: {} for split in SPLITS}
@@ -138,7 +141,9 @@ def _drawn(source: UnlimitedSource, wanted: Wanted) -> dict[str, Tensor]:
     sizes = {"train": wanted.n_train, "val": None, "test": wanted.n_test}
     try:
         return {
-            split: source.draw(size or DRAWN[split], generator("cpu", wanted.data_seed, "draws", split))
+            split: checked_draws(
+                source, source.draw(size or DRAWN[split], generator("cpu", wanted.data_seed, "draws", split))
+            )
             for split, size in sizes.items()
         }
     except (RuntimeError, MemoryError) as error:
@@ -179,6 +184,7 @@ def _card(
         entropy=_entropies(source, transform, sizes),
         params={**source.params, **given, "duplicates": {split: int((g - 1).sum()) for split, g in sizes.items()}},
         unlimited=unlimited,
+        content=content_digest(pixels, is_drawn=endless),
     )
 
 

@@ -9,7 +9,6 @@ import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -17,17 +16,19 @@ from rich.console import Console
 
 from vae_rd.config.cli import from_mapping
 from vae_rd.config.fields import FitConfig, to_dict, to_yaml
-from vae_rd.config.names import checkpoint_owner, identity
+from vae_rd.config.names import checkpoint_owners, identity
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TensorDataModule
 from vae_rd.errors import Diverged, InputError, Interrupted, LostProcess
 from vae_rd.experiment import build
+from vae_rd.experiment.door import check_given
 from vae_rd.experiment.failures import Failure, is_loss_of_others, read_failure, report_failure
-from vae_rd.experiment.loading import check_data, load_weights, precision_of
+from vae_rd.experiment.loading import load_weights, precision_of
+from vae_rd.experiment.matching import check_data, check_network, network_of
+from vae_rd.experiment.preparing import Prepared, check_finished, prepare
 from vae_rd.experiment.trainer import accelerator, build_trainer
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.likelihoods.base import Likelihood
-from vae_rd.model.nn.whitening import set_moments
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import (
     broadcast,
@@ -43,7 +44,7 @@ from vae_rd.process.signals import SignalGuard
 from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
 from vae_rd.run.environment import capture_environment, capture_git, command_line
 from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, write_atomic
-from vae_rd.run.folder import KEPT, Claim, check_unread, claim
+from vae_rd.run.folder import KEPT, Claim, check_unread, claim, refuse_given
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.training.progress import RateDistortionProgress
 from vae_rd.training.signals import HoldSignals
@@ -52,7 +53,6 @@ from vae_rd.verdicts.kinds import judged
 
 REPORT_SECONDS = 5.0  # For another process to write down why it has ended.
 UNREPORTED = "another process of this run exited without reporting an error; was it killed, or did memory run out?"
-WHITENING_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
 
 
 def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | None = None) -> RunRecord:
@@ -76,6 +76,7 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
         >>> record.status, sorted(record.metrics)
         ('finished', ['test', 'train', 'val'])
     """
+    check_given(config, model, data)
     config = from_mapping(to_dict(config), where="config")
     check_unread(config)
     return fit_checked(config, model=model, data=data)
@@ -94,6 +95,7 @@ def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | 
         check_same(to_dict(config), what="flags")
         claimed = broadcast(lambda: claim(config))
         if claimed.action == "finished" and claimed.record is not None:
+            broadcast(lambda: check_finished(config, claimed, model, data))
             if is_first():
                 print(f"{claimed.folder}: finished already, nothing to do")
             return claimed.record
@@ -124,55 +126,25 @@ def log_failure(folder: Path, error: BaseException) -> None:
     error.add_note(f"the traceback is in {write_atomic(folder / ERROR_FILE, traceback.format_exc())}")
 
 
-class Prepared(NamedTuple):
-    """All that a run takes, made and checked.
-
-    Attributes:
-        data: what is trained on.
-        model: what is trained.
-        steps: how many optimiser steps, unless patience ends them.
-        is_own: whether the model was given from Python.
-    """
-
-    data: DataSet
-    model: VAE
-    steps: int
-    is_own: bool
-
-
-def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepared:
-    """Make all that a run takes; nothing is written.
-
-    Raises:
-        InputError: where something does not fit.
-    """
-    accelerator(config)
-    data = data or build.build_data(config)
-    steps = build.steps_of(config, data.card)
-    if any(data.card.population.values()) and config.eval_samples == 1:
-        raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
-    made = model or build.build_model(config, data.card)
-    if config.whiten:
-        chunks = range(min(data.chunks("train"), WHITENING_CHUNKS))
-        set_moments(made, torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks]))
-    return Prepared(data, made, steps, is_own=model is not None)
-
-
 class Experiment:
     """A run that has passed every check of its input and has not written anything yet."""
 
     def __init__(self, config: FitConfig, claimed: Claim, prepared: Prepared) -> None:
         self.config, self.claimed = config, claimed
         self.data, self.model, self.steps = prepared.data, prepared.model, prepared.steps
-        self.checkpoint = broadcast(self._checkpoint)
         self.record = RunRecord(
             name=claimed.folder.name,
             command=command_line(),
             config=to_dict(config),
-            data=self.data.card.to_json(),
+            data=self.data.card.to_json() | {"is_own": prepared.own_data, "file_sha256": prepared.file_sha256},
             identity=identity(config),
-            model={"is_own": prepared.is_own},
+            model={
+                "is_own": prepared.own_model,
+                "network": network_of(prepared.model),
+                "latent_dim": prepared.model.latent_dim,
+            },
         )
+        self.checkpoint = broadcast(self._checkpoint)
         if claimed.record is not None:
             self.record.seconds, self.record.wandb = claimed.record.seconds, claimed.record.wandb
 
@@ -180,8 +152,11 @@ class Experiment:
         """Where training goes on, if it does and the flags allow it."""
         if self.claimed.action != "continue" or self.claimed.record is None:
             return None
-        path = whole_checkpoint(self.claimed.folder, run=checkpoint_owner(self.config))
-        check_data(self.data, self.claimed.record, self.claimed.folder)
+        path = whole_checkpoint(self.claimed.folder, owners=checkpoint_owners(self.config))
+        before, folder = self.claimed.record, self.claimed.folder
+        refuse_given(before, folder, of_data=not self.record.data["is_own"], of_network=not self.record.model["is_own"])
+        check_network(self.model, before, folder)
+        check_data(self.data, before, folder)
         taken = read_checkpoint(path)["global_step"]
         asked = f"--max_epochs {self.config.max_epochs} --max_steps {self.config.max_steps}"
         if taken > self.steps:
@@ -271,7 +246,7 @@ class Experiment:
             raise Interrupted(signal.SIGTERM) from None
         if not (self.folder / KEPT).is_file():
             raise Diverged("no validation had a finite objective; lower --lr")
-        load_weights(self.model.eval(), self.folder / KEPT, run=checkpoint_owner(config))
+        load_weights(self.model.eval(), self.folder / KEPT, owners=checkpoint_owners(config))
         self.record.model |= {
             "kept_epoch": read_checkpoint(self.folder / KEPT)["epoch"],
             "slope": module.objective.slope(),

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from vae_rd.config.cli import recorded
 from vae_rd.config.fields import FitConfig
-from vae_rd.config.names import checkpoint_owner
+from vae_rd.config.names import checkpoint_owners
 from vae_rd.data.base import DataCard
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted
 from vae_rd.experiment import build
+from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.vae import VAE
 from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.files import RECORD_FILE
-from vae_rd.run.folder import KEPT
+from vae_rd.run.folder import KEPT, refuse_given
 from vae_rd.run.record import RunRecord
 
 
-def open_run(run_dir: str | Path) -> Fitted:
+def open_run(
+    run_dir: str | Path, *, model: VAE | None = None, data: DataSet | None = None, data_file: str | None = None
+) -> Fitted:
     """A finished run with its model, its data and its config, ready to be measured again on this machine's device.
+
+    Args:
+        run_dir: the run's folder.
+        model: the network, where the run was fitted with one's own.
+        data: the data, where the run was fitted to some given from Python.
+        data_file: where the file or folder of one's own data is now.
 
     Raises:
         InputError: when the folder holds no finished run that flags alone can rebuild, or the data have changed.
@@ -36,19 +45,23 @@ def open_run(run_dir: str | Path) -> Fitted:
     if record.status != "finished":
         raise InputError(f"{folder}: this run is {record.status}; finish it with --resume auto")
     config = recorded(record.config, where=str(folder / RECORD_FILE))
+    config = config if data_file is None else _moved(config, data_file, folder)
     device = torch.device(accelerator(config))
+    refuse_given(record, folder, of_data=data is None, of_network=model is None)
     with precision_of(config):
-        model = load(folder).to(device)
-        data = build.build_data(config)
+        model = load(folder, model=model).to(device)
+        data = build.build_data(config) if data is None else data
     check_data(data, record, folder)
     data.to(device)
     return Fitted(folder, config, model, data, record.model["slope"])
 
 
-def check_data(data: DataSet, record: RunRecord, folder: Path) -> None:
-    """Refuse data that are not those a run was begun with."""
-    if json.loads(json.dumps(data.card.to_json())) != record.data:
-        raise InputError(f"{folder}: --data {data.card.name} is not what this run was fitted to; restore its files")
+def _moved(config: FitConfig, data_file: str, folder: Path) -> FitConfig:
+    if config.data_file is None:
+        raise InputError(
+            f"--data_file {data_file}: {folder} is of --data {config.data}, which has no file; leave it out"
+        )
+    return replace(config, data_file=data_file)
 
 
 def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
@@ -64,24 +77,24 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
     folder = Path(run_dir)
     record = RunRecord.read(folder)
     config = recorded(record.config, where=str(folder / RECORD_FILE))
+    refuse_given(record, folder, of_data=False, of_network=model is None)
     if model is None:
-        if record.model["is_own"]:
-            raise InputError(f"{folder}: fitted with one's own network; pass that network as model=")
         card = DataCard.from_json(record.data)
         with precision_of(config):
             model = build.build_model(config, card)
+    check_network(model, record, folder)
     record.check(folder, KEPT)
-    load_weights(model, folder / KEPT, run=checkpoint_owner(config))
+    load_weights(model, folder / KEPT, owners=checkpoint_owners(config))
     return model.eval()
 
 
-def load_weights(model: VAE, path: Path, *, run: str) -> None:
+def load_weights(model: VAE, path: Path, *, owners: Collection[str]) -> None:
     """Put the weights of a run's checkpoint into a model.
 
     Raises:
         InputError: when the file is missing, damaged, of another run, or of another network.
     """
-    state, prefix = read_checkpoint(path, run=run)["state_dict"], "model."
+    state, prefix = read_checkpoint(path, owners=owners)["state_dict"], "model."
     try:
         model.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     except RuntimeError as error:

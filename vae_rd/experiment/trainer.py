@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 
 from vae_rd.config.fields import FitConfig
-from vae_rd.config.names import checkpoint_owner
+from vae_rd.config.names import checkpoint_owners
 from vae_rd.errors import InputError
 from vae_rd.experiment.tables import PRECISIONS
 from vae_rd.process.collectives import world_size
@@ -51,7 +51,7 @@ def build_trainer(config: FitConfig, folder: Path, *, logger: Logger | None, cal
         callbacks=[*callbacks, HistoryWriter(folder), CheckpointKeeper(folder, patience=config.patience)],
         # Named, so that Lightning neither starts processes nor takes SLURM's variables and requeueing for its own.
         plugins=[
-            StagedCheckpointIO(checkpoint_owner(config)),
+            StagedCheckpointIO(checkpoint_owners(config)[0]),
             TorchElasticEnvironment() if together else LightningEnvironment(),
         ],
         default_root_dir=folder,

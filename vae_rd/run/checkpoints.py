@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from vae_rd.run.folder import KEPT, LAST, PREVIOUS
 HISTORY_STATE, KEEPER_STATE = "HistoryWriter", "CheckpointKeeper"
 
 
-def whole_checkpoint(folder: Path, *, run: str | None = None) -> Path:
+def whole_checkpoint(folder: Path, *, owners: Collection[str] = ()) -> Path:
     """The checkpoint from which a run goes on: the last one or, if that is damaged or missing, the one before it.
 
     Says so in one line on stderr where an epoch is lost. Where some epoch was kept already, its file must be whole,
@@ -25,32 +26,32 @@ def whole_checkpoint(folder: Path, *, run: str | None = None) -> Path:
 
     Args:
         folder: of the run.
-        run: what they must say they belong to; by default the folder's name.
+        owners: what they may say they belong to; by default the folder's name.
 
     Raises:
         InputError: when there is none, or one that must be whole is damaged or belongs to another run.
     """
-    path, run = folder / LAST, run or folder.name
+    path, owners = folder / LAST, owners or (folder.name,)
     try:
-        content = read_checkpoint(path, run=run)
+        content = read_checkpoint(path, owners=owners)
     except InputError as error:
         if path.is_dir() or not (folder / PREVIOUS).is_file():
             raise
         path = folder / PREVIOUS
-        content = read_checkpoint(path, run=run)
+        content = read_checkpoint(path, owners=owners)
         fault = str(error).rpartition("; ")[0]
         print(f"{fault}; going on from the epoch before", file=sys.stderr)
     if content["callbacks"][KEEPER_STATE]["kept_epoch"] >= 0:
-        read_checkpoint(folder / KEPT, run=run)
+        read_checkpoint(folder / KEPT, owners=owners)
     return path
 
 
-def read_checkpoint(path: Path, *, run: str | None = None) -> dict[str, Any]:
+def read_checkpoint(path: Path, *, owners: Collection[str] = ()) -> dict[str, Any]:
     """What is in a checkpoint, on the CPU; only tensors and plain values are ever unpickled.
 
     Args:
         path: the file.
-        run: what it must say it belongs to; None for any.
+        owners: what it may say it belongs to; anything by default.
 
     Raises:
         InputError: when the file is missing, damaged in any byte, another kind of checkpoint than its name says, or of
@@ -62,8 +63,8 @@ def read_checkpoint(path: Path, *, run: str | None = None) -> dict[str, Any]:
         raise InputError(f"{path}: there is no such checkpoint; fit the run to its end") from None
     except Exception:  # A damaged file can make its readers raise anything.
         raise InputError(f"{path}: damaged, no checkpoint can be read; fit the run again with --overwrite") from None
-    if run is not None and content.get("run", run) != run:
-        raise InputError(f"{path}: of the run {content['run']}, not of {run}; put the right file there")
+    if owners and content.get("run", next(iter(owners))) not in owners:
+        raise InputError(f"{path}: of the run {content['run']}, not of {next(iter(owners))}; put the right file there")
     return content
 
 

@@ -25,6 +25,15 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def tree_sha256(path: Path) -> str:
+    """A checksum of a file, or of all files below a folder with their places in it; hidden ones do not count."""
+    if not path.is_dir():
+        return sha256(path)
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+    seen = (name for name in sorted(files) if not any(part.startswith(".") for part in name.split("/")))
+    return hashlib.sha256("".join(f"{sha256(files[name])} {name}\n" for name in seen).encode()).hexdigest()
+
+
 @contextmanager
 def staged(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, which takes its place when the block ends well, and is removed otherwise.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from vae_rd.config.fields import FitConfig
-from vae_rd.config.names import RESUMABLE_FIELDS, differences, run_name
+from vae_rd.config.names import PATHS_OF_CONTENT, RESUMABLE_FIELDS, differences, run_name
 from vae_rd.config.rules import refuse_unread
 from vae_rd.errors import InputError
-from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, FAILURE, HISTORY_FILE, RECORD_FILE
+from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, FAILURE, HISTORY_FILE, RECORD_FILE, tree_sha256
 from vae_rd.run.lock import locked
 from vae_rd.run.record import RunRecord
 
@@ -90,6 +90,67 @@ def check_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
                 raise
 
 
+def is_finished(config: FitConfig, *, checksum: Callable[[Path], str] = tree_sha256) -> bool:
+    """Whether the run that a config's flags ask for is there, and nothing is left to do.
+
+    False too where the file of one's own data is another one now: whether its pixels are, the run itself finds out.
+
+    Args:
+        config: of the run.
+        checksum: `tree_sha256`, or one that remembers.
+
+    Raises:
+        InputError: as `claim` does, and where the run there was fitted to what Python gave it.
+    """
+    claimed = claim(config)
+    if claimed.action != "finished" or claimed.record is None:
+        return False
+    refuse_given(claimed.record, claimed.folder, of_data=True, of_network=True)
+    return has_files_of(config, claimed.record, checksum=checksum)
+
+
+def has_files_of(config: FitConfig, record: RunRecord, *, checksum: Callable[[Path], str] = tree_sha256) -> bool:
+    """Whether the file or folder of one's own data is the one that a run was fitted to; other data have none."""
+    return config.data_file is None or record.data["file_sha256"] == file_checksum(config, checksum=checksum)
+
+
+def file_checksum(config: FitConfig, *, checksum: Callable[[Path], str] = tree_sha256) -> str | None:
+    """The checksum of the file or folder of one's own data; None where the data have none.
+
+    Raises:
+        InputError: where it cannot be read.
+    """
+    if config.data_file is None:
+        return None
+    with as_bad_input(Path(config.data_file), flag="--data_file "):
+        return checksum(Path(config.data_file))
+
+
+def refuse_given(record: RunRecord, folder: Path, *, of_data: bool, of_network: bool) -> None:
+    """Refuse a run that was fitted to what Python gave it, where its flags alone are at hand.
+
+    Args:
+        record: of the run.
+        folder: of the run.
+        of_data: whether the data would be those of the flags.
+        of_network: whether the network would be.
+
+    Raises:
+        InputError: naming what was given, and the way to give it again.
+    """
+    if of_network and record.model.get("is_own"):
+        network = record.model.get("network", {}).get("class", "one's own")
+        raise InputError(
+            f"{folder}: its network ({network}) was given from Python, not by flags; "
+            "give it as model= there, or choose another --name"
+        )
+    if of_data and record.data.get("is_own"):
+        raise InputError(
+            f"{folder}: its data ({record.data.get('name')}) were given from Python, not by flags; "
+            "give them as data= there, or choose another --name"
+        )
+
+
 def claim(config: FitConfig) -> Claim:
     """Decide from what is on disk, changing nothing.
 
@@ -114,7 +175,8 @@ def _claimed(config: FitConfig, folder: Path) -> Claim:
         raise InputError(f"{folder}: this run exists; add --resume auto to go on with it or --overwrite to replace it")
     record = RunRecord.read(folder)
     finished = record.status == "finished"
-    _refuse_differences(config, record, folder, allowed=frozenset() if finished else RESUMABLE_FIELDS)
+    allowed = PATHS_OF_CONTENT | (frozenset() if finished else RESUMABLE_FIELDS)
+    _refuse_differences(config, record, folder, allowed=allowed)
     if finished:
         return Claim(folder, "finished", record)
     if taken := [name for name in (CONFIG_FILE, HISTORY_FILE, CHECKPOINTS) if not _may_be_written(folder / name)]:
@@ -142,12 +204,12 @@ def _may_be_written(path: Path) -> bool:
 
 
 @contextmanager
-def as_bad_input(folder: Path) -> Iterator[None]:
+def as_bad_input(path: Path, *, flag: str = "") -> Iterator[None]:
     """A path that the system refuses, for its length say, is bad input."""
     try:
         yield
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: cannot be used ({getattr(error, 'strerror', None) or error})") from None
+        raise InputError(f"{flag}{path}: cannot be used ({getattr(error, 'strerror', None) or error})") from None
 
 
 def _refuse_differences(config: FitConfig, record: RunRecord, folder: Path, *, allowed: frozenset[str]) -> None:

@@ -158,6 +158,9 @@ def _upgraded(content: Mapping[str, Any]) -> Json:
             "constant": None,
         }
         content["model"] = {"kept_epoch": None, "slope": config.get("beta"), "distortion": distortion, **model}
+    data = content.get("data")
+    if isinstance(data, Mapping) and isinstance(config, Mapping):
+        content["data"] = {"is_own": bool(data) and data.get("name") != config.get("data"), "file_sha256": None, **data}
     return content
 
 

@@ -9,7 +9,7 @@ from vae_rd.launch.points.plan import Plan, PlannedRun, planned
 from vae_rd.launch.points.search import STARTUP, BayesSearch, Cube, first_cube, is_place, point_at
 from vae_rd.launch.points.sweep_file import Metric
 from vae_rd.launch.watch import final_loss, history_of, losses_of
-from vae_rd.run.folder import claim
+from vae_rd.run.folder import is_finished
 from vae_rd.run.record import RunRecord
 
 MISSES = 20  # places in a row that are runs already: the search has nothing new to ask for
@@ -39,7 +39,7 @@ def settle_from_record(plan: Plan, run: PlannedRun, entry: Entry) -> None:
         InputError: where another run has the folder.
     """
     stays = entry.state == "stopped early" and plan.file.early_terminate is not None and run.folder.is_dir()
-    if claim(run.config).action == "finished":
+    if is_finished(run.config):
         entry.state, entry.error = "finished", None
     elif not stays:
         entry.state = "waiting"

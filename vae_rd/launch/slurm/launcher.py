@@ -23,7 +23,7 @@ from vae_rd.errors import InputError
 from vae_rd.launch.points.plan import Plan, PlannedRun
 from vae_rd.launch.slurm.task import FitTask
 from vae_rd.run.files import write_atomic
-from vae_rd.run.folder import claim
+from vae_rd.run.folder import is_finished
 
 FOLDER = "slurm"  # Within the sweep's.
 JOBS_FILE = "jobs.json"
@@ -74,7 +74,7 @@ def submit(plan: Plan, options: SlurmOptions) -> list[str]:
     """
     _check(plan)
     waiting = _waiting(plan.folder)
-    finished = [run for run in plan.runs if claim(run.config).action == "finished"]
+    finished = [run for run in plan.runs if is_finished(run.config)]
     queued = [run for run in plan.runs if run not in finished and run.name in waiting]
     left = [run for run in plan.runs if run not in finished and run not in queued]
     lines = [f"{len(finished)} finished, {len(queued)} queued or running, {len(left)} left to submit"]

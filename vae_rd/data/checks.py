@@ -1,0 +1,122 @@
+"""What a `Source` given from Python must be, and how what is plain becomes it: one line says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vae_rd.data.base import Source, UnlimitedSource
+from vae_rd.errors import InputError
+from vae_rd.run.record import SPLITS
+
+BYTE_LEVELS = 256
+
+
+def checked(source: Source) -> Source:
+    """The source with its pixels as [N, C, H, W]: counts as bytes (from 257 levels on as int32), real ones as float32.
+
+    Arrays and tensors of any plain number type are taken; vectors [N, D] become [N, 1, 1, D].
+
+    Raises:
+        InputError: naming the split, what it is, and what it should be.
+
+    Example:
+        >>> vectors = {split: torch.rand(9, 5, dtype=torch.float64) for split in SPLITS}
+        >>> checked(Source("mine", vectors, levels=None)).images["val"].shape
+        torch.Size([9, 1, 1, 5])
+    """
+    name = f"Source {source.name!r}"
+    _check_levels(source.levels, name)
+    wanted = ("train",) if source.population else SPLITS
+    if missing := [split for split in wanted if split not in source.images]:
+        raise InputError(f"{name}: images has no {' and no '.join(missing)}; give {', '.join(wanted)}")
+    images = {s: _pixels(source.images[s], source.levels, f"{name}: images[{s!r}]") for s in wanted}
+    shapes = {split: list(pixels.shape[1:]) for split, pixels in images.items()}
+    if len({tuple(shape) for shape in shapes.values()}) > 1:
+        raise InputError(f"{name}: the shapes of an image differ between splits, {shapes}; give one shape")
+    _check_labels(source.labels, images, name)
+    labels = {s: {factor: np.asarray(part[factor]) for factor in part} for s, part in source.labels.items()}
+    return replace(source, images=images, labels=labels)
+
+
+def checked_draws(source: UnlimitedSource, pixels: Tensor) -> Tensor:
+    """Draws of an unlimited source, once they are seen to be what it says they are.
+
+    Raises:
+        InputError: naming what they are, and what they should be.
+    """
+    name = f"UnlimitedSource {source.name!r}: rows"
+    if pixels.ndim != 4:
+        raise InputError(f"{name} gives {list(pixels.shape)}; let it give [n, C, H, W], of vectors [n, 1, 1, D]")
+    if source.support == "real":
+        return _real(pixels, name)
+    counts = _counts(pixels, 2, name)
+    if source.support == "one_hot" and not (counts.flatten(1).sum(-1) == counts[0].sum()).all():
+        raise InputError(f"{name} gives images of different numbers of 1s; one_hot x has one 1 in each row")
+    return counts
+
+
+def _check_levels(levels: Any, name: str) -> None:
+    if levels is not None and (type(levels) is not int or levels < 2):
+        raise InputError(f"{name}: levels is {levels!r}; give 2 for binary pixels, 256 for bytes, None for real values")
+
+
+def _pixels(values: Any, levels: int | None, where: str) -> Tensor:
+    if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
+        values = torch.from_numpy(np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False)))
+    if not isinstance(values, Tensor) or values.is_complex():
+        kind = f"array of {values.dtype}" if isinstance(values, np.ndarray | Tensor) else type(values).__name__
+        raise InputError(f"{where} is a {kind}; give a tensor or array of numbers")
+    if values.ndim not in (2, 4) or 0 in values.shape:
+        shown = list(values.shape)
+        raise InputError(f"{where} is {shown}; give [N, C, H, W], of grey images [N, 1, H, W], or of vectors [N, D]")
+    images = values.detach().cpu()
+    images = images if images.ndim == 4 else images[:, None, None]
+    return _real(images, where) if levels is None else _counts(images, levels, where)
+
+
+def _real(values: Tensor, where: str) -> Tensor:
+    if not values.is_floating_point():
+        raise InputError(f"{where} holds {_dtype(values)}; say with levels= how many values a pixel can take")
+    if not values.isfinite().all():
+        raise InputError(f"{where} holds nan or infinite values; give finite ones")
+    single = values.to(torch.float32)
+    if not single.isfinite().all():
+        raise InputError(f"{where} holds values beyond single precision; scale them")
+    return single
+
+
+def _counts(values: Tensor, levels: int, where: str) -> Tensor:
+    if values.is_floating_point() and not (values == values.round()).all():  # nan is not itself.
+        raise InputError(
+            f"{where} holds values between whole numbers; levels={levels} counts 0 to {levels - 1}; give levels=None"
+        )
+    numbers = values.to(torch.uint8) if values.dtype == torch.bool else values
+    low, high = numbers.min().item(), numbers.max().item()
+    if low < 0 or high >= levels:
+        raise InputError(f"{where} holds {low:g} to {high:g}; with levels={levels} values go from 0 to {levels - 1}")
+    return numbers.to(torch.uint8 if levels <= BYTE_LEVELS else torch.int32)
+
+
+def _check_labels(labels: Any, images: Mapping[str, Tensor], name: str) -> None:
+    if not isinstance(labels, Mapping) or not all(isinstance(part, Mapping) for part in labels.values()):
+        raise InputError(f'{name}: give labels by split and factor, as in {{"train": {{"digit": array}}, ...}}')
+    for split, factor, values in _columns(labels):
+        if split not in images:
+            raise InputError(f"{name}: labels has {split!r}, which is no split; give {', '.join(images)}")
+        if not hasattr(values, "__len__") or len(values) != len(images[split]):
+            found = len(values) if hasattr(values, "__len__") else f"a {type(values).__name__}"
+            raise InputError(f"{name}: labels[{split!r}][{factor!r}] has {found} of {len(images[split])} labels")
+
+
+def _columns(labels: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, str, Any]]:
+    return ((split, factor, values) for split, factors in labels.items() for factor, values in factors.items())
+
+
+def _dtype(values: Tensor) -> str:
+    return str(values.dtype).removeprefix("torch.")

@@ -1,0 +1,85 @@
+"""Whether the data and the network at hand are those of a run: by what they are, not by what they are called."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from vae_rd.data.dataset import DataSet
+from vae_rd.errors import InputError
+from vae_rd.run.record import Json, RunRecord
+
+DIGITS = 6  # of a checksum, for people
+UNCOMPARED = frozenset({"is_own", "file_sha256", "content", "params"})  # Of a record's data, besides its card.
+PLACES = frozenset({"file"})  # Of a card's params: what a file is called is free.
+
+
+def network_of(model: nn.Module) -> Json:
+    """What a network is without its weights: its class, and a checksum of its modules' classes and tensors' shapes.
+
+    Example:
+        >>> a, b = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), nn.Sequential(nn.Linear(2, 3), nn.Tanh())
+        >>> network_of(a)["class"], network_of(a) == network_of(b)
+        ('Sequential', False)
+    """
+    modules = [f"{name} {type(module).__qualname__}" for name, module in model.named_modules()]
+    tensors = [f"{name} {list(value.shape)}" for name, value in model.state_dict().items()]
+    fingerprint = hashlib.sha256("\n".join(modules + tensors).encode()).hexdigest()
+    return {"class": _class_name(model), "fingerprint": fingerprint}
+
+
+def _class_name(model: nn.Module) -> str:
+    """The class of one's own; of a VAE put together, those of its parts."""
+    parts = [getattr(model, name, None) for name in ("encoder", "decoder", "prior")]
+    names = [type(part).__qualname__ for part in (model, *parts) if isinstance(part, nn.Module)]
+    return f"{names[0]}({', '.join(names[1:])})" if len(names) > 1 else names[0]
+
+
+def check_network(model: nn.Module, record: RunRecord, folder: Path) -> None:
+    """Refuse another network than one's own that a run was fitted with; older records do not know theirs.
+
+    Raises:
+        InputError: saying what both are.
+    """
+    before, now = record.model.get("network"), network_of(model)
+    if record.model.get("is_own") and before is not None and before != now:
+        raise InputError(
+            f"{folder}: fitted with another network, {_named(before)}, not {_named(now)}; "
+            "give that one as model=, or choose another --name"
+        )
+
+
+def _named(network: Mapping[str, Any]) -> str:
+    return f"{network['class']} ({str(network['fingerprint'])[:DIGITS]})"
+
+
+def check_data(data: DataSet, record: RunRecord, folder: Path) -> None:
+    """Refuse data that are not those a run was begun with.
+
+    Raises:
+        InputError: saying in what they differ.
+    """
+    for difference in _differences(json.loads(json.dumps(data.card.to_json())), record.data):
+        whose = "data= is" if record.data["is_own"] else f"--data {data.card.name} is"
+        remedy = "give that data" if record.data["is_own"] else "restore its files"
+        raise InputError(
+            f"{folder}: {whose} not what this run was fitted to: {difference}; {remedy}, or choose another --name"
+        )
+
+
+def _differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[str]:
+    """What two cards tell apart, of what both know."""
+    for name in before.keys() & now.keys() - UNCOMPARED:
+        if now[name] != before[name]:
+            yield f"{name.replace('_', ' ')} {json.dumps(now[name])}, was {json.dumps(before[name])}"
+    if None not in (before.get("content"), now.get("content")) and before["content"] != now["content"]:
+        yield f"other pixels (checksum {now['content'][:DIGITS]}, was {before['content'][:DIGITS]})"
+    facts, earlier = now.get("params", {}), before.get("params", {})
+    for name in facts.keys() & earlier.keys() - PLACES:
+        if facts[name] != earlier[name]:
+            yield f"{name.replace('_', ' ')} {json.dumps(facts[name])}, was {json.dumps(earlier[name])}"

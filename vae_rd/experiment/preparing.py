@@ -1,0 +1,78 @@
+"""All that a run takes, made and checked before anything of it is written."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from vae_rd.config.fields import FitConfig
+from vae_rd.data.dataset import DataSet
+from vae_rd.errors import InputError
+from vae_rd.experiment import build
+from vae_rd.experiment.door import check_model
+from vae_rd.experiment.matching import check_data, check_network
+from vae_rd.experiment.trainer import accelerator
+from vae_rd.model.nn.whitening import set_moments
+from vae_rd.model.vae import VAE
+from vae_rd.run.folder import Claim, file_checksum, has_files_of, refuse_given
+
+WHITENING_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
+
+
+class Prepared(NamedTuple):
+    """All that a run takes, made and checked.
+
+    Attributes:
+        data: what is trained on.
+        model: what is trained.
+        steps: how many optimiser steps, unless patience ends them.
+        own_model: whether the model was given from Python.
+        own_data: whether the data were.
+        file_sha256: checksum of the file or folder of one's own data, as it was before it was read.
+    """
+
+    data: DataSet
+    model: VAE
+    steps: int
+    own_model: bool = False
+    own_data: bool = False
+    file_sha256: str | None = None
+
+
+def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepared:
+    """Make all that a run takes; nothing is written.
+
+    Raises:
+        InputError: where something does not fit.
+    """
+    accelerator(config)
+    own_data, file_sha256 = data is not None, None
+    if data is None:
+        file_sha256 = file_checksum(config)
+        data = build.build_data(config)
+    steps = build.steps_of(config, data.card)
+    if any(data.card.population.values()) and config.eval_samples == 1:
+        raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
+    made = model or build.build_model(config, data.card)
+    if model is not None:
+        check_model(model, data)
+    if config.whiten:
+        chunks = range(min(data.chunks("train"), WHITENING_CHUNKS))
+        set_moments(made, torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks]))
+    return Prepared(data, made, steps, own_model=model is not None, own_data=own_data, file_sha256=file_sha256)
+
+
+def check_finished(config: FitConfig, claimed: Claim, model: VAE | None, data: DataSet | None) -> None:
+    """Refuse a finished run in the place of one of another network, or on other data.
+
+    Raises:
+        InputError: saying what differs.
+    """
+    record, folder = claimed.record, claimed.folder
+    assert record is not None, "a finished run has its record"
+    refuse_given(record, folder, of_data=data is None, of_network=model is None)
+    if model is not None:
+        check_network(model, record, folder)
+    if data is not None or not has_files_of(config, record):
+        check_data(data or build.build_data(config), record, folder)
