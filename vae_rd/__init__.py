@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vae_rd.config.fields import FitConfig as FitConfig
     from vae_rd.data.base import Source as Source
+    from vae_rd.data.base import UnlimitedSource as UnlimitedSource
     from vae_rd.data.dataset import DataSet as DataSet
+    from vae_rd.experiment.evaluating import evaluate_run as evaluate_run
     from vae_rd.experiment.fitting import fit_model as fit_model
     from vae_rd.experiment.fitting import fit_models as fit_models
     from vae_rd.experiment.loading import load as load
@@ -41,6 +43,7 @@ __version__ = "0.1.0"
 # need neither.
 _LAZY = {
     "FitConfig": "vae_rd.config.fields",
+    "evaluate_run": "vae_rd.experiment.evaluating",
     "fit_model": "vae_rd.experiment.fitting",
     "fit_models": "vae_rd.experiment.fitting",
     "load": "vae_rd.experiment.loading",
@@ -68,6 +71,7 @@ _LAZY = {
     "BetaObjective": "vae_rd.objectives.beta",
     "DataSet": "vae_rd.data.dataset",
     "Source": "vae_rd.data.base",
+    "UnlimitedSource": "vae_rd.data.base",
 }
 __all__ = ["__version__", *_LAZY]
 

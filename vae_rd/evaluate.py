@@ -31,7 +31,9 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
         from vae_rd.experiment.evaluating import evaluate_runs
 
     processes = {"devices": options.devices, "num_nodes": options.num_nodes}
-    yield from evaluate_runs(options.runs, kinds, split=options.split, given=given, processes=processes)
+    yield from evaluate_runs(
+        options.runs, kinds, split=options.split, given=given, data_file=options.data_file, processes=processes
+    )
 
 
 if __name__ == "__main__":

@@ -94,9 +94,9 @@ def _real(values: Tensor, where: str) -> Tensor:
 def _counts(values: Tensor, levels: int, where: str) -> Tensor:
     if values.is_floating_point() and not (values == values.round()).all():  # nan is not itself.
         raise InputError(
-            f"{where} holds values between whole numbers; levels={levels} counts 0 to {levels - 1}; give levels=None"
+            f"{where} holds more than whole numbers; levels={levels} counts 0 to {levels - 1}: give levels=None"
         )
-    numbers = values.to(torch.uint8) if values.dtype == torch.bool else values
+    numbers = values if values.is_floating_point() or values.dtype == torch.uint8 else values.to(torch.int64)
     low, high = numbers.min().item(), numbers.max().item()
     if low < 0 or high >= levels:
         raise InputError(f"{where} holds {low:g} to {high:g}; with levels={levels} values go from 0 to {levels - 1}")

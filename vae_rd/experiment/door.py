@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent
+from torch.nn.parameter import is_lazy
 
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
@@ -37,6 +38,8 @@ def check_given(config: object, model: object, data: object) -> None:
             f"model is of type {_type(model)}; give a vae_rd.VAE(encoder, decoder, prior, latent_dim=...), whose parts "
             "return distributions"
         )
+    if model is not None and any(is_lazy(p) for p in (*model.parameters(), *model.buffers())):
+        raise InputError("model has layers whose sizes are not known yet; call model.encoder and model.decoder once")
     if isinstance(data, Source | UnlimitedSource):
         raise InputError(f"data is a {_type(data)}; give data=vae_rd.DataSet(source)")
     if data is not None and not isinstance(data, DataSet):
@@ -134,17 +137,17 @@ def _check_support(decoder: nn.Module, p: Distribution, x: Tensor, card: DataCar
                 f"{card.support}: give another likelihood, or data of that kind"
             )
         return
-    support = _known(lambda: p.support)
+    support, family = _known(lambda: p.support), _type(p.base_dist if isinstance(p, Independent) else p)
     if support is None:
         return
     if support.is_discrete != (card.support in DISCRETE):
         kinds = {True: "probabilities of whole numbers", False: "a density"}
         raise InputError(
-            f"decoder(z): {_type(p)} has {kinds[support.is_discrete]}, and x of {card.name} is {card.support}; "
+            f"decoder(z): {family} has {kinds[support.is_discrete]}, and x of {card.name} is {card.support}; "
             "give a distribution of such values"
         )
     if not bool(support.check(x).all()):
-        raise InputError(f"decoder(z): {_type(p)} has no density at some x of {card.name}; give one that covers them")
+        raise InputError(f"decoder(z): {family} has no density at some x of {card.name}; give one that covers them")
 
 
 def _known(ask: Callable[[], Any]) -> Any:

@@ -10,12 +10,16 @@ from typing import Any
 
 import torch
 
+from vae_rd.data.dataset import DataSet
+from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.kinds import KINDS
 from vae_rd.estimates.partials import forget
 from vae_rd.experiment.loading import open_run, precision_of
 from vae_rd.metrics.split import evaluate_split
+from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import broadcast, check_same, connected, is_first, on_all_ranks, rank_zero_first
+from vae_rd.run.finding import find_runs
 from vae_rd.run.lock import locked
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.run.summary import split_lines
@@ -83,37 +87,102 @@ def _same(a: Json, b: Json) -> bool:
     return all(a.get(key) == b.get(key) for key in SAME)
 
 
+def evaluate_run(
+    run_dir: str | Path,
+    *kinds: str,
+    split: str | None = None,
+    model: VAE | None = None,
+    data: DataSet | None = None,
+    data_file: str | None = None,
+    **settings: int,
+) -> RunRecord:
+    """What `python -m vae_rd.evaluate` does to one run, from Python: with one's own network or data, if the run has.
+
+    Args:
+        run_dir: folder of a finished run.
+        kinds: of estimates, such as "importance" or "ais"; without any, D, R and I are measured again.
+        split: of the estimates, by default test; of D, R and I, by default all.
+        model: the network, where the run was fitted with one's own.
+        data: the data, where the run was fitted to some given from Python.
+        data_file: where the file or folder of one's own data is now.
+        settings: of the estimates: samples, examples, chains, temperatures, seed.
+
+    Returns:
+        The record with what was measured.
+
+    Raises:
+        InputError: for what is no kind or setting, and where network or data are not the run's.
+
+    Example:
+        >>> import tempfile
+        >>> from vae_rd import FitConfig, fit_model
+        >>> with tempfile.TemporaryDirectory() as runs:
+        ...     flags = FitConfig(name="a", max_steps=2, hidden=[8], n_train=256, wandb="off", run_dir=runs)
+        ...     _ = fit_model(flags)  # doctest: +ELLIPSIS
+        ...     record = evaluate_run(f"{runs}/a", "importance", samples=10, examples=20)
+        epoch ...
+        >>> [(entry["kind"], entry["n"]) for entry in record.estimates]
+        [('importance', 20)]
+    """
+    for name, given, known in (("kind", kinds, KINDS), ("setting", settings, Settings.__dataclass_fields__)):
+        if unknown := [word for word in given if word not in known]:
+            raise InputError(f"evaluate_run: {unknown[0]} is no {name}; choose one of {', '.join(known)}")
+    folder, wanted = Path(run_dir), Settings(split=split or "test", **settings)
+    with ExitStack() as held:
+        _hold([folder], held)
+        run = open_run(folder, model=model, data=data, data_file=data_file)
+        check_estimates(run, wanted, kinds)
+        for _ in add_estimates(run, wanted, kinds) if kinds else renew_metrics(run, [split] if split else SPLITS):
+            pass  # Each has gone into the record.
+    return RunRecord.read(folder)
+
+
 def evaluate_runs(
-    folders: Sequence[Path],
+    entries: Sequence[Path],
     kinds: Sequence[str],
     *,
     split: str | None,
     given: Mapping[str, Any],
+    data_file: str | None,
     processes: Mapping[str, int],
 ) -> Iterator[str]:
     """What the command does: every run is opened and checked before any work is begun; lines as numbers are there.
 
     Args:
-        folders: of finished runs.
+        entries: run folders, folders of runs, or globs.
         kinds: keys of `KINDS`; without any, metrics are measured again.
         split: of the estimates, by default test; of metrics, by default all.
         given: settings of the estimates.
+        data_file: where the runs' own data are now.
         processes: `devices` and `num_nodes`.
     """
     settings = Settings(split=split or "test", **given)
+    folders, left_out = _finished(find_runs(entries), named=entries)
     cuda = torch.cuda.is_available() and any(_wants_gpu(folder) for folder in folders)
     with connected(**processes, cuda=cuda), ExitStack() as held:
         check_same([[str(folder) for folder in folders], list(kinds), split, dict(given)], what="options")
         broadcast(lambda: _hold(folders, held))
-        runs = [on_all_ranks(partial(rank_zero_first, partial(open_run, folder))) for folder in folders]
+        opened = (partial(open_run, folder, data_file=data_file) for folder in folders)
+        runs = [on_all_ranks(partial(rank_zero_first, opening)) for opening in opened]
         for run in runs:
             check_estimates(run, settings, kinds)
+        yield from left_out
         for run in runs:
             yield f"{run.folder}:"
             if kinds:
                 yield from (_line(entry) for entry in add_estimates(run, settings, kinds))
             else:
                 yield from renew_metrics(run, [split] if split else SPLITS)
+
+
+def _finished(found: Sequence[Path], *, named: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The runs to work on, and a line on those left out: what is named one by one must be finished, and is refused."""
+    status = {folder: RunRecord.read(folder).status for folder in found}
+    unfinished = [folder for folder in found if status[folder] != "finished" and folder not in named]
+    if len(unfinished) == len(found):
+        raise InputError(f"{', '.join(map(str, named))}: none of the {len(found)} runs is finished")
+    lines = [f"left out, not finished: {', '.join(f'{f} ({status[f]})' for f in unfinished)}"] if unfinished else []
+    return [folder for folder in found if folder not in unfinished], lines
 
 
 def _wants_gpu(folder: Path) -> bool:

@@ -18,7 +18,11 @@ OPTIONS = ("samples", "examples", "chains", "temperatures", "seed")
 def parser(description: str | None = None) -> Parser:
     """The options, with their help."""
     command = Parser(prog="python -m vae_rd.evaluate", description=description, allow_abbrev=False)
-    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a finished run")
+    runs = (
+        "folders of finished runs, folders of runs, or globs of either; of the latter, what is unfinished is left out"
+    )
+    command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=runs)
+    command.add_argument("--data_file", help="where the file or folder of one's own data is now [as the run says]")
     command.add_argument("--split", choices=SPLITS, help="of the estimates [test]; without any, of D, R and I [all]")
     command.add_argument("--nll", choices=("importance", "prior"), help="-E ln p(x), z from q(z|x) or from m(z)")
     for kind, estimate in ESTIMATES.items():

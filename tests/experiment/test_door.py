@@ -1,0 +1,282 @@
+"""What Python hands over is looked at before anything is written: one line names what was given and what is wanted."""
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Bernoulli, Beta, Independent, Normal
+
+import vae_rd
+from vae_rd import VAE, DiagonalNormal, LazyDistribution, StandardNormalPrior
+from vae_rd.config.fields import FitConfig
+from vae_rd.data.base import Source, UnlimitedSource
+from vae_rd.data.dataset import DataSet
+from vae_rd.errors import InputError
+from vae_rd.experiment.door import check_model
+from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
+from vae_rd.run.record import SPLITS
+
+from helpers.own import OwnEncoder, own_vae
+
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def data_of(pixels: torch.Tensor, levels: int | None = 2) -> DataSet:
+    return DataSet(Source("mine", dict.fromkeys(SPLITS, pixels), levels=levels))
+
+
+def bits(*shape: int) -> torch.Tensor:
+    return torch.randint(2, shape, generator=GENERATOR, dtype=torch.uint8)
+
+
+@pytest.fixture
+def fitted(tmp_path: Path):
+    """Fit what is given, in an epoch."""
+
+    def fit(config: object = None, **given: object) -> object:
+        settings = {"run_dir": str(tmp_path / "runs"), "wandb": "off", "max_epochs": 1, "hidden": [4]}
+        config = FitConfig(**settings, batch_size=16, latent_dim=2) if config is None else config
+        return vae_rd.fit_model(config, **given)
+
+    return fit
+
+
+class Given(LazyDistribution):
+    """A part that returns whatever `make` makes of its context."""
+
+    def __init__(self, make) -> None:
+        super().__init__()
+        self.make = make
+        self.scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, context=None):
+        return self.make(context)
+
+
+def vae(**parts) -> VAE:
+    model = own_vae()
+    return VAE(
+        parts.get("encoder", model.encoder),
+        parts.get("decoder", model.decoder),
+        parts.get("prior", model.prior),
+        latent_dim=parts.get("latent_dim", 2),
+        noise_dim=parts.get("noise_dim"),
+    )
+
+
+def logits(*shape: int):
+    """A decoder of Bernoulli pixels of this shape, whatever x is."""
+    return Given(lambda z: Independent(Bernoulli(logits=torch.zeros(*z.shape[:-1], *shape)), len(shape)))
+
+
+def normal(dims: int):
+    return Given(lambda x: DiagonalNormal(torch.zeros(len(x), dims), torch.zeros(len(x), dims)))
+
+
+def torch_normal(x):
+    return Independent(Normal(torch.zeros(len(x), 2), 1.0), 1)
+
+
+WRONG_NETWORKS = {
+    "three channels": (
+        {"decoder": logits(3, 4, 4)},
+        "event shape of p(x|z) is [3, 4, 4], wanted [C, H, W] = [1, 4, 4]",
+    ),
+    "one pixel": ({"decoder": logits(1, 1, 1)}, "event shape of p(x|z) is [1, 1, 1], wanted [C, H, W] = [1, 4, 4]"),
+    "flat pixels": ({"decoder": logits(16)}, "event shape of p(x|z) is [16], wanted [C, H, W] = [1, 4, 4]"),
+    "pixels that are not summed": (
+        {"decoder": Given(lambda z: Bernoulli(logits=torch.zeros(*z.shape[:-1], 1, 4, 4)))},
+        "event shape of p(x|z) is [], wanted",
+    ),
+    "draws in the place of examples": (
+        {"decoder": Given(lambda z: Independent(Bernoulli(logits=torch.zeros(2, 1, 4, 4)), 3))},
+        "batch shape of p(x|z) is [2], wanted [S, B] = [1, 2]",
+    ),
+    "a tensor for p": ({"decoder": Given(lambda z: torch.zeros(1, 2, 1, 4, 4))}, "decoder(z) returns a Tensor; return"),
+    "a prior of another dimension": (
+        {"prior": StandardNormalPrior(3)},
+        "event shape of m(z) is [3], wanted [latent_dim] = [2]",
+    ),
+    "a torch prior": ({"prior": Given(lambda _: Normal(0.0, 1.0))}, "prior() returns a Normal; return a vae_rd.Prior"),
+    "another latent_dim": ({"latent_dim": 3}, "event shape of q(z|x) is [2], wanted [latent_dim] = [3]"),
+    "a torch Normal for q": (
+        {"encoder": Given(torch_normal)},
+        "encoder(x) returns a Independent; return a vae_rd.Post",
+    ),
+    "a tuple for q": ({"encoder": Given(lambda x: (x, x))}, "encoder(x) returns a tuple; return a vae_rd.Posterior"),
+    "another noise_dim": ({"noise_dim": 5}, "takes 2 numbers of noise, the model gives 5; give VAE(..., noise_dim=2)"),
+    "layers that do not fit": (
+        {"encoder": OwnEncoder(99, 4, nn.Tanh)},
+        "encoder(x) in eval mode, x [2, 1, 4, 4]: RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+    ),
+    "one posterior for all x": (
+        {"encoder": Given(lambda x: DiagonalNormal(torch.zeros(1, 2), torch.zeros(1, 2)))},
+        "batch shape of q(z|x) is [1], wanted [B] = [2]",
+    ),
+    "a density at bits": (
+        {"decoder": Given(lambda z: Independent(Normal(torch.zeros(*z.shape[:-1], 1, 4, 4), 0.1), 3))},
+        "Normal has a density, and x of mine is binary",
+    ),
+    "our own density at bits": (
+        {"decoder": own_vae(likelihood=GaussianLikelihood(0.1)).decoder},
+        "GaussianLikelihood is for real or grey x; that of mine is binary",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_NETWORKS)
+def test_a_network_that_is_no_vae_of_these_images_is_refused(name, fitted, tmp_path):
+    parts, words = WRONG_NETWORKS[name]
+    with pytest.raises(InputError, match=re.escape(words)) as refusal:
+        fitted(model=vae(**parts), data=data_of(bits(40, 1, 4, 4)))
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_distribution_whose_support_x_leaves_is_refused(fitted):
+    x = torch.randn(40, 1, 4, 4, generator=GENERATOR)
+    beta = Given(lambda z: Independent(Beta(torch.ones(*z.shape[:-1], 1, 4, 4), 1.0), 3))
+    with pytest.raises(InputError, match="Beta has no density at some x of mine"):
+        fitted(model=vae(decoder=beta), data=data_of(x, None))
+    with pytest.raises(InputError, match="Bernoulli has probabilities of whole numbers, and x of mine is real"):
+        fitted(model=vae(decoder=logits(1, 4, 4)), data=data_of(x, None))
+
+
+def test_a_network_that_fails_in_train_mode_alone_is_refused(fitted):
+    class Fails(nn.Module):
+        def forward(self, x):
+            if self.training:
+                raise ValueError("no batch statistics")
+            return x
+
+    model = own_vae()
+    model.encoder.net.append(Fails())
+    with pytest.raises(InputError, match=r"encoder\(x\) in train mode, .* no batch statistics; mend the network"):
+        fitted(model=model, data=data_of(bits(40, 1, 4, 4)))
+
+
+def test_the_look_leaves_no_trace():
+    model = own_vae()
+    model.encoder.net.insert(1, nn.BatchNorm1d(16))
+    model.encoder.net.append(nn.Dropout(0.5))
+    model.decoder.eval()
+    before, stream = {k: v.clone() for k, v in model.state_dict().items()}, torch.get_rng_state()
+    check_model(model, data_of(bits(40, 1, 4, 4)))
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), stream)
+    assert model.encoder.training
+    assert not model.decoder.training
+
+
+def test_layers_without_sizes_are_refused(fitted):
+    model = own_vae()
+    model.encoder.net[1] = nn.LazyLinear(8)
+    with pytest.raises(InputError, match=r"call model\.encoder and model\.decoder once"):
+        fitted(model=model, data=data_of(bits(40, 1, 4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"config": {"beta": 4.0}}, "config is of type dict; give a FitConfig, such as vae_rd.FitConfig(**config)"),
+        ({"config": "beta=4"}, "config is of type str"),
+        ({"model": nn.Linear(2, 3)}, "model is of type Linear; give a vae_rd.VAE(encoder, decoder, prior"),
+        ({"model": own_vae}, "model is of type function"),
+        ({"data": torch.zeros(9, 1, 4, 4)}, "data is of type Tensor; give a vae_rd.DataSet(vae_rd.Source("),
+        ({"data": torch.utils.data.DataLoader(torch.zeros(9, 4))}, "data is of type DataLoader; give a vae_rd.DataSet"),
+        ({"data": Source("a", {}, levels=2)}, "data is a Source; give data=vae_rd.DataSet(source)"),
+    ],
+)
+def test_what_is_of_another_type_is_refused(given, words, fitted):
+    with pytest.raises(InputError, match=re.escape(words)):
+        fitted(**given)
+
+
+WRONG_SOURCES = {
+    "pixels beyond levels": (torch.arange(10).repeat(20, 8).reshape(20, 1, 8, 10), 2, "holds 0 to 9; with levels=2"),
+    "negative counts": (-torch.ones(9, 1, 2, 2, dtype=torch.int64), 256, "holds -1 to -1; with levels=256"),
+    "real values as counts": (torch.rand(9, 1, 2, 2), 256, "more than whole numbers"),
+    "counts without levels": (bits(9, 1, 2, 2), None, "holds uint8; say with levels="),
+    "sequences of vectors": (torch.rand(9, 5, 20), None, "is [9, 5, 20]; give [N, C, H, W]"),
+    "volumes": (torch.rand(9, 1, 4, 4, 4), None, "is [9, 1, 4, 4, 4]; give [N, C, H, W]"),
+    "nothing": (torch.rand(0, 1, 4, 4), None, "is [0, 1, 4, 4]; give [N, C, H, W]"),
+    "nan": (torch.full((9, 1, 2, 2), math.nan), None, "nan or infinite"),
+    "nan as counts": (torch.full((9, 1, 2, 2), math.nan), 2, "more than whole numbers"),
+    "a list": ([[0, 1]], 2, "is a list; give a tensor or array of numbers"),
+    "text": (np.array(["a"]), 2, "is a array of <U1; give a tensor or array of numbers"),
+    "levels of 1": (bits(9, 1, 2, 2), 1, "levels is 1; give 2 for binary"),
+    "levels as text": (bits(9, 1, 2, 2), "2", "levels is '2'; give 2 for binary"),
+    "doubles beyond singles": (torch.full((9, 1, 2, 2), 1e300, dtype=torch.float64), None, "beyond single precision"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_SOURCES)
+def test_pixels_that_are_not_what_they_are_said_to_be_are_refused(name):
+    pixels, levels, words = WRONG_SOURCES[name]
+    with pytest.raises(InputError, match=re.escape(words)):
+        data_of(pixels, levels)
+
+
+def test_splits_of_several_shapes_missing_splits_and_wrong_labels_are_refused():
+    images = {"train": bits(9, 1, 2, 2), "val": bits(9, 1, 2, 2), "test": bits(9, 1, 2, 3)}
+    with pytest.raises(InputError, match="shapes of an image differ"):
+        DataSet(Source("mine", images, levels=2))
+    with pytest.raises(InputError, match="images has no val; give train, val, test"):
+        DataSet(Source("mine", {"train": images["train"], "test": images["val"]}, levels=2))
+    square = dict.fromkeys(SPLITS, bits(9, 1, 2, 2))
+    with pytest.raises(InputError, match=re.escape("labels['val']['digit'] has 8 of 9 labels")):
+        DataSet(Source("mine", square, levels=2, labels={"val": {"digit": np.zeros(8)}}))
+    with pytest.raises(InputError, match="labels has 'valid', which is no split"):
+        DataSet(Source("mine", square, levels=2, labels={"valid": {"digit": np.zeros(9)}}))
+    with pytest.raises(InputError, match="give labels by split and factor"):
+        DataSet(Source("mine", square, levels=2, labels={"val": np.zeros(9)}))
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        bits(9, 1, 2, 2).to(torch.int64),
+        bits(9, 1, 2, 2).to(torch.bool),
+        bits(9, 1, 2, 2).to(torch.float16),
+        bits(9, 1, 2, 2).numpy(),
+        bits(9, 1, 2, 2).numpy().astype(">u2"),
+    ],
+)
+def test_whole_numbers_of_any_type_are_counts(pixels):
+    data = data_of(pixels)
+    assert data.pixels["train"].dtype == torch.uint8
+    assert data.card.support == "binary"
+    assert np.array_equal(data.evaluation_chunk("train", 0).numpy(), np.asarray(pixels, dtype=np.float32))
+
+
+def test_vectors_simply_work(fitted):
+    rows = torch.randn(64, 10, dtype=torch.float64, generator=GENERATOR)
+    data = data_of(rows, None)
+    assert data.card.shape == (1, 1, 10)
+    model = own_vae(shape=(1, 1, 10), likelihood=GaussianLikelihood(1.0))
+    record = fitted(model=model, data=data)
+    x = rows.float()
+    q = model.encoder(x[:, None, None])
+    weight, bias = model.decoder.trunk[0].weight, model.decoder.trunk[0].bias
+    error = (x - q.mean @ weight.T - bias).square().sum(-1) + (q.variance @ weight.square().T).sum(-1)
+    by_hand = (0.5 * error + 5 * math.log(2 * math.pi)).mean().item()
+    measured = record.metrics["test"]["distortion"]
+    assert measured["value"] == pytest.approx(by_hand, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (lambda n, noise: torch.randn(n, 4, generator=noise), "gives [10000, 4]; let it give [n, C, H, W]"),
+        (lambda n, noise: torch.full((n, 1, 1, 4), math.nan), "nan or infinite"),
+    ],
+)
+def test_draws_that_are_no_images_are_refused(rows, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        DataSet(UnlimitedSource("mine", "real", rows), n_test=50)
+    with pytest.raises(InputError, match="holds 0 to 2; with levels=2"):
+        DataSet(UnlimitedSource("mine", "binary", lambda n, noise: torch.arange(3).repeat(n, 1)[:, None, None]))
