@@ -15,6 +15,8 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import Entropy, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
+from vae_rd.experiment.matching import network_of
+from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
 from vae_rd.run.record import SPLITS, RunRecord
 
 from helpers.own import own_vae
@@ -158,6 +160,16 @@ def test_a_finished_run_is_not_that_of_another_network(tmp_path):
         vae_rd.fit_model(config(tmp_path), model=own_vae(activation=nn.ReLU), data=own_data(0))
     with pytest.raises(InputError, match="was given from Python, not by flags; give it as model="):
         vae_rd.fit_model(config(tmp_path), data=own_data(0))
+
+
+def test_a_setting_of_a_layer_sets_networks_apart_and_a_counter_does_not():
+    a, b = own_vae(likelihood=GaussianLikelihood(0.5)), own_vae(likelihood=GaussianLikelihood(0.1))
+    assert network_of(a) != network_of(b)
+    assert network_of(nn.Dropout(0.1)) != network_of(nn.Dropout(0.2))
+    assert network_of(nn.Conv2d(1, 1, 3)) != network_of(nn.Conv2d(1, 1, 3, padding=1))
+    before = network_of(a)
+    a.encoder.calls = 7
+    assert network_of(a.eval()) == before
 
 
 def test_a_finished_run_is_not_that_of_other_data(tmp_path):

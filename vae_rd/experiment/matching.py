@@ -20,17 +20,24 @@ PLACES = frozenset({"file"})  # Of a card's params: what a file is called is fre
 
 
 def network_of(model: nn.Module) -> Json:
-    """What a network is without its weights: its class, and a checksum of its modules' classes and tensors' shapes.
+    """What a network is without its weights: its class, and a checksum of its modules and its tensors' shapes.
+
+    Of a module count its class and its settings: numbers that are no integers (which may be counters), words, tuples.
 
     Example:
         >>> a, b = nn.Sequential(nn.Linear(2, 3), nn.ReLU()), nn.Sequential(nn.Linear(2, 3), nn.Tanh())
         >>> network_of(a)["class"], network_of(a) == network_of(b)
         ('Sequential', False)
     """
-    modules = [f"{name} {type(module).__qualname__}" for name, module in model.named_modules()]
+    modules = [f"{name} {type(module).__qualname__} {_settings(module)}" for name, module in model.named_modules()]
     tensors = [f"{name} {list(value.shape)}" for name, value in model.state_dict().items()]
     fingerprint = hashlib.sha256("\n".join(modules + tensors).encode()).hexdigest()
     return {"class": _class_name(model), "fingerprint": fingerprint}
+
+
+def _settings(module: nn.Module) -> list[tuple[str, Any]]:
+    own = ((name, value) for name, value in vars(module).items() if name != "training" and not name.startswith("_"))
+    return sorted((name, value) for name, value in own if isinstance(value, float | bool | str | tuple))
 
 
 def _class_name(model: nn.Module) -> str:
