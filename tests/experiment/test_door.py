@@ -172,6 +172,21 @@ def test_the_look_leaves_no_trace():
     assert not model.decoder.training
 
 
+def test_a_network_in_another_precision_than_its_images_is_refused_and_made_double_with_them(fitted, tmp_path):
+    data = data_of(bits(40, 1, 4, 4))
+    with pytest.raises(InputError, match=r"encoder\(x\) in eval mode.* RuntimeError: .*[dD]ouble"):
+        fitted(model=own_vae().double(), data=data)
+    settings = {"run_dir": str(tmp_path), "wandb": "off", "max_epochs": 1, "batch_size": 16, "latent_dim": 2}
+    for model in (own_vae(), own_vae().double()):
+        config = FitConfig(**settings, precision="64", name=str(next(model.parameters()).dtype)[6:])
+        assert vae_rd.fit_model(config, model=model, data=data).status == "finished"
+
+
+def test_a_network_without_anything_to_train_is_refused(fitted):
+    with pytest.raises(InputError, match="model has no parameter to train"):
+        fitted(model=own_vae().requires_grad_(False), data=data_of(bits(40, 1, 4, 4)))
+
+
 def test_layers_without_sizes_are_refused(fitted):
     model = own_vae()
     model.encoder.net[1] = nn.LazyLinear(8)

@@ -59,8 +59,12 @@ def check_model(model: VAE, data: DataSet) -> None:
     """
     state = {name: value.clone() for name, value in model.state_dict().items()}
     modes = {name: module.training for name, module in model.named_modules()}
-    like = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
-    x = data.evaluation_chunk("train", 0)[:EXAMPLES].to(like)
+    trained = [p for p in model.parameters() if p.requires_grad and p.is_floating_point()]
+    if not trained:
+        raise InputError("model has no parameter to train; give modules as attributes, with requires_grad")
+    x = data.evaluation_chunk("train", 0)[:EXAMPLES].to(trained[0].device)
+    if torch.get_default_dtype() == torch.float64:  # Lightning makes the network double, too, but not before.
+        x = x.to(trained[0].dtype)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             for training in (False, True):
