@@ -38,8 +38,8 @@ def fitted(tmp_path: Path):
     """Fit what is given, in an epoch."""
 
     def fit(config: object = None, **given: object) -> object:
-        settings = {"run_dir": str(tmp_path / "runs"), "wandb": "off", "max_epochs": 1, "hidden": [4]}
-        config = FitConfig(**settings, batch_size=16, latent_dim=2) if config is None else config
+        settings = {"run_dir": str(tmp_path / "runs"), "wandb": "off", "max_epochs": 1}
+        config = FitConfig(**settings, batch_size=16) if config is None else config
         return vae_rd.fit_model(config, **given)
 
     return fit
@@ -176,7 +176,7 @@ def test_a_network_in_another_precision_than_its_images_is_refused_and_made_doub
     data = data_of(bits(40, 1, 4, 4))
     with pytest.raises(InputError, match=r"encoder\(x\) in eval mode.* RuntimeError: .*[dD]ouble"):
         fitted(model=own_vae().double(), data=data)
-    settings = {"run_dir": str(tmp_path), "wandb": "off", "max_epochs": 1, "batch_size": 16, "latent_dim": 2}
+    settings = {"run_dir": str(tmp_path), "wandb": "off", "max_epochs": 1, "batch_size": 16}
     for model in (own_vae(), own_vae().double()):
         config = FitConfig(**settings, precision="64", name=str(next(model.parameters()).dtype)[6:])
         assert vae_rd.fit_model(config, model=model, data=data).status == "finished"
@@ -185,6 +185,23 @@ def test_a_network_in_another_precision_than_its_images_is_refused_and_made_doub
 def test_a_network_without_anything_to_train_is_refused(fitted):
     with pytest.raises(InputError, match="model has no parameter to train"):
         fitted(model=own_vae().requires_grad_(False), data=data_of(bits(40, 1, 4, 4)))
+
+
+UNREAD = [
+    ({"latent_dim": 5, "model": own_vae}, "latent_dim=5 of the config is not read beside model="),
+    ({"likelihood": "gaussian", "model": own_vae}, "likelihood='gaussian' of the config is not read beside model="),
+    ({"n_train": 20, "data": lambda: data_of(bits(40, 1, 4, 4))}, "n_train=20 of the config is not read beside data="),
+    ({"data_seed": 1, "data": lambda: data_of(bits(40, 1, 4, 4))}, "data_seed"),
+]
+
+
+@pytest.mark.parametrize(("fields", "words"), UNREAD)
+def test_a_field_that_nothing_reads_beside_what_python_gives_is_refused(fields, words, fitted, tmp_path):
+    given = {name: fields[name]() for name in ("model", "data") if name in fields}
+    config = FitConfig(run_dir=str(tmp_path / "runs"), **{k: v for k, v in fields.items() if k not in given})
+    with pytest.raises(InputError, match=re.escape(words)):
+        fitted(config, **given)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_layers_without_sizes_are_refused(fitted):
@@ -234,6 +251,43 @@ def test_pixels_that_are_not_what_they_are_said_to_be_are_refused(name):
     pixels, levels, words = WRONG_SOURCES[name]
     with pytest.raises(InputError, match=re.escape(words)):
         data_of(pixels, levels)
+
+
+WRONG_FACTS = {
+    "a name of no word": (Source("a\nb", {}, levels=2), {}, "give a word"),
+    "params that are no JSON": (Source("a", {}, levels=2, params={"x": np.zeros(2)}), {}, "go into a record as JSON"),
+    "a split of one image": (Source("a", dict.fromkeys(SPLITS, bits(1, 1, 2, 2)), levels=2), {}, "has 1 image; give 2"),
+    "a population of three splits": (
+        Source("a", dict.fromkeys(SPLITS, bits(9, 1, 2, 2)), levels=2, population=True),
+        {},
+        "a population is all in images['train']; leave out test, val",
+    ),
+    "another binarization": (Source("a", {}, levels=2), {"binarization": "dynamik"}, "choose one of none, static, dyn"),
+    "another dequantization": (Source("a", {}, levels=2), {"dequantize": "gaussian"}, "choose one of none, uniform"),
+    "both": (Source("a", {}, levels=2), {"dequantize": "uniform", "binarization": "static"}, "no bins to fill"),
+    "no images": (Source("a", {}, levels=2), {"n_train": 0}, "n_train is 0; give a whole number from 2 on"),
+    "images by halves": (Source("a", {}, levels=2), {"n_test": 9.0}, "n_test is 9.0; give a whole number from 2 on"),
+    "a seed below 0": (Source("a", {}, levels=2), {"data_seed": -1}, "data_seed is -1; give a whole number from 0 on"),
+    "grey draws": (UnlimitedSource("a", "grey", lambda n, noise: torch.zeros(n, 1, 1, 2)), {}, "support is 'grey'; ch"),
+    "entropy as a number": (
+        UnlimitedSource("a", "real", lambda n, noise: torch.zeros(n, 1, 1, 2), entropy=3.0),
+        {},
+        "entropy is 3.0; give vae_rd.data.base.Entropy",
+    ),
+    "chance of its own": (
+        UnlimitedSource("a", "real", lambda n, noise: torch.rand(n, 1, 1, 2)),
+        {},
+        "two draws from one seed differ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_FACTS)
+def test_a_source_or_a_setting_that_is_none_is_refused(name):
+    source, settings, words = WRONG_FACTS[name]
+    with pytest.raises(InputError, match=re.escape(words)) as refusal:
+        DataSet(source, **settings)
+    assert "\n" not in str(refusal.value)
 
 
 def test_splits_of_several_shapes_missing_splits_and_wrong_labels_are_refused():

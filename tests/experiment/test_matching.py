@@ -36,7 +36,7 @@ def own_data(seed: int, *, name: str = "mine") -> DataSet:
 def config(tmp_path: Path, **fields) -> FitConfig:
     return FitConfig(
         **{"run_dir": str(tmp_path / "runs"), "name": "a", "resume": "auto", "wandb": "off", "max_epochs": 2}
-        | {"hidden": [4], "latent_dim": 2, "batch_size": 16, "lr_schedule": "constant"}
+        | {"batch_size": 16, "lr_schedule": "constant"}
         | fields
     )
 
@@ -178,6 +178,15 @@ def test_a_finished_run_is_not_that_of_other_data(tmp_path):
         vae_rd.fit_model(config(tmp_path), data=own_data(7))
     with pytest.raises(InputError, match=r"its data \(mine\) were given from Python"):
         vae_rd.fit_model(config(tmp_path))
+
+
+def test_what_is_drawn_from_the_same_pixels_is_compared_too(tmp_path):
+    grey = torch.from_numpy(np.arange(960, dtype=np.uint16).reshape(60, 1, 4, 4) % 256)
+    source = Source("mine", dict.fromkeys(SPLITS, grey), levels=256)
+    vae_rd.fit_model(config(tmp_path), data=DataSet(source, binarization="dynamic"))
+    for other, words in (({"binarization": "static"}, "other pixels"), ({"data_seed": 3}, "data seed 3, was null")):
+        with pytest.raises(InputError, match=words):
+            vae_rd.fit_model(config(tmp_path), data=DataSet(source, **{"binarization": "dynamic"} | other))
 
 
 def test_an_interrupted_run_does_not_go_on_with_other_data_or_another_network(tmp_path):

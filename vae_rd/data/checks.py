@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,11 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_rd.data.base import Source, UnlimitedSource
+from vae_rd.config.fields import WORDS
+from vae_rd.data.base import Entropy, Source, UnlimitedSource
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 
 BYTE_LEVELS = 256
+FEWEST = 2  # Images of a split, of which a mean has a standard error.
+PROBED = 8  # Draws that are made twice.
+DISCRETE = ("binary", "one_hot")
 
 
 def checked(source: Source) -> Source:
@@ -31,8 +36,11 @@ def checked(source: Source) -> Source:
         torch.Size([9, 1, 1, 5])
     """
     name = f"Source {source.name!r}"
+    _check_facts(source, name)
     _check_levels(source.levels, name)
     wanted = ("train",) if source.population else SPLITS
+    if source.population and (others := source.images.keys() - set(wanted)):
+        raise InputError(f"{name}: a population is all in images['train']; leave out {', '.join(sorted(others))}")
     if missing := [split for split in wanted if split not in source.images]:
         raise InputError(f"{name}: images has no {' and no '.join(missing)}; give {', '.join(wanted)}")
     images = {s: _pixels(source.images[s], source.levels, f"{name}: images[{s!r}]") for s in wanted}
@@ -42,6 +50,23 @@ def checked(source: Source) -> Source:
     _check_labels(source.labels, images, name)
     labels = {s: {factor: np.asarray(part[factor]) for factor in part} for s, part in source.labels.items()}
     return replace(source, images=images, labels=labels)
+
+
+def check_unlimited(source: UnlimitedSource) -> None:
+    """Refuse an unlimited source whose facts are none, or whose draws do not come from the generator alone.
+
+    Raises:
+        InputError: naming what is wrong.
+    """
+    name = f"UnlimitedSource {source.name!r}"
+    _check_facts(source, name)
+    if source.support not in (*DISCRETE, "real"):
+        raise InputError(f"{name}: support is {source.support!r}; choose one of {', '.join(DISCRETE)}, real")
+    if not isinstance(source.entropy, Entropy):
+        raise InputError(f"{name}: entropy is {source.entropy!r}; give vae_rd.data.base.Entropy(value, stderr, kind)")
+    first, second = (source.draw(PROBED, torch.Generator().manual_seed(0)) for _ in range(2))
+    if not torch.equal(first.nan_to_num(), second.nan_to_num()):
+        raise InputError(f"{name}: two draws from one seed differ; let rows take all chance from its generator")
 
 
 def checked_draws(source: UnlimitedSource, pixels: Tensor) -> Tensor:
@@ -61,6 +86,35 @@ def checked_draws(source: UnlimitedSource, pixels: Tensor) -> Tensor:
     return counts
 
 
+def check_wanted(
+    name: str, *, binarization: str, dequantize: str, n_train: int | None, n_test: int | None, data_seed: int
+) -> None:
+    """Refuse settings of a data set that are none; from the command line, flags are checked before they come here.
+
+    Raises:
+        InputError: naming the setting, and what it may be.
+    """
+    for setting, word in (("binarization", binarization), ("dequantize", dequantize)):
+        if word not in WORDS[setting]:
+            raise InputError(f"{name}: {setting} is {word!r}; choose one of {', '.join(WORDS[setting])}")
+    if binarization != "none" and dequantize != "none":
+        raise InputError(f"{name}: binarised pixels have no bins to fill; leave out dequantize or binarization")
+    for setting, n in (("n_train", n_train), ("n_test", n_test)):
+        if n is not None and (type(n) is not int or n < FEWEST):
+            raise InputError(f"{name}: {setting} is {n!r}; give a whole number from {FEWEST} on, or None for all")
+    if type(data_seed) is not int or data_seed < 0:
+        raise InputError(f"{name}: data_seed is {data_seed!r}; give a whole number from 0 on")
+
+
+def _check_facts(source: Source | UnlimitedSource, name: str) -> None:
+    if not (isinstance(source.name, str) and source.name and source.name.isprintable()):
+        raise InputError(f"{name}: name is {source.name!r}; give a word")
+    try:
+        json.dumps(dict(source.params))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: params go into a record as JSON: {error}; give numbers, words, lists") from None
+
+
 def _check_levels(levels: Any, name: str) -> None:
     if levels is not None and (type(levels) is not int or levels < 2):
         raise InputError(f"{name}: levels is {levels!r}; give 2 for binary pixels, 256 for bytes, None for real values")
@@ -75,6 +129,8 @@ def _pixels(values: Any, levels: int | None, where: str) -> Tensor:
     if values.ndim not in (2, 4) or 0 in values.shape:
         shown = list(values.shape)
         raise InputError(f"{where} is {shown}; give [N, C, H, W], of grey images [N, 1, H, W], or of vectors [N, D]")
+    if len(values) < FEWEST:
+        raise InputError(f"{where} has {len(values)} image; give {FEWEST} or more, or means have no standard error")
     images = values.detach().cpu()
     images = images if images.ndim == 4 else images[:, None, None]
     return _real(images, where) if levels is None else _counts(images, levels, where)

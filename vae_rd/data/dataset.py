@@ -20,7 +20,7 @@ from vae_rd.data.base import (
     subset,
     uniform_entropy,
 )
-from vae_rd.data.checks import checked, checked_draws
+from vae_rd.data.checks import check_unlimited, check_wanted, checked, checked_draws
 from vae_rd.data.content import content_digest
 from vae_rd.data.pixels import PixelTransform, binarised, pixel_transform
 from vae_rd.errors import InputError
@@ -76,12 +76,14 @@ class DataSet:
         n_test: int | None = None,
     ) -> None:
         wanted = Wanted(data_seed, binarization, dequantize, n_train, n_test)
+        check_wanted(source.name, **wanted._asdict())
         source = checked(source) if isinstance(source, Source) else source
         self.data_seed = data_seed
         self.transform = pixel_transform(source, binarization=binarization, dequantize=dequantize)
         self.labels: dict[str, Mapping[str, np.ndarray]] = {split: {} for split in SPLITS}
         self._unlimited = source if isinstance(source, UnlimitedSource) else None
         if isinstance(source, UnlimitedSource):
+            check_unlimited(source)
             self.pixels = _drawn(source, wanted)
             self.card = _card(source, wanted, self.pixels, self.transform)
             return

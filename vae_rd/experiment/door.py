@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 from torch.nn.parameter import is_lazy
 
-from vae_rd.config.fields import FitConfig
+from vae_rd.config.fields import FIELDS, FitConfig
+from vae_rd.config.names import defaults_of
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
@@ -22,6 +23,7 @@ from vae_rd.model.vae import VAE
 
 EXAMPLES = 2
 DISCRETE = ("binary", "one_hot")
+STILL_READ = frozenset({"whiten", "data_dir"})  # One's own network may whiten; a folder says nothing of a run.
 
 
 def check_given(config: object, model: object, data: object) -> None:
@@ -33,6 +35,15 @@ def check_given(config: object, model: object, data: object) -> None:
     if not isinstance(config, FitConfig):
         how = "vae_rd.FitConfig(**config)" if isinstance(config, dict) else "vae_rd.FitConfig(beta=4.0)"
         raise InputError(f"config is of type {_type(config)}; give a FitConfig, such as {how}")
+    check_network_and_data(model, data)
+
+
+def check_network_and_data(model: object, data: object) -> None:
+    """Refuse what is neither None nor a VAE, and what is neither None nor a DataSet.
+
+    Raises:
+        InputError: naming what was given, and how it becomes what is wanted.
+    """
     if model is not None and not isinstance(model, VAE):
         raise InputError(
             f"model is of type {_type(model)}; give a vae_rd.VAE(encoder, decoder, prior, latent_dim=...), whose parts "
@@ -47,6 +58,21 @@ def check_given(config: object, model: object, data: object) -> None:
             f"data is of type {_type(data)}; give a vae_rd.DataSet(vae_rd.Source(name, "
             '{"train": pixels, "val": pixels, "test": pixels}, levels=None)), pixels [N, C, H, W]'
         )
+
+
+def check_unread_beside(config: FitConfig, *, model: VAE | None, data: DataSet | None) -> None:
+    """Refuse a field of the config that nothing reads, since what it is about was given from Python.
+
+    Raises:
+        InputError: naming the field.
+    """
+    given = {group: what for group, what in (("model", model), ("data", data)) if what is not None}
+    defaults = defaults_of(config.defaults_version)
+    for name, field in FIELDS.items():
+        group = field.metadata["group"]
+        if group in given and name not in STILL_READ and getattr(config, name) != defaults[name]:
+            value = getattr(config, name)
+            raise InputError(f"{name}={value!r} of the config is not read beside {group}=; leave it out")
 
 
 def check_model(model: VAE, data: DataSet) -> None:

@@ -15,7 +15,9 @@ from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.kinds import KINDS
 from vae_rd.estimates.partials import forget
+from vae_rd.experiment.door import check_network_and_data
 from vae_rd.experiment.loading import open_run, precision_of
+from vae_rd.experiment.options import OPTIONS
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import broadcast, check_same, connected, is_first, on_all_ranks, rank_zero_first
@@ -124,9 +126,15 @@ def evaluate_run(
         >>> [(entry["kind"], entry["n"]) for entry in record.estimates]
         [('importance', 20)]
     """
-    for name, given, known in (("kind", kinds, KINDS), ("setting", settings, Settings.__dataclass_fields__)):
+    check_network_and_data(model, data)
+    words = (("kind", kinds, KINDS), ("setting", settings, OPTIONS), ("split", [split] if split else [], SPLITS))
+    for name, given, known in words:
         if unknown := [word for word in given if word not in known]:
             raise InputError(f"evaluate_run: {unknown[0]} is no {name}; choose one of {', '.join(known)}")
+    for name, value in settings.items():
+        least = 0 if name == "seed" else 2
+        if type(value) is not int or value < least:
+            raise InputError(f"evaluate_run: {name} is {value!r}; give a whole number from {least} on")
     folder, wanted = Path(run_dir), Settings(split=split or "test", **settings)
     with ExitStack() as held:
         _hold([folder], held)

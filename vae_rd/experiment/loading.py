@@ -17,6 +17,7 @@ from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted
 from vae_rd.experiment import build
+from vae_rd.experiment.door import check_network_and_data
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.vae import VAE
@@ -77,6 +78,7 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
     folder = Path(run_dir)
     record = RunRecord.read(folder)
     config = recorded(record.config, where=str(folder / RECORD_FILE))
+    check_network_and_data(model, None)
     refuse_given(record, folder, of_data=False, of_network=model is None)
     if model is None:
         card = DataCard.from_json(record.data)

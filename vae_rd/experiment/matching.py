@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from vae_rd.data.dataset import DataSet
+from vae_rd.data.dataset import DataSet, Wanted
 from vae_rd.errors import InputError
 from vae_rd.run.record import Json, RunRecord
 
 DIGITS = 6  # of a checksum, for people
 UNCOMPARED = frozenset({"is_own", "file_sha256", "content", "params"})  # Of a record's data, besides its card.
-PLACES = frozenset({"file"})  # Of a card's params: what a file is called is free.
+SAID = frozenset({"file", "reading", "notes"})  # Of a card's params: words, which are free.
+FLAGS = frozenset(Wanted._fields)
+WIDTH = 60  # of a difference, in characters
 
 
 def network_of(model: nn.Module) -> Json:
@@ -80,13 +83,19 @@ def check_data(data: DataSet, record: RunRecord, folder: Path) -> None:
 
 
 def _differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[str]:
-    """What two cards tell apart, of what both know."""
-    for name in before.keys() & now.keys() - UNCOMPARED:
-        if now[name] != before[name]:
-            yield f"{name.replace('_', ' ')} {json.dumps(now[name])}, was {json.dumps(before[name])}"
-    if None not in (before.get("content"), now.get("content")) and before["content"] != now["content"]:
+    """What two cards tell apart, of what both can know: a record may be older than some facts."""
+    knows_content = before.get("content") is not None
+    if knows_content and before["content"] != now["content"]:
         yield f"other pixels (checksum {now['content'][:DIGITS]}, was {before['content'][:DIGITS]})"
-    facts, earlier = now.get("params", {}), before.get("params", {})
-    for name in facts.keys() & earlier.keys() - PLACES:
-        if facts[name] != earlier[name]:
-            yield f"{name.replace('_', ' ')} {json.dumps(facts[name])}, was {json.dumps(earlier[name])}"
+    facts, earlier = now["params"], before["params"]
+    shared = facts.keys() & earlier.keys() if not knows_content else facts.keys() | earlier.keys()
+    for name in (name for name in now if name in before and name not in UNCOMPARED):
+        yield from _difference(name, now[name], before[name])
+    for name in (shared | FLAGS & (facts.keys() | earlier.keys())) - SAID:
+        yield from _difference(name, facts.get(name), earlier.get(name))
+
+
+def _difference(name: str, now: object, before: object) -> Iterator[str]:
+    if now != before:
+        was, is_now = (textwrap.shorten(json.dumps(value), WIDTH) for value in (before, now))
+        yield f"{name.replace('_', ' ')} {is_now}, was {was}"
