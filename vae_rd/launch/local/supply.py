@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Protocol
 
 from vae_rd.launch.ledger import SETTLED, Entry, Ledger
@@ -50,13 +51,18 @@ class Listed:
 
     def __init__(self, plan: Plan, ledger: Ledger) -> None:
         self.runs = {run.name: run for run in plan.runs}
+        there = {path.name for path in plan.folder.iterdir()} if plan.folder.is_dir() else set()
         for run in plan.runs:
-            settle_from_record(plan, run, ledger.runs.setdefault(run.name, Entry(dict(run.point))))
-        self._waiting = [run for run in plan.runs if ledger.runs[run.name].state not in SETTLED]
+            entry = ledger.runs.setdefault(run.name, Entry(dict(run.point)))
+            if run.name in there:
+                settle_from_record(plan, run, entry)
+            else:  # A look at each of many runs that have not begun would take as long as planning them.
+                entry.state = "waiting"
+        self._waiting = deque(run for run in plan.runs if ledger.runs[run.name].state not in SETTLED)
 
     def next(self) -> PlannedRun | None:
         """The next run to start."""
-        return self._waiting.pop(0) if self._waiting else None
+        return self._waiting.popleft() if self._waiting else None
 
     def told(self, run: PlannedRun) -> None:
         """Nothing: a list does not depend on what its runs give."""

@@ -74,9 +74,10 @@ def submit(plan: Plan, options: SlurmOptions) -> list[str]:
     """
     _check(plan)
     waiting = _waiting(plan.folder)
-    finished = [run for run in plan.runs if claim(run.config).action == "finished"]
-    queued = [run for run in plan.runs if run not in finished and run.name in waiting]
-    left = [run for run in plan.runs if run not in finished and run not in queued]
+    finished = {run.name for run in plan.runs if claim(run.config).action == "finished"}
+    queued = waiting.keys() & {run.name for run in plan.runs} - finished
+    known = finished | queued
+    left = [run for run in plan.runs if run.name not in known]
     lines = [f"{len(finished)} finished, {len(queued)} queued or running, {len(left)} left to submit"]
     if not left:
         return lines
