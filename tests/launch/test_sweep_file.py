@@ -328,6 +328,10 @@ BAD += [
     ),
     (changed({"seed": {"values": [0, 1], "probabilities": [0.5, 0.5]}}), "a grid takes every value once"),
     (SEARCH | changed({"hidden": {"values": [[8], [8.0]]}}), "hidden: values has [8.0] twice; leave one of them out"),
+    (  # One of twelve; whether a search comes to it, and when, nobody knows before.
+        SEARCH | changed({"lr": LR["lr"], "batch_size": {"values": [6, 8, 12, 24]}, "devices": {"values": [1, 2, 3]}}),
+        "batch_size 8, devices 3: --batch_size 8: is over all processes and does not divide by --devices 3",
+    ),
     (SEARCH | changed({"latent_dim": {"min": 1.0, "max": 9.0}}), "takes whole numbers, and distribution uniform has"),
     (
         SEARCH | changed({"latent_dim": {"distribution": "q_uniform", "min": 1, "max": 9, "q": 0.5}}),

@@ -134,7 +134,8 @@ def typed(values: Mapping[str, Any], *, where: str) -> FitConfig:
 
 def split(argv: Sequence[str]) -> list[tuple[str, str]]:
     """Pair flags with their text; a flag followed by another flag, or by nothing, means true."""
-    pairs, tokens = [], list(argv)
+    pairs: list[tuple[str, str]] = []
+    tokens = list(argv)
     while tokens:
         token = tokens.pop(0)
         if token == "-h":

@@ -20,6 +20,7 @@ from vae_rd.launch.points.sweep_file import SweepFile
 from vae_rd.run.folder import check_unread
 
 Point = Mapping[str, Any]
+COMBINATIONS = 10_000  # of choices, looked at before a search: a second
 DRAWS = 200  # that bring nothing new: then there is hardly anything new to draw
 
 
@@ -99,7 +100,9 @@ def runs_of(file: SweepFile, *, search_seed: int) -> Iterator[PlannedRun]:
     """
     if file.method != "grid":
         _check_extremes(file, drawn(file, search_seed, 0))
-    if file.method != "bayes":
+    if file.method == "bayes":
+        _check_combinations(file, drawn(file, search_seed, 0))
+    else:
         found = _grid(file) if file.method == "grid" else _random(file, search_seed)
         yield from itertools.islice(found, file.run_cap)
 
@@ -151,6 +154,14 @@ def _check_extremes(file: SweepFile, point: Point) -> None:
     for parameter in file.varied:
         for value in parameter.extremes:
             planned(file, {**point, parameter.name: value})
+
+
+def _check_combinations(file: SweepFile, point: Point) -> None:
+    """Choices that do not go together should not end a search that has come to them."""
+    chosen = [parameter for parameter in file.varied if parameter.quantile is None]
+    names = [parameter.name for parameter in chosen]
+    for values in itertools.islice(itertools.product(*(parameter.choices for parameter in chosen)), COMBINATIONS):
+        planned(file, {**point, **dict(zip(names, values, strict=True))})
 
 
 def _grid(file: SweepFile) -> Iterator[PlannedRun]:
