@@ -76,6 +76,10 @@ WALK = [
         "must be whole numbers, such as 1 and 3",
         SEARCH | grid(seed={"min": 1, "max": 3, "distribution": "int_uniform"}),
     ),
+    (lr(min=1, max=2), "give one of them as 2.0", lr(min=1, max=2.0)),
+    (lr(min=1, max=2), "or distribution: int_uniform", lr(min=1, max=2, distribution="int_uniform")),
+    (grid(overwrite={"value": True}), "leave it out", {}),
+    ({"command": [*COMMAND[:4], "--overwrite", COMMAND[4]]}, "leave it out", {}),
     (SEARCH | grid(precision={"min": 32, "max": 64}), "give values", SEARCH | grid(precision={"values": [32, 64]})),
     (
         grid(seed={"values": [0, 1], "probabilities": [0.5, 0.5]}),

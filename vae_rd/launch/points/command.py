@@ -10,6 +10,7 @@ from vae_rd.config.cli import COMMANDS, given, split
 from vae_rd.errors import InputError
 
 COMMAND = ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"]
+GOES_ON = "a sweep goes on with what is there; leave it out, and remove the folder of a run that is to begin anew"
 # The other forms in which W&B writes parameters, and what is wrong with each.
 MACROS: Mapping[str, str] = MappingProxyType(
     {
@@ -61,6 +62,8 @@ def _check_flags(flags: Sequence[str], swept: Collection[str]) -> None:
     if any(name in COMMANDS for name, _ in pairs):
         raise InputError("none of its flags may be --help, --version or --print_config; leave it out")
     names = [name for name, _ in pairs if name != "config"]
+    if "overwrite" in names:
+        raise InputError(f"--overwrite: {GOES_ON}")
     for name in names:
         if name in swept or names.count(name) > 1:
             raise InputError(f"--{name} is given twice, here or in parameters; leave one of them out")

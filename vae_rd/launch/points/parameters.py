@@ -13,6 +13,7 @@ from typing import Any
 from vae_rd.config.fields import FIELDS, value_type
 from vae_rd.config.values import typed_value
 from vae_rd.errors import InputError
+from vae_rd.launch.points.command import GOES_ON
 from vae_rd.launch.points.draws import Quantile, distribution_of, draws_whole, is_number, quantile_of
 
 PARAMETER_KEYS = ("value", "values", "probabilities", "distribution", "min", "max", "mu", "sigma", "q", "a", "b")
@@ -79,6 +80,8 @@ def parameter_of(name: Any, spec: Any, *, method: str, where: str) -> Parameter:
     parameter = _choices(name, spec, method=method, where=where) or _range(name, spec, method=method, where=where)
     if name in NOT_SWEPT and not parameter.is_constant:
         raise InputError(f"{where}: is the same for all runs of a sweep; give it one value")
+    if name == "overwrite":
+        raise InputError(f"{where}: {GOES_ON}")
     if name == "name":
         raise InputError(f"{where}: each run of a sweep gets a name of its own; leave it out")
     _check_values(parameter, method=method, where=where)
@@ -141,6 +144,9 @@ def _range(name: str, spec: Mapping[str, Any], *, method: str, where: str) -> Pa
     if value_type(name) is int and not draws_whole(spec):
         drawn, whole = distribution_of(spec), "whole numbers as min and max, or q_uniform with q: 1"
         raise InputError(f"{where}: takes whole numbers, and distribution {drawn} has others; give {whole}")
+    if value_type(name) is float and method != "grid" and draws_whole(spec) and "distribution" not in spec:
+        instead = f"give one of them as {spec['max']}.0, or distribution: int_uniform"
+        raise InputError(f"{where}: W&B, of whole numbers, draws none but those; {instead}")
     if method != "grid":
         return Parameter(name, quantile=quantile)
     if type(quantile(0.0)) is not int or "q" in spec:

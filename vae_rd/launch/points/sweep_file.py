@@ -215,7 +215,7 @@ def _run_cap(content: Mapping[str, Any], *, where: str) -> int | None:
     if cap is None and content["method"] != "grid":
         raise InputError(f"{where}: method {content['method']} never ends; give run_cap, or --count")
     if cap is not None and not (type(cap) is int and cap >= 1):
-        raise InputError(f"{where}: run_cap is {cap}; give a whole number from 1 on, such as 8")
+        raise InputError(f"{where}: run_cap is {cap!r}; give a whole number from 1 on, such as 8")
     return cap
 
 
