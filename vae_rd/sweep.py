@@ -11,6 +11,7 @@ if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, wit
 
 from vae_rd.launch.local.launcher import run_local
 from vae_rd.launch.options import SLURM, parse
+from vae_rd.launch.points.plan import plan
 from vae_rd.launch.points.search import first_commands
 from vae_rd.launch.slurm.launcher import SlurmOptions, submit
 from vae_rd.launch.wandb.launcher import agents_on_slurm, run_by_agents
@@ -24,9 +25,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _answer(argv: Sequence[str]) -> Iterable[str] | int:
-    options, wanted = parse(argv)
+    options, file = parse(argv)
     if options.dry_run:
-        return first_commands(wanted)
+        return first_commands(file, search_seed=options.search_seed)
+    wanted = plan(file, search_seed=options.search_seed)
     if options.launcher == "slurm":
         given = {name: getattr(options, name) for name in SLURM if getattr(options, name) is not None}
         tasks = SlurmOptions(**given, requeue=not options.no_requeue)

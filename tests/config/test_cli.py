@@ -45,7 +45,11 @@ def test_accepted_forms(argv, field, value):
     [
         (["--bta", "4"], r"unknown flag --bta; did you mean --beta\?"),
         (["--zzz", "4"], r"unknown flag --zzz; see --help"),
-        (["beta", "4"], r"unexpected 'beta'"),
+        (["beta", "4"], r"unexpected 'beta': every value follows its flag, as in --beta 4$"),
+        (["--hidden", "512", "256"], r"unexpected '256': a list is one word in quotes, as in --hidden '\[512, 256\]'$"),
+        (["--hidden", "[512,", "256]"], r"unexpected '256\]': a list is one word in quotes"),
+        (["--print_config=false"], r"^--print_config: takes no value; leave =false out$"),
+        (["--BETA", "4"], r"unknown flag --BETA; did you mean --beta\?"),
         (["--beta"], r"^--beta: give a number$"),
         (["--name", "--seed", "3"], r"^--name: give text or null$"),
         (["--config"], r"^--config: name a YAML file$"),
@@ -65,7 +69,8 @@ def test_accepted_forms(argv, field, value):
         (["--beta", "nan"], r"--beta nan: give a finite number"),
         (["--beta", "inf"], r"--beta inf: give a finite number"),
         (["--beta", "four"], r"--beta four: give a number"),
-        (["--latent_dim", "16.0"], r"--latent_dim 16.0: give a whole number"),
+        (["--latent_dim", "16.5"], r"--latent_dim 16.5: give a whole number"),
+        (["--seed", "1.8446744073709552e19"], r"--seed 1.84\S+: give a whole number"),
         (["--latent_dim", "0"], r"--latent_dim 0: the least it can be is 1"),
         (["--likelihood_scale", "1e-200"], r"--likelihood_scale 1e-200: the least"),
         (["--lr", "0"], r"--lr 0.0: it must be greater than 0"),
@@ -158,6 +163,14 @@ def test_run_name_is_a_function_of_what_affects_the_numbers():
         assert run_name(FitConfig(beta=4.0, **other)) != run_name(base)
     assert run_name(FitConfig(name="mine")) == "mine"
     assert to_dict(base)["beta"] == 4.0
+
+
+def test_what_is_recorded_of_a_config_does_not_change_with_it():
+    config = FitConfig(hidden=[8])
+    recorded = to_dict(config)
+    config.hidden.append(9)
+    config.gaussian_eigenvalues.clear()
+    assert (recorded["hidden"], len(recorded["gaussian_eigenvalues"])) == ([8], 6)
 
 
 def test_help_is_fast_and_imports_no_torch():

@@ -61,6 +61,12 @@ def everything(folder: Path) -> list[str]:
         (["none.yaml"], "none.yaml: no sweep file can be read there"),
         (["two.yaml", "--bta", "1"], "unknown flag --bta; did you mean --beta?"),
         (["two.yaml", "--beta", "x"], "--beta x: give a number"),
+        (
+            ["two.yaml", "--seed", "0", "--seed", "1"],
+            "--seed is given twice; runs differ by the file, as in seed: {val",
+        ),
+        (["~nobody_of_this_name/two.yaml"], "the path ~nobody_of_this_name/two.yaml: there is no such home folder"),
+        (["two.yaml", "--search_seed", "1"], "--search_seed: a grid draws nothing; leave it out"),
         (["two.yaml", "--config", "a.yaml"], "--config: goes into the sweep file's command"),
         (["two.yaml", "--jobs", "0"], "argument --jobs: 0: give a whole number from 1 on"),
         (["two.yaml", "--launcher", "ray"], "invalid choice: 'ray'"),

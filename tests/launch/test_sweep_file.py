@@ -11,6 +11,7 @@ from scipy import stats
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
 from vae_rd.errors import InputError
+from vae_rd.launch.points.command import MACROS
 from vae_rd.launch.points.draws import NAMES, quantile_of
 from vae_rd.launch.points.hyperband import Hyperband, hyperband_of
 from vae_rd.launch.points.plan import plan
@@ -65,6 +66,14 @@ def test_a_folder_that_the_command_names_is_the_sweep_s(write):
     file = read_sweep_file(write(command=[*COMMAND[:4], "--run_dir=elsewhere", COMMAND[4]]), fixed={})
     assert plan(file).folder == Path("elsewhere")
     assert "run_dir" not in file.upload()["parameters"]
+
+
+def test_the_project_of_the_file_is_that_of_runs_here_too(write):
+    file = read_sweep_file(write(project="mine"), fixed={})
+    assert {run.config.wandb_project for run in plan(file).runs} == {"mine"}
+    assert "wandb_project" not in file.upload()["parameters"], "there the sweep itself says it"
+    other = read_sweep_file(write(project="mine"), fixed={"wandb_project": "other"})
+    assert plan(other).runs[0].config.wandb_project == "other"
 
 
 def test_labels_are_printable_whatever_the_values(write):
@@ -122,6 +131,46 @@ def test_count_takes_the_place_of_run_cap(write):
     assert len(plan(read_sweep_file(write(), fixed={}, count=1)).runs) == 1
 
 
+def test_whole_numbers_may_come_as_floats(write):
+    """As they do from JSON; the run is the same one."""
+    floats, whole = ({"seed": {"values": [kind(0), kind(1)]}, "hidden": {"value": [kind(8)]}} for kind in (float, int))
+    names = [[run.name for run in plan(read_sweep_file(write(parameters=p), fixed={})).runs] for p in (floats, whole)]
+    assert names[0] == names[1]
+
+
+def test_q_draws_whole_numbers_for_flags_that_are(write):
+    spec = {"distribution": "q_log_uniform_values", "min": 8, "max": 64, "q": 8.0}
+    runs = plan(read_sweep_file(write(method="random", run_cap=5, parameters={"batch_size": spec}), fixed={})).runs
+    assert {run.config.batch_size % 8 for run in runs} == {0}
+
+
+def test_words_that_are_numbers_may_come_as_such(write):
+    path = write(parameters={"precision": {"values": [32, 64.0]}})
+    assert [run.config.precision for run in plan(read_sweep_file(path, fixed={})).runs] == ["32", "64"]
+
+
+def test_the_folder_of_a_sweep_may_begin_with_a_tilde(write, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = read_sweep_file(write(parameters={**BETA, "run_dir": {"value": "~/runs"}}), fixed={})
+    made = plan(file)
+    assert made.folder == made.runs[0].folder.parent == tmp_path / "runs"
+    assert file.upload()["parameters"]["run_dir"] == {"value": "~/runs"}, "each agent has a home of its own"
+
+
+def test_a_key_that_is_there_twice_is_refused_with_its_line(write):
+    path = write()
+    path.write_text(f"{path.read_text()}  beta: {{values: [10]}}\n")
+    line = len(path.read_text().splitlines())
+    with pytest.raises(InputError, match=rf"sweep\.yaml, line {line}: beta is given here and in line \d+; leave"):
+        read_sweep_file(path, fixed={})
+
+
+def test_anchors_and_merges_work(write):
+    path = write(parameters={"lr": {"value": 1e-3}})
+    path.write_text(f"{path.read_text()}  beta: &two {{values: [1, 4]}}\n  seed: {{<<: *two}}\n  samples: *two\n")
+    assert plan(read_sweep_file(path, fixed={})).total == 8
+
+
 # Distributions, against scipy's
 
 
@@ -154,7 +203,8 @@ def test_quantiles_have_the_distribution_s_cdf(name):
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("q_")])
 def test_q_rounds_to_its_multiples(name):
     spec, _ = SPECS[name.removeprefix("q_")]
-    whole, rounded = (quantile_of({"distribution": n, "q": 0.25, **spec}, where="") for n in (name[2:], name))
+    whole = quantile_of({"distribution": name[2:], **spec}, where="")
+    rounded = quantile_of({"distribution": name, "q": 0.25, **spec}, where="")
     for u in (0.01, 0.3, 0.77):
         assert rounded(u) / 0.25 == round(whole(u) / 0.25)
 
@@ -210,7 +260,7 @@ BAD = [
     (changed({"beta": {"value": 4, "values": [1]}}), "beta: beside value: unknown key values"),
     (changed({"beta": {"values": [1], "distribution": "uniform"}}), "beta: distribution uniform has no values"),
     (SEARCH | changed({"lr": {"min": "1e-4", "max": 0.1}}), "YAML takes 1e-4 for text, write 1.0e-4"),
-    (changed({"beta": {"parameters": {"a": {"value": 1}}}}), "beta: unknown key parameters"),
+    (changed({"beta": {"parameters": {"a": {"value": 1}}}}), "beta: flags do not nest; write a beside the others"),
     (changed({"beta": {"min": 0.1, "max": 4.0}}), "beta: a grid takes values, or whole numbers from min to max"),
     (changed({"beta": {"values": [1, -4]}}), "beta -4: --beta -4.0: the least it can be is 0"),
     (changed({"beta": {"values": [1, 1.0]}}), "beta 1 and beta 1 are one run"),
@@ -218,10 +268,10 @@ BAD = [
     (changed({**BETA, "wandb": {"value": False}}), "wandb: --wandb False: choose one of off, offline"),
     (changed({**BETA, "name": {"value": "mine"}}), "name: each run of a sweep gets a name of its own"),
     (changed({**BETA, "run_dir": {"values": ["a", "b"]}}), "run_dir: is the same for all runs"),
-    (changed({**BETA, "overwrite": {"value": True}}), "--overwrite removes the run that --resume auto"),
+    (changed({**BETA, "overwrite": {"value": True}}), "overwrite: a sweep goes on with what is there; leave"),
     ({"command": None}, "command must be"),
     ({"command": ["${env}", "${interpreter}", "train.py", "${args}"]}, "command must be"),
-    ({"command": [*COMMAND[:4], "--lr=${envvar:LR}", COMMAND[4]]}, "command must be"),
+    ({"command": [*COMMAND[:4], "--lr=${envvar:LR}", COMMAND[4]]}, "--lr=${envvar:LR} refers to something outside"),
     ({"command": [*COMMAND[:4], "--config=nowhere.yaml", COMMAND[4]]}, "--config nowhere.yaml: cannot be read"),
     ({"command": [*COMMAND[:4], "--print_config", COMMAND[4]]}, "none of its flags may be --help"),
     (changed({**BETA, "resume": {"value": "never"}}), "--resume never: a sweep always goes on"),
@@ -253,6 +303,68 @@ BAD = [
         SEARCH | changed({"lr": {"values": [0.1, 0.2], "probabilities": [1, 1]}}),
         "probabilities [1, 1]: give one for each of the 2 values, 1 in sum",
     ),
+]
+
+
+BAD += [
+    (
+        SEARCH | changed({"lr": {"min": 0.1, "max": 0.2, "q": 0.1}}),
+        "uniform reads min and max, not q; leave it out, or",
+    ),
+    (SEARCH | changed({"lr": {**LR["lr"], "q": 0.1}}), "give distribution: q_log_uniform_values"),
+    (SEARCH | changed({"lr": {"distribution": "normal", "min": 0, "mu": 1}}), "normal reads mu and sigma, not min"),
+    (SEARCH | changed({"lr": {**LR["lr"], "mu": 1}}), "not mu; leave it out, or give distribution: normal"),
+    (SEARCH | changed({"lr": {"min": 0.1, "max": 1.0, "probabilities": [1]}}), "not probabilities; leave it out"),
+    (SEARCH | changed({"lr": {"distribution": "beta", "a": 1, "b": 2}}), "distribution beta is none of"),
+    (
+        SEARCH | changed({"lr": {"distribution": "log_uniform", "min": 1e-4, "max": 1e-1}}),
+        "are exponents of e; did you mean log_uniform_values?",  # All draws would be from 1.0001 to 1.105.
+    ),
+    (SEARCH | changed({"lr": {"distribution": "categorical", "min": 1}}), "categorical needs values; add values"),
+    (SEARCH | changed({"lr": {"distribution": "constant", "values": [1]}}), "constant needs value; add value"),
+    (
+        SEARCH | changed({"lr": {"distribution": "categorical_w_probabilities", "values": [0.1, 0.2]}}),
+        "probabilities None: give one for each of the 2 values",
+    ),
+    (changed({"seed": {"values": [0, 1], "probabilities": [0.5, 0.5]}}), "a grid takes every value once"),
+    (SEARCH | changed({"hidden": {"values": [[8], [8.0]]}}), "hidden: values has [8.0] twice; leave one of them out"),
+    (  # One of twelve; whether a search comes to it, and when, nobody knows before.
+        SEARCH | changed({"lr": LR["lr"], "batch_size": {"values": [6, 8, 12, 24]}, "devices": {"values": [3, 2, 1]}}),
+        "batch_size 8, devices 3: --batch_size 8: is over all processes and does not divide by --devices 3",
+    ),
+    (SEARCH | changed({"latent_dim": {"min": 1.0, "max": 9.0}}), "takes whole numbers, and distribution uniform has"),
+    (
+        SEARCH | changed({"latent_dim": {"distribution": "q_uniform", "min": 1, "max": 9, "q": 0.5}}),
+        "takes whole numbers, and distribution q_uniform has others",
+    ),
+    (
+        SEARCH | changed({"beta_start": {"min": 0, "max": 1}}),
+        "of whole numbers, draws none but those; give one of them",
+    ),
+    ({"command": [*COMMAND[:4], "--overwrite", COMMAND[4]]}, "--overwrite: a sweep goes on with what is there; leave"),
+    (SEARCH | changed({"precision": {"min": 32, "max": 64}}), "a distribution is of numbers; give values"),
+    (changed({"beta": {"values": 4}}), "values is 4; give a list of one or more, such as [1, 4]"),
+    (changed({"hidden": {"values": [512, 256]}}), "give a list such as [512, 256] or null; values is a list of such"),
+    (changed({"seed": {"values": [8.5]}}), "--seed 8.5: give a whole number"),
+    (
+        changed({"model": {"parameters": {"net": {"parameters": {"latent_dim": {"value": 2}}}, "lr": {"value": 1}}}}),
+        "model: flags do not nest; write latent_dim, lr beside the others",
+    ),
+    (changed({"model.latent_dim": {"value": 2}}), "is no flag; did you mean latent_dim?"),
+    ({"x-common": {"values": [1]}}, "x-common is no key of a sweep; leave it out, an anchor stands where it is first"),
+    ({"_defaults": {"values": [1]}}, "_defaults is no key of a sweep"),
+    ({"program": "train.py"}, "program is train.py, which command does not start; write vae_rd/fit.py"),
+    ({"project": 7}, "project is 7; give text, in quotes"),
+    ({"metric": {"name": "val/rate", "target": 3}}, "metric: unknown key target; remove it"),
+    (SEARCH | changed(LR) | {"early_terminate": {"type": "hyperband", "min_iter": 3, "s": 2}}, "s belongs to max_iter"),
+    (
+        SEARCH | changed(LR) | {"early_terminate": {"type": "hyperband", "min_iter": 3, "strict": "yes"}},
+        "strict is yes; give true or false",
+    ),
+    ({"command": [*COMMAND[:4], "--lr=1", "--lr=2", COMMAND[4]]}, "command: --lr is given twice"),
+    ({"command": [*COMMAND[:4], "--beta=1", COMMAND[4]]}, "command: --beta is given twice, here or in parameters"),
+    ({"command": [*COMMAND[:4], "-h", COMMAND[4]]}, "none of its flags may be --help"),
+    *(({"command": [*COMMAND[:4], macro]}, f"command: {macro} {MACROS[macro]}; write {COMMAND}") for macro in MACROS),
 ]
 
 

@@ -15,13 +15,14 @@ from vae_rd import __version__
 from vae_rd.config.cli import parse
 from vae_rd.experiment.options import parser as evaluate_parser
 from vae_rd.launch.options import parse as parse_sweep
+from vae_rd.launch.points.plan import plan
 
 from helpers.common import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 PARSERS = {
     "vae_rd.fit": parse,
-    "vae_rd.sweep": parse_sweep,
+    "vae_rd.sweep": lambda words: plan(parse_sweep(words)[1]),
     "vae_rd.evaluate": lambda words: evaluate_parser().parse_args(words),
     "analysis": lambda words: parser().parse_args(words),
 }

@@ -7,6 +7,7 @@ the command line (`vae_rd.config.cli`) makes `--help` and refuses bad values bef
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -208,6 +209,7 @@ class FitConfig:
 
 FIELDS: Mapping[str, dataclasses.Field[Any]] = MappingProxyType({f.name: f for f in dataclasses.fields(FitConfig)})
 _HINTS = get_type_hints(FitConfig)
+_PLAIN = (str, int, float, type(None))  # Of values: a look that is quicker than one for sequences.
 
 
 # The words of each field that has any; a member that a script adds to a table has its word added here.
@@ -219,6 +221,7 @@ def choices(name: str) -> tuple[str, ...]:
     return WORDS.get(name, ())
 
 
+@functools.cache
 def value_type(name: str) -> type:
     """The Python type of a field's value, without None: bool, int, float, str or list."""
     hint = _HINTS[name]
@@ -226,6 +229,7 @@ def value_type(name: str) -> type:
     return str if get_origin(hint) is Literal else (get_origin(hint) or hint)
 
 
+@functools.cache
 def is_optional(name: str) -> bool:
     """Whether null is a value of the field."""
     return type(None) in get_args(_HINTS[name])
@@ -238,8 +242,9 @@ def to_dict(config: FitConfig) -> dict[str, Any]:
         >>> to_dict(FitConfig(beta=4.0))["beta"]
         4.0
     """
-    values = dataclasses.asdict(config)  # Hydra, which may have made it, has lists of its own.
-    return {k: list(v) if isinstance(v, Sequence) and not isinstance(v, str) else v for k, v in values.items()}
+    values = {name: getattr(config, name) for name in config.__dataclass_fields__}
+    # Hydra, which may have made it, has lists of its own.
+    return {k: list(v) if not isinstance(v, _PLAIN) and isinstance(v, Sequence) else v for k, v in values.items()}
 
 
 def to_yaml(config: FitConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from vae_rd.config.fields import FitConfig, to_dict
+from vae_rd.config.values import expanded
 from vae_rd.config.versions import EARLIER, FIRST_FIELDS
 
 # Fields that say where or how a run is carried out, not which numbers it produces: a run keeps its name without them.
@@ -65,7 +67,13 @@ def defaults_of(version: int, kind: type[FitConfig] = FitConfig) -> dict[str, An
         >>> defaults_of(1)["lr"]
         0.001
     """
-    return {**to_dict(kind()), **EARLIER.get(version, {}), "defaults_version": version}
+    now = _defaults(kind)  # type: ignore[arg-type]  # A class has a hash, whatever its instances have.
+    return {**now, **EARLIER.get(version, {}), "defaults_version": version}
+
+
+@functools.cache
+def _defaults(kind: type[FitConfig]) -> dict[str, Any]:
+    return to_dict(kind())
 
 
 def identity(config: FitConfig) -> dict[str, Any]:
@@ -94,4 +102,4 @@ def differences(config: FitConfig, before: Mapping[str, Any], *, allowed: frozen
 
 def data_root(config: FitConfig) -> str:
     """The folder of data sets: `--data_dir`, else the environment's VAE_RD_DATA, else ./data."""
-    return config.data_dir or os.environ.get("VAE_RD_DATA") or "data"
+    return config.data_dir or expanded(os.environ.get("VAE_RD_DATA") or "data", where="VAE_RD_DATA")

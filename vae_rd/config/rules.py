@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator
 
-from vae_rd.config.fields import FIELDS, FitConfig
+from vae_rd.config.fields import FIELDS, FitConfig, value_type
 from vae_rd.config.names import defaults_of
 from vae_rd.errors import InputError
 
+# Of each number: the least it can be, what it must be greater than, the most it can be.
+BOUNDS = {
+    name: tuple(field.metadata[bound] for bound in ("least", "above", "most"))
+    for name, field in FIELDS.items()
+    if value_type(name) in (int, float)
+}
 EIGENVALUE_RANGE = (1e-30, 1e30)  # x is drawn in single precision.
 
 
@@ -25,8 +30,9 @@ def validate(config: FitConfig) -> None:
 
 
 def _problems(config: FitConfig) -> Iterator[str]:
-    for name, field in FIELDS.items():
-        yield from _range_problem(name, getattr(config, name), field.metadata)
+    for name, bounds in BOUNDS.items():
+        if (value := getattr(config, name)) is not None and (problem := _range_problem(name, value, *bounds)):
+            yield problem
     if config.hidden is not None and not (
         config.hidden and all(type(width) is int and width > 0 for width in config.hidden)
     ):
@@ -86,15 +92,13 @@ def _stated(config: FitConfig, names: Collection[str]) -> str:
     return " ".join(f"--{name} {getattr(config, name)}" for name in names if getattr(config, name) is not None)
 
 
-def _range_problem(name: str, value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return
-    least, above, most = metadata["least"], metadata["above"], metadata["most"]
+def _range_problem(name: str, value: float, least: float | None, above: float | None, most: float | None) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
-        yield f"--{name} {value}: give a finite number"
-    elif most is not None and value > most:
-        yield f"--{name} {value}: the most it can be is {most}"
-    elif least is not None and value < least:
-        yield f"--{name} {value}: the least it can be is {least:g}"
-    elif above is not None and value <= above:
-        yield f"--{name} {value}: it must be greater than {above:g}"
+        return f"--{name} {value}: give a finite number"
+    if most is not None and value > most:
+        return f"--{name} {value}: the most it can be is {most}"
+    if least is not None and value < least:
+        return f"--{name} {value}: the least it can be is {least:g}"
+    if above is not None and value <= above:
+        return f"--{name} {value}: it must be greater than {above:g}"
+    return None

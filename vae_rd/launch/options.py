@@ -11,9 +11,9 @@ from vae_rd import __version__
 from vae_rd.config.cli import split
 from vae_rd.config.fields import FIELDS, MOST
 from vae_rd.config.options import Parser, whole
+from vae_rd.config.values import expanded
 from vae_rd.errors import InputError
-from vae_rd.launch.points.plan import Plan, plan
-from vae_rd.launch.points.sweep_file import read_sweep_file
+from vae_rd.launch.points.sweep_file import SweepFile, read_sweep_file
 
 DESCRIPTION = "Carry out a W&B sweep file here, by W&B's agents, or on SLURM."
 LAUNCHERS = ("local", "wandb", "slurm")
@@ -37,7 +37,7 @@ def parser() -> Parser:
         epilog="Every flag of python -m vae_rd.fit may follow: all runs get it, whatever the file says of it.",
         allow_abbrev=False,
     )
-    command.add_argument("file", type=Path, metavar="FILE", help="a W&B sweep file, such as sweeps/beta.yaml")
+    command.add_argument("file", type=_path, metavar="FILE", help="a W&B sweep file, such as sweeps/beta.yaml")
     command.add_argument("--launcher", choices=LAUNCHERS, default="local", help="who carries the runs out [local]")
     command.add_argument("--jobs", type=whole(1), help="runs at a time [one a GPU; without GPUs one a core, up to 8]")
     command.add_argument("--count", type=whole(1), help="runs in all, in place of the file's run_cap")
@@ -48,12 +48,12 @@ def parser() -> Parser:
     for name, (meaning, kind) in SLURM.items():
         slurm.add_argument(f"--{name}", type=kind, help=meaning)
     slurm.add_argument("--no_requeue", action="store_true", help="a task that is stopped stays out of the queue")
-    slurm.add_argument("--script", type=Path, metavar="PATH", help="write an sbatch script of W&B agents instead")
+    slurm.add_argument("--script", type=_path, metavar="PATH", help="write an sbatch script of W&B agents instead")
     return command
 
 
-def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
-    """The options of a command line, and the plan that it asks for.
+def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, SweepFile]:
+    """The options of a command line, and the sweep file with what the flags on it fix.
 
     Raises:
         InputError: for a wrong option or flag, or a bad sweep file.
@@ -61,7 +61,13 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
     options, rest = parser().parse_known_args(argv)
     _check(options)
     file = read_sweep_file(options.file, fixed=_fixed(rest), count=options.count)
-    return options, plan(file, search_seed=options.search_seed)
+    if file.method == "grid" and options.search_seed != 0:
+        raise InputError("--search_seed: a grid draws nothing; leave it out, or give its parameter seed several values")
+    return options, file
+
+
+def _path(text: str) -> Path:
+    return Path(expanded(text, where="the path"))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -77,7 +83,10 @@ def _check(options: argparse.Namespace) -> None:
 
 def _fixed(words: Sequence[str]) -> Mapping[str, str]:
     """The flags of fits among the words of a command line."""
-    fixed = dict(split(words))
+    fixed: dict[str, str] = {}
+    for name, value in split(words):
+        if fixed.setdefault(name, value) != value:
+            raise InputError(f"--{name} is given twice; runs differ by the file, as in {name}: {{values: [...]}}")
     if others := [name for name in fixed if name not in FIELDS]:
         raise InputError(f"--{others[0]}: goes into the sweep file's command, before ${{args}}")
     return fixed

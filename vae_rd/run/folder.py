@@ -81,10 +81,10 @@ def check_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
     Raises:
         InputError: naming the flag that nothing would read.
     """
-    folder = folder_of(config)
     try:
         refuse_unread(config, spared=spared)
     except InputError:
+        folder = folder_of(config)
         with as_bad_input(folder):
             if not (folder / RECORD_FILE).is_file():
                 raise

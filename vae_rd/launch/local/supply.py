@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Protocol
 
 from vae_rd.launch.ledger import SETTLED, Entry, Ledger
@@ -9,6 +13,7 @@ from vae_rd.launch.points.plan import Plan, PlannedRun, planned
 from vae_rd.launch.points.search import STARTUP, BayesSearch, Cube, first_cube, is_place, point_at
 from vae_rd.launch.points.sweep_file import Metric
 from vae_rd.launch.watch import final_loss, history_of, losses_of
+from vae_rd.run.files import tree_sha256
 from vae_rd.run.folder import is_finished
 from vae_rd.run.record import RunRecord
 
@@ -32,14 +37,22 @@ def supply_of(plan: Plan, ledger: Ledger) -> Supply:
     return Searched(plan, ledger) if plan.file.method == "bayes" else Listed(plan, ledger)
 
 
-def settle_from_record(plan: Plan, run: PlannedRun, entry: Entry) -> None:
+def settle_from_record(
+    plan: Plan, run: PlannedRun, entry: Entry, *, checksum: Callable[[Path], str] = tree_sha256
+) -> None:
     """Bring an entry to what the run's folder says; a run stays stopped while the file stops runs.
+
+    Args:
+        plan: the sweep.
+        run: one of its runs.
+        entry: of the run in the ledger.
+        checksum: of the file of one's own data; one that remembers, where there are many runs.
 
     Raises:
         InputError: where another run has the folder.
     """
     stays = entry.state == "stopped early" and plan.file.early_terminate is not None and run.folder.is_dir()
-    if is_finished(run.config):
+    if is_finished(run.config, checksum=checksum):
         entry.state, entry.error = "finished", None
     elif not stays:
         entry.state = "waiting"
@@ -50,13 +63,19 @@ class Listed:
 
     def __init__(self, plan: Plan, ledger: Ledger) -> None:
         self.runs = {run.name: run for run in plan.runs}
+        there = {path.name for path in plan.folder.iterdir()} if plan.folder.is_dir() else set()
+        checksum = cache(tree_sha256)
         for run in plan.runs:
-            settle_from_record(plan, run, ledger.runs.setdefault(run.name, Entry(dict(run.point))))
-        self._waiting = [run for run in plan.runs if ledger.runs[run.name].state not in SETTLED]
+            entry = ledger.runs.setdefault(run.name, Entry(dict(run.point)))
+            if run.name in there:
+                settle_from_record(plan, run, entry, checksum=checksum)
+            else:  # A look at each of many runs that have not begun would take as long as planning them.
+                entry.state = "waiting"
+        self._waiting = deque(run for run in plan.runs if ledger.runs[run.name].state not in SETTLED)
 
     def next(self) -> PlannedRun | None:
         """The next run to start."""
-        return self._waiting.pop(0) if self._waiting else None
+        return self._waiting.popleft() if self._waiting else None
 
     def told(self, run: PlannedRun) -> None:
         """Nothing: a list does not depend on what its runs give."""

@@ -70,17 +70,21 @@ def hyperband_of(section: Any, *, where: str) -> Hyperband:
     if not isinstance(section, Mapping) or section.get("type") != "hyperband":
         raise InputError(f"{where}: early_terminate must have type: hyperband")
     if unknown := [key for key in section if key not in KEYS]:
-        raise InputError(f"{where}: early_terminate: {unknown[0]} is none of {', '.join(KEYS)}")
+        raise InputError(f"{where}: early_terminate: {unknown[0]} is none of {', '.join(KEYS)}; leave it out")
     eta = section.get("eta", 3)
-    if not isinstance(eta, int | float) or not 1 < eta < math.inf:
+    if isinstance(eta, bool) or not isinstance(eta, int | float) or not 1 < eta < math.inf:
         raise InputError(f"{where}: early_terminate: eta is {eta}; it must be greater than 1")
-    return Hyperband(_bands(section, eta, where=where), eta, strict=section.get("strict") is True)
+    if not isinstance(strict := section.get("strict", False), bool):
+        raise InputError(f"{where}: early_terminate: strict is {strict}; give true or false")
+    return Hyperband(_bands(section, eta, where=where), eta, strict=strict)
 
 
 def _bands(section: Mapping[str, Any], eta: float, *, where: str) -> tuple[int, ...]:
     first, last, count = section.get("min_iter"), section.get("max_iter"), section.get("s", 2)
     if (first is None) == (last is None):
         raise InputError(f"{where}: early_terminate: give min_iter (with eta) or max_iter (with s and eta)")
+    if last is None and "s" in section:
+        raise InputError(f"{where}: early_terminate: s belongs to max_iter, not to min_iter; leave it out")
     given = [("min_iter", first), ("max_iter", last), ("s", count)]
     for key, value in given:
         if value is not None and not (type(value) is int and value >= 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 import shlex
 from collections.abc import Iterator, Mapping
@@ -10,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vae_rd.config.cli import parse
+from vae_rd.config.cli import understood
 from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import run_name
 from vae_rd.errors import InputError
+from vae_rd.launch.points.counting import counted
 from vae_rd.launch.points.sweep_file import SweepFile
-from vae_rd.run.folder import check_unread, folder_of
+from vae_rd.run.folder import check_unread
 
 Point = Mapping[str, Any]
+COMBINATIONS = 10_000  # of choices, looked at before a search: a second
 DRAWS = 200  # that bring nothing new: then there is hardly anything new to draw
 
 
@@ -40,7 +43,7 @@ class PlannedRun:
     @property
     def folder(self) -> Path:
         """`<run_dir>/<name>`."""
-        return folder_of(self.config)
+        return Path(self.config.run_dir) / self.name
 
     @property
     def command(self) -> str:
@@ -79,20 +82,35 @@ class Plan:
 
 
 def plan(file: SweepFile, *, search_seed: int = 0) -> Plan:
-    """The plan of a sweep file, every run of it checked.
+    """The plan of a sweep file, every run of it checked; where that takes long, stderr hears how far it is.
 
     Raises:
         InputError: for a point that no run could be, or two points that are one run.
     """
-    point = drawn(file, search_seed, 0)
-    example = planned(file, point)
-    runs: tuple[PlannedRun, ...] = ()
-    if file.method != "grid":
-        _check_extremes(file, point)
-    if file.method != "bayes":
-        found = _grid(file) if file.method == "grid" else _random(file, search_seed)
-        runs = tuple(itertools.islice(found, file.run_cap))
+    example = planned(file, drawn(file, search_seed, 0))
+    runs = tuple(counted(runs_of(file, search_seed=search_seed), total=_expected(file)))
     return Plan(file, Path(example.config.run_dir), runs, example, search_seed)
+
+
+def runs_of(file: SweepFile, *, search_seed: int) -> Iterator[PlannedRun]:
+    """The runs that are known before any of them starts, one after another; of a search, none.
+
+    Raises:
+        InputError: as `plan` does, when it comes to the run.
+    """
+    if file.method != "grid":
+        _check_extremes(file, drawn(file, search_seed, 0))
+    if file.method == "bayes":
+        _check_combinations(file, drawn(file, search_seed, 0))
+    else:
+        found = _grid(file) if file.method == "grid" else _random(file, search_seed)
+        yield from itertools.islice(found, file.run_cap)
+
+
+def _expected(file: SweepFile) -> int:
+    """The number of runs, or more where random draws bring nothing new."""
+    points = math.prod(len(parameter.choices) for parameter in file.parameters)
+    return min(points, file.run_cap or points) if file.method == "grid" else file.run_cap or 0
 
 
 def planned(file: SweepFile, point: Point) -> PlannedRun:
@@ -105,17 +123,15 @@ def planned(file: SweepFile, point: Point) -> PlannedRun:
     Raises:
         InputError: when its values do not go together.
     """
-    given = file.defaults | dict(point)
-    argv = (*file.flags, *(f"--{name}={value}" for name, value in given.items()))
+    words = {name: f"{value}" for name, value in {**file.defaults, **point}.items()}
+    argv = (*file.flags, *(f"--{name}={word}" for name, word in words.items()))
     varied = {parameter.name: point[parameter.name] for parameter in file.varied}
     try:
-        parsed = parse(argv)
+        parsed = understood(file.common.plus(words))  # What `parse(argv)` understands, without reading files again.
         check_unread(parsed.config, spared=parsed.spared)
     except InputError as error:
         label = ", ".join(f"{name} {_shown(value)}" for name, value in varied.items())
         raise InputError(f"{file.path}: {label + ': ' if label else ''}{error}") from None
-    if parsed.message is not None:
-        raise InputError(f"{file.path}: command: none of its flags may be --help, --version or --print_config")
     if parsed.config.resume != "auto":
         raise InputError(f"{file.path}: --resume never: a sweep always goes on with what is there; leave it out")
     return PlannedRun(run_name(parsed.config), argv, parsed.config, varied)
@@ -138,6 +154,14 @@ def _check_extremes(file: SweepFile, point: Point) -> None:
     for parameter in file.varied:
         for value in parameter.extremes:
             planned(file, {**point, parameter.name: value})
+
+
+def _check_combinations(file: SweepFile, point: Point) -> None:
+    """Choices that do not go together should not end a search that has come to them."""
+    chosen = [parameter for parameter in file.varied if parameter.quantile is None]
+    names = [parameter.name for parameter in chosen]
+    for values in itertools.islice(itertools.product(*(parameter.choices for parameter in chosen)), COMBINATIONS):
+        planned(file, {**point, **dict(zip(names, values, strict=True))})
 
 
 def _grid(file: SweepFile) -> Iterator[PlannedRun]:

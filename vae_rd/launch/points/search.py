@@ -12,7 +12,7 @@ from typing import Any
 
 from vae_rd.errors import InputError
 from vae_rd.launch.points.parameters import Parameter
-from vae_rd.launch.points.plan import Plan, Point, planned, uniforms
+from vae_rd.launch.points.plan import Point, plan, planned, runs_of, uniforms
 from vae_rd.launch.points.sweep_file import SweepFile
 
 STARTUP = 8  # draws before the first model
@@ -102,13 +102,18 @@ def _value(parameter: Parameter, cube: Mapping[str, Any]) -> Any:
     return parameter.choices[place] if parameter.quantile is None else parameter.at(min(place, JUST_BELOW_1))
 
 
-def first_commands(wanted: Plan) -> Iterator[str]:
-    """Each run's command; of a search those of its first draws, which no result changes."""
-    if wanted.runs:
-        yield from (run.command for run in wanted.runs)
+def first_commands(file: SweepFile, *, search_seed: int) -> Iterator[str]:
+    """Each run's command, as soon as it is known; of a search those of its first draws, which no result changes.
+
+    Raises:
+        InputError: for a point that no run could be, when it comes to it.
+    """
+    if file.method != "bayes":
+        yield from (run.command for run in runs_of(file, search_seed=search_seed))
         return
-    cubes = (first_cube(wanted.file, wanted.search_seed, i) for i in range(min(STARTUP, wanted.total)))
-    first = list(dict.fromkeys(planned(wanted.file, point_at(wanted.file, cube)).command for cube in cubes))
+    total = plan(file, search_seed=search_seed).total
+    cubes = (first_cube(file, search_seed, i) for i in range(min(STARTUP, total)))
+    first = list(dict.fromkeys(planned(file, point_at(file, cube)).command for cube in cubes))
     yield from first
-    if wanted.total > len(first):
-        yield f"# and up to {wanted.total - len(first)} more, chosen by what the runs before them give"
+    if total > len(first):
+        yield f"# and up to {total - len(first)} more, chosen by what the runs before them give"

@@ -9,24 +9,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
-
-from vae_rd.config.cli import given, typed
+from vae_rd.config.cli import Given, given, typed
 from vae_rd.config.fields import FIELDS
+from vae_rd.config.yaml_text import read_yaml
 from vae_rd.errors import InputError
+from vae_rd.launch.points.command import COMMAND, flags_of
 from vae_rd.launch.points.hyperband import Hyperband, hyperband_of
 from vae_rd.launch.points.parameters import Parameter, check_keys, parameter_of
 
 Method = Literal["grid", "random", "bayes"]
 METHODS: tuple[str, ...] = get_args(Method)
-KEYS = (
-    *("program", "command", "method", "metric", "parameters", "early_terminate", "run_cap"),
-    *("name", "description", "project", "entity"),
-)
-COMMAND = ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"]
+TEXTS = ("name", "description", "project", "entity")
+KEYS = ("program", "command", "method", "metric", "parameters", "early_terminate", "run_cap", *TEXTS)
+PROGRAM = "vae_rd/fit.py"
 METRICS = tuple(f"{split}/{name}" for split in ("val", "train") for name in ("objective", "distortion", "rate", "elbo"))
 # Where these differ, the metric of two runs is not the same quantity, and the better one is not the better run.
 OF_THE_METRIC = frozenset(
@@ -86,11 +85,18 @@ class SweepFile:
         """The W&B entity that the file names."""
         return self.content.get("entity")
 
-    @property
-    def defaults(self) -> dict[str, Any]:
+    @cached_property
+    def common(self) -> Given:
+        """What the flags of the command say, with their config files, read once."""
+        return given(self.flags)
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
         """Flags of every run that the file may leave out; an agent's run goes on where another one stopped."""
         defaults = {"run_dir": f"runs/{self.path.stem}", "resume": "auto"}
-        return {name: value for name, value in defaults.items() if name not in given(self.flags)}
+        if self.project is not None:  # Agents' runs get it from the sweep, whatever their flags say.
+            defaults["wandb_project"] = self.project
+        return {name: value for name, value in defaults.items() if name not in self.common.values}
 
     @property
     def is_search(self) -> bool:
@@ -99,7 +105,7 @@ class SweepFile:
 
     def upload(self) -> dict[str, Any]:
         """The sweep as W&B takes it."""
-        defaults = {name: {"value": value} for name, value in self.defaults.items()}
+        defaults = {name: {"value": value} for name, value in self.defaults.items() if name != "wandb_project"}
         return {**self.content, "parameters": {**defaults, **self.content["parameters"]}}
 
 
@@ -115,7 +121,7 @@ def read_sweep_file(path: Path, *, fixed: Mapping[str, str], count: int | None =
         InputError: naming the file, what is wrong in it, and what it may be.
     """
     content = _read(path)
-    check_keys(content, KEYS, where=f"{path}")
+    _check_top(content, where=f"{path}")
     content["parameters"] = _with_fixed(content.get("parameters"), fixed, where=f"{path}: parameters")
     if count is not None:
         content["run_cap"] = count
@@ -124,7 +130,7 @@ def read_sweep_file(path: Path, *, fixed: Mapping[str, str], count: int | None =
         content=content,
         method=_method(content, where=f"{path}"),
         parameters=_parameters(content, where=f"{path}: parameters"),
-        flags=_flags(content, where=f"{path}"),
+        flags=flags_of(content.get("command"), swept=content["parameters"].keys() - fixed.keys(), where=f"{path}"),
         metric=_metric(content, where=f"{path}"),
         early_terminate=_early_terminate(content, where=f"{path}"),
         run_cap=_run_cap(content, where=f"{path}"),
@@ -135,21 +141,35 @@ def read_sweep_file(path: Path, *, fixed: Mapping[str, str], count: int | None =
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         hint = "" if path.suffix else "; the file stands before all flags"
         raise InputError(f"{path}: no sweep file can be read there ({error.strerror}){hint}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{path}{place}: not YAML") from None
+    except ValueError:
+        raise InputError(f"{path}: not a text file in UTF-8; give a sweep file, such as sweeps/beta.yaml") from None
+    content = read_yaml(text, where=f"{path}", otherwise="not YAML")
     if not isinstance(content, dict):
-        raise InputError(f"{path}: not a sweep file, which has method, parameters and command")
+        raise InputError(f"{path}: not a sweep file, which has method, parameters and command: {COMMAND}")
     try:
         json.dumps(content)
     except (TypeError, ValueError) as error:  # A date, say, which YAML has and W&B has not.
         raise InputError(f"{path}: {error}; put the value in quotes") from None
     return content
+
+
+def _check_top(content: Mapping[Any, Any], *, where: str) -> None:
+    """Refuse what nobody would read; W&B warns of a section that only holds an anchor, and may stop taking it."""
+    for key in content:
+        if f"{key}".startswith(("x-", "_", ".")):
+            anchors = "an anchor stands where it is first used, as in lr: &name {values: [0.1, 0.01]}"
+            raise InputError(f"{where}: {key} is no key of a sweep; leave it out, {anchors}")
+    check_keys(content, KEYS, where=where)
+    for key in TEXTS:
+        if not isinstance(content.get(key, ""), str):
+            raise InputError(f"{where}: {key} is {content[key]}; give text, in quotes")
+    program = content.get("program", PROGRAM)
+    if program not in (PROGRAM, "vae_rd.fit"):
+        raise InputError(f"{where}: program is {program}, which command does not start; write {PROGRAM}")
 
 
 def _with_fixed(parameters: Any, fixed: Mapping[str, str], *, where: str) -> dict[str, Any]:
@@ -169,20 +189,6 @@ def _method(content: Mapping[str, Any], *, where: str) -> Method:
 def _parameters(content: Mapping[str, Any], *, where: str) -> tuple[Parameter, ...]:
     named = content["parameters"].items()
     return tuple(parameter_of(name, spec, method=content["method"], where=f"{where}: {name}") for name, spec in named)
-
-
-def _flags(content: Mapping[str, Any], *, where: str) -> tuple[str, ...]:
-    command = content.get("command", [])
-    if not isinstance(command, list) or len(command) < len(COMMAND):
-        command = []
-    start, flags, end = command[:4], command[4:-1], command[-1:]
-    if start != COMMAND[:4] or end != COMMAND[-1:] or any("${" in str(flag) for flag in flags):
-        raise InputError(f"{where}: command must be {COMMAND}, with further flags of every run before ${{args}}")
-    try:
-        given([str(flag) for flag in flags])
-    except InputError as error:
-        raise InputError(f"{where}: command: {error}") from None
-    return tuple(str(flag) for flag in flags)
 
 
 def _metric(content: Mapping[str, Any], *, where: str) -> Metric | None:
@@ -209,7 +215,7 @@ def _run_cap(content: Mapping[str, Any], *, where: str) -> int | None:
     if cap is None and content["method"] != "grid":
         raise InputError(f"{where}: method {content['method']} never ends; give run_cap, or --count")
     if cap is not None and not (type(cap) is int and cap >= 1):
-        raise InputError(f"{where}: run_cap is {cap}; give a whole number from 1 on")
+        raise InputError(f"{where}: run_cap is {cap!r}; give a whole number from 1 on, such as 8")
     return cap
 
 

@@ -16,13 +16,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from vae_rd.errors import InputError
 from vae_rd.launch.points.plan import Plan, PlannedRun
 from vae_rd.launch.slurm.task import FitTask
-from vae_rd.run.files import write_atomic
+from vae_rd.run.files import tree_sha256, write_atomic
 from vae_rd.run.folder import is_finished
 
 FOLDER = "slurm"  # Within the sweep's.
@@ -74,9 +75,11 @@ def submit(plan: Plan, options: SlurmOptions) -> list[str]:
     """
     _check(plan)
     waiting = _waiting(plan.folder)
-    finished = [run for run in plan.runs if is_finished(run.config)]
-    queued = [run for run in plan.runs if run not in finished and run.name in waiting]
-    left = [run for run in plan.runs if run not in finished and run not in queued]
+    checksum = cache(tree_sha256)
+    finished = {run.name for run in plan.runs if is_finished(run.config, checksum=checksum)}
+    queued = waiting.keys() & {run.name for run in plan.runs} - finished
+    known = finished | queued
+    left = [run for run in plan.runs if run.name not in known]
     lines = [f"{len(finished)} finished, {len(queued)} queued or running, {len(left)} left to submit"]
     if not left:
         return lines
