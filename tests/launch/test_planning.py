@@ -137,8 +137,8 @@ def test_runs_that_have_no_folder_are_not_looked_at(file_of, monkeypatch):
         run.folder.mkdir(parents=True)
         record_of(run.config, run.name, status="finished").write(run.folder)
     looked = []
-    before = supply.claim
-    monkeypatch.setattr(supply, "claim", lambda config: looked.append(run_name(config)) or before(config))
+    before = supply.is_finished
+    monkeypatch.setattr(supply, "is_finished", lambda c, **given: looked.append(run_name(c)) or before(c, **given))
     ledger = Ledger(made.folder / "sweep.json", "many.yaml", {})
     ledger.runs[third.name] = Entry({}, state="finished")  # Its folder has been removed.
     ledger.runs[fourth.name] = Entry({}, state="failed", attempts=2)
