@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -14,7 +14,7 @@ from vae_rd.launch.options import SLURM, parse
 from vae_rd.launch.points.search import first_commands
 from vae_rd.launch.slurm.launcher import SlurmOptions, submit
 from vae_rd.launch.wandb.launcher import agents_on_slurm, run_by_agents
-from vae_rd.process.command import run_command
+from vae_rd.process.command import Answer, Text, run_command
 
 
 def main(argv: Sequence[str]) -> int:
@@ -23,10 +23,10 @@ def main(argv: Sequence[str]) -> int:
     return run_command(lambda: _answer(argv), goes_on=goes_on)
 
 
-def _answer(argv: Sequence[str]) -> Iterable[str] | int:
+def _answer(argv: Sequence[str]) -> Answer:
     options, wanted = parse(argv)
     if options.dry_run:
-        return first_commands(wanted)
+        return Text(first_commands(wanted))
     if options.launcher == "slurm":
         given = {name: getattr(options, name) for name in SLURM if getattr(options, name) is not None}
         tasks = SlurmOptions(**given, requeue=not options.no_requeue)

@@ -40,6 +40,7 @@ from vae_rd.process.collectives import (
 )
 from vae_rd.process.memory import memory_advice
 from vae_rd.process.signals import SignalGuard
+from vae_rd.process.terminal import lasting_output
 from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
 from vae_rd.run.environment import capture_environment, capture_git, command_line
 from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, write_atomic
@@ -90,7 +91,7 @@ def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | 
     """`fit_model` of a config that was checked as it was read."""
     cuda = config.accelerator != "cpu" and torch.cuda.is_available()
     together = connected(devices=config.devices, num_nodes=config.num_nodes, cuda=cuda)
-    with together, precision_of(config), SignalGuard() as guard:
+    with lasting_output(), together, precision_of(config), SignalGuard() as guard:
         check_same(to_dict(config), what="flags")
         claimed = broadcast(lambda: claim(config))
         if claimed.action == "finished" and claimed.record is not None:
