@@ -22,6 +22,7 @@ from vae_rd.model.vae import VAE
 from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.files import RECORD_FILE
 from vae_rd.run.folder import KEPT
+from vae_rd.run.lock import holder_of
 from vae_rd.run.record import RunRecord
 
 
@@ -33,8 +34,7 @@ def open_run(run_dir: str | Path) -> Fitted:
     """
     folder = Path(run_dir)
     record = RunRecord.read(folder)
-    if record.status != "finished":
-        raise InputError(f"{folder}: this run is {record.status}; finish it with --resume auto")
+    check_finished(record, folder)
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     device = torch.device(accelerator(config))
     with precision_of(config):
@@ -43,6 +43,13 @@ def open_run(run_dir: str | Path) -> Fitted:
     check_data(data, record, folder)
     data.to(device)
     return Fitted(folder, config, model, data, record.model["slope"])
+
+
+def check_finished(record: RunRecord, folder: Path) -> None:
+    """Refuse a run that is not finished, saying how it stands with it."""
+    if record.status != "finished":
+        then = "wait for its end" if record.status == "running" and holder_of(folder) else "finish it with --resume auto"
+        raise InputError(f"{folder}: this run {record.standing(folder)}; {then}")
 
 
 def check_data(data: DataSet, record: RunRecord, folder: Path) -> None:

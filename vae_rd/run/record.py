@@ -19,11 +19,13 @@ from vae_rd import __version__
 from vae_rd.config.names import UNNAMED_FIELDS
 from vae_rd.errors import InputError
 from vae_rd.run.files import RECORD_FILE, sha256, write_atomic
+from vae_rd.run.lock import holder_of
 
 SCHEMA_VERSION = 1
 SPLITS = ("train", "val", "test")
 Status = Literal["running", "finished", "failed", "interrupted"]
 Json = dict[str, Any]
+_WORDS = {"finished": "is finished", "failed": "has failed", "interrupted": "was interrupted"}
 _FIELD_TYPES: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("config", "identity", "data", "model", "metrics", "verdicts", "environment", "files"), dict),
     **dict.fromkeys(("name", "command", "status", "version"), str),
@@ -85,6 +87,27 @@ class RunRecord:
     def settings(self) -> Json:
         """The config without what says where or how the run was carried out."""
         return {name: value for name, value in self.config.items() if name not in UNNAMED_FIELDS}
+
+    def standing(self, folder: Path) -> str:
+        """How it stands with the run in a folder, in words that follow its name.
+
+        A process that is killed leaves "running" in its record, and its lock to nobody.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as runs:
+            ...     RunRecord("mine", "", {}, {}).standing(Path(runs) / "mine")
+            'was killed'
+        """
+        if self.status != "running":
+            return _WORDS.get(self.status, f"is {self.status}")
+        match holder_of(folder):
+            case "":
+                return "was killed"
+            case None:
+                return "is running or was killed"
+            case holder:
+                return f"is running in another process ({holder})"
 
     def write(self, folder: Path) -> Path:
         """Replace `folder/record.json` atomically and return its path."""
