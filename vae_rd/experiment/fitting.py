@@ -212,7 +212,7 @@ class Experiment:
             self.record.status = "finished"
         except Interrupted as stop:
             raise self._ended(stop, read_failure(self.folder, within=0.0), logger) from None
-        except Exception as error:
+        except BaseException as error:  # A network of one's own may even end the program.
             cause: BaseException = LostProcess(UNREPORTED) if is_loss_of_others(error) else error
             elsewhere = read_failure(self.folder, within=REPORT_SECONDS) if cause is not error else None
             if guard.received is not None:  # It broke something before it could be raised.
