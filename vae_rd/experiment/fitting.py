@@ -46,6 +46,7 @@ from vae_rd.run.environment import capture_environment, capture_git, command_lin
 from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, write_atomic
 from vae_rd.run.folder import KEPT, Claim, check_unread, claim
 from vae_rd.run.record import SPLITS, Json, RunRecord
+from vae_rd.training.advice import validation_advice
 from vae_rd.training.progress import RateDistortionProgress
 from vae_rd.training.signals import HoldSignals
 from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
@@ -271,7 +272,8 @@ class Experiment:
         except SIGTERMException:  # Lightning's own handler beats our check between epochs.
             raise Interrupted(signal.SIGTERM) from None
         if not (self.folder / KEPT).is_file():
-            raise Diverged("no validation had a finite objective; lower --lr")
+            remedy = validation_advice(self.data.pixels["val"])
+            raise Diverged(f"no validation had a finite objective; {remedy}")
         load_weights(self.model.eval(), self.folder / KEPT, run=checkpoint_owner(config))
         self.record.model |= {
             "kept_epoch": read_checkpoint(self.folder / KEPT)["epoch"],
