@@ -108,7 +108,10 @@ def _acquired(path: Path, folder: Path, busy: str) -> int:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         except OSError as error:
-            raise InputError(f"{folder}: {path.name} cannot be written beside it ({error.strerror})") from None
+            raise InputError(
+                f"{folder}: {path.name} cannot be written beside it ({error.strerror}); "
+                f"remove it, or make {path.parent} writable"
+            ) from None
         try:
             _lock(descriptor, folder, busy)
             if _is_open(path, descriptor):

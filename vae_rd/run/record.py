@@ -25,6 +25,7 @@ SCHEMA_VERSION = 1
 SPLITS = ("train", "val", "test")
 Status = Literal["running", "finished", "failed", "interrupted"]
 Json = dict[str, Any]
+_AGAIN = "fit the run again with --overwrite"
 _WORDS = {"finished": "is finished", "failed": "has failed", "interrupted": "was interrupted"}
 _FIELD_TYPES: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("config", "identity", "data", "model", "metrics", "verdicts", "environment", "files"), dict),
@@ -127,10 +128,10 @@ class RunRecord:
         try:
             if name in self.files and self.files[name] != sha256(folder / name):
                 raise InputError(
-                    f"{folder / name}: damaged, or not the file that {RECORD_FILE} is about; put it back, or fit again"
+                    f"{folder / name}: damaged, or not the file that {RECORD_FILE} is about; put it back, or {_AGAIN}"
                 )
         except OSError as error:
-            raise InputError(f"{folder / name}: cannot be read ({error.strerror}); fit the run again") from None
+            raise InputError(f"{folder / name}: cannot be read ({error.strerror}); put it back, or {_AGAIN}") from None
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -145,7 +146,7 @@ class RunRecord:
         except OSError as error:
             raise InputError(f"{path}: no run record can be read there ({error.strerror})") from None
         except (ValueError, RecursionError):
-            raise InputError(f"{path}: damaged, not JSON; remove the run folder or fit it again") from None
+            raise InputError(f"{path}: damaged, not JSON; {_AGAIN}") from None
         return cls.from_json(content, where=path)
 
     @classmethod
@@ -153,15 +154,15 @@ class RunRecord:
         """Build a record from parsed JSON, refusing one that lacks a field or has another schema version."""
         if not isinstance(content, Mapping) or content.get("schema_version") != SCHEMA_VERSION:
             found = content.get("schema_version") if isinstance(content, Mapping) else None
-            raise InputError(f"{where}: schema_version is {found}, this vae_rd reads {SCHEMA_VERSION}")
+            raise InputError(f"{where}: schema_version is {found}, this vae_rd reads {SCHEMA_VERSION}; {_AGAIN}")
         content = _upgraded(content)
         names = [f.name for f in fields(cls)]
         if missing := [name for name in names if name not in content]:
-            raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}")
+            raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}; {_AGAIN}")
         wrong = [name for name, kind in _FIELD_TYPES.items() if not isinstance(content[name], kind)]
         wrong += [] if "identity" in wrong or type(content["identity"].get("defaults_version")) is int else ["identity"]
         if wrong:
-            raise InputError(f"{where}: damaged, {', '.join(wrong)} cannot be right")
+            raise InputError(f"{where}: damaged, {', '.join(wrong)} cannot be right; {_AGAIN}")
         return cls(**{name: cast(Any, content[name]) for name in names})
 
 
