@@ -101,7 +101,8 @@ def test_a_posterior_far_from_the_prior_that_does_not_depend_on_x_is_collapsed(t
     [
         ((-0.085, 0.05), (-0.16, 0.07), (0.0, 0.0)),  # Two test images.
         ((-0.085, None), (0.4, None), (0.0, 0.4)),
-        ((0.3, 0.05), (0.2, 0.01), (0.3, 0.3)),  # Noise of 0.051, of which 0.1 is two.
+        ((0.3, 0.05), (0.2, 0.01), (0.2, 0.2)),  # Noise of 0.051, of which 0.1 is two; R, say, is the surer one.
+        ((0.3, 0.01), (0.2, 0.05), (0.3, 0.3)),
         ((0.3, 0.02), (0.2, 0.01), (0.3, 0.2)),  # No noise: it stays, to be seen.
         ((0.3, 0.05), (-0.1, 0.01), (0.3, 0.0)),
         ((None, None), (0.2, 0.01), (None, 0.2)),

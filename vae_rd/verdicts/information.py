@@ -15,8 +15,8 @@ def shown_information(lower: Entry, upper: Entry) -> tuple[Entry, Entry]:
     """The entries of a record for the bounds on I, with 0 <= lower <= upper as far as their errors allow.
 
     InfoNCE and leave-one-out are means of few values where the split is small, and either may fall below 0, which I
-    never does; the record has them as they are. A lower bound above the upper one by more than noise stays there: then
-    something is wrong, and it should be seen.
+    never does; the record has them as they are. Of two that cross within their noise the less certain one is shown
+    where the other is. If they cross by more, something is wrong, and it should be seen.
 
     Args:
         lower: value and stderr of the lower bound; further keys pass.
@@ -30,8 +30,11 @@ def shown_information(lower: Entry, upper: Entry) -> tuple[Entry, Entry]:
     low, high = _not_negative(lower), _not_negative(upper)
     if low["value"] is None or high["value"] is None or low["value"] <= high["value"]:
         return low, high
-    noise = CONTRADICTION * math.hypot(low["stderr"] or 0.0, high["stderr"] or 0.0)
-    return low, high | {"value": low["value"]} if low["value"] - high["value"] <= noise else high
+    errors = low["stderr"] or 0.0, high["stderr"] or 0.0
+    if low["value"] - high["value"] > CONTRADICTION * math.hypot(*errors):
+        return low, high
+    surer = low if errors[0] < errors[1] else high
+    return low | {"value": surer["value"]}, high | {"value": surer["value"]}
 
 
 def _not_negative(entry: Entry) -> dict[str, Any]:
