@@ -92,7 +92,7 @@ def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | 
     """`fit_model` of a config that was checked as it was read."""
     cuda = config.accelerator != "cpu" and torch.cuda.is_available()
     together = connected(devices=config.devices, num_nodes=config.num_nodes, cuda=cuda)
-    with lasting_output(), together, precision_of(config), SignalGuard() as guard:
+    with precision_of(config), lasting_output(), together, SignalGuard() as guard:
         check_same(to_dict(config), what="flags")
         claimed = broadcast(lambda: claim(config))
         if claimed.action == "finished" and claimed.record is not None:

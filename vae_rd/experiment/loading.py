@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,8 @@ from vae_rd.run.files import RECORD_FILE
 from vae_rd.run.folder import KEPT
 from vae_rd.run.lock import holder_of
 from vae_rd.run.record import RunRecord
+
+_ALONE = threading.RLock()  # A thread that opens a run on the way to measuring it holds it twice.
 
 
 def open_run(run_dir: str | Path) -> Fitted:
@@ -97,10 +101,26 @@ def load_weights(model: VAE, path: Path, *, run: str) -> None:
 
 @contextmanager
 def precision_of(config: FitConfig) -> Iterator[None]:
-    """Make tensors in the run's precision by default within the block."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64 if config.precision == "64" else torch.float32)
+    """Make tensors in the run's precision by default within the block, which one thread at a time may be in.
+
+    The default is the whole process's, as is the generator that networks are initialised from: in two threads at once,
+    fits would mix their precisions and their weights.
+    """
+    with _alone():
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64 if config.precision == "64" else torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    if not _ALONE.acquire(blocking=False):
+        print("waiting for another thread of this process, which is at work on a run", file=sys.stderr)
+        _ALONE.acquire()
     try:
         yield
     finally:
-        torch.set_default_dtype(before)
+        _ALONE.release()

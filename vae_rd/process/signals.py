@@ -15,8 +15,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
 def heard() -> tuple[signal.Signals, ...]:
-    """SIGNALS, without the end of the terminal where `nohup` keeps that away."""
-    return tuple(s for s in SIGNALS if s != signal.SIGHUP or signal.getsignal(s) != signal.SIG_IGN)
+    """SIGNALS, without the end of the terminal where `nohup` keeps that away, and what a host of Python has taken."""
+    kept_away = {s for s in SIGNALS if signal.getsignal(s) is None}  # Python could not put such a handler back.
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        kept_away.add(signal.SIGHUP)
+    return tuple(s for s in SIGNALS if s not in kept_away)
 
 
 class SignalGuard:
