@@ -119,7 +119,9 @@ def test_ctrl_c_during_a_notebook_s_first_import_waits_for_its_end(signum):
 def test_a_name_asked_for_in_another_thread_is_imported_as_well():
     """Where Python takes no signals, there is nothing to wait for."""
     script = "import threading, vae_rd; found = []\n"
-    script += "thread = threading.Thread(target=lambda: found.append(vae_rd.FitConfig)); thread.start(); thread.join()\n"
+    script += (
+        "thread = threading.Thread(target=lambda: found.append(vae_rd.FitConfig)); thread.start(); thread.join()\n"
+    )
     script += "print(found[0].__name__)"
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -39,7 +39,10 @@ DAMAGE = {
     "a field of another type": changed(seconds="long"),
     "another kept checkpoint": lambda folder: (folder / KEPT).write_bytes(b"another"),
     "no kept checkpoint": lambda folder: (folder / KEPT).unlink(),
-    "no kept checkpoint, and a record that knows of none": lambda folder: [(folder / KEPT).unlink(), changed(files={})(folder)],
+    "no kept checkpoint, and a record that knows of none": lambda folder: [
+        (folder / KEPT).unlink(),
+        changed(files={})(folder),
+    ],
     "a damaged one, and a record that knows of none": lambda folder: [
         (folder / KEPT).write_bytes(b"another"),
         changed(files={})(folder),

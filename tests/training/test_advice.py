@@ -38,7 +38,11 @@ def own_fit(tmp_path, data: DataSet, **changes):
 
 @pytest.mark.parametrize(
     ("scale", "start"),
-    [(1e20, "step 1: the loss is nan"), (1e3, "step 1: the loss is "), (1e2, "step 4: the optimiser's state of model.")],
+    [
+        (1e20, "step 1: the loss is nan"),
+        (1e3, "step 1: the loss is "),
+        (1e2, "step 4: the optimiser's state of model."),
+    ],
 )
 def test_unscaled_data_are_to_be_scaled(scale, start, tmp_path):
     with pytest.raises(Diverged) as stop:

@@ -52,7 +52,9 @@ def open_run(run_dir: str | Path) -> Fitted:
 def check_finished(record: RunRecord, folder: Path) -> None:
     """Refuse a run that is not finished, saying how it stands with it."""
     if record.status != "finished":
-        then = "wait for its end" if record.status == "running" and holder_of(folder) else "finish it with --resume auto"
+        then = (
+            "wait for its end" if record.status == "running" and holder_of(folder) else "finish it with --resume auto"
+        )
         raise InputError(f"{folder}: this run {record.standing(folder)}; {then}")
 
 

@@ -59,7 +59,8 @@ def read_checkpoint(path: Path, *, run: str | None = None) -> dict[str, Any]:
     try:
         content = _read(path)
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such checkpoint; put it back, or fit the run again with --overwrite") from None
+        remedy = "put it back, or fit the run again with --overwrite"
+        raise InputError(f"{path}: there is no such checkpoint; {remedy}") from None
     except Exception:  # A damaged file can make its readers raise anything.
         raise InputError(f"{path}: damaged, no checkpoint can be read; fit the run again with --overwrite") from None
     if run is not None and content.get("run", run) != run:

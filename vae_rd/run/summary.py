@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.verdicts.collapse import collapse_words
@@ -35,7 +36,7 @@ def _split_line(split: str, metrics: Json) -> str:
     )
 
 
-def with_error(entry: Json) -> str:
+def with_error(entry: Mapping[str, Any]) -> str:
     """A number of a record with its standard error.
 
     Example:

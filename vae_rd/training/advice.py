@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 LARGE_X = 30.0  # In absolute value: data in units of their standard deviation hardly get there.
@@ -26,6 +25,7 @@ class Advice:
         is_double: whether it is in double precision already.
 
     Example:
+        >>> import torch
         >>> advice = Advice(lambda step: 300 * torch.ones(5, 1, 2, 2), lambda step: 1.0, lr=1e-3)
         >>> advice.at(1)
         'scale the data, as x reaches 300'

@@ -13,9 +13,7 @@ from vae_rd.training.advice import Advice, kind_of
 from vae_rd.training.examples import ExampleTerms
 
 
-def check_terms(
-    seen: Sequence[ExampleTerms], norms: Sequence[Tensor] = (), *, first_step: int, advice: Advice
-) -> None:
+def check_terms(seen: Sequence[ExampleTerms], norms: Sequence[Tensor] = (), *, first_step: int, advice: Advice) -> None:
     """Refuse a block of steps in which a loss is nan or infinite, or a gradient's norm, by which clipping divides.
 
     The terms of a block are kept until its end in any case, so that nothing is added to a step, and the host waits for

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from vae_rd.data.module import Batch
+from vae_rd.data.module import Batch, TrainBatches
 from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
@@ -125,7 +125,7 @@ class VAEModule(TrainedModule):
         """What can be at fault where training breaks; asked for the batch of a step, it draws that again."""
 
         def x(step: int) -> Tensor:
-            batches = self.trainer.train_dataloader
+            batches = cast(TrainBatches, self.trainer.train_dataloader)
             return next(islice(chain.from_iterable(batches), (step - 1) % batches.steps, None)).x
 
         return Advice(

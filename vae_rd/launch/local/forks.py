@@ -49,7 +49,7 @@ def server(environment: Mapping[str, str], *, tracked: bool) -> Iterator[None]:
 
 
 def _start_server() -> None:
-    """A terminal's Ctrl-C and its end come to the server too: it ignores them from its first moment, imports and all."""
+    """A terminal's Ctrl-C and its end come to the server too: it ignores them from its first moment, imports too."""
     from multiprocessing import forkserver
 
     own = {signum: signal.signal(signum, signal.SIG_IGN) for signum in (signal.SIGINT, signal.SIGHUP)}
