@@ -77,9 +77,10 @@ __all__ = ["__version__", *_LAZY]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is asked for."""
+    """Import a public name when it is asked for; signals wait for that, as half a torch serves no second attempt."""
     if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+        with import_module("vae_rd.process.signals").whole_imports():
+            return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'vae_rd' has no attribute {name!r}")
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from vae_rd.experiment.options import kinds_of, parser, settings_of
-from vae_rd.process.command import run_command
+from vae_rd.process.command import Answer, run_command
 from vae_rd.process.ranks import check_place, place, run_processes
 from vae_rd.process.signals import whole_imports
 
@@ -17,7 +17,7 @@ def main(argv: Sequence[str]) -> int:
     return run_command(lambda: _answer(argv), goes_on="what is finished is in the records; the same command goes on")
 
 
-def _answer(argv: Sequence[str]) -> Iterable[str] | int:
+def _answer(argv: Sequence[str]) -> Answer:
     options, here = parser(__doc__).parse_args(argv), place()
     check_place(here, devices=options.devices, num_nodes=options.num_nodes)
     if here is None and options.devices > 1:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from vae_rd.config.cli import parse
 from vae_rd.config.fields import FitConfig
-from vae_rd.process.command import run_command
+from vae_rd.process.command import Answer, Text, run_command
 from vae_rd.process.ranks import check_place, place, run_processes
 from vae_rd.process.signals import whole_imports
 from vae_rd.run.folder import check_unread, folder_of
@@ -23,10 +23,10 @@ def main(argv: Sequence[str]) -> int:
     return run_command(lambda: _answer(argv), goes_on="--resume auto goes on from the last epoch")
 
 
-def _answer(argv: Sequence[str]) -> Iterable[str] | int:
+def _answer(argv: Sequence[str]) -> Answer:
     parsed = parse(argv)
     if parsed.message is not None:
-        return [parsed.message]
+        return Text([parsed.message])
     config, found = parsed.config, place()
     check_unread(config, spared=parsed.spared)
     check_place(found, devices=config.devices, num_nodes=config.num_nodes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -15,7 +15,7 @@ from vae_rd.launch.points.plan import plan
 from vae_rd.launch.points.search import first_commands
 from vae_rd.launch.slurm.launcher import SlurmOptions, submit
 from vae_rd.launch.wandb.launcher import agents_on_slurm, run_by_agents
-from vae_rd.process.command import run_command
+from vae_rd.process.command import Answer, Text, run_command
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,10 +24,10 @@ def main(argv: Sequence[str]) -> int:
     return run_command(lambda: _answer(argv), goes_on=goes_on)
 
 
-def _answer(argv: Sequence[str]) -> Iterable[str] | int:
+def _answer(argv: Sequence[str]) -> Answer:
     options, file = parse(argv)
     if options.dry_run:
-        return first_commands(file, search_seed=options.search_seed)
+        return Text(first_commands(file, search_seed=options.search_seed))
     wanted = plan(file, search_seed=options.search_seed)
     if options.launcher == "slurm":
         given = {name: getattr(options, name) for name in SLURM if getattr(options, name) is not None}

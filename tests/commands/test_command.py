@@ -97,7 +97,10 @@ def test_version_and_print_config(command):
     assert "beta: 4.0" in command("vae_rd.fit", "--beta", "4", "--print_config").stdout
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138)])
+@pytest.mark.parametrize(
+    ("signum", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138), (signal.SIGHUP, 129)],
+)
 def test_signals_end_a_run_cleanly_and_it_goes_on(signum, code, tmp_path):
     arguments = [sys.executable, "-m", "vae_rd.fit", *TOY, "--max_epochs", "40", "--name", "mine", "--resume", "auto"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

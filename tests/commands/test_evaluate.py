@@ -129,7 +129,7 @@ def test_an_unfinished_run_is_refused(sprites_run: Path, tmp_path: Path, capsys:
     record = json.loads((sprites_run / "record.json").read_text()) | {"status": "interrupted"}
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert evaluate.main([str(tmp_path)]) == 2
-    assert "this run is interrupted" in capsys.readouterr().err
+    assert "this run was interrupted; finish it with --resume auto" in capsys.readouterr().err
 
 
 def test_an_interrupted_estimate_goes_on_from_its_last_part(tmp_path: Path) -> None:

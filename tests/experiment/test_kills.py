@@ -150,7 +150,7 @@ def test_signals_wait_for_the_end_of_imports():
             signal.raise_signal(signal.SIGTERM)
             reached.append("the end")
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted), SignalGuard():
         import_slowly()
     assert reached == ["the end"]
 

@@ -16,7 +16,6 @@ from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.metrics.split import evaluate_split, split_values, summarise
 from vae_rd.model.vae import VAE
 from vae_rd.seeding import generator
-from vae_rd.verdicts.collapse import collapse_verdict
 
 from helpers.families import gaussian_data, normal_information
 from helpers.reference import EIGENVALUES, S2, information_of_normals, water_filling
@@ -241,13 +240,3 @@ def test_running_metrics_equal_pooled_means_over_unequal_batches():
     assert means["objective"] == pytest.approx(d + 3 * r, rel=1e-12)
     assert means["loss"] == pytest.approx(d + 7 * r, rel=1e-12)
     assert means["active_units"] == int(model.encoder(x).mean.var(0, correction=0).item() > 0.01) == 1
-
-
-@pytest.mark.parametrize(
-    ("rate", "active", "collapsed"), [(0.005, 0, True), (0.005, 1, False), (0.5, 0, False), (9.0, 4, False)]
-)
-def test_verdict_rests_on_rate_and_active_units(rate, active, collapsed):
-    verdict = collapse_verdict(rate=rate, active=active, latent_dim=8)
-    assert verdict["collapsed"] is collapsed
-    assert verdict["rate"] == rate
-    assert verdict["active_units"] == active

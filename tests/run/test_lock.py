@@ -18,26 +18,7 @@ from vae_rd.run.folder import PREVIOUS, claim
 from vae_rd.run.lock import lock_file, locked
 from vae_rd.run.record import RunRecord
 
-from helpers.common import ROOT
 from helpers.runs import record_of
-
-HOLD = "import sys; from pathlib import Path; from vae_rd.run.lock import locked\n"
-HOLD += "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
-
-
-@pytest.fixture
-def holder(tmp_path):
-    """Another process that holds the lock of `tmp_path / "mine"`, until its input ends."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path / "mine")],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    with process:
-        assert process.stdout.readline() == b"held\n"
-        yield process
-        process.kill()
 
 
 def test_a_second_process_is_refused_in_one_line_that_names_the_first(tmp_path, holder):
@@ -146,14 +127,6 @@ def test_without_locks_a_warning_is_all(tmp_path, monkeypatch, capsys, missing):
     assert "no lock" in shown
     assert shown.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.fixture
-def config(tmp_path):
-    """Of a run `tmp_path / "mine"` that has begun."""
-    with claim(FitConfig(run_dir=str(tmp_path), name="mine")).taken(FitConfig(run_dir=str(tmp_path), name="mine")):
-        RunRecord("mine", "", {}, {}).write(tmp_path / "mine")
-    return FitConfig(run_dir=str(tmp_path), name="mine", overwrite=True)
 
 
 def test_overwrite_removes_nothing_that_another_process_works_on(config, tmp_path, holder):

@@ -16,10 +16,12 @@ from vae_rd.fit import main
 from vae_rd.process.memory import memory_advice
 from vae_rd.run.folder import KEPT, LAST, folder_of
 from vae_rd.run.record import RunRecord
+from vae_rd.training.advice import Advice
 from vae_rd.training.examples import ExampleTerms
 from vae_rd.training.guard import check_terms, check_weights
 
 STEPS = 4  # an epoch of the toy run
+PLAIN = Advice(lambda step: torch.zeros(5, 1, 2, 2), lambda step: 1.0, lr=1e-3)
 SIZES = {"n_train": 256, "hidden": [8], "latent_dim": 3, "batch_size": 64, "max_epochs": 3, "eval_samples": 2}
 
 
@@ -62,14 +64,16 @@ def test_the_first_bad_step_and_its_terms_are_named(bad, step):
         if cause == "no closed form":
             seen = [terms._replace(rate_per_dim=torch.full((5, 3), torch.nan)) for terms in seen]
         with pytest.raises(Diverged) as stop:
-            check_terms(seen, first_step=101)
+            check_terms(seen, first_step=101, advice=PLAIN)
         assert str(stop.value).startswith(f"step {101 + step}: the loss is {kind}, {words}"), cause
-        assert str(stop.value).endswith("; lower --lr or add --grad_clip 1")
+        weights = "bring --beta (and --beta_start) nearer to 1 or take --precision 64"
+        remedy = weights if cause == "weight" else "lower --lr or add --grad_clip 1"
+        assert str(stop.value).endswith(f"; {remedy}")
 
 
 def test_a_block_of_finite_losses_passes():
     seen = [terms._replace(rate_per_dim=torch.full((5, 3), torch.nan)) for terms in finite_block(50)]
-    check_terms(seen, first_step=1)
+    check_terms(seen, first_step=1, advice=PLAIN)
 
 
 def break_unit(model, *, unit: int, at_step: int) -> None:
@@ -142,7 +146,7 @@ def test_frozen_parameters_may_be_infinite():
         torch.nn.Parameter(torch.tensor([-torch.inf]), requires_grad=False),
         torch.nn.Parameter(torch.ones(1)),
     )
-    check_weights([("mask", mask), ("weight", weight)], torch.optim.AdamW([weight]), step=1)
+    check_weights([("mask", mask), ("weight", weight)], torch.optim.AdamW([weight]), step=1, advice=PLAIN)
 
 
 class Waits(TorchDispatchMode):

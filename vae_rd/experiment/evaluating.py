@@ -16,7 +16,7 @@ from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.kinds import KINDS
 from vae_rd.estimates.partials import forget
 from vae_rd.experiment.door import check_network_and_data
-from vae_rd.experiment.loading import open_run, precision_of
+from vae_rd.experiment.loading import check_finished, open_run, precision_of
 from vae_rd.experiment.options import OPTIONS
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.vae import VAE
@@ -200,7 +200,7 @@ def _wants_gpu(folder: Path) -> bool:
 def _hold(folders: Sequence[Path], held: ExitStack) -> None:
     """Keep every other process from working on these runs until `held` is closed."""
     for folder in {folder.resolve(): folder for folder in folders}.values():
-        RunRecord.read(folder)  # No file is written where there is no run.
+        check_finished(RunRecord.read(folder), folder)  # No file is written where there is no run to measure.
         held.enter_context(locked(folder))
 
 

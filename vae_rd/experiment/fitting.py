@@ -25,7 +25,7 @@ from vae_rd.experiment.door import check_given, check_unread_beside
 from vae_rd.experiment.failures import Failure, is_loss_of_others, read_failure, report_failure
 from vae_rd.experiment.loading import load_weights, precision_of
 from vae_rd.experiment.matching import check_data, check_network, network_of
-from vae_rd.experiment.preparing import Prepared, check_finished, prepare
+from vae_rd.experiment.preparing import Prepared, check_same_run, prepare
 from vae_rd.experiment.trainer import accelerator, build_trainer
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.likelihoods.base import Likelihood
@@ -41,11 +41,13 @@ from vae_rd.process.collectives import (
 )
 from vae_rd.process.memory import memory_advice
 from vae_rd.process.signals import SignalGuard
+from vae_rd.process.terminal import lasting_output
 from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
 from vae_rd.run.environment import capture_environment, capture_git, command_line
 from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, RECORD_FILE, write_atomic
 from vae_rd.run.folder import KEPT, Claim, check_unread, claim, folder_of, refuse_given
 from vae_rd.run.record import SPLITS, Json, RunRecord
+from vae_rd.training.advice import validation_advice
 from vae_rd.training.progress import RateDistortionProgress
 from vae_rd.training.signals import HoldSignals
 from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
@@ -93,11 +95,11 @@ def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | 
     """`fit_model` of a config that was checked as it was read."""
     cuda = config.accelerator != "cpu" and torch.cuda.is_available()
     together = connected(devices=config.devices, num_nodes=config.num_nodes, cuda=cuda)
-    with together, precision_of(config), SignalGuard() as guard:
+    with precision_of(config), lasting_output(), together, SignalGuard() as guard:
         check_same(to_dict(config), what="flags")
         claimed = broadcast(lambda: claim(config))
         if claimed.action == "finished" and claimed.record is not None:
-            broadcast(lambda: check_finished(config, claimed, model, data))
+            broadcast(lambda: check_same_run(config, claimed, model, data))
             if is_first():
                 print(f"{claimed.folder}: finished already, nothing to do")
             return claimed.record
@@ -188,7 +190,7 @@ class Experiment:
             self.record.status = "finished"
         except Interrupted as stop:
             raise self._ended(stop, read_failure(self.folder, within=0.0), logger) from None
-        except Exception as error:
+        except BaseException as error:  # A network of one's own may even end the program.
             cause: BaseException = LostProcess(UNREPORTED) if is_loss_of_others(error) else error
             elsewhere = read_failure(self.folder, within=REPORT_SECONDS) if cause is not error else None
             if guard.received is not None:  # It broke something before it could be raised.
@@ -247,7 +249,8 @@ class Experiment:
         except SIGTERMException:  # Lightning's own handler beats our check between epochs.
             raise Interrupted(signal.SIGTERM) from None
         if not (self.folder / KEPT).is_file():
-            raise Diverged("no validation had a finite objective; lower --lr")
+            remedy = validation_advice(self.data.pixels["val"])
+            raise Diverged(f"no validation had a finite objective; {remedy}")
         load_weights(self.model.eval(), self.folder / KEPT, owners=checkpoint_owners(config))
         self.record.model |= {
             "kept_epoch": read_checkpoint(self.folder / KEPT)["epoch"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +26,10 @@ from vae_rd.model.vae import VAE
 from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.files import RECORD_FILE
 from vae_rd.run.folder import KEPT, refuse_given
+from vae_rd.run.lock import holder_of
 from vae_rd.run.record import RunRecord
+
+_ALONE = threading.RLock()  # A thread that opens a run on the way to measuring it holds it twice.
 
 
 def open_run(
@@ -43,8 +48,7 @@ def open_run(
     """
     folder = Path(run_dir)
     record = RunRecord.read(folder)
-    if record.status != "finished":
-        raise InputError(f"{folder}: this run is {record.status}; finish it with --resume auto")
+    check_finished(record, folder)
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     config = config if data_file is None else _moved(config, data_file, folder)
     device = torch.device(accelerator(config))
@@ -63,6 +67,15 @@ def _moved(config: FitConfig, data_file: str, folder: Path) -> FitConfig:
             f"--data_file {data_file}: {folder} is of --data {config.data}, which has no file; leave it out"
         )
     return replace(config, data_file=data_file)
+
+
+def check_finished(record: RunRecord, folder: Path) -> None:
+    """Refuse a run that is not finished, saying how it stands with it."""
+    if record.status != "finished":
+        then = (
+            "wait for its end" if record.status == "running" and holder_of(folder) else "finish it with --resume auto"
+        )
+        raise InputError(f"{folder}: this run {record.standing(folder)}; {then}")
 
 
 def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
@@ -105,10 +118,26 @@ def load_weights(model: VAE, path: Path, *, owners: Collection[str]) -> None:
 
 @contextmanager
 def precision_of(config: FitConfig) -> Iterator[None]:
-    """Make tensors in the run's precision by default within the block."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64 if config.precision == "64" else torch.float32)
+    """Make tensors in the run's precision by default within the block, which one thread at a time may be in.
+
+    The default is the whole process's, as is the generator that networks are initialised from: in two threads at once,
+    fits would mix their precisions and their weights.
+    """
+    with _alone():
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64 if config.precision == "64" else torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    if not _ALONE.acquire(blocking=False):
+        print("waiting for another thread of this process, which is at work on a run", file=sys.stderr)
+        _ALONE.acquire()
     try:
         yield
     finally:
-        torch.set_default_dtype(before)
+        _ALONE.release()

@@ -63,7 +63,7 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     return Prepared(data, made, steps, own_model=model is not None, own_data=own_data, file_sha256=file_sha256)
 
 
-def check_finished(config: FitConfig, claimed: Claim, model: VAE | None, data: DataSet | None) -> None:
+def check_same_run(config: FitConfig, claimed: Claim, model: VAE | None, data: DataSet | None) -> None:
     """Refuse a finished run in the place of one of another network, or on other data.
 
     Raises:

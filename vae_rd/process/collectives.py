@@ -60,7 +60,8 @@ def connected(*, devices: int, num_nodes: int, cuda: bool) -> Iterator[None]:
     _share_address(found)
     if cuda:
         if (there := torch.cuda.device_count()) <= found.local_rank:
-            raise InputError(f"--devices {devices}: torch finds {there} CUDA devices here")
+            asked = f"--devices {devices}: torch finds {there} CUDA devices here"
+            raise InputError(f"{asked}; ask for no more, or add --accelerator cpu")
         torch.cuda.set_device(found.local_rank)
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     dist.init_process_group(backend, rank=found.rank, world_size=found.world_size, timeout=PATIENCE)

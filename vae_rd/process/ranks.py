@@ -45,7 +45,8 @@ def place(environment: Mapping[str, str] = os.environ) -> Place | None:
         return _place(environment)
     except (KeyError, ValueError) as error:
         raise InputError(
-            f"environment: RANK, WORLD_SIZE and SLURM_* do not say which process this is ({error})"
+            f"environment: RANK, WORLD_SIZE and SLURM_* do not say which process this is ({error}); unset "
+            "them, or start by torchrun or srun"
         ) from None
 
 

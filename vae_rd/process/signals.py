@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGUSR1 as one exception, raised where it is safe: at the end of a step while training."""
+"""Ctrl-C, SIGTERM, SIGUSR1 and SIGHUP as one exception, raised where it is safe: at the end of a step in training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,15 @@ from typing import Any
 
 from vae_rd.errors import Interrupted
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+
+
+def heard() -> tuple[signal.Signals, ...]:
+    """SIGNALS, without the end of the terminal where `nohup` keeps that away, and what a host of Python has taken."""
+    kept_away = {s for s in SIGNALS if signal.getsignal(s) is None}  # Python could not put such a handler back.
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        kept_away.add(signal.SIGHUP)
+    return tuple(s for s in SIGNALS if s not in kept_away)
 
 
 class SignalGuard:
@@ -29,7 +37,7 @@ class SignalGuard:
 
     def __enter__(self) -> SignalGuard:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {s: signal.signal(s, self._handle) for s in SIGNALS}
+            self._previous = {s: signal.signal(s, self._handle) for s in heard()}
         return self
 
     def __exit__(
@@ -67,7 +75,7 @@ class SignalGuard:
 
 @contextmanager
 def whole_imports() -> Iterator[None]:
-    """Make signals wait for the end of the block, which imports.
+    """Make signals wait for the end of the block, which imports; then they go to whoever handled them before.
 
     torch tries to import NumPy and forgets why that failed: what a signal raises there would be lost, and the half of
     NumPy that is imported fails later.
@@ -75,4 +83,5 @@ def whole_imports() -> Iterator[None]:
     with SignalGuard() as guard:
         guard.hold()
         yield
-        guard.check()
+    if guard.received is not None:
+        signal.raise_signal(guard.received)

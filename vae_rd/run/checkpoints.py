@@ -60,7 +60,8 @@ def read_checkpoint(path: Path, *, owners: Collection[str] = ()) -> dict[str, An
     try:
         content = _read(path)
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such checkpoint; fit the run to its end") from None
+        remedy = "put it back, or fit the run again with --overwrite"
+        raise InputError(f"{path}: there is no such checkpoint; {remedy}") from None
     except Exception:  # A damaged file can make its readers raise anything.
         raise InputError(f"{path}: damaged, no checkpoint can be read; fit the run again with --overwrite") from None
     if owners and content.get("run", next(iter(owners))) not in owners:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,10 @@ try:
     import fcntl
 except ImportError:  # Windows.
     fcntl = None  # type: ignore[assignment]
+
+
+STARTING = "just started"  # Of a process that holds the lock and has not said yet which it is.
+LOOK_SECONDS = 0.2  # More than `holder_of` takes, whose look at a lock must refuse nobody.
 
 
 def lock_file(folder: Path) -> Path:
@@ -54,11 +59,44 @@ def locked(folder: Path, *, what: str = "run", instead: str = "--name") -> Itera
     descriptor = _acquired(path, folder, f"is working on this {what}; wait for it or choose another {instead}")
     try:
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"pid {os.getpid()} on {socket.gethostname()}".encode())
+        os.write(descriptor, _here().encode())
         yield
     finally:
         path.unlink(missing_ok=True)  # While it is held: whoever opened it before finds out in `_acquired`.
         os.close(descriptor)
+
+
+def holder_of(folder: Path) -> str | None:
+    """Which process is at work on a run, as the lock says; "" for none, None where that cannot be told.
+
+    It cannot where there are no locks, nor where the lock is free here, but was another machine's: not every shared
+    file system passes locks on. A holder that ends removes the file, so one that is there and free was left by a kill.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as runs:
+        ...     before = holder_of(Path(runs) / "mine")
+        ...     with locked(Path(runs) / "mine"):
+        ...         before, holder_of(Path(runs) / "mine") == _here()
+        ('', True)
+    """
+    if fcntl is None:
+        return None
+    try:
+        with lock_file(folder).open("rb") as stream:
+            holder = stream.read(200).decode(errors="replace")
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return ""
+    except BlockingIOError:
+        return holder or STARTING
+    except OSError:
+        return None
+    return "" if not holder or holder.endswith(f" on {socket.gethostname()}") else None
+
+
+def _here() -> str:
+    return f"pid {os.getpid()} on {socket.gethostname()}"
 
 
 def _acquired(path: Path, folder: Path, busy: str) -> int:
@@ -70,7 +108,10 @@ def _acquired(path: Path, folder: Path, busy: str) -> int:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         except OSError as error:
-            raise InputError(f"{folder}: {path.name} cannot be written beside it ({error.strerror})") from None
+            raise InputError(
+                f"{folder}: {path.name} cannot be written beside it ({error.strerror}); "
+                f"remove it, or make {path.parent} writable"
+            ) from None
         try:
             _lock(descriptor, folder, busy)
             if _is_open(path, descriptor):
@@ -89,13 +130,25 @@ def _is_open(path: Path, descriptor: int) -> bool:
 
 
 def _lock(descriptor: int, folder: Path, busy: str) -> None:
+    deadline = time.monotonic() + LOOK_SECONDS
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        while not _try_lock(descriptor, last=time.monotonic() > deadline):
+            time.sleep(LOOK_SECONDS / 10)
     except BlockingIOError:
-        holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "just started"
+        holder = os.pread(descriptor, 200, 0).decode(errors="replace") or STARTING
         raise InputError(f"{folder}: another process ({holder}) {busy}") from None
     except OSError as error:  # Some cluster file systems are mounted without locks, which should stop nobody.
         _warn(folder, str(error.strerror))
+
+
+def _try_lock(descriptor: int, *, last: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if last:
+            raise
+        return False
+    return True
 
 
 def _warn(folder: Path, reason: str) -> None:

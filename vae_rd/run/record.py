@@ -19,11 +19,14 @@ from vae_rd import __version__
 from vae_rd.config.names import UNNAMED_FIELDS
 from vae_rd.errors import InputError
 from vae_rd.run.files import RECORD_FILE, sha256, write_atomic
+from vae_rd.run.lock import holder_of
 
 SCHEMA_VERSION = 1
 SPLITS = ("train", "val", "test")
 Status = Literal["running", "finished", "failed", "interrupted"]
 Json = dict[str, Any]
+_AGAIN = "fit the run again with --overwrite"
+_WORDS = {"finished": "is finished", "failed": "has failed", "interrupted": "was interrupted"}
 _FIELD_TYPES: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("config", "identity", "data", "model", "metrics", "verdicts", "environment", "files"), dict),
     **dict.fromkeys(("name", "command", "status", "version"), str),
@@ -86,6 +89,27 @@ class RunRecord:
         """The config without what says where or how the run was carried out."""
         return {name: value for name, value in self.config.items() if name not in UNNAMED_FIELDS}
 
+    def standing(self, folder: Path) -> str:
+        """How it stands with the run in a folder, in words that follow its name.
+
+        A process that is killed leaves "running" in its record, and its lock to nobody.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as runs:
+            ...     RunRecord("mine", "", {}, {}).standing(Path(runs) / "mine")
+            'was killed'
+        """
+        if self.status != "running":
+            return _WORDS.get(self.status, f"is {self.status}")
+        match holder_of(folder):
+            case "":
+                return "was killed"
+            case None:
+                return "is running or was killed"
+            case holder:
+                return f"is running in another process ({holder})"
+
     def write(self, folder: Path) -> Path:
         """Replace `folder/record.json` atomically and return its path."""
         content = json.dumps(_with_nulls(asdict(self)), indent=2, allow_nan=False)
@@ -104,10 +128,10 @@ class RunRecord:
         try:
             if name in self.files and self.files[name] != sha256(folder / name):
                 raise InputError(
-                    f"{folder / name}: damaged, or not the file that {RECORD_FILE} is about; put it back, or fit again"
+                    f"{folder / name}: damaged, or not the file that {RECORD_FILE} is about; put it back, or {_AGAIN}"
                 )
         except OSError as error:
-            raise InputError(f"{folder / name}: cannot be read ({error.strerror}); fit the run again") from None
+            raise InputError(f"{folder / name}: cannot be read ({error.strerror}); put it back, or {_AGAIN}") from None
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -122,7 +146,7 @@ class RunRecord:
         except OSError as error:
             raise InputError(f"{path}: no run record can be read there ({error.strerror})") from None
         except (ValueError, RecursionError):
-            raise InputError(f"{path}: damaged, not JSON; remove the run folder or fit it again") from None
+            raise InputError(f"{path}: damaged, not JSON; {_AGAIN}") from None
         return cls.from_json(content, where=path)
 
     @classmethod
@@ -130,15 +154,15 @@ class RunRecord:
         """Build a record from parsed JSON, refusing one that lacks a field or has another schema version."""
         if not isinstance(content, Mapping) or content.get("schema_version") != SCHEMA_VERSION:
             found = content.get("schema_version") if isinstance(content, Mapping) else None
-            raise InputError(f"{where}: schema_version is {found}, this vae_rd reads {SCHEMA_VERSION}")
+            raise InputError(f"{where}: schema_version is {found}, this vae_rd reads {SCHEMA_VERSION}; {_AGAIN}")
         content = _upgraded(content)
         names = [f.name for f in fields(cls)]
         if missing := [name for name in names if name not in content]:
-            raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}")
+            raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}; {_AGAIN}")
         wrong = [name for name, kind in _FIELD_TYPES.items() if not isinstance(content[name], kind)]
         wrong += [] if "identity" in wrong or type(content["identity"].get("defaults_version")) is int else ["identity"]
         if wrong:
-            raise InputError(f"{where}: damaged, {', '.join(wrong)} cannot be right")
+            raise InputError(f"{where}: damaged, {', '.join(wrong)} cannot be right; {_AGAIN}")
         return cls(**{name: cast(Any, content[name]) for name in names})
 
 

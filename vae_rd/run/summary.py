@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vae_rd.run.record import SPLITS, Json, RunRecord
+from vae_rd.verdicts.collapse import collapse_words
+from vae_rd.verdicts.information import shown_information
 
 
 def summary_lines(record: RunRecord, folder: Path) -> list[str]:
     """D, R and the bounds on I of each split with standard errors, the verdict, and where everything lies."""
     lines = split_lines(record, SPLITS)
-    verdict = record.verdicts["collapse"]
-    word = {True: "collapsed", False: "not collapsed", None: "undefined"}[verdict["collapsed"]]
-    rate = "-" if verdict["rate"] is None else f"{verdict['rate']:.4g} nats"
-    active = "-" if verdict["active_units"] is None else verdict["active_units"]
-    lines.append(f"{word}: test rate {rate}, {active} of {verdict['latent_dim']} units active")
+    lines.append(collapse_words(record.verdicts["collapse"]))
     if (weight := record.model["distortion"]["squared_error_weight"]) is not None:
         lines.append(f"D = C * squared error + constant with C = 1 / (2 scale^2) = {weight:g}")
     return [*lines, f"record: {folder / 'record.json'}"]
@@ -28,22 +27,25 @@ def split_lines(record: RunRecord, splits: Sequence[str]) -> list[str]:
 
 
 def _split_line(split: str, metrics: Json) -> str:
-    lower, distortion = metrics["mutual_information_lower"], metrics["distortion"]
+    distortion = metrics["distortion"]
+    lower, upper = shown_information(metrics["mutual_information_lower"], metrics["mutual_information_upper"])
     total = "-" if metrics["elbo"]["value"] is None else f"{-metrics['elbo']['value']:.3f}"
     return (
         f"{split:<6} {distortion['n']:>7} {with_error(distortion):>18} {with_error(metrics['rate']):>18} {total:>10} "
-        f"{with_error(lower):>16} {with_error(metrics['mutual_information_upper']):>16}  {lower['cap']:.3f}"
+        f"{with_error(lower):>16} {with_error(upper):>16}  {lower['cap']:.3f}"
     )
 
 
-def with_error(entry: Json) -> str:
+def with_error(entry: Mapping[str, Any]) -> str:
     """A number of a record with its standard error.
 
     Example:
         >>> with_error({"value": 13.5, "stderr": 0.25, "n": 9})
         '13.500 ± 0.250'
+        >>> with_error({"value": -0.0004, "stderr": None, "n": 9})
+        '0.000'
     """
     if entry["value"] is None:
         return "-"
     stderr = "" if entry["stderr"] is None else f" ± {entry['stderr']:.3f}"
-    return f"{entry['value']:.3f}{stderr}"
+    return f"{entry['value']:z.3f}{stderr}"

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
 
 from vae_rd.errors import Diverged
+from vae_rd.training.advice import Advice, kind_of
 from vae_rd.training.examples import ExampleTerms
 
-REMEDY = "lower --lr or add --grad_clip 1"
 
-
-def check_terms(seen: Sequence[ExampleTerms], *, first_step: int) -> None:
-    """Refuse a block of steps in which a loss is nan or infinite.
+def check_terms(seen: Sequence[ExampleTerms], norms: Sequence[Tensor] = (), *, first_step: int, advice: Advice) -> None:
+    """Refuse a block of steps in which a loss is nan or infinite, or a gradient's norm, by which clipping divides.
 
     The terms of a block are kept until its end in any case, so that nothing is added to a step, and the host waits for
     the device once a block. The steps after the first bad one are lost with the block.
 
     Args:
         seen: what each step of the block adds to the epoch's means.
+        norms: of the gradients of each step, [], where they are clipped: an infinite one has made them all 0.
         first_step: number of the block's first step, counted from 1 as history.csv does.
+        advice: what to change.
 
     Raises:
         Diverged: naming the first bad step and those of its terms that are not finite, by latent unit if not all are.
@@ -31,24 +33,33 @@ def check_terms(seen: Sequence[ExampleTerms], *, first_step: int) -> None:
         >>> fine, broken = ExampleTerms(*zeros), ExampleTerms(*(values.clone() for values in zeros))
         >>> for values in (broken.rate_per_dim[0, 1:2], broken.rate[0], broken.loss):
         ...     _ = values.fill_(torch.inf)
-        >>> check_terms([fine, fine], first_step=51)
-        >>> check_terms([fine, broken], first_step=51)
+        >>> advice = Advice(lambda step: torch.zeros(2), lambda step: 1.0, lr=1e-3)
+        >>> check_terms([fine, fine], first_step=51, advice=advice)
+        >>> check_terms([fine, broken], first_step=51, advice=advice)
         Traceback (most recent call last):
             ...
         vae_rd.errors.Diverged: step 52: the loss is inf, from rate inf (latent unit 1); lower --lr or add --grad_clip 1
     """
-    if torch.cat([terms.loss for terms in seen]).isfinite().all():
+    if torch.cat([*(terms.loss for terms in seen), *(norm[None] for norm in norms)]).isfinite().all():
         return
-    step, terms = next((s, t) for s, t in enumerate(seen, first_step) if not t.loss.isfinite().all())
+    for step, (terms, norm) in enumerate(zip_longest(seen, norms), first_step):
+        if not terms.loss.isfinite().all():
+            raise _broken_loss(terms, step, advice)
+        if norm is not None and not norm.isfinite():
+            raise Diverged(f"step {step}: the norm of the gradients is {kind_of(norm)}; {advice.at(step)}")
+
+
+def _broken_loss(terms: ExampleTerms, step: int, advice: Advice) -> Diverged:
     causes = [("rate", terms.rate, _units(terms.rate_per_dim)), ("distortion", terms.distortion, "")]
-    named = [f"{name} {_kind(values)}{units}" for name, values, units in causes if not values.isfinite().all()]
+    named = [f"{name} {kind_of(values)}{units}" for name, values, units in causes if not values.isfinite().all()]
     origin = " and ".join(named) or "a weight of the objective, as its terms are finite"
-    raise Diverged(f"step {step}: the loss is {_kind(terms.loss)}, from {origin}; {REMEDY}")
+    remedy = advice.at(step, are_terms_finite=not named)
+    return Diverged(f"step {step}: the loss is {kind_of(terms.loss)}, from {origin}; {remedy}")
 
 
 @torch.no_grad()
 def check_weights(
-    parameters: Iterable[tuple[str, nn.Parameter]], optimizer: torch.optim.Optimizer, *, step: int
+    parameters: Iterable[tuple[str, nn.Parameter]], optimizer: torch.optim.Optimizer, *, step: int, advice: Advice
 ) -> None:
     """Refuse to go on, and so to save, where a trained parameter or the optimiser's state of it is not finite.
 
@@ -59,6 +70,7 @@ def check_weights(
         parameters: by name.
         optimizer: of these parameters.
         step: how many steps were taken.
+        advice: what to change.
 
     Raises:
         Diverged: naming the first such parameter.
@@ -70,11 +82,7 @@ def check_weights(
     if not finite.all():
         name, value = held[finite.tolist().index(False)]
         whose = "" if isinstance(value, nn.Parameter) else "the optimiser's state of "
-        raise Diverged(f"step {step}: {whose}{name} is {_kind(value)} at the end of the epoch; {REMEDY}")
-
-
-def _kind(values: Tensor) -> str:
-    return "nan" if values.isnan().any() else "inf"
+        raise Diverged(f"step {step}: {whose}{name} is {kind_of(value)} at the end of the epoch; {advice.at(step)}")
 
 
 def _units(rate_per_dim: Tensor) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, islice
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from vae_rd.data.module import Batch
+from vae_rd.data.module import Batch, TrainBatches
 from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.schedules import cosine_decay
 from vae_rd.process.memory import memory_advice
 from vae_rd.seeding import generator
+from vae_rd.training.advice import Advice
 from vae_rd.training.base import Member, TrainedModule
 from vae_rd.training.examples import ExampleTerms, add_examples, example_terms
 from vae_rd.training.guard import check_terms, check_weights
@@ -89,15 +91,15 @@ class VAEModule(TrainedModule):
         """
         first = self.global_step
         with memory_advice("a training step", lower="--batch_size, --samples, --hidden or --latent_dim"):
-            seen = self._steps(block, first=first)
-        check_terms(seen, first_step=first + 1)
+            seen, norms = self._steps(block, first=first)
+        check_terms(seen, norms, first_step=first + 1, advice=self._advice)
         add_examples(self.train_metrics, seen)
         # Beyond stepping, Lightning's wrapped step only counts, which costs a small model 1 % of a step: count here.
         self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = first + len(seen)
 
-    def _steps(self, block: Iterable[Batch], *, first: int) -> list[ExampleTerms]:
-        """Take the steps of a block from step `first` on; what each adds to the epoch's means."""
-        optimizer, seen = self._optimizer, []
+    def _steps(self, block: Iterable[Batch], *, first: int) -> tuple[list[ExampleTerms], list[Tensor]]:
+        """Take the steps of a block from step `first` on; what each adds to the epoch's means, and norms it clipped."""
+        optimizer, seen, norms = self._optimizer, [], []
         for step, batch in enumerate(block, start=first):
             noise = generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
             terms = self.model.terms(batch.x, self._training_noise(batch.x, noise))
@@ -108,7 +110,7 @@ class VAEModule(TrainedModule):
             self.trainer.strategy.pre_backward(loss)  # Readies the sum of gradients over processes.
             loss.mean().backward()  # Lightning's own backward surrounds this with hooks that nobody uses here.
             if self.grad_clip is not None:
-                torch.nn.utils.clip_grad_norm_(self.parameters(), self.grad_clip)
+                norms.append(torch.nn.utils.clip_grad_norm_(self.parameters(), self.grad_clip))
             optimizer.step()
             terms.after_step()
             self.objective.after_step(terms)
@@ -116,7 +118,24 @@ class VAEModule(TrainedModule):
             if step + 1 >= self.steps:
                 self.trainer.should_stop = True
                 break
-        return seen
+        return seen, norms
+
+    @property
+    def _advice(self) -> Advice:
+        """What can be at fault where training breaks; asked for the batch of a step, it draws that again."""
+
+        def x(step: int) -> Tensor:
+            batches = cast(TrainBatches, self.trainer.train_dataloader)
+            return next(islice(chain.from_iterable(batches), (step - 1) % batches.steps, None)).x
+
+        return Advice(
+            x,
+            lambda step: self.objective.weight(step - 1),
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            grad_clip=self.grad_clip,
+            is_double=torch.get_default_dtype() == torch.float64,
+        )
 
     @property
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -156,7 +175,7 @@ class VAEModule(TrainedModule):
         Raises:
             Diverged: when the weights are no longer finite; neither history nor checkpoints, which come next, see them.
         """
-        check_weights(self.named_parameters(), self._optimizer, step=self.global_step)
+        check_weights(self.named_parameters(), self._optimizer, step=self.global_step, advice=self._advice)
         self._log("train", _read(self.train_metrics))
         settings = {"beta_effective": self.objective.weight(self.global_step), **self.objective.logged()}
         self._log("", {**settings, "lr": self.learning_rate(self.global_step)})

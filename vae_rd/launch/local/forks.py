@@ -18,6 +18,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from vae_rd.process.signals import heard
+
 # A server that forks needs POSIX; elsewhere every fit pays for its imports.
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 CONTEXT: Any = multiprocessing.get_context(METHOD)
@@ -47,14 +49,15 @@ def server(environment: Mapping[str, str], *, tracked: bool) -> Iterator[None]:
 
 
 def _start_server() -> None:
-    """A terminal's Ctrl-C comes to the server too: it ignores that from its first moment, imports and all."""
+    """A terminal's Ctrl-C and its end come to the server too: it ignores them from its first moment, imports too."""
     from multiprocessing import forkserver
 
-    own = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    own = {signum: signal.signal(signum, signal.SIG_IGN) for signum in (signal.SIGINT, signal.SIGHUP)}
     try:
         forkserver.ensure_running()
     finally:
-        signal.signal(signal.SIGINT, own)
+        for signum, handler in own.items():
+            signal.signal(signum, handler)
 
 
 class ForkedFit:
@@ -71,7 +74,8 @@ class ForkedFit:
 
     def __init__(self, argv: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        self.process = CONTEXT.Process(target=_fit, args=(list(argv), str(log), dict(environment)))
+        hears = signal.SIGHUP in heard()
+        self.process = CONTEXT.Process(target=_fit, args=(list(argv), str(log), dict(environment), hears))
         self.process.start()
 
     @property
@@ -92,11 +96,12 @@ class ForkedFit:
                 os.kill(self.process.pid, signum)
 
 
-def _fit(argv: list[str], log: str, environment: Mapping[str, str]) -> None:
+def _fit(argv: list[str], log: str, environment: Mapping[str, str], hears_sighup: bool) -> None:
     """What the new process does."""
     if hasattr(os, "setsid"):
         os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # The server ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # The server ignores it, and SIGHUP.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL if hears_sighup else signal.SIG_IGN)
     os.environ.update(environment)
     with open(log, "a", encoding="utf-8") as stream:  # noqa: PTH123
         os.dup2(stream.fileno(), 1)

@@ -21,7 +21,7 @@ from vae_rd.errors import InputError, Interrupted
 from vae_rd.launch.points.sweep_file import SweepFile
 from vae_rd.launch.wandb.api import ask
 from vae_rd.launch.wandb.endings import LOGS, report_of
-from vae_rd.process.signals import SIGNALS
+from vae_rd.process.signals import heard
 
 POLL_SECONDS = 0.2
 UNSEEN = ("disabled", "offline", "dryrun")  # Values of WANDB_MODE with which a run never reaches the server.
@@ -179,8 +179,7 @@ def _fits_in(sessions: set[int]) -> dict[int, int]:
 def _noted_signals() -> Iterator[list[int]]:
     """The signals that come within the block, in a list and nowhere else; `nohup` keeps the end of a terminal away."""
     received: list[int] = []
-    noted = [*SIGNALS, *([signal.SIGHUP] if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN else [])]
-    previous = {signum: signal.signal(signum, lambda number, _: received.append(number)) for signum in noted}
+    previous = {signum: signal.signal(signum, lambda number, _: received.append(number)) for signum in heard()}
     try:
         yield received
     finally:

@@ -164,6 +164,8 @@ def _judged(run_id: str, name: str, state: str, record: RunRecord | None, folder
         said = log.last_line if log else ""
         ended_before_it_began = state == "pending" and bool(said)
         ending = "failed" if ended_before_it_began else _BY_STATE.get(state, "failed")
+        if record is not None and ending in ("failed", "running"):
+            said = said or record.standing(folder / record.name)
         return SweepRun(name, ending, said, log.path if log else None)
     run = SweepRun(record.name, _ending(record, state, log), record.error or "", log.path if log else None)
     if run.ending == "interrupted":
