@@ -46,8 +46,10 @@ def open_run(run_dir: str | Path) -> Fitted:
 
 
 def check_data(data: DataSet, record: RunRecord, folder: Path) -> None:
-    """Refuse data that are not those a run was begun with."""
-    if json.loads(json.dumps(data.card.to_json())) != record.data:
+    """Refuse data that are not those a run was begun with, by the facts that its record has."""
+    found = json.loads(json.dumps(data.card.to_json()))
+    found["params"] = {name: value for name, value in found["params"].items() if name in record.data.get("params", {})}
+    if {name: found[name] for name in found.keys() & {"params", *record.data}} != record.data:
         raise InputError(f"{folder}: --data {data.card.name} is not what this run was fitted to; restore its files")
 
 
