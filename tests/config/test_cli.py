@@ -87,6 +87,9 @@ def test_accepted_forms(argv, field, value):
         (["--resume", "auto", "--overwrite"], r"choose one"),
         (["--devices", "3"], r"--batch_size 128: is over all processes and does not divide by --devices 3"),
         (["--config", "missing.yaml"], r"--config missing.yaml: cannot be read"),
+        (["--levels", "1"], r"--levels 1: the least it can be is 2"),
+        (["--levels", "65537"], r"--levels 65537: the most it can be is 65536"),
+        (["--file_rules", "3"], r"--file_rules 3: choose one of 1, 2"),
     ],
 )
 def test_refusals_are_one_line(argv, message, tmp_path, monkeypatch):

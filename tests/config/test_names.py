@@ -1,7 +1,13 @@
 """What two configs that are not the same run differ in."""
 
-from vae_rd.config.fields import FitConfig
-from vae_rd.config.names import differences, identity
+from dataclasses import replace
+
+import pytest
+
+from vae_rd.config.cli import parse, recorded
+from vae_rd.config.fields import FitConfig, to_dict
+from vae_rd.config.names import differences, identity, meant, run_name
+from vae_rd.run.record import RunRecord
 
 
 def test_a_field_that_the_earlier_run_left_at_its_default_is_a_difference():
@@ -10,3 +16,33 @@ def test_a_field_that_the_earlier_run_left_at_its_default_is_a_difference():
 
 def test_a_field_that_only_the_earlier_run_stated_is_a_difference():
     assert differences(FitConfig(), identity(FitConfig(beta=4.0)), allowed=frozenset()) == {"beta": 4.0}
+
+
+OWN = ["--data=npz", "--data_file=x.npz"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "same"),
+    [(["--beta=4"], True), (["--data=mnist"], True), (["--beta=4", "--levels=17"], True), (OWN, False)],
+)
+def test_versions_name_a_run_alike_unless_it_reads_what_they_differ_in(flags, same):
+    first, second = (parse([*flags, f"--defaults_version={version}"]).config for version in (1, 2))
+    assert (run_name(first) == run_name(second)) is same
+    for now, before in ((first, second), (second, first)):
+        assert (not differences(now, identity(before), allowed=frozenset())) is same
+    assert parse(flags).config == second
+
+
+def test_levels_and_rules_are_of_the_run_that_reads_them():
+    own = parse(OWN).config
+    assert run_name(replace(own, levels=17)) != run_name(own)
+    assert differences(replace(own, levels=17), identity(own), allowed=frozenset()) == {"levels": None}
+    old = parse([*OWN, "--defaults_version=1"]).config
+    assert differences(own, identity(old), allowed=frozenset()) == {"file_rules": "1"}
+    values = {name: value for name, value in to_dict(old).items() if name not in ("levels", "file_rules")}
+    assert recorded(values, where="record") == old
+
+
+def test_settings_of_a_record_are_those_of_its_version():
+    first = RunRecord("a", "", {k: v for k, v in to_dict(FitConfig()).items() if k not in ("levels", "file_rules")}, {})
+    assert first.settings == RunRecord("b", "", to_dict(FitConfig()), {}).settings == meant(to_dict(FitConfig()))

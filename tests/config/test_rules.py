@@ -9,6 +9,7 @@ from vae_rd.errors import InputError
 from vae_rd.run.folder import check_unread
 
 UNREAD = [
+    (["--levels=17"], "--levels belongs to --data npz or image_folder, not to --data sprites"),
     (["--data_file=x.npz"], "--data_file belongs to --data npz or image_folder, not to --data sprites"),
     (["--likelihood_scale=0.1"], "--likelihood_scale belongs to --likelihood gaussian, not to --likelihood bernoulli"),
     (["--encoder=linear", "--decoder=linear", "--hidden=[64]"], "--hidden: nothing reads it with --encoder linear"),
@@ -24,6 +25,8 @@ READ = [
     ["--data_seed=3", "--data=mnist", "--binarization=static"],
     ["--samples=4"],
     ["--likelihood_scale=1"],  # The default, said aloud.
+    ["--levels=17", "--data=npz", "--data_file=x.npz"],
+    ["--defaults_version=1"],
 ]
 
 
@@ -39,6 +42,16 @@ def test_what_nothing_reads_is_refused(argv, message, tmp_path):
     with pytest.raises(InputError, match=message):
         vae_rd.fit_model(FitConfig(**values, run_dir=str(tmp_path / "runs"), wandb="off"))
     assert not (tmp_path / "runs").exists()
+
+
+def test_levels_are_not_read_by_the_rules_of_version_1():
+    parsed = parse(["--data=npz", "--data_file=x.npz", "--levels=17", "--file_rules=1"])
+    with pytest.raises(InputError, match="--levels: nothing reads it with --file_rules 1; leave it out"):
+        check_unread(parsed.config)
+
+
+def test_a_config_of_python_that_states_an_earlier_version_is_not_refused():
+    check_unread(FitConfig(defaults_version=1))
 
 
 @pytest.mark.parametrize("argv", READ, ids=" ".join)

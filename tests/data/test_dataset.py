@@ -71,9 +71,11 @@ def test_entropy_is_known_only_where_it_is_known():
 
 
 @pytest.mark.parametrize("mode", ["static", "dynamic"])
-def test_binarised_pixels_are_one_as_often_as_their_grey_says(mode):
-    levels = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).expand(4000, 1, 16, 16).contiguous()
-    source = Source("mnist", dict.fromkeys(("train", "val", "test"), levels), levels=256)
+@pytest.mark.parametrize(("levels", "kind"), [(256, torch.uint8), (65536, torch.int32)])
+def test_binarised_pixels_are_one_as_often_as_their_grey_says(mode, levels, kind):
+    k = (torch.arange(256) * ((levels - 1) // 255)).to(kind)
+    pixels = k.reshape(1, 1, 16, 16).expand(4000, 1, 16, 16).contiguous()
+    source = Source("mnist", dict.fromkeys(("train", "val", "test"), pixels), levels=levels)
     data = DataSet(source, binarization=mode)
     x = torch.cat([data.evaluation_chunk("train", c) for c in range(data.chunks("train"))])
     p = torch.arange(256).reshape(16, 16) / 255
@@ -98,6 +100,42 @@ def test_static_draw_belongs_to_the_data_seed_and_not_to_the_seed():
     draws = [DataSet(source, binarization="static", data_seed=d).pixels["train"] for d, s in ((0, 0), (0, 1), (1, 0))]
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])
+
+
+@pytest.mark.parametrize("levels", [3, 17])
+def test_few_levels_are_one_as_often_as_their_grey_says(levels):
+    pixels = torch.arange(levels, dtype=torch.uint8).reshape(1, 1, 1, levels).expand(20_000, 1, 1, levels).contiguous()
+    data = DataSet(Source("npz", dict.fromkeys(SPLITS, pixels), levels=levels), binarization="dynamic")
+    found = torch.cat([data.evaluation_chunk("val", c) for c in range(data.chunks("val"))]).mean(0).flatten()
+    p = torch.arange(levels) / (levels - 1)
+    assert bool(((found - p).abs() <= 4.5 * (p * (1 - p) / 20_000).sqrt()).all())
+    assert data.card.levels == levels
+
+
+@pytest.mark.parametrize(("levels", "kind"), [(3, torch.uint8), (1024, torch.int16), (65536, torch.int32)])
+def test_dequantised_values_stay_in_their_bins_at_any_depth(levels, kind):
+    pixels = torch.randint(levels, (500, 1, 20, 20), dtype=kind)
+    pixels[:, :, 0] = levels - 1
+    data = DataSet(Source("npz", dict.fromkeys(SPLITS, pixels), levels=levels), dequantize="uniform")
+    x = data.evaluation_chunk("train", 0).double() * levels
+    assert torch.equal(x.floor().to(kind), pixels)
+    u = (x - pixels).flatten()
+    assert (u.mean() - 0.5).abs() < 4.5 * (1 / 12 / len(u)) ** 0.5
+    assert u.var().item() == pytest.approx(1 / 12, rel=0.01)
+
+
+@pytest.mark.parametrize(("levels", "kind"), [(1024, torch.int16), (65536, torch.int32)])
+def test_equal_deep_images_are_counted_and_scaled(levels, kind):
+    pixels = torch.tensor([[0, levels - 1], [0, levels - 2], [0, levels - 1]]).to(kind)[:, None, None]
+    data = DataSet(Source("npz", dict.fromkeys(SPLITS, pixels), levels=levels))
+    assert data.card.params["duplicates"]["train"] == 1
+    assert data.evaluation_chunk("val", 0)[0].flatten().tolist() == [0, 1]
+
+
+def test_a_card_of_before_there_were_levels_is_read():
+    content = DataSet(grey()).card.to_json()
+    assert content.pop("levels") == 256
+    assert DataCard.from_json(content).levels is None
 
 
 def test_dequantised_values_fill_their_bins():

@@ -1,6 +1,7 @@
-"""A run made by the code of commit cbad025, before records had an identity: it goes on meaning what was trained.
+"""Runs of earlier code go on meaning what was trained: one of commit cbad025, before records had an identity.
 
-tests/frozen holds its folder, less the last checkpoint: the one before it is what a kill would have left.
+tests/frozen holds its folder, less the last checkpoint: the one before it is what a kill would have left. Likewise of
+commit 86e40cf one on an npz of 17 grey levels, which version 1 of the defaults read as 256.
 """
 
 import inspect
@@ -11,6 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -113,7 +115,8 @@ folder = "runs/{NAME}"
 config = parse(["--config", folder + "/config.yaml"]).config
 assert "dummy_9" in FIELDS and FitConfig().lr == 0.5 and FitConfig().dummy_0 == 7
 assert (run_name(config), config.lr, config.dummy_0, config.dummy_1) == ("{NAME}", 1e-3, 0, 7)
-assert run_name(FitConfig(beta=2.0)) != run_name(FitConfig(beta=2.0, defaults_version=1))
+names = [run_name(parse(["--beta=2", "--defaults_version=%s" % version]).config) for version in (1, 2, 3)]
+assert names[0] == names[1] != names[2]
 load(folder)
 codes = evaluate.main([folder]), fit.main(["--config", folder + "/config.yaml", "--resume", "auto"])
 sys.exit(sum(codes) + sweep.main(["betas.yaml", "--lr=1e-3", "--defaults_version=1"]))
@@ -121,15 +124,15 @@ sys.exit(sum(codes) + sweep.main(["betas.yaml", "--lr=1e-3", "--defaults_version
 
 
 def test_ten_new_flags_and_a_changed_default_leave_it_what_it_was(frozen, tmp_path):
-    """In a copy of the package whose second version of the defaults has another lr, and ten flags more."""
+    """In a copy of the package whose third version of the defaults has another lr, and ten flags more."""
     root = tmp_path / "later"
     shutil.copytree(Path(vae_rd.__file__).parent, root / "vae_rd", ignore=shutil.ignore_patterns("__pycache__"))
     flags = "".join(f'    dummy_{n}: int = flag(7, "nothing", group="run")\n' for n in range(10))
     edit(root, FitConfig, {"    defaults_version: int = flag(": flags + "    defaults_version: int = flag("})
     edit(root, FitConfig, {"    lr: float = flag(1e-3": "    lr: float = flag(0.5"})
-    earlier = 'EARLIER: Mapping[int, Mapping[str, Any]] = MappingProxyType({1: {"lr": 1e-3, "dummy_0": 0}})'
-    edit(root, versions, {"DEFAULTS_VERSION = 1": "DEFAULTS_VERSION = 2"})
-    edit(root, versions, {"EARLIER: Mapping[int, Mapping[str, Any]] = MappingProxyType({})": earlier})
+    earlier = {1: {"file_rules": "1", "lr": 1e-3, "dummy_0": 0}, 2: {"lr": 1e-3, "dummy_0": 0}}
+    edit(root, versions, {"DEFAULTS_VERSION = 2": "DEFAULTS_VERSION = 3"})
+    edit(root, versions, {'MappingProxyType({1: {"file_rules": "1"}})': f"MappingProxyType({earlier})"})
     (tmp_path / "betas.yaml").write_text(yaml.safe_dump(SWEEP))
     done = subprocess.run(
         [sys.executable, "-c", CHANGED], cwd=tmp_path, env={"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
@@ -152,7 +155,7 @@ def edit(root: Path, what: object, changes: dict[str, str]) -> None:
 
 def test_a_flag_that_was_read_by_nothing_still_names_the_run_that_had_it(tmp_path):
     """As versions before allowed: such a run is found by its flags and its config.yaml, and no new one is begun."""
-    config = FitConfig(likelihood_scale=0.1, run_dir=str(tmp_path / "runs"))
+    config = FitConfig(likelihood_scale=0.1, defaults_version=1, run_dir=str(tmp_path / "runs"))
     values = to_dict(config)
     del values["defaults_version"]
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(values))
@@ -186,3 +189,46 @@ def test_its_curves_mark_the_epoch_that_it_kept(frozen):
 
 def test_the_fields_of_version_1_are_all_there():
     assert set(FIELDS) >= versions.FIRST_FIELDS
+
+
+OWN = "npz-beta1-seed0-5d35e2a9"
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch) -> Path:
+    """The folder of the run on digits.npz, and that file, where it was made from."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("digits.npz", images=(np.arange(60 * 16) * 7919 % 17).reshape(60, 4, 4).astype(np.uint8))
+    return shutil.copytree(ROOT / "tests" / "frozen" / OWN, tmp_path / "runs" / OWN)
+
+
+def test_a_run_on_digits_that_were_read_as_256_levels_is_measured_again_as_it_was(own):
+    vae_rd.load(own)
+    before = RunRecord.read(own).metrics
+    assert evaluate.main([str(own)]) == 0
+    after = RunRecord.read(own)
+    for split, metrics in before.items():
+        for name in ("distortion", "rate"):
+            assert after.metrics[split][name]["value"] == pytest.approx(metrics[name]["value"], rel=1e-5, abs=1e-5)
+
+
+def test_it_goes_on_by_its_own_config_and_by_its_flags(own):
+    record = json.loads((own / "record.json").read_text())
+    (own / "record.json").write_text(json.dumps(record | {"status": "interrupted", "metrics": {}, "files": {}}))
+    config = parse(["--config", str(own / "config.yaml")]).config
+    assert run_name(config) == OWN
+    assert config.file_rules == "1"
+    assert fit.main(["--config", str(own / "config.yaml"), "--resume", "auto"]) == 0
+    finished = RunRecord.read(own).metrics["test"]["distortion"]["value"]
+    assert finished == pytest.approx(record["metrics"]["test"]["distortion"]["value"], rel=1e-3)
+
+
+def test_new_flags_are_another_run_than_its_own_unless_they_state_its_version(own, capsys):
+    flags = ["--data=npz", "--data_file=digits.npz", "--binarization=dynamic", "--hidden=[4]", "--latent_dim=2"]
+    flags += ["--batch_size=16", "--max_epochs=3", "--wandb=off", "--resume=auto"]
+    assert fit.main([*flags, "--defaults_version=1"]) == 0
+    assert "finished already" in capsys.readouterr().out
+    assert fit.main([*flags, "--name", OWN]) == 2
+    assert "the finished run there has file_rules 1 (now 2)" in capsys.readouterr().err
+    assert fit.main(flags) == 0
+    assert len([path for path in own.parent.iterdir() if path.is_dir()]) == 2

@@ -33,6 +33,7 @@ DataName = Literal[
 ]
 Binarization = Literal["none", "static", "dynamic"]
 Dequantize = Literal["none", "uniform"]
+FileRules = Literal["1", "2"]
 Trunk = Literal["linear", "mlp", "conv"]
 PosteriorName = Literal["diagonal", "categorical"]
 PriorName = Literal["normal", "categorical"]
@@ -94,6 +95,22 @@ class FitConfig:
     data_file: str | None = flag(
         None,
         "one's own data: the .npz of npz, the folder of image_folder",
+        group="data",
+        only={"data": ("npz", "image_folder")},
+    )
+    levels: int | None = flag(
+        None,
+        "grey levels of one's own whole-numbered pixels [null: from the values]",
+        group="data",
+        least=2,
+        most=65536,
+        only={"data": ("npz", "image_folder")},
+        unless={"file_rules": ("1",)},
+    )
+    file_rules: FileRules = flag(
+        "2",
+        "how files of one's own are read; 1: as by version 1 of the defaults, counts as 2 or 256 levels, all split at "
+        "random",
         group="data",
         only={"data": ("npz", "image_folder")},
     )

@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from vae_rd.config.fields import FitConfig, to_dict
+from vae_rd.config.fields import FIELDS, FitConfig, to_dict
 from vae_rd.config.values import expanded
 from vae_rd.config.versions import EARLIER, FIRST_FIELDS
 
 # Fields that say where or how a run is carried out, not which numbers it produces: a run keeps its name without them.
 UNNAMED_FIELDS = frozenset(
     {"run_dir", "name", "devices", "num_nodes", "accelerator", "strategy", "wandb", "wandb_project"}
-    | {"resume", "overwrite", "data_dir"}
+    | {"resume", "overwrite", "data_dir", "defaults_version"}
 )
 # Where one's own data lie: what they hold is compared, by the checksum on their card.
 PATHS_OF_CONTENT = frozenset({"data_file"})
@@ -50,14 +50,42 @@ def checkpoint_owners(config: FitConfig) -> tuple[str, ...]:
 
 
 def _digest(config: FitConfig, *, without: frozenset[str]) -> str:
-    """Eight hexadecimal digits of the fields that FIRST_FIELDS has, and of later ones that change what those mean."""
-    first = defaults_of(1, type(config))
-    hashed = {
-        name: value
-        for name, value in to_dict(config).items()
-        if name not in without and (name in FIRST_FIELDS or value != first[name])
-    }
+    """Eight hexadecimal digits of what a config means."""
+    hashed = {name: value for name, value in meant(to_dict(config), type(config)).items() if name not in without}
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def meant(values: Mapping[str, Any], kind: type[FitConfig] = FitConfig) -> dict[str, Any]:
+    """The fields of a whole config that make a run what it is, whichever version of the defaults it was made under.
+
+    These are the fields of FIRST_FIELDS, and of later ones those that something reads and that are not what version 1
+    did.
+
+    Example:
+        >>> own = to_dict(FitConfig(data="npz", data_file="x.npz"))
+        >>> meant(own).keys() - meant(own | {"data": "sprites"}).keys()
+        {'file_rules'}
+    """
+    first = defaults_of(1, kind)
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in UNNAMED_FIELDS and (name in FIRST_FIELDS or (value != first.get(name) and is_read(name, values)))
+    }
+
+
+def is_read(name: str, values: Mapping[str, Any]) -> bool:
+    """Whether anything reads a field beside these values of the others.
+
+    Example:
+        >>> is_read("sphere_dim", {"data": "sphere"}), is_read("sphere_dim", {"data": "sprites"})
+        (True, False)
+    """
+    metadata = FIELDS[name].metadata if name in FIELDS else {}
+    only, unless = metadata.get("only", {}), metadata.get("unless", {})
+    return not (only and not any(values.get(reader) in words for reader, words in only.items())) and not (
+        unless and all(values.get(reader) in words for reader, words in unless.items())
+    )
 
 
 def defaults_of(version: int, kind: type[FitConfig] = FitConfig) -> dict[str, Any]:
@@ -81,7 +109,7 @@ def identity(config: FitConfig) -> dict[str, Any]:
 
     Example:
         >>> identity(FitConfig(beta=4.0, run_dir="elsewhere"))
-        {'defaults_version': 1, 'beta': 4.0}
+        {'defaults_version': 2, 'beta': 4.0}
     """
     defaults = defaults_of(config.defaults_version, type(config))
     differing = {k: v for k, v in to_dict(config).items() if k not in UNNAMED_FIELDS and v != defaults[k]}
@@ -91,13 +119,16 @@ def identity(config: FitConfig) -> dict[str, Any]:
 def differences(config: FitConfig, before: Mapping[str, Any], *, allowed: frozenset[str]) -> dict[str, Any]:
     """The fields in which a config is not the run of this `identity`, with that run's values; those `allowed` left out.
 
+    A field that version 1 did not have counts where either of the two reads it.
+
     Example:
         >>> differences(FitConfig(beta=4.0, lr=0.1), {"defaults_version": 1, "beta": 2.0}, allowed=frozenset({"lr"}))
         {'beta': 2.0}
     """
     was = {**defaults_of(before["defaults_version"], type(config)), **before}
     now = to_dict(config)
-    return {k: was[k] for k in now if k not in allowed | UNNAMED_FIELDS and was[k] != now[k]}
+    counts = {k for k in now if k in FIRST_FIELDS or is_read(k, now) or is_read(k, was)}
+    return {k: was[k] for k in now if k in counts - allowed - UNNAMED_FIELDS and was[k] != now[k]}
 
 
 def data_root(config: FitConfig) -> str:

@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Collection, Iterator
 
-from vae_rd.config.fields import FIELDS, FitConfig, value_type
-from vae_rd.config.names import defaults_of
+from vae_rd.config.fields import FIELDS, FitConfig, to_dict, value_type
+from vae_rd.config.names import defaults_of, is_read
 from vae_rd.errors import InputError
 
 # Of each number: the least it can be, what it must be greater than, the most it can be.
@@ -76,16 +76,15 @@ def refuse_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
     Raises:
         InputError: naming the flag, and the words that would make something read it.
     """
-    defaults = defaults_of(config.defaults_version)
+    values, unsaid = to_dict(config), (defaults_of(config.defaults_version), to_dict(FitConfig()))
     for name, field in FIELDS.items():
-        if name in spared or getattr(config, name) == defaults[name]:
+        if name in spared or any(values[name] == defaults[name] for defaults in unsaid) or is_read(name, values):
             continue
         only, unless = field.metadata["only"], field.metadata["unless"]
-        if only and not any(getattr(config, reader) in words for reader, words in only.items()):
+        if only and not any(values[reader] in words for reader, words in only.items()):
             owners = " or ".join(f"--{reader} {' or '.join(words)}" for reader, words in only.items())
             raise InputError(f"--{name} belongs to {owners}, not to {_stated(config, only)}; leave it out")
-        if unless and all(getattr(config, reader) in values for reader, values in unless.items()):
-            raise InputError(f"--{name}: nothing reads it with {_stated(config, unless)}; leave it out")
+        raise InputError(f"--{name}: nothing reads it with {_stated(config, unless)}; leave it out")
 
 
 def _stated(config: FitConfig, names: Collection[str]) -> str:

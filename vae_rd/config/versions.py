@@ -4,8 +4,9 @@ A run's config is written down whole, with the version of the defaults that it w
 since is not in it; it means what the code did before there was such a field, whatever its default is now.
 
 To change a default: raise DEFAULTS_VERSION, and give every older version in EARLIER the value that it had. To add a
-field whose default is not what the code did before: likewise. New runs then have names of their own, old ones keep
-theirs, and both load, resume, and are found by a sweep.
+field whose default is not what the code did before: likewise. A new run that reads such a field has a name of its own;
+one that does not is the same run as before, under whichever version it was made. Old runs keep their names, and both
+load, resume, and are found by a sweep.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-DEFAULTS_VERSION = 1
+DEFAULTS_VERSION = 2
 # By version, what a field meant unsaid where that is not what it means now.
-EARLIER: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+EARLIER: Mapping[int, Mapping[str, Any]] = MappingProxyType({1: {"file_rules": "1"}})
 # The fields of version 1. Names hash all of them, which keeps the names of runs from before there were versions; of a
-# later field they hash what differs from version 1. By their presence a run's config.yaml of that time is known.
+# later field they hash what is read and differs from version 1. By their presence a run's config.yaml of that time is
+# known.
 # fmt: off
 FIRST_FIELDS = frozenset({
     "data", "data_dir", "data_file", "data_seed", "gaussian_eigenvalues", "sphere_dim", "flip_probability",

@@ -41,11 +41,12 @@ class Source:
 
     Attributes:
         name: the word of `--data`.
-        images: per split, [N, C, H, W]; uint8 counts 0..levels-1, or float32 where `levels` is None.
+        images: per split, [N, C, H, W]; counts 0..levels-1 in uint8, int16 or int32, or float32 where `levels` is None.
         levels: number of grey levels; 2 means binary pixels, None means real-valued data.
         population: True when the one split "train" is the whole source, each image equally probable.
         labels: per split, arrays of length N by factor name.
         params: facts worth recording (archive, checksum, generator settings).
+        support: of real-valued pixels; None to tell from the values whether they are a grid.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Source:
     population: bool = False
     labels: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
+    support: Support | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class DataCard:
         params: facts of the source, and flags that shaped the data.
         unlimited: per split, whether it is an independent sample of a source without end. For "train" that means
             fresh batches: a stored training sample is a finite source of its own.
+        levels: number of grey levels of counted pixels, before any binarisation; None for real-valued ones.
         content: checksum of the pixels by `content_digest`; None in records older than it.
     """
 
@@ -121,6 +124,7 @@ class DataCard:
     entropy: Mapping[str, Entropy]
     params: Mapping[str, Any]
     unlimited: Mapping[str, bool] = field(default_factory=lambda: dict.fromkeys(SPLITS, False))
+    levels: int | None = None
     content: str | None = None
 
     def steps_per_epoch(self, batch_size: int) -> int:

@@ -23,7 +23,7 @@ DISCRETE = ("binary", "one_hot")
 
 
 def checked(source: Source) -> Source:
-    """The source with its pixels as [N, C, H, W]: counts as bytes (from 257 levels on as int32), real ones as float32.
+    """The source with its pixels as [N, C, H, W]: counts as bytes (int16 or int32 where bytes are short), else float32.
 
     Arrays and tensors of any plain number type are taken; vectors [N, D] become [N, 1, 1, D].
 
@@ -156,7 +156,7 @@ def _counts(values: Tensor, levels: int, where: str) -> Tensor:
     low, high = numbers.min().item(), numbers.max().item()
     if low < 0 or high >= levels:
         raise InputError(f"{where} holds {low:g} to {high:g}; with levels={levels} values go from 0 to {levels - 1}")
-    return numbers.to(torch.uint8 if levels <= BYTE_LEVELS else torch.int32)
+    return numbers.to(torch.uint8 if levels <= BYTE_LEVELS else torch.int16 if levels <= 1 << 15 else torch.int32)
 
 
 def _check_labels(labels: Any, images: Mapping[str, Tensor], name: str) -> None:

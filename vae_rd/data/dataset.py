@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -78,6 +79,7 @@ class DataSet:
         wanted = Wanted(data_seed, binarization, dequantize, n_train, n_test)
         check_wanted(source.name, **wanted._asdict())
         source = checked(source) if isinstance(source, Source) else source
+        levels = source.levels if isinstance(source, Source) else None
         self.data_seed = data_seed
         self.transform = pixel_transform(source, binarization=binarization, dequantize=dequantize)
         self.labels: dict[str, Mapping[str, np.ndarray]] = {split: {} for split in SPLITS}
@@ -93,7 +95,7 @@ class DataSet:
         self.pixels = {}
         for split in SPLITS:
             self.pixels[split], self.labels[split] = _chosen(source, split, wanted)
-        self.card = _card(source, wanted, self.pixels, self.transform)
+        self.card = replace(_card(source, wanted, self.pixels, self.transform), levels=levels)
 
     def to(self, device: torch.device) -> None:
         """Move all pixels to the training device, once."""

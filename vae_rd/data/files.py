@@ -1,39 +1,58 @@
-"""Images of one's own: an npz array or a folder of image files, checked, and split at random by `--data_seed`."""
+"""Images of one's own: an npz archive or a folder of image files, checked, and split as named or by `--data_seed`."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from vae_rd.data.base import Source, subset
-from vae_rd.data.readers import MAX_BYTES, first_line, read_npz
-from vae_rd.data.splits import split_source
+from vae_rd.config.fields import FileRules
+from vae_rd.data.archives import Archive, read_archive
+from vae_rd.data.atoms import was_grid
+from vae_rd.data.base import Source
+from vae_rd.data.folders import FIRST_SUFFIXES, SUFFIXES, folders_at, image_files, layout, read_images
+from vae_rd.data.levels import EIGHT_BITS, Reading, first_levels, read_levels
+from vae_rd.data.splits import divided, split_source
 from vae_rd.errors import InputError
 
-FORMATS = ("PNG", "JPEG", "BMP", "PPM")
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".pbm"})
-MAX_PIXELS = 1 << 24  # Of one image; a header that claims more is a mistake or a trap.
-MIN_IMAGES = 20  # A tenth must hold two images, or its means have no standard error.
 
-_ROUNDING = 1e-6  # Relative; k / 255 computed in float32 is within 2e-7 of the true quotient.
+class _Own(NamedTuple):
+    """What lies in a file or folder, before it is divided.
+
+    Attributes:
+        reading: the pixels, [N, D], [N, H, W] or [N, H, W, C].
+        splits: positions of the splits that it names.
+        factors: labels.
+        notes: what else was decided, for the start line.
+    """
+
+    reading: Reading
+    splits: Mapping[str, np.ndarray]
+    factors: Mapping[str, np.ndarray]
+    notes: Sequence[str]
 
 
-def npz(path: Path, *, data_seed: int = 0) -> Source:
-    """The array `images` of an npz file, [N, H, W] or [N, H, W, C], with the optional array `labels` [N].
+def npz(path: Path, *, data_seed: int = 0, levels: int | None = None, rules: FileRules = "2") -> Source:
+    """The arrays of an npz file: `images` [N, H, W] or [N, H, W, C], or vectors [N, D], with optional `labels`.
 
-    bool and uint8 are pixels of 2 levels where all are 0 or 1, else of 256. float32 and float64 are real-valued data
-    (`levels` None) - unless they are grey levels in disguise, k or k / 255 with whole k from 0 to 255, which are stored
-    as k: a density fitted to such numbers as they stand would diverge.
+    In place of `images` there may be arrays named by their split: `train`, `val` (or `valid`, `validation`, `dev`) and
+    `test`, or these with x, images or data beside them (`x_train`), and their labels with y or labels (`y_train`). Val
+    and test that are not there are taken from train at random. Labels are [N], or [N, F] of F factors. What the numbers
+    of pixels are read as is in `vae_rd.data.levels.read_levels`.
+
+    Args:
+        path: of the file.
+        data_seed: seed of what is split at random.
+        levels: number of grey levels; None to tell from the values.
+        rules: "1" for what version 1 of the defaults made of a file.
 
     Raises:
         InputError: for a file that is no whole npz archive, Python objects, another shape or dtype, values that are
-            not finite, or fewer than 20 images.
+            not finite or could be several things, or fewer than 20 images.
 
     Example:
         >>> import tempfile
@@ -44,158 +63,89 @@ def npz(path: Path, *, data_seed: int = 0) -> Source:
         >>> source.images["train"].shape, source.levels
         (torch.Size([24, 3, 8, 8]), 2)
     """
-    arrays = read_npz(path, required=("images",), optional=("labels",))
-    images, labels = arrays["images"], arrays.get("labels")
-    if problem := _shape_problem(images.shape) or _labels_problem(labels, len(images)):
-        raise InputError(f"{path}: {problem}")
-    pixels, levels = _pixels(images, path)
-    return _own("npz", pixels, levels=levels, labels=labels, data_seed=data_seed, where=path)
+    found = read_archive(path, by_split=rules != "1")
+    if rules == "1":
+        reading = first_levels(found.images, where=found.where)
+    else:
+        reading = read_levels(found.images, asked=levels, where=found.where)
+        _check_scales(found, reading)
+    notes = [f"arrays left out: {', '.join(found.left_out)}"] if found.left_out else []
+    return _source("npz", path, _Own(reading, found.splits, found.factors, notes), data_seed=data_seed, rules=rules)
 
 
-def image_folder(path: Path, *, data_seed: int = 0) -> Source:
-    """All PNG, JPEG, BMP and PPM files below a folder, in the order of their paths, of one size and mode.
+def image_folder(path: Path, *, data_seed: int = 0, levels: int | None = None, rules: FileRules = "2") -> Source:
+    """All PNG, JPEG, BMP, PPM, TIFF, WebP and GIF files below a folder, of one size and mode: 1-bit, grey or RGB.
 
-    Grey (L) and RGB images have 256 levels, 1-bit images 2. The label of an image is the first-level subfolder it is
-    in, "" for one that is in none; without subfolders there are no labels. Hidden files and folders are left out,
-    symbolic links to folders are not followed, EXIF orientation is not applied.
+    Folders named train, val (or valid, validation, dev) and test are the splits, in any case, and labels are the
+    folders below them; otherwise the label of an image is the first-level subfolder it is in, "" for one that is in
+    none. EXIF orientation is applied, of an animation the first frame is taken, palettes are looked up. What the
+    numbers of pixels are read as is in `vae_rd.data.levels.read_levels`.
+
+    Args:
+        path: of the folder.
+        data_seed: seed of what is split at random.
+        levels: number of grey levels; None to tell from the values.
+        rules: "1" for what version 1 of the defaults made of a folder.
 
     Raises:
-        InputError: naming the first file that is unreadable, too large, of another size or mode, or linked from
-            outside the folder; or when there are fewer than 20 images.
+        InputError: naming the first file that is unreadable, too large, transparent, of another size or mode, or linked
+            from outside the folder; or when there are fewer than 20 images.
 
     Example:
         >>> import tempfile
+        >>> from PIL import Image
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     for i in range(20):
-        ...         Image.new("L", (6, 8), color=i).save(Path(folder) / f"{i}.png")
+        ...         Image.new("L", (6, 8), color=10 * i).save(Path(folder) / f"{i}.png")
         ...     source = image_folder(Path(folder))
         >>> source.images["train"].shape, source.levels
         (torch.Size([16, 1, 8, 6]), 256)
     """
-    files = sorted(_image_files(path), key=lambda file: file.relative_to(path).as_posix())
+    files, left_out = image_files(path, FIRST_SUFFIXES if rules == "1" else SUFFIXES)
     if not files:
         raise InputError(f"{path}: no image file below this folder; give {', '.join(sorted(SUFFIXES))} files")
-    stack = _stack(files)
-    groups = np.array([parts[0] if len(parts := file.relative_to(path).parts) > 1 else "" for file in files])
-    labels = groups if any(groups) else None
-    levels = 2 if stack.dtype == np.bool_ else 256
-    pixels = stack.astype(np.uint8, copy=False)
-    return _own("image_folder", pixels, levels=levels, labels=labels, data_seed=data_seed, where=path)
+    pixels, done = read_images(files, turn=rules != "1")
+    folders = [file.relative_to(path).parts[:-1] for file in files]
+    splits, labels = ({}, folders_at(folders, 0)) if rules == "1" else layout(folders, where=str(path))
+    reading = _as_first(pixels) if rules == "1" else read_levels(pixels, asked=levels, where=str(path))
+    notes = [f"{n} {what}" for what, n in sorted(done.items())]
+    if left_out:
+        notes.append(f"left out: {', '.join(f'{n} {suffix}' for suffix, n in sorted(left_out.items()))}")
+    own = _Own(reading, splits, {} if labels is None else {"label": labels}, notes)
+    return _source("image_folder", path, own, data_seed=data_seed, rules=rules)
 
 
-def _own(
-    name: str, pixels: np.ndarray, *, levels: int | None, labels: np.ndarray | None, data_seed: int, where: Path
-) -> Source:
-    if (n := len(pixels)) < MIN_IMAGES:
-        raise InputError(f"{where}: {n} images are too few to split 80/10/10; give at least {MIN_IMAGES}")
-    order, tenth = subset(n, n, "split", data_seed).numpy(), n // 10
-    digest = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
-    return split_source(
-        name,
-        pixels,
-        where={"train": order[2 * tenth :], "val": order[:tenth], "test": order[tenth : 2 * tenth]},
-        levels=levels,
-        factors={} if labels is None else {"label": labels},
-        params={"sha256_pixels": digest, "split": "at random, 80/10/10", "data_seed": data_seed},
-    )
-
-
-def _shape_problem(shape: tuple[int, ...]) -> str | None:
-    if len(shape) not in (3, 4) or min(shape) == 0:
-        return f"array images is {list(shape)}; give [N, H, W] or [N, H, W, C], none of them 0"
-    if len(shape) == 4 and shape[1] in (1, 3) and shape[3] > 4:
-        return f"array images is {list(shape)}, which looks like [N, C, H, W]; give [N, H, W, C]"
-    return None
-
-
-def _labels_problem(labels: np.ndarray | None, n: int) -> str | None:
-    if labels is None or (labels.shape == (n,) and labels.dtype.kind in "biuU"):
-        return None
-    return f"array labels is {list(labels.shape)} of {labels.dtype}; give [{n}] of integers, booleans or text"
-
-
-def _pixels(images: np.ndarray, path: Path) -> tuple[np.ndarray, int | None]:
-    """Values as `Source` stores them, and the number of grey levels."""
-    if images.dtype in (np.bool_, np.uint8):
-        return images.astype(np.uint8, copy=False), 2 if images.max() <= 1 else 256
-    if images.dtype.kind != "f" or images.dtype.itemsize not in (4, 8):
-        raise InputError(f"{path}: array images is of {images.dtype}; give uint8, bool, float32 or float64")
-    if not np.abs(images).max() <= np.finfo(np.float32).max:
-        raise InputError(f"{path}: array images holds NaN, infinite or too large values; give finite float32 numbers")
-    if (whole := _counts(images, scale=1)) is not None:
-        return whole, 2 if whole.max() <= 1 else 256
-    if (counts := _counts(images, scale=255)) is not None:
-        return counts, 256
-    return images.astype(np.float32), None
-
-
-def _counts(images: np.ndarray, *, scale: int) -> np.ndarray | None:
-    """`images * scale` as uint8 if these are whole numbers from 0 to 255 up to rounding, else None."""
-    if images.min() < 0 or images.max() > 255.5 / scale:
-        return None
-    values = images * scale
-    nearest = np.rint(values)
-    return nearest.astype(np.uint8) if (np.abs(values - nearest) <= _ROUNDING * nearest).all() else None
-
-
-def _image_files(root: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
-
-    for folder, subfolders, names in os.walk(root, onerror=refuse):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        visible = [name for name in names if not name.startswith(".")]
-        for name in (*subfolders, *visible):
-            _refuse_way_out(Path(folder, name), root)
-        for file in (Path(folder, name) for name in visible if Path(name).suffix.lower() in SUFFIXES):
-            if not file.is_file():  # Opening a pipe would wait for ever.
-                raise InputError(f"{file}: neither a file nor a link to one; remove it")
-            yield file
-
-
-def _refuse_way_out(entry: Path, root: Path) -> None:
-    if not entry.is_symlink():
+def _check_scales(found: Archive, whole: Reading) -> None:
+    """Refuse splits of which one is counts and another is not: one of them has been scaled."""
+    if whole.levels is not None:
         return
-    try:
-        inside = entry.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError):  # A link that leads to itself.
-        inside = False
-    if not inside:
-        raise InputError(f"{entry}: a symbolic link that leaves {root}; copy the file into the folder")
-
-
-def _stack(files: Sequence[Path]) -> np.ndarray:
-    """[N, H, W] or [N, H, W, 3], bool for 1-bit images, else uint8."""
-    first = _image(files[0])
-    if (total := first.nbytes * len(files)) > MAX_BYTES:
-        raise InputError(f"{files[0].parent}: {total} bytes of pixels, more than the {MAX_BYTES} held in memory")
-    stack = np.empty((len(files), *first.shape), first.dtype)
-    for i, file in enumerate(files):
-        image = _image(file)
-        if (image.shape, image.dtype) != (first.shape, first.dtype):
+    for split, where in found.splits.items():
+        alone = read_levels(found.images[where], asked=None, where=f"{found.where}, {split}")
+        if alone.levels is not None:
             raise InputError(
-                f"{file}: {_described(image)}, but {files[0]} is {_described(first)}; give images of one size and mode"
+                f"{found.where}: {split} has {alone.said.replace('read as', 'of')}, another split real values from "
+                f"{found.images.min():g} to {found.images.max():g}; scale all splits alike"
             )
-        stack[i] = image
-    return stack
 
 
-def _image(file: Path) -> np.ndarray:
-    try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-            image = Image.open(file, formats=FORMATS)
-        with image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"{file}: {image.width} x {image.height} pixels; the most is {MAX_PIXELS}")
-            if image.mode not in ("1", "L", "RGB"):
-                raise InputError(f"{file}: its mode is {image.mode}; convert it to 1-bit, grey (L) or RGB")
-            return np.asarray(image)
-    except InputError:
-        raise
-    except Exception as error:  # Pillow raises whatever a damaged file makes it stumble on.
-        raise InputError(f"{file}: not a whole {', '.join(FORMATS)} image ({first_line(error)})") from None
+def _as_first(pixels: np.ndarray) -> Reading:
+    """As version 1 of the defaults read image files: by their mode alone."""
+    levels = 2 if pixels.dtype == np.bool_ else EIGHT_BITS
+    return Reading(pixels.astype(np.uint8, copy=False), levels, f"read as {levels} levels (--file_rules 1)")
 
 
-def _described(image: np.ndarray) -> str:
-    mode = "1-bit" if image.dtype == np.bool_ else "grey" if image.ndim == 2 else "RGB"
-    return f"{image.shape[1]} x {image.shape[0]} {mode}"
+def _source(name: str, path: Path, own: _Own, *, data_seed: int, rules: FileRules) -> Source:
+    pixels, levels, said = own.reading
+    where, split = divided(len(pixels), own.splits, data_seed=data_seed, where=str(path))
+    params = {
+        "sha256_pixels": hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest(),
+        "split": split,
+        "data_seed": data_seed,
+        "file": path.absolute().name,
+        "reading": said,
+        "notes": list(own.notes),
+    }
+    source = split_source(name, pixels, where=where, levels=levels, factors=own.factors, params=params)
+    if rules == "1" and levels is None:
+        return replace(source, support="grey" if was_grid(source.images["train"]) else "real")
+    return source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
@@ -10,9 +11,12 @@ import torch
 from torch import Tensor
 
 from vae_rd.config.fields import Binarization, Dequantize
+from vae_rd.data.atoms import is_grid
 from vae_rd.data.base import Source, Support, UnlimitedSource
 from vae_rd.errors import InputError
 from vae_rd.seeding import generator
+
+BYTE_LEVELS = 256  # The most that a byte holds.
 
 
 class PixelTransform(ABC):
@@ -89,6 +93,9 @@ class DequantisedPixels(PixelTransform):
         """Grey values plus the noise of one bin."""
         # The noise is single in any precision, so that x is the same.
         u = torch.rand(pixels.shape, generator=noise, device=pixels.device, dtype=torch.float32)
+        if self.levels > BYTE_LEVELS:  # Of k + u single precision keeps fewer bits; rounding up would leave the bin.
+            bits = 2.0 ** (23 - (self.levels - 1).bit_length())
+            u = (u * bits).floor().add(0.5) / bits
         return (pixels + u).to(torch.get_default_dtype()) / self.levels
 
 
@@ -100,8 +107,18 @@ def bernoulli_bits(pixels: Tensor, levels: int, noise: torch.Generator) -> Tenso
         >>> bernoulli_bits(k, 256, torch.Generator().manual_seed(0))
         tensor([0, 1], dtype=torch.uint8)
     """
-    drawn = torch.randint(levels - 1, pixels.shape, generator=noise, device=pixels.device, dtype=torch.uint8)
+    kind = torch.uint8 if levels <= BYTE_LEVELS else torch.int32
+    drawn = torch.randint(levels - 1, pixels.shape, generator=noise, device=pixels.device, dtype=kind)
     return (drawn < pixels).to(torch.uint8)
+
+
+# Of pixels that are x as they stand: what they are, and a likelihood that takes them.
+_PLAIN: Mapping[Support, tuple[str, str]] = {
+    "binary": ("binary", "bernoulli"),
+    "one_hot": ("binary", "categorical"),
+    "grey": ("real-valued, of no plain number of levels", "gaussian"),
+    "real": ("real-valued", "gaussian"),
+}
 
 
 def pixel_transform(
@@ -119,8 +136,11 @@ def pixel_transform(
     support = _plain_support(source)
     for name, word in (("binarization", binarization), ("dequantize", dequantize)):
         if word != "none":
-            kind = "binary" if support in ("binary", "one_hot") else "real-valued"
-            raise InputError(f"--{name} {word}: the pixels of --data {source.name} are {kind}; leave it out")
+            kind, likelihood = _PLAIN[support]
+            raise InputError(
+                f"--{name} {word}: the pixels of --data {source.name} are {kind}; leave it out, with --likelihood "
+                f"{likelihood}"
+            )
     return PlainPixels(support)
 
 
@@ -130,13 +150,7 @@ def _plain_support(source: Source | UnlimitedSource) -> Support:
         return source.support
     if source.levels is not None:
         return "binary"
-    return "grey" if _keeps_repeating(source.images["train"]) else "real"
-
-
-def _keeps_repeating(pixels: Tensor, *, size: int = 100_000, repeats: int = 20) -> bool:
-    """Whether real values are a grid, whatever its steps are: a continuous source shows every value about once."""
-    sample = pixels.flatten()[:size]
-    return len(sample.unique()) * repeats < len(sample)
+    return source.support or ("grey" if is_grid(source.images["train"]) else "real")
 
 
 def binarised(source: Source, seed: int) -> Source:

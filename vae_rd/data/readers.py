@@ -91,17 +91,30 @@ def read_npz(path: Path, *, required: Sequence[str], optional: Sequence[str] = (
     Raises:
         InputError: when it is not an npz archive, is damaged or too large, lacks an array, or holds Python objects.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
-    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a whole npz archive ({first_line(error)})") from None
+    sizes = npz_sizes(path)
     if missing := [name for name in required if name not in sizes]:
         raise InputError(f"{path}: it has no array {', '.join(missing)}; it holds {list(sizes)[:9]}")
     wanted = [name for name in (*required, *optional) if name in sizes]
     if (total := sum(sizes[name] for name in wanted)) > MAX_BYTES:
         raise InputError(f"{path}: {total} bytes unpacked, more than the {MAX_BYTES} that are held in memory")
     return {name: _array(path, name) for name in wanted}
+
+
+def npz_sizes(path: Path) -> dict[str, int]:
+    """The names of an npz archive's arrays, with their sizes in bytes as unpacked.
+
+    Raises:
+        InputError: when it is missing or is not an npz archive.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+    except (ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: not a whole npz archive ({first_line(error)}); write it with numpy.savez(file, images=...)"
+        ) from None
 
 
 def _array(path: Path, name: str) -> np.ndarray:
@@ -117,7 +130,9 @@ def _array(path: Path, name: str) -> np.ndarray:
     except InputError:
         raise
     except Exception as error:  # numpy and zipfile raise whatever a damaged header makes them stumble on.
-        raise InputError(f"{path}: array {name} cannot be read ({first_line(error)})") from None
+        held = "; Python objects are never unpickled: save numbers, or text as .astype(str)"
+        advice = held if "Object arrays" in str(error) else ""
+        raise InputError(f"{path}: array {name} cannot be read ({first_line(error)}){advice}") from None
 
 
 def first_line(error: Exception) -> str:

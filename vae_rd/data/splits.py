@@ -1,16 +1,72 @@
-"""One array of images and a rule of who goes where become a `Source` of three splits."""
+"""Who goes where: splits at random or as they are named, and one array of images as a `Source` of three splits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
 
-from vae_rd.data.base import Source
+from vae_rd.data.base import Source, subset
+from vae_rd.errors import InputError
+from vae_rd.run.record import SPLITS
 
 MAX_LISTED = 256  # Classes of a factor that `params` spells out; names of single images do not belong in a record.
+MIN_IMAGES = 20  # A tenth must hold two images, or its means have no standard error.
+
+# What folders and arrays of one's own call a split, in any case.
+_NAMES: Mapping[str, str] = MappingProxyType(
+    {"train": "train", "training": "train"}
+    | dict.fromkeys(("val", "valid", "validation", "dev"), "val")
+    | dict.fromkeys(("test", "testing"), "test")
+)
+
+
+def split_named(name: str) -> str | None:
+    """The split that a folder or an array of this name is, None where it names none.
+
+    Example:
+        >>> split_named("Validation"), split_named("cats")
+        ('val', None)
+    """
+    return _NAMES.get(name.lower())
+
+
+def divided(n: int, own: Mapping[str, np.ndarray], *, data_seed: int, where: str) -> tuple[dict[str, np.ndarray], str]:
+    """Positions of each split, and in words how they came about.
+
+    Args:
+        n: how many images there are.
+        own: positions of the splits that are given; val and test that are not each take a tenth of train, or of all
+            images where there is no train, at random.
+        data_seed: seed of the random part.
+        where: what messages begin with.
+
+    Raises:
+        InputError: where a split would have fewer than two images.
+
+    Example:
+        >>> parts, said = divided(40, {}, data_seed=0, where="here")
+        >>> [len(parts[split]) for split in ("train", "val", "test")], said
+        ([32, 4, 4], 'at random, 80/10/10')
+    """
+    missing = [split for split in ("val", "test") if split not in own]
+    pool = own.get("train", np.arange(n))
+    if missing and len(pool) < MIN_IMAGES:
+        shares = "80/10/10" if len(missing) == 2 else f"{missing[0]} off train"
+        raise InputError(f"{where}: {len(pool)} images are too few to split {shares}; give at least {MIN_IMAGES}")
+    if short := [split for split in own if len(own[split]) < 2]:
+        raise InputError(f"{where}: {short[0]} holds {len(own[short[0]])} images; give at least 2")
+    if not missing:
+        return dict(own), "as it comes: train, val, test"
+    order, tenth = pool[subset(len(pool), len(pool), "split", data_seed).numpy()], len(pool) // 10
+    taken = {split: order[i * tenth : (i + 1) * tenth] for i, split in enumerate(missing)}
+    parts = {**own, **taken, "train": order[len(missing) * tenth :]}
+    if len(missing) == 2:
+        return parts, "at random, 80/10/10" + (" of train" if own else "")
+    return parts, f"as it comes: {', '.join(s for s in SPLITS if s in own)}; {missing[0]} is a random tenth of train"
 
 
 def split_source(
@@ -26,7 +82,7 @@ def split_source(
 
     Args:
         name: the word of `--data`.
-        images: [N, H, W] or [N, H, W, C].
+        images: [N, D], [N, H, W] or [N, H, W, C]; vectors are images of one row.
         where: per split, a slice, mask or list of indices along N.
         levels: as in `Source`.
         factors: labels of any sortable type, [N] each; they become class indices, and `params["factors"]` lists what
@@ -45,5 +101,5 @@ def split_source(
 
 
 def _channels_first(images: np.ndarray) -> torch.Tensor:
-    planes = images[:, None] if images.ndim == 3 else np.moveaxis(images, -1, 1)
+    planes = np.moveaxis(images, -1, 1) if images.ndim == 4 else images.reshape(len(images), 1, -1, images.shape[-1])
     return torch.tensor(np.ascontiguousarray(planes))

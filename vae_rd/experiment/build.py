@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from vae_rd.config.fields import FitConfig
+from vae_rd.data.atoms import learned_scale_problem
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
@@ -120,7 +121,7 @@ def check_likelihood(likelihood: Likelihood, config: FitConfig, card: DataCard) 
     """
     if card.support not in likelihood.supports:
         fitting = [w for w, row in tables.LIKELIHOODS.items() if card.support in row(config, card).supports]
-        more = ", or add --binarization (static, dynamic) or --dequantize uniform" if card.support == "grey" else ""
+        more = _ways_out(likelihood, card) if card.support == "grey" else ""
         raise InputError(
             f"--likelihood {config.likelihood}: x of --data {card.name} is {_SUPPORTS[card.support]}; "
             f"choose {' or '.join(fitting)}{more}"
@@ -130,6 +131,39 @@ def check_likelihood(likelihood: Likelihood, config: FitConfig, card: DataCard) 
         raise InputError(
             f"--whiten: the decoder of --likelihood {config.likelihood} does not write means of pixels; "
             f"choose one of {', '.join(fitting)}"
+        )
+
+
+def _ways_out(likelihood: Likelihood, card: DataCard) -> str:
+    """What else than another likelihood helps where x is grey: what makes it of a support that this one has."""
+    flags = {"binary": "--binarization dynamic or static", "real": "--dequantize uniform"}
+    fitting = [flag for support, flag in flags.items() if support in likelihood.supports]
+    counts = "" if card.levels is not None else "store the values as whole numbers from 0, and "
+    return f", or {counts}add {' or '.join(fitting)}" if fitting else ""
+
+
+def check_values(config: FitConfig, model: VAE, data: DataSet) -> None:
+    """Refuse real values on which the learned scale of a likelihood would shrink without end.
+
+    Runs that read their files as version 1 of the defaults did go on as they were begun.
+
+    Raises:
+        InputError: naming what repeats, and the words of --likelihood that stand it.
+    """
+    likelihood, card = getattr(model.decoder, "likelihood", None), data.card
+    if not isinstance(likelihood, Likelihood) or "grey" in likelihood.supports or card.support != "real":
+        return
+    if data.transform.is_random or config.file_rules == "1":
+        return
+    distinct = card.n["train"] - card.params["duplicates"].get("train", 0)
+    each = likelihood.scales_each_pixel
+    if problem := learned_scale_problem(data.pixels["train"], distinct, each_pixel=each):
+        rows = {word: row(config, card) for word, row in tables.LIKELIHOODS.items() if word != config.likelihood}
+        still = learned_scale_problem(data.pixels["train"], distinct, each_pixel=False)
+        fitting = [w for w, p in rows.items() if "grey" in p.supports or (not still and "real" in p.supports)]
+        raise InputError(
+            f"--likelihood {config.likelihood}: of --data {card.name} {problem}, and a learned scale shrinks onto them "
+            f"without end; choose {' or '.join(fitting)}"
         )
 
 

@@ -18,6 +18,7 @@ from vae_rd.config.cli import from_mapping
 from vae_rd.config.fields import FitConfig, to_dict, to_yaml
 from vae_rd.config.names import checkpoint_owners, identity
 from vae_rd.data.dataset import DataSet
+from vae_rd.data.description import described
 from vae_rd.data.module import TensorDataModule
 from vae_rd.errors import Diverged, InputError, Interrupted, LostProcess
 from vae_rd.experiment import build
@@ -74,7 +75,7 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
         >>> with tempfile.TemporaryDirectory() as runs:
         ...     settings = FitConfig(max_steps=2, hidden=[8], latent_dim=2, n_train=256, wandb="off", run_dir=runs)
         ...     record = fit_model(settings)  # doctest: +ELLIPSIS
-        epoch ...
+        sprites: ...
         >>> record.status, sorted(record.metrics)
         ('finished', ['test', 'train', 'val'])
     """
@@ -184,6 +185,7 @@ class Experiment:
             logger = start_tracking(self.config, self.folder, name=self.record.name, run_id=known)
             self.record.wandb = tracking_state(logger) or self.record.wandb
             self.record.write(self.folder)
+            print(described(self.data), flush=True)
             self._train(guard, logger)
             self._evaluate()
             self.record.seal(self.folder, (KEPT, HISTORY_FILE))

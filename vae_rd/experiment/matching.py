@@ -17,7 +17,7 @@ from vae_rd.run.record import Json, RunRecord
 
 DIGITS = 6  # of a checksum, for people
 UNCOMPARED = frozenset({"is_own", "file_sha256", "content", "params"})  # Of a record's data, besides its card.
-SAID = frozenset({"file", "reading", "notes"})  # Of a card's params: words, which are free.
+SAID = frozenset({"file", "reading", "notes", "split"})  # Of a card's params: words, which are free.
 FLAGS = frozenset(Wanted._fields)
 WIDTH = 60  # of a difference, in characters
 

@@ -57,6 +57,7 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     made = model or build.build_model(config, data.card)
     if model is not None:
         check_model(model, data)
+    build.check_values(config, made, data)
     if config.whiten:
         chunks = range(min(data.chunks("train"), WHITENING_CHUNKS))
         set_moments(made, torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks]))

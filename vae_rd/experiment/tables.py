@@ -49,8 +49,10 @@ SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "static_mnist": lambda c: static_mnist(Path(data_root(c))),
     "omniglot": lambda c: omniglot(Path(data_root(c))),
     "cmu_faces": lambda c: cmu_faces(Path(data_root(c))),
-    "npz": lambda c: npz(Path(str(c.data_file)), data_seed=c.data_seed),
-    "image_folder": lambda c: image_folder(Path(str(c.data_file)), data_seed=c.data_seed),
+    "npz": lambda c: npz(Path(str(c.data_file)), data_seed=c.data_seed, levels=c.levels, rules=c.file_rules),
+    "image_folder": lambda c: image_folder(
+        Path(str(c.data_file)), data_seed=c.data_seed, levels=c.levels, rules=c.file_rules
+    ),
 }
 
 

@@ -151,6 +151,27 @@ def refuse_given(record: RunRecord, folder: Path, *, of_data: bool, of_network: 
         )
 
 
+def check_data_file(config: FitConfig) -> None:
+    """Refuse a file of one's own that is not there, before all that reads it is imported; a run that is has its say.
+
+    Raises:
+        InputError: naming what is wrong with --data_file.
+    """
+    if config.data_file is None or config.data not in ("npz", "image_folder"):
+        return
+    path = Path(config.data_file)
+    with as_bad_input(path):
+        if (folder_of(config) / RECORD_FILE).is_file():
+            return
+        if not path.exists():
+            kind = "file" if config.data == "npz" else "folder"
+            raise InputError(f"--data_file {path}: no such {kind}; give its path from {Path.cwd()}, or a whole one")
+        if config.data == "npz" and path.is_dir():
+            raise InputError(f"--data_file {path}: is a folder; add --data image_folder, or give the .npz file in it")
+        if config.data == "image_folder" and not path.is_dir():
+            raise InputError(f"--data_file {path}: is no folder; give the one that the images are in, or --data npz")
+
+
 def claim(config: FitConfig) -> Claim:
     """Decide from what is on disk, changing nothing.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from vae_rd import __version__
-from vae_rd.config.names import UNNAMED_FIELDS
+from vae_rd.config.names import UNNAMED_FIELDS, meant
 from vae_rd.errors import InputError
 from vae_rd.run.files import RECORD_FILE, sha256, write_atomic
 from vae_rd.run.lock import holder_of
@@ -87,7 +87,7 @@ class RunRecord:
     @property
     def settings(self) -> Json:
         """The config without what says where or how the run was carried out."""
-        return {name: value for name, value in self.config.items() if name not in UNNAMED_FIELDS}
+        return meant(self.config)
 
     def standing(self, folder: Path) -> str:
         """How it stands with the run in a folder, in words that follow its name.

@@ -38,12 +38,14 @@ class Likelihood(LazyDistribution):
         params_per_value: trunk outputs per pixel and channel.
         supports: what x may be for D to be a distortion: words of `vae_rd.data.base.Support`.
         writes_means: whether the trunk's output is one mean for each value of x.
+        scales_each_pixel: whether every pixel has a learned scale of its own, which one that never changes sends to 0.
         takes_draws: whether its parameters take draws of z, so that no closed form over z has them.
     """
 
     params_per_value: ClassVar[int] = 1
     supports: ClassVar[tuple[str, ...]]
     writes_means: ClassVar[bool] = False
+    scales_each_pixel: ClassVar[bool] = False
     takes_draws: ClassVar[bool] = False
 
     @property

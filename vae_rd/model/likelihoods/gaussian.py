@@ -92,6 +92,7 @@ class PixelGaussianLikelihood(Likelihood):
 
     params_per_value = 2
     supports = ("real",)
+    scales_each_pixel = True
 
     def forward(self, context: Tensor) -> GaussianImage:
         """Means and log scales [..., 2 C, H, W] to a Gaussian image distribution."""

@@ -1,0 +1,102 @@
+"""What a data set was taken for, in one line: the line that a fit begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from vae_rd.data.base import DataCard
+from vae_rd.data.dataset import DataSet
+from vae_rd.run.record import SPLITS
+
+_COLOURS = {1: "grey", 3: "colour"}
+
+
+def described(data: DataSet) -> str:
+    """How many images of which kind, what their values were read as, how they are split, and who is in two splits.
+
+    Example:
+        >>> from vae_rd.data.sprites import sprites
+        >>> described(DataSet(sprites()))
+        'sprites: 3,584 binary images 16 x 16, values 0..1, each split is the whole population'
+    """
+    return f"{data.card.name}: {', '.join(_parts(data))}"
+
+
+def _parts(data: DataSet) -> Iterator[str]:
+    card = data.card
+    yield f"{_amount(card)} {_kind(card)}"
+    yield card.params.get("reading") or _values(data)
+    yield from _drawn(card)
+    yield _split(card)
+    if not any(card.population.values()) and not all(card.unlimited.values()):
+        yield _shared(data)
+    yield from card.params.get("notes", ())
+
+
+def _amount(card: DataCard) -> str:
+    if all(card.unlimited.values()):
+        return "endless"
+    if any(card.population.values()):
+        return f"{max(card.n.values()):,}"
+    return f"{sum(n for split, n in card.n.items() if not card.unlimited[split]):,}"
+
+
+def _kind(card: DataCard) -> str:
+    channels, height, width = card.shape
+    colour = _COLOURS.get(channels, f"{channels}-channel")
+    if channels == height == 1:
+        return f"{'one-hot ' if card.support == 'one_hot' else ''}vectors of {width}"
+    word = "binary" if card.levels == 2 and channels == 1 else colour
+    return f"{word} images {height} x {width}"
+
+
+def _values(data: DataSet) -> str:
+    low = min(pixels.min().item() for pixels in data.pixels.values())
+    high = max(pixels.max().item() for pixels in data.pixels.values())
+    if data.card.levels is None:
+        return f"{'real ' if data.card.support in ('real', 'grey') else ''}values {low:.6g}..{high:.6g}"
+    return f"values {low:g}..{high:g}" + (f" of {data.card.levels} levels" if data.card.levels > 2 else "")
+
+
+def _drawn(card: DataCard) -> Iterator[str]:
+    if (word := card.params.get("binarization")) is not None and card.levels is not None:
+        yield f"binarised {'once' if word == 'static' else 'anew at every use'} with P(1) = k/{card.levels - 1}"
+    elif card.levels is None and card.support == "grey":
+        yield "which repeat as on a grid"
+    elif card.pixel_scale is not None:
+        yield f"x = {card.pixel_scale.replace(' / ', '/')}"
+
+
+def _split(card: DataCard) -> str:
+    sizes = " / ".join(f"{card.n[split]:,}" for split in SPLITS)
+    if all(card.population.values()):
+        return "each split is the whole population"
+    if any(card.population.values()):
+        whole = [split for split in SPLITS if card.population[split]]
+        return (
+            f"split {sizes}, of which {' and '.join(whole)} {'is' if len(whole) == 1 else 'are'} the whole population"
+        )
+    if all(card.unlimited.values()):
+        return f"fresh ones at every step, evaluated on {sizes}"
+    cut = [f"cut by --{flag}" for flag in ("n_train", "n_test") if flag in card.params]
+    how = [str(card.params["split"])] if "split" in card.params else []
+    return f"split {sizes}" + (f" ({'; '.join(how + cut)})" if how or cut else "")
+
+
+def _shared(data: DataSet) -> str:
+    """How many stored images of a split are also in an earlier one, whose numbers then tell less than they seem to."""
+    seen: set[int] = set()
+    found = []
+    for split in SPLITS:
+        rows = _hashes(data.pixels[split])
+        if common := sum(row in seen for row in rows):
+            earlier = "training images" if split == "val" else "training or val images"
+            found.append(f"{common:,} of {len(rows):,} {split} images are {earlier} too")
+        seen.update(rows)
+    return " and ".join(found) or "no image in two splits"
+
+
+def _hashes(pixels: Tensor) -> list[int]:
+    return [hash(row.tobytes()) for row in pixels.flatten(1).cpu().numpy()]
