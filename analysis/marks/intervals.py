@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from analysis.marks.groups import group_mark
 from analysis.rows.groups import Groups
 from analysis.rows.runs import Row, as_rows
+from analysis.statistics.bounds import information_interval
 from analysis.style import GREY, INK, Colour, Colours, Mark, cap_label, key
 
 DASHES = (0, (3, 1.5))  # of what follows from an estimated H
@@ -71,7 +72,7 @@ def _open_end(colour: Colour | str) -> Mark:
 
 
 def _information(row: Row, height: float, colour: Colour, *, ax: Axes) -> None:
-    low, high = row["mutual_information_lower"], row["mutual_information_upper"]
+    low, high = information_interval(row)
     if row["mutual_information_lower_kind"] == "bound":
         ax.plot([low, high], [height, height], color=colour, zorder=3, **BAR)
     else:

@@ -15,7 +15,7 @@ from matplotlib.text import Annotation, Text
 
 from analysis import curves, load_runs, plane
 from analysis.marks.plane import TICK_POINTS
-from analysis.rows.runs import RunWarning
+from analysis.rows.finding import RunWarning
 from analysis.style import COLUMN, STYLE, beta_colours
 from vae_rd.run.record import SPLITS
 

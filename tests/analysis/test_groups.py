@@ -16,7 +16,7 @@ from analysis.figures.plane import plane_numbers
 from analysis.marks.groups import SHAPES, by_columns, legend_rows
 from analysis.rows.data_sets import _name, data_sets
 from analysis.rows.groups import MOST, add_settings, group_runs, varying
-from analysis.rows.runs import RunWarning
+from analysis.rows.finding import RunWarning
 
 from helpers.fake_records import (
     SPRITES_H,
