@@ -15,6 +15,7 @@ from vae_rd.units import Unit, per_nat
 
 COLUMN = 3.4  # inches: one column of a two-column paper
 LEGEND_WIDTH = 58  # characters
+SHORT = 6  # characters of a beta that are written whatever they are
 INK, GREY, PALE, PALER = "#262626", "#7a7a7a", "#ececec", "#f6f6f6"
 WARNING = "#d55e00"  # Okabe-Ito vermillion
 
@@ -127,6 +128,38 @@ def plain(text: str) -> str:
         'cost\\\\$'
     """
     return text.replace("$", r"\$")
+
+
+def wrapped(text: str) -> str:
+    """Text for a legend in lines of its width, in which matplotlib finds no mathematics.
+
+    Example:
+        >>> wrapped("runs differ in " + "lr " * 20)
+        'runs differ in lr lr lr lr lr lr lr lr lr lr lr lr lr lr\nlr lr lr lr lr lr'
+    """
+    return textwrap.fill(plain(text), LEGEND_WIDTH)
+
+
+def beta_words(betas: Iterable[float]) -> dict[float, str]:
+    """Each beta as figures write it: three digits of a long one, and more where these do not tell it from another.
+
+    Example:
+        >>> beta_words([0.0317846, 4.0, 1000.0])
+        {0.0317846: '0.0318', 4.0: '4', 1000.0: '1000'}
+        >>> beta_words([0.0317846, 0.0318123])
+        {0.0317846: '0.03178', 0.0318123: '0.03181'}
+    """
+    found = sorted(set(betas))
+    for digits in range(3, 18):
+        words = {beta: _short(beta, digits) for beta in found}
+        if len(set(words.values())) == len(words):
+            break
+    return words
+
+
+def _short(beta: float, digits: int) -> str:
+    exact = f"{beta:g}" if digits <= 6 else f"{beta:.{digits}g}"
+    return exact if len(exact) <= SHORT else min(exact, f"{beta:.{digits}g}", key=len)
 
 
 def folded(head: str, source: str) -> str:
