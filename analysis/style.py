@@ -15,6 +15,7 @@ from vae_rd.units import Unit, per_nat
 
 COLUMN = 3.4  # inches: one column of a two-column paper
 LEGEND_WIDTH = 58  # characters
+HEAD_WIDTH = 48  # characters of what stands above the entries of a legend
 SHORT = 6  # characters of a beta that are written whatever they are
 INK, GREY, PALE, PALER = "#262626", "#7a7a7a", "#ececec", "#f6f6f6"
 WARNING = "#d55e00"  # Okabe-Ito vermillion
@@ -131,13 +132,13 @@ def plain(text: str) -> str:
 
 
 def wrapped(text: str) -> str:
-    """Text for a legend in lines of its width, in which matplotlib finds no mathematics.
+    """Text for the head of a legend in lines of its width, in which matplotlib finds no mathematics.
 
     Example:
         >>> wrapped("runs differ in " + "lr " * 20)
-        'runs differ in lr lr lr lr lr lr lr lr lr lr lr lr lr lr\nlr lr lr lr lr lr'
+        'runs differ in lr lr lr lr lr lr lr lr lr lr lr\nlr lr lr lr lr lr lr lr lr'
     """
-    return textwrap.fill(plain(text), LEGEND_WIDTH)
+    return textwrap.fill(plain(text), HEAD_WIDTH)
 
 
 def beta_words(betas: Iterable[float]) -> dict[float, str]:

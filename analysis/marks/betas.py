@@ -16,6 +16,7 @@ MOST_ROWS = 3  # of a legend of betas
 HANDLE = 6  # characters that an entry needs beside its label
 BAR_HEIGHT = 0.07  # inches
 BAR_WIDTH = 0.8  # of a column, so that the words of its ends stay on the page
+BAR_PAD = 0.05  # inches
 BAR_LABEL = 0.55  # inches between two labels at least
 
 
@@ -43,8 +44,8 @@ def beta_bar(colours: Colours, figure: Figure, axes: list[Axes]) -> None:
     found, size, width = list(colours), len(colours), BAR_WIDTH * COLUMN
     fields = ScalarMappable(BoundaryNorm(np.arange(size + 1), size), ListedColormap(list(colours.values())))
     share = width / figure.get_figwidth()
-    style = {"location": "top", "anchor": (0.0, 0.0), "shrink": share, "aspect": width / BAR_HEIGHT, "pad": 0.01}
-    bar = figure.colorbar(fields, ax=axes, drawedges=False, **style)
+    style = {"location": "top", "anchor": (0.0, 0.0), "shrink": share, "aspect": width / BAR_HEIGHT}
+    bar = figure.colorbar(fields, ax=axes, drawedges=False, pad=BAR_PAD / figure.get_figheight(), **style)
     shown = np.unique(np.linspace(0, size - 1, int(width / BAR_LABEL) + 1).round().astype(int))
     bar.set_ticks((shown + 0.5).tolist(), labels=beta_words(found[place] for place in shown).values())
     bar.ax.tick_params(length=2)
