@@ -26,6 +26,8 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 7,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
+    "axes.formatter.useoffset": False,  # A sum or a factor over the axis would lie under its legend.
+    "axes.formatter.limits": (-7, 9),
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -135,8 +137,8 @@ def wrapped(text: str) -> str:
     """Text for the head of a legend in lines of its width, in which matplotlib finds no mathematics.
 
     Example:
-        >>> wrapped("runs differ in " + "lr " * 20)
-        'runs differ in lr lr lr lr lr lr lr lr lr lr lr\nlr lr lr lr lr lr lr lr lr'
+        >>> len(wrapped("runs differ in " + "lr " * 20).splitlines())
+        2
     """
     return textwrap.fill(plain(text), HEAD_WIDTH)
 

@@ -10,7 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.layout import LINE_HEIGHT, head_of, legend_above, legend_at_top, lines_of, new_figure, titled
+from analysis.figures.layout import (
+    LINE_HEIGHT,
+    head_of,
+    laid_out,
+    legend_above,
+    legend_at_top,
+    lines_of,
+    new_figure,
+    titled,
+)
 from analysis.marks import betas, epochs
 from analysis.marks.groups import by_columns, group_keys, legend_rows
 from analysis.rows.data_sets import data_sets
@@ -45,7 +54,7 @@ def curves(runs: pd.DataFrame) -> Figure:
             _draw_curves(history, known_entropies(rows), axes, colours=colours, groups=groups)
             legend_above(axes[0], by_columns(keys), head=head, ncols=ncols)
         _explain_colours(figure, panels, colours)
-    return figure
+        return laid_out(figure)
 
 
 def _explain_colours(figure: Figure, panels: Sequence[Sequence[Axes]], colours: Colours) -> None:

@@ -15,7 +15,16 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.layout import LINE_HEIGHT, head_of, legend_above, legend_at_top, lines_of, new_figure, titled
+from analysis.figures.layout import (
+    LINE_HEIGHT,
+    head_of,
+    laid_out,
+    legend_above,
+    legend_at_top,
+    lines_of,
+    new_figure,
+    titled,
+)
 from analysis.marks import intervals
 from analysis.marks import lines as line_marks
 from analysis.marks import plane as plots
@@ -99,8 +108,7 @@ def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
         for side, (_, bottom) in zip(sides, panels, strict=True):
             _draw_bounds(side, look, ax=bottom)
         _points_legend(figure, points, groups)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # slopes and labels hold for these positions only
+        laid_out(figure)  # slopes and labels hold for these positions only
         for side, (top, _) in zip(sides, panels, strict=True):
             plots.slope_ticks(side.chosen, colours=look.colours, ax=top)
             line_marks.nll_ticks(side.lines, side.chosen, colours=look.colours, ax=top)

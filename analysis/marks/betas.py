@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -26,7 +27,7 @@ def beta_keys(colours: Colours) -> list[Line2D]:
     return [Line2D([], [], color=colour, label=words[beta], linewidth=2) for beta, colour in colours.items()]
 
 
-def beta_rows(colours: Colours, *, width: float) -> tuple[list[Line2D], int]:
+def beta_rows(colours: Colours, *, width: float) -> tuple[list[Artist], int]:
     """The entries in the order of a legend of `width` inches, and its columns; none where a bar must do."""
     keys = beta_keys(colours)
     rows, columns = legend_rows(keys, width=width, handle=HANDLE) if keys else ([], 1)
@@ -43,12 +44,19 @@ def beta_bar(colours: Colours, figure: Figure, axes: list[Axes]) -> None:
     """
     found, size, width = list(colours), len(colours), BAR_WIDTH * COLUMN
     fields = ScalarMappable(BoundaryNorm(np.arange(size + 1), size), ListedColormap(list(colours.values())))
-    share = width / figure.get_figwidth()
-    style = {"location": "top", "anchor": (0.0, 0.0), "shrink": share, "aspect": width / BAR_HEIGHT}
-    bar = figure.colorbar(fields, ax=axes, drawedges=False, pad=BAR_PAD / figure.get_figheight(), **style)
+    bar = figure.colorbar(
+        fields,
+        ax=axes,
+        location="top",
+        anchor=(0.0, 0.0),
+        shrink=width / figure.get_figwidth(),
+        aspect=width / BAR_HEIGHT,
+        pad=BAR_PAD / figure.get_figheight(),
+    )
     shown = np.unique(np.linspace(0, size - 1, int(width / BAR_LABEL) + 1).round().astype(int))
-    bar.set_ticks((shown + 0.5).tolist(), labels=beta_words(found[place] for place in shown).values())
+    words = beta_words(found[place] for place in shown)
+    bar.set_ticks((shown + 0.5).tolist(), labels=[words[found[place]] for place in shown])
     bar.ax.tick_params(length=2)
     bar.minorticks_off()
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.set_label(rf"$\beta$, {size} values in order")

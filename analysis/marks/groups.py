@@ -59,9 +59,7 @@ def group_keys(groups: Groups, *, connected: bool) -> list[Artist]:
     return [Line2D([], [], label=label, **mark) for label, mark in zip(labels, marks, strict=False)]
 
 
-def legend_rows(
-    *rows: Sequence[Artist], width: float = COLUMN, handle: int = HANDLE
-) -> tuple[list[list[Artist]], int]:
+def legend_rows(*rows: Sequence[Artist], width: float = COLUMN, handle: int = HANDLE) -> tuple[list[list[Artist]], int]:
     """Legend entries in rows, each list of `rows` from a row of its own on, and in as many columns as `width` holds.
 
     Args:

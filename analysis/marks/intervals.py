@@ -28,9 +28,7 @@ INFORMATION_KEYS = {
 }
 
 
-def information_intervals(
-    data: pd.DataFrame, *, colours: Colours, groups: Groups, row_height: float, ax: Axes
-) -> Axes:
+def information_intervals(data: pd.DataFrame, *, colours: Colours, groups: Groups, row_height: float, ax: Axes) -> Axes:
     """One row a run, in the order given: the bounds H - D and R as an interval, and what is known of I inside it.
 
     An exact I is a dot with whiskers of 2 s.e., two-sided bounds on I a thick bar. Where H is a model's estimate, the
@@ -68,11 +66,11 @@ def intervals_height(data: pd.DataFrame, row_height: float) -> float:
 
 def _beta_ticks(heights: pd.Series, row_height: float, *, ax: Axes) -> None:
     """A label at each of the betas' heights, less those too close to the one below."""
-    words, shown = beta_words(heights.index), list[float]()
-    for height in heights:
-        if not shown or (height - shown[-1]) * row_height >= LABEL_HEIGHT:
-            shown.append(height)
-    ax.set_yticks(shown, [words[beta] for beta, height in heights.items() if height in shown])
+    words, shown = beta_words(heights.index), dict[float, str]()
+    for height, word in zip(heights, words.values(), strict=True):
+        if not shown or (height - max(shown)) * row_height >= LABEL_HEIGHT:
+            shown[height] = word
+    ax.set_yticks([*shown], [*shown.values()])
 
 
 def interval_rows(data: pd.DataFrame) -> list[float]:

@@ -15,7 +15,18 @@ from matplotlib.text import Annotation, Text
 
 from analysis.style import GREY, INK
 
-RADII = (5.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0, 56.0, 68.0, 82.0)  # points, from the anchor to the nearest edge of the label
+RADII = (
+    5.0,
+    10.0,
+    15.0,
+    21.0,
+    28.0,
+    36.0,
+    45.0,
+    56.0,
+    68.0,
+    82.0,
+)  # points, from the anchor to the nearest edge of the label
 DIRECTIONS = tuple(math.radians(a) for a in (45, 0, 20, 70, 90, 110, 135, 160, 180, 200, 225, 250, 270, 290, 315, 340))
 GAP = 2.0  # points kept free on each side of a label, so that two of them do not read as one
 LEADER_FROM = 10.0  # a label this far away, or nearer to another point, is tied to its own by a line
@@ -37,7 +48,10 @@ def place_labels(anchors: Mapping[str, Point], *, only_free: bool = False, ax: A
     points = ax.transData.transform(np.array(list(anchors.values())))
     placed: dict[Annotation, np.ndarray] = {}
     for text, anchor in anchors.items():
-        label, others = _label(text, anchor, ax), np.concatenate([np.empty((0, 4)), *(b[None] for b in placed.values())])
+        label, others = (
+            _label(text, anchor, ax),
+            np.concatenate([np.empty((0, 4)), *(b[None] for b in placed.values())]),
+        )
         box = _settle(label, np.concatenate([marks, others]), points, ax)
         if only_free and not _apart(box[None], others).all():
             label.remove()
@@ -48,7 +62,8 @@ def place_labels(anchors: Mapping[str, Point], *, only_free: bool = False, ax: A
 
 def _apart(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Which of the boxes, [N, 4], is clear of which of the others, [M, 4]: [N, M]."""
-    return (boxes[:, None, :2] > others[:, 2:]).any(2) | (boxes[:, None, 2:] < others[:, :2]).any(2)
+    beyond = (boxes[:, None, :2] > others[:, 2:]) | (boxes[:, None, 2:] < others[:, :2])
+    return np.asarray(beyond.any(2))
 
 
 def _obstacles(ax: Axes) -> Iterator[np.ndarray]:

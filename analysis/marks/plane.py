@@ -185,9 +185,10 @@ def beta_labels(data: pd.DataFrame, *, ax: Axes) -> Axes:
         return ax
     centres = data.groupby(["beta", "config"])[["rate", "distortion"]].mean()
     centres = centres.loc[centres.sum(axis=1).groupby("beta").idxmax()].droplevel("config")
-    words, crowded = beta_words(centres.index), len(centres) > MOST_LABELS
-    shown = centres.iloc[_spread(len(centres), MOST_LABELS)] if crowded else centres
-    anchors = {words[beta]: (row["rate"], row["distortion"]) for beta, row in shown.iterrows()}
+    points = centres[["rate", "distortion"]].to_numpy(dtype=float)
+    words, crowded = list(beta_words(centres.index).values()), len(points) > MOST_LABELS
+    shown = _spread(len(points), MOST_LABELS) if crowded else range(len(points))
+    anchors = {words[place]: (points[place, 0], points[place, 1]) for place in shown}
     place_labels(anchors, only_free=crowded, ax=ax)
     return ax
 

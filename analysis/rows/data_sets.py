@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 LONGEST = 44  # characters of what sets a data set apart from its namesakes
+LONGEST_FILE = 32  # characters of a file's name
 DIGITS = 6  # of a checksum, enough to tell apart what is at hand
 LATER = ("content", "levels", "is_own")  # what older cards lack
 CHECKSUMS = ("content", "sha256 pixels")  # of a card, and of the parameters of an older one
@@ -91,7 +92,12 @@ def _called(card: Card, *, has_checksum: bool) -> str:
     facts = dict(_flat(card))
     is_own = bool(facts.get("is own") or "file" in facts or "sha256 pixels" in facts)
     checksum = _checksum(facts) if is_own or has_checksum else None
-    return " ".join(filter(None, (str(card["name"]), facts.get("file"), checksum and checksum[:DIGITS])))
+    return " ".join(filter(None, (str(card["name"]), _short(facts.get("file", "")), checksum and checksum[:DIGITS])))
+
+
+def _short(file: str) -> str:
+    """The beginning and the end of a long file name, which mostly differs in one of them."""
+    return file if len(file) <= LONGEST_FILE else f"{file[: LONGEST_FILE // 2]}...{file[3 - LONGEST_FILE // 2 :]}"
 
 
 def _checksum(facts: Card) -> str | None:

@@ -7,7 +7,7 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
 - `config`: what else may affect the numbers, as JSON: flags, and which networks they are, if not those of the flags;
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
-- `levels` (of pixel counts that noise made a density of; NaN for others), `pixel_scale`: what `analysis.rows.scale` needs;
+- `levels` (of pixel counts that noise made a density of; NaN for others), `pixel_scale`: see `analysis.rows.scale`;
 - each of `METRICS` under its name in the record, with `_stderr`, and the `_cap`, `_kind` and `_method` that some have;
 - `active_units`;
 - `entropy` with `_stderr`, `_kind`, `_measure` and `_source`: H of the split, as far as the record knows it;

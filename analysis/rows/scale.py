@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+import pandas as pd
 
 from analysis.rows.reading import Damaged, Part
 from vae_rd.units import Unit, per_nat
 
+Values = TypeVar("Values", float, "pd.Series[float]")
 SIGNS = {"distortion": 1, "objective": 1, "entropy": 1, "nll": 1, "elbo": -1}  # How often each contains D or H.
 
 
@@ -50,12 +54,12 @@ class Scale:
         return cls(per_nat(units, dims=dims), math.log2(levels) if counts else 0.0)
 
     @classmethod
-    def of_row(cls, row: dict[str, Any]) -> Scale:
+    def of_row(cls, row: Mapping[str, Any]) -> Scale:
         """That of a row of `load_runs`."""
         return cls.of(row["units"], dims=row["dims"], levels=row["levels"])
 
-    def shown(self, name: str, nats: float) -> float:
-        """A metric of this name."""
+    def shown(self, name: str, nats: Values) -> Values:
+        """A metric of this name: a number, or a column of them."""
         return self.per_nat * nats + SIGNS.get(name, 0) * self.shift
 
 
@@ -71,7 +75,7 @@ def dequantised_levels(card: Part) -> float:
     return float(stated[1])
 
 
-def scale_note(row: dict[str, Any]) -> str:
+def scale_note(row: Mapping[Any, Any]) -> str:
     """What a reader must know of the D of grey pixels; empty where it is a probability, or data are real numbers.
 
     Args:

@@ -134,8 +134,8 @@ def add_bounds(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
 def information_interval(row: Row) -> tuple[float, float]:
     """The ends between which I lies as far as a row of `add_bounds` tells, as words and marks have them.
 
-    I is never negative. An upper bound estimated below the lower end, as of few examples, is noise: R holds instead, and
-    where that is less too, by no more than noise, nothing but R is known. A contradiction stays one.
+    I is never negative. An upper bound estimated below the lower end, as of few examples, is noise: R holds instead.
+    Where that is less too, by no more than noise, nothing but R is known. A contradiction stays one.
     """
     low, high = float(np.maximum(0.0, row["mutual_information_lower"])), row["mutual_information_upper"]
     if row["mutual_information_lower_kind"] != "bound":

@@ -247,7 +247,11 @@ def test_a_reader_who_leaves_is_no_failure(sweep, line):
         ("$A table $RUNS > /dev/full", 1, "failed: standard output cannot be written (No space left on device)"),
         ("$A table $RUNS >&-", 1, "failed: standard output is closed"),
         ("$A table $RUNS -o /proc/none/t.md", 2, "error: -o /proc/none: cannot be written"),
-        ("$A table $RUNS -o /dev/full/t.md", 2, "error: -o /dev/full: cannot be written (File exists); give another place"),
+        (
+            "$A table $RUNS -o /dev/full/t.md",
+            2,
+            "error: -o /dev/full: cannot be written (File exists); give another place",
+        ),
     ],
 )
 def test_a_sink_that_fails_is_one_line_and_a_code(sweep, line, code, said):

@@ -1,4 +1,4 @@
-"""Which D a figure of grey pixels shows: that of the counts in bits per dimension, of the density elsewhere, and named."""
+"""Which D a figure of grey pixels shows: of the counts in bits per dimension, else of the density."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def grey_run(root, *, beta=1.0, card=None, **fields):
     """A run of D + R = 1.407 bits/dim of the density, at R = 0.03."""
     point = Point((DENSITY - RATE) / NAT, RATE / NAT, RATE / NAT, kind="bound")
     settings = {"likelihood": "gaussian_shared", "estimates": [estimated("ais", value=1.4 / NAT)]}
-    return write_run(root, card=card or grey_card(), beta=beta, points=dict.fromkeys(SPLITS, point), **settings | fields)
+    return write_run(
+        root, card=card or grey_card(), beta=beta, points=dict.fromkeys(SPLITS, point), **settings | fields
+    )
 
 
 def test_bits_per_dim_of_dequantised_pixels_are_those_of_the_counts(tmp_path):
@@ -82,7 +84,9 @@ def test_curves_of_epochs_are_of_the_counts_too(tmp_path):
 
 def test_every_line_of_the_plane_stays_r_plus_b_d(tmp_path):
     grey_run(tmp_path, likelihood="gaussian", estimates=[decoder_curve(1.0), particle_point(3.0), dual_line(3.0)])
-    (_, nats), (_, counts) = (plane_numbers(load_runs(tmp_path, units=u), split="test") for u in ("nats", "bits_per_dim"))
+    (_, nats), (_, counts) = (
+        plane_numbers(load_runs(tmp_path, units=u), split="test") for u in ("nats", "bits_per_dim")
+    )
     for a, b in zip(nats.to_dict("records"), counts.to_dict("records"), strict=True):
         assert b["value"] == pytest.approx(a["value"] * NAT + a["b"] * 8.0, abs=1e-9), a["line"]
         if b["distortion"] is not None and not math.isnan(b["distortion"]):
