@@ -1,13 +1,16 @@
-"""`python -m analysis {plane,curves,table} RUNS...`: exit code 0, or 2 after one line on bad input."""
+"""`python -m analysis {plane,curves,table} RUNS...`: exit code 0, or after one line 2 (bad input) or 1 (failure)."""
 
 from __future__ import annotations
 
 import argparse
+import logging
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from analysis.figures.kinds import FIGURES
 from vae_rd.config.options import Parser
@@ -44,6 +47,7 @@ def _command(commands: Any, name: str, meaning: str, *, has_split: bool) -> Pars
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out a command line, print the paths written, and return the exit code."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # Of a home that cannot be written it says three lines.
     try:
         options = parser().parse_args(argv)
         with warnings.catch_warnings():
@@ -51,14 +55,48 @@ def main(argv: Sequence[str] | None = None) -> int:
             warnings.showwarning = _one_line
             lines = (_table if options.command == "table" else _figure)(options)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(*lines, sep="\n")
+        return _complain(f"error: {error}", code=2)
+    except OSError as error:  # Such as that no place is left for the caches of matplotlib.
+        return _complain(f"failed: {' '.join(str(error).split())}", code=1)
+    except KeyboardInterrupt:
+        return _complain("interrupted; nothing was written", code=128 + signal.SIGINT)
+    except SystemExit:  # --help is printed, and not yet flushed
+        sys.exit(_say())
+    return _say(*lines)
+
+
+def _say(*lines: str | Path) -> int:
+    """Print to standard output at once; a reader who has enough and leaves is no failure, a full disk is."""
+    if sys.stdout is None:
+        return _complain("failed: standard output is closed; open it", code=1)
+    try:
+        if lines:
+            print(*lines, sep="\n")
+        sys.stdout.flush()
+    except OSError as error:
+        _silence(sys.stdout)
+        if not isinstance(error, BrokenPipeError):
+            return _complain(f"failed: standard output cannot be written ({error.strerror}); lead it elsewhere", code=1)
     return 0
 
 
+def _complain(line: str, *, code: int) -> int:
+    """Print a line to standard error, if there is one, and return the exit code."""
+    try:
+        if sys.stderr is not None:  # else it would go to standard output
+            print(line, file=sys.stderr, flush=True)
+    except OSError:
+        _silence(sys.stderr)
+    return code
+
+
+def _silence(stream: TextIO) -> None:
+    """Lead what is left in a stream's buffer nowhere: Python would try again when it ends, and change the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _one_line(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    _complain(f"warning: {message}", code=0)
 
 
 def _figure(options: argparse.Namespace) -> list[Path]:

@@ -64,5 +64,7 @@ def write_all(contents: Mapping[Path, bytes]) -> list[Path]:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 together.enter_context(staged(path)).write_bytes(content)
     except OSError as error:
-        raise InputError(f"-o {error.filename2 or error.filename}: cannot be written ({error.strerror})") from None
+        blocked = Path(error.filename or path)  # a folder above it, or its temporary name, which says nothing
+        where = error.filename2 or (blocked if blocked in path.parents else path)
+        raise InputError(f"-o {where}: cannot be written ({error.strerror}); give another place") from None
     return list(contents)

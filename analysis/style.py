@@ -15,6 +15,8 @@ from vae_rd.units import Unit, per_nat
 
 COLUMN = 3.4  # inches: one column of a two-column paper
 LEGEND_WIDTH = 58  # characters
+HEAD_WIDTH = 48  # characters of what stands above the entries of a legend
+SHORT = 6  # characters of a beta that are written whatever they are
 INK, GREY, PALE, PALER = "#262626", "#7a7a7a", "#ececec", "#f6f6f6"
 WARNING = "#d55e00"  # Okabe-Ito vermillion
 
@@ -24,6 +26,8 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 7,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
+    "axes.formatter.useoffset": False,  # A sum or a factor over the axis would lie under its legend.
+    "axes.formatter.limits": (-7, 9),
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -127,6 +131,38 @@ def plain(text: str) -> str:
         'cost\\\\$'
     """
     return text.replace("$", r"\$")
+
+
+def wrapped(text: str) -> str:
+    """Text for the head of a legend in lines of its width, in which matplotlib finds no mathematics.
+
+    Example:
+        >>> len(wrapped("runs differ in " + "lr " * 20).splitlines())
+        2
+    """
+    return textwrap.fill(plain(text), HEAD_WIDTH)
+
+
+def beta_words(betas: Iterable[float]) -> dict[float, str]:
+    """Each beta as figures write it: three digits of a long one, and more where these do not tell it from another.
+
+    Example:
+        >>> beta_words([0.0317846, 4.0, 1000.0])
+        {0.0317846: '0.0318', 4.0: '4', 1000.0: '1000'}
+        >>> beta_words([0.0317846, 0.0318123])
+        {0.0317846: '0.03178', 0.0318123: '0.03181'}
+    """
+    found = sorted(set(betas))
+    for digits in range(3, 18):
+        words = {beta: _short(beta, digits) for beta in found}
+        if len(set(words.values())) == len(words):
+            break
+    return words
+
+
+def _short(beta: float, digits: int) -> str:
+    exact = f"{beta:g}" if digits <= 6 else f"{beta:.{digits}g}"
+    return exact if len(exact) <= SHORT else min(exact, f"{beta:.{digits}g}", key=len)
 
 
 def folded(head: str, source: str) -> str:

@@ -10,8 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.layout import LINE_HEIGHT, legend_above, legend_at_top, new_figure, titled
-from analysis.marks import epochs
+from analysis.figures.layout import (
+    LINE_HEIGHT,
+    head_of,
+    laid_out,
+    legend_above,
+    legend_at_top,
+    lines_of,
+    new_figure,
+    titled,
+)
+from analysis.marks import betas, epochs
 from analysis.marks.groups import by_columns, group_keys, legend_rows
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
@@ -36,16 +45,26 @@ def curves(runs: pd.DataFrame) -> Figure:
     colours = beta_colours(beta for rows in histories for beta in rows["beta"])
     kinds = epochs.line_keys(pd.concat(histories), groups), group_keys(groups, connected=False)
     keys, ncols = legend_rows(*kinds, width=COLUMN - 0.3)  # the axes do not begin at the edge
-    heads = epochs.heads(groups)
-    text = CURVES_TEXT + LINE_HEIGHT * (len(keys) - 1 + (len(parts) > 1) + len(heads))
+    heads = [head_of(rows, title, *epochs.heads(groups)) for title, rows in parts]
+    texts = [CURVES_TEXT + LINE_HEIGHT * (len(keys) - 1 + lines_of(head)) for head in heads]
     with mpl.rc_context(STYLE):
         heights = [[CURVE_HEIGHT] * len(EPOCH_METRICS)] * len(parts)
-        figure, panels = new_figure(heights, text=[text] * len(parts))
-        for (title, rows), history, axes in zip(parts, histories, panels, strict=True):
+        figure, panels = new_figure(heights, text=texts)
+        for (_, rows), head, history, axes in zip(parts, heads, histories, panels, strict=True):
             _draw_curves(history, known_entropies(rows), axes, colours=colours, groups=groups)
-            legend_above(axes[0], by_columns(keys), head="\n".join(filter(None, (title, *heads))), ncols=ncols)
-        legend_at_top(figure, epochs.beta_keys(colours), head=r"$\beta$", handlelength=0.9, ncols=7)
-    return figure
+            legend_above(axes[0], by_columns(keys), head=head, ncols=ncols)
+        _explain_colours(figure, panels, colours)
+        return laid_out(figure)
+
+
+def _explain_colours(figure: Figure, panels: Sequence[Sequence[Axes]], colours: Colours) -> None:
+    """A legend of beta at the top of the figure, which grows by its rows, or a bar of the colours."""
+    entries, ncols = betas.beta_rows(colours, width=figure.get_figwidth())
+    if entries or not colours:
+        figure.set_figheight(figure.get_figheight() + LINE_HEIGHT * max(len(entries) // ncols - 1, 0))
+        legend_at_top(figure, entries, head=r"$\beta$", handlelength=0.9, ncols=ncols)
+    else:
+        betas.beta_bar(colours, figure, [ax for axes in panels for ax in axes])
 
 
 def _draw_curves(
@@ -55,7 +74,9 @@ def _draw_curves(
         epochs.epoch_lines(history, quantity, colours=colours, groups=groups, ax=ax)
     epochs.elbo_bounds(h_by_split, ax=axes[-1])
     axes[-1].set_xlabel("epoch")
-    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    if history["epoch"].nunique() == 1:
+        axes[-1].set_xlim(history["epoch"].iloc[0] - 0.5, history["epoch"].iloc[0] + 0.5)
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     legend_above(axes[-1], axes[-1].get_legend_handles_labels()[0])
 
 

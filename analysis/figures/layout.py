@@ -12,7 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from analysis.rows.data_sets import data_sets
-from analysis.style import COLUMN
+from analysis.rows.runs import as_rows
+from analysis.rows.scale import scale_note
+from analysis.style import COLUMN, wrapped
 
 LINE_HEIGHT = 0.13  # inches, of a line in a legend
 BESIDE = 2  # data sets in a row: a page of two columns holds no more
@@ -53,6 +55,19 @@ def legend_at_top(figure: Figure, handles: Sequence[Artist], *, head: str = "", 
     figure.legend(handles=handles, loc="outside upper left", **heading(head), **style)
 
 
+def laid_out(figure: Figure) -> Figure:
+    """The figure with the places of its axes final: words alone need room, all marks stay within their axes.
+
+    Without this the layout would measure each mark of each run several times.
+    """
+    for ax in figure.axes:
+        for artist in (*ax.lines, *ax.collections):
+            artist.set_in_layout(False)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
 def heading(head: str) -> dict[str, Any]:
     """What gives a legend a line above its entries, as wide as all its columns; nothing for no words."""
     return {"title": head, "title_fontsize": 7, "alignment": "left"} if head else {}
@@ -62,3 +77,19 @@ def titled(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """The rows of each data set under its name; one alone needs none."""
     found = data_sets(runs)
     return [(name if len(found) > 1 else "", rows) for name, rows in found.items()]
+
+
+def head_of(rows: pd.DataFrame, title: str, *more: str) -> str:
+    """What stands above the legend of a data set: its title, what its D is of, and more; empty where there is nothing.
+
+    Args:
+        rows: of the data set, from `load_runs`.
+        title: from `titled`.
+        more: lines that are wrapped already.
+    """
+    return "\n".join(filter(None, (wrapped(title), wrapped(scale_note(as_rows(rows.head(1))[0])), *more)))
+
+
+def lines_of(head: str) -> int:
+    """How many lines of text these are."""
+    return len(head.splitlines())

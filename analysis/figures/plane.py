@@ -15,7 +15,16 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.layout import LINE_HEIGHT, legend_above, legend_at_top, new_figure, titled
+from analysis.figures.layout import (
+    LINE_HEIGHT,
+    head_of,
+    laid_out,
+    legend_above,
+    legend_at_top,
+    lines_of,
+    new_figure,
+    titled,
+)
 from analysis.marks import intervals
 from analysis.marks import lines as line_marks
 from analysis.marks import plane as plots
@@ -24,10 +33,11 @@ from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.statistics.bounds import Entropy, add_bounds, entropies, placeable, warn_impossible
 from analysis.statistics.lines import plane_lines, warn_left_out
-from analysis.style import STYLE, Colours, beta_colours, unit_label
+from analysis.style import STYLE, Colours, beta_colours, unit_label, wrapped
 
 PLANE_HEIGHT = 2.3  # inches, of the axes alone
-ROW_HEIGHT = 0.17
+ROW_HEIGHT = 0.17  # of a run among the bounds
+TALLEST = 5.2  # the bounds, so that all of a figure fits a page
 TEXT_HEIGHT = 1.7  # axis labels and legends, less those of known answers, estimates and groups
 
 
@@ -36,14 +46,14 @@ class _Side:
     """What the plane shows of one data set.
 
     Attributes:
-        title: its name where there are several, else empty.
+        head: its name where there are several, and what its D is of.
         rows: the points of all splits, from `placeable`.
         chosen: those of the split asked for, in the order of the intervals.
         h_by_split: H by split.
         lines: from `plane_lines`.
     """
 
-    title: str
+    head: str
     rows: pd.DataFrame
     chosen: pd.DataFrame
     h_by_split: dict[str, Entropy]
@@ -51,11 +61,15 @@ class _Side:
 
     @property
     def bounds_height(self) -> float:
-        return ROW_HEIGHT * (max(intervals.interval_rows(self.chosen)) + 1.8)
+        return intervals.intervals_height(self.chosen, self.row_height)
+
+    @property
+    def row_height(self) -> float:
+        return min(ROW_HEIGHT, TALLEST / (max(intervals.interval_rows(self.chosen)) + 1.0))
 
     @property
     def text_height(self) -> float:
-        return TEXT_HEIGHT + LINE_HEIGHT * (line_marks.legend_rows(self.lines) + bool(self.title))
+        return TEXT_HEIGHT + LINE_HEIGHT * (line_marks.legend_rows(self.lines) + lines_of(self.head))
 
 
 @dataclass(frozen=True)
@@ -94,8 +108,7 @@ def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
         for side, (_, bottom) in zip(sides, panels, strict=True):
             _draw_bounds(side, look, ax=bottom)
         _points_legend(figure, points, groups)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # slopes and labels hold for these positions only
+        laid_out(figure)  # slopes and labels hold for these positions only
         for side, (top, _) in zip(sides, panels, strict=True):
             plots.slope_ticks(side.chosen, colours=look.colours, ax=top)
             line_marks.nll_ticks(side.lines, side.chosen, colours=look.colours, ax=top)
@@ -136,7 +149,7 @@ def _side(runs: pd.DataFrame, groups: Groups, *, split: str, title: str) -> _Sid
     chosen = groups.ordered(rows[rows["split"] == split])
     warn_left_out(chosen, split=split)
     h_by_split = _shown_entropies(runs, rows, split=split)
-    return _Side(title, rows, chosen, h_by_split, plane_lines(rows, h_by_split, split=split))
+    return _Side(head_of(rows, title), rows, chosen, h_by_split, plane_lines(rows, h_by_split, split=split))
 
 
 def _shown_entropies(runs: pd.DataFrame, rows: pd.DataFrame, *, split: str) -> dict[str, Entropy]:
@@ -152,19 +165,19 @@ def _draw_plane(side: _Side, look: _Look, *, ax: Axes) -> list[Artist]:
     group_lines(side.chosen, groups=look.groups, ax=ax)
     plots.rd_points(rows, split=look.split, colours=look.colours, groups=look.groups, ax=ax)
     points = ax.get_legend_handles_labels()[0]
-    plots.key(ax, r"tangent of slope $-\beta$, labelled by $\beta$", linestyle="-", linewidth=0.8)
+    plots.slope_key(side.chosen, ax=ax)
     line_marks.nll_key(lines, ax=ax)
     line_marks.decoder_curves(lines, colours=look.colours, ax=ax)
     plots.entropy_lines(side.h_by_split, split=look.split, unit=unit, ax=ax)
     line_marks.known_curves(lines, ax=ax)
-    legend_above(ax, ax.get_legend_handles_labels()[0][len(points) :], head=side.title)
+    legend_above(ax, ax.get_legend_handles_labels()[0][len(points) :], head=side.head)
     return list(points)
 
 
 def _points_legend(figure: Figure, points: Sequence[Sequence[Artist]], groups: Groups) -> None:
     """What the points of all planes are, at the top of the figure, which grows by the rows that name groups."""
     entries = {str(entry.get_label()): entry for side in sorted(points, key=len, reverse=True) for entry in side}
-    keys, heads = group_keys(groups, connected=True), list(filter(None, [groups.note]))
+    keys, heads = group_keys(groups, connected=True), wrapped(groups.note).splitlines()
     if keys and len(entries) == 1:  # beside the shapes of groups, the one kind of points needs none of its own
         heads, entries = [*entries, *heads], {}
     lines, ncols = legend_rows([*entries.values()], keys, width=figure.get_figwidth())
@@ -173,8 +186,9 @@ def _points_legend(figure: Figure, points: Sequence[Sequence[Artist]], groups: G
 
 
 def _draw_bounds(side: _Side, look: _Look, *, ax: Axes) -> None:
-    intervals.information_intervals(side.chosen, colours=look.colours, groups=look.groups, ax=ax)
+    intervals.information_intervals(
+        side.chosen, colours=look.colours, groups=look.groups, row_height=side.row_height, ax=ax
+    )
     intervals.information_caps(side.chosen, ax=ax)
     ax.set_xlabel(f"mutual information $I(X; Z)$ [{unit_label(side.chosen['units'].iloc[0])}]")
-    ax.set_ylabel(r"$\beta$", rotation=0, va="center")
     legend_above(ax, ax.get_legend_handles_labels()[0])

@@ -10,7 +10,8 @@ import pandas as pd
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs, settings_of
 from analysis.rows.runs import Row, as_rows
-from analysis.statistics.bounds import Entropy, add_bounds, entropies, warn_impossible
+from analysis.rows.scale import scale_note
+from analysis.statistics.bounds import Entropy, add_bounds, entropies, information_interval, warn_impossible
 from analysis.style import unit_label
 
 COLUMNS = ("β", "seed", "D", "R", "D + R", "H − D", "I", "cap", "active", "collapsed", "n")
@@ -59,7 +60,8 @@ def _one_data_set(runs: pd.DataFrame, name: str, split: str) -> str:
     sizes = ", ".join(f"{name} {n}" for name, n in runs.drop_duplicates("split")[["split", "n"]].to_numpy())
     first = rows.iloc[0]
     head = f"**{name}** ({sizes}), {split} split, {unit_label(first['units'])}; ± is one standard error."
-    foundation = _foundation(entropies(runs, split=split).get(split))
+    note = scale_note(first.to_dict())
+    foundation = _foundation(entropies(runs, split=split).get(split)) + (f" {note}." if note else "")
     cells: dict[str, Sequence[str]] = dict(
         zip(COLUMNS, zip(*(_cells(row) for row in as_rows(rows)), strict=True), strict=True)
     )
@@ -114,10 +116,10 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _information(row: Row) -> str:
     """I itself where the split is its whole source, else the interval between its bounds."""
-    low, low_stderr = row["mutual_information_lower"], row["mutual_information_lower_stderr"]
+    (low, high), low_stderr = information_interval(row), row["mutual_information_lower_stderr"]
     if row["mutual_information_lower_kind"] != "bound":
         return measured(low, low_stderr)
-    high, high_stderr = row["mutual_information_upper"], row["mutual_information_upper_stderr"]
+    high_stderr = row["mutual_information_upper_stderr"]
     return f"[{rounded(low, low_stderr)}, {rounded(high, high_stderr)}]"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,14 @@ from matplotlib.lines import Line2D
 from analysis.marks.groups import POINT_SIZE, shape
 from analysis.rows.groups import Groups
 from analysis.statistics.bounds import Entropy
-from analysis.style import GREY, INK, Colour, Colours, Mark, folded, number, unit_label
+from analysis.style import GREY, INK, Colour, Colours, Mark, folded, number, unit_label, wrapped
 
 SYMBOLS = {"distortion": "$D$", "rate": "$R$", "elbo": "ELBO"}
 SPLIT_LINES: dict[str, Mark] = {
     "train": {"linestyle": (0, (3, 1.2)), "linewidth": 0.6},
     "val": {"linestyle": "-", "linewidth": 1.0},
 }
+LONE: Mark = {"marker": "o", "markersize": 4.5, "markerfacecolor": "white", "markeredgewidth": 0.7, "clip_on": False}
 KEPT: Mark = {"marker": "o", "markersize": 3.0, "markeredgecolor": "white", "markeredgewidth": 0.4}
 
 
@@ -28,21 +29,29 @@ def epoch_lines(data: pd.DataFrame, quantity: str, *, colours: Colours, groups: 
     The mark is the shape of the run's group, a dot where there are none. Where more differs than groups tell, all runs
     but the best of each beta are faint.
 
-    The first tenth of the epochs may leave the axes: it spans far more than all that follows.
+    The first tenth of a run's epochs may leave the axes: it spans far more than all that follows. A line of one epoch
+    is a mark.
     """
     clear = set(best_runs(data) if groups.undistinguished else data["folder"])
     for (folder, split), rows in data.groupby(["folder", "split"], sort=False):
         colour, front = colours[rows["beta"].iloc[0]], int(bool(groups.undistinguished) and folder in clear)
         ink: Mark = {"color": colour if folder in clear else _faint(colour)}
-        ax.plot(rows["epoch"], rows[quantity], zorder=2 + front, **ink, **SPLIT_LINES[str(split)])
+        ax.plot(rows["epoch"], rows[quantity], zorder=2 + front, **ink, **_line(rows))
         if split == "val":
             kept, mark = rows[rows["kept"]], ink | _kept(groups, str(folder))
             ax.plot(kept["epoch"], kept[quantity], linestyle="none", zorder=4 + front, **mark)
-    settled = data[quantity][data["epoch"] >= 0.1 * data["epoch"].max()]
+    lengths = data.groupby("folder")["epoch"].transform("max") + 1
+    settled = data[quantity][data["epoch"] >= lengths // 10]
     margin = 0.06 * (float(np.ptp(settled)) or 1.0)
     ax.set_ylim(settled.min() - margin, settled.max() + margin)
     ax.set_ylabel(f"{SYMBOLS[quantity]} [{unit_label(data['units'].iloc[0])}]")
     return ax
+
+
+def _line(rows: pd.DataFrame) -> Mark:
+    """The line of a run on a split; one epoch has no line, and only the kept one of val a mark of its own."""
+    split, kept = str(rows["split"].iloc[0]), bool(rows["kept"].any())
+    return SPLIT_LINES[split] | (LONE if len(rows) == 1 and not (split == "val" and kept) else {})
 
 
 def best_runs(data: pd.DataFrame) -> list[str]:
@@ -90,16 +99,18 @@ def heads(groups: Groups) -> list[str]:
     best = (
         [r"clear: the least $D + \beta R$ on val of each $\beta$; faint: the others"] if groups.undistinguished else []
     )
-    return [*marks, *([groups.note] if groups.note else []), *best]
+    return [*marks, *([wrapped(groups.note)] if groups.note else []), *best]
 
 
 def line_keys(data: pd.DataFrame, groups: Groups) -> list[Line2D]:
     """Legend entries for the line styles, and for the dot where some run has one and no group has shapes."""
-    lines = [Line2D([], [], color=GREY, label=split, **style) for split, style in SPLIT_LINES.items()]
+    parts = [rows for _, rows in data.groupby(["folder", "split"], sort=False)]
+    styles = {split: style | _marked(split, parts) for split, style in SPLIT_LINES.items()}
+    lines = [Line2D([], [], color=GREY, label=split, **style) for split, style in styles.items()]
     dot = Line2D([], [], color=GREY, linestyle="none", label="kept checkpoint", **KEPT)
     return [*lines, dot] if data["kept"].any() and not groups.distinguished else lines
 
 
-def beta_keys(colours: Colours) -> list[Line2D]:
-    """A legend entry for the colour of each beta."""
-    return [Line2D([], [], color=colour, label=f"{beta:g}", linewidth=2) for beta, colour in colours.items()]
+def _marked(split: str, parts: Sequence[pd.DataFrame]) -> Mark:
+    """The mark of a run of one epoch on the split, if there is one."""
+    return next((mark for rows in parts if rows["split"].iloc[0] == split and "marker" in (mark := _line(rows))), {})

@@ -59,17 +59,18 @@ def group_keys(groups: Groups, *, connected: bool) -> list[Artist]:
     return [Line2D([], [], label=label, **mark) for label, mark in zip(labels, marks, strict=False)]
 
 
-def legend_rows(*rows: Sequence[Artist], width: float = COLUMN) -> tuple[list[list[Artist]], int]:
+def legend_rows(*rows: Sequence[Artist], width: float = COLUMN, handle: int = HANDLE) -> tuple[list[list[Artist]], int]:
     """Legend entries in rows, each list of `rows` from a row of its own on, and in as many columns as `width` holds.
 
     Args:
         rows: entries that belong together.
         width: inches.
+        handle: characters that an entry needs beside its label.
     """
     for columns in range(max(map(len, rows)), 0, -1):
         lines = [list(row[i : i + columns]) for row in rows for i in range(0, len(row), columns)]
         widths = [max(len(str(entry.get_label())) for entry in column if entry) for column in zip_longest(*lines)]
-        if sum(widths) + HANDLE * columns <= ROW * width / COLUMN:
+        if sum(widths) + handle * columns <= ROW * width / COLUMN:
             break
     return lines, columns
 

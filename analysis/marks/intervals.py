@@ -11,11 +11,16 @@ from matplotlib.axes import Axes
 from analysis.marks.groups import group_mark
 from analysis.rows.groups import Groups
 from analysis.rows.runs import Row, as_rows
-from analysis.style import GREY, INK, Colour, Colours, Mark, cap_label, key
+from analysis.statistics.bounds import information_interval
+from analysis.style import GREY, INK, Colour, Colours, Mark, beta_words, cap_label, key
 
 DASHES = (0, (3, 1.5))  # of what follows from an estimated H
 DOT: Mark = {"marker": "o", "markersize": 3.2, "linestyle": "-", "linewidth": 1.2}
 BAR: Mark = {"linestyle": "-", "linewidth": 3.5, "alpha": 0.5, "solid_capstyle": "butt"}
+DENSE = 0.085  # inches from row to row that marks of full size need
+LABEL_HEIGHT = 0.115  # inches from one label of beta to the next
+HEAD = 0.14  # inches from the last label to their head
+BELOW = 0.9  # rows below the first
 INFORMATION_KEYS = {
     "exact": ("$I$, exact (2 s.e.)", DOT),
     "empirical": ("$I$ of these $n$ examples (2 s.e.)", DOT),
@@ -23,26 +28,49 @@ INFORMATION_KEYS = {
 }
 
 
-def information_intervals(data: pd.DataFrame, *, colours: Colours, groups: Groups, ax: Axes) -> Axes:
+def information_intervals(data: pd.DataFrame, *, colours: Colours, groups: Groups, row_height: float, ax: Axes) -> Axes:
     """One row a run, in the order given: the bounds H - D and R as an interval, and what is known of I inside it.
 
     An exact I is a dot with whiskers of 2 s.e., two-sided bounds on I a thick bar. Where H is a model's estimate, the
     lower end is no bound: that interval is dashed and its end open. Before each row stands the shape of its group.
+
+    Args:
+        data: rows of one split.
+        colours: of each beta.
+        groups: of all runs of the figure.
+        row_height: inches from one beta to the next; where there is less than a row needs, its marks are smaller.
+        ax: the axes.
     """
     heights = interval_rows(data)
+    size = min(1.0, row_height * min([1.0, *np.diff(heights)]) / DENSE)
     for height, row in zip(heights, as_rows(data), strict=True):
         colour = colours[row["beta"]]
-        _bound_interval(row, height, colour, ax=ax)
-        _information(row, height, colour, ax=ax)
+        _bound_interval(row, height, colour, size, ax=ax)
+        _information(row, height, colour, size, ax=ax)
         if groups.distinguished:
-            mark = group_mark(groups.place_of[row["folder"]], colour, size=3.4)
+            mark = group_mark(groups.place_of[row["folder"]], colour, size=3.4 * size)
             ax.plot(-0.015, height, transform=ax.get_yaxis_transform(), clip_on=False, **mark)
-    ticks = pd.Series(heights).groupby(data["beta"].to_numpy()).mean()
-    ax.set_yticks(ticks.to_list(), [f"{beta:g}" for beta in ticks.index])
-    ax.set_ylim(-0.9, max(heights) + 0.9)
-    ax.tick_params(axis="y", length=0, **({"pad": 9} if groups.distinguished else {}))
+    _beta_ticks(pd.Series(heights).groupby(data["beta"].to_numpy()).mean(), row_height, ax=ax)
+    head = max(heights) + max(0.85, HEAD / row_height)
+    ax.set_yticks([head], [r"$\beta$"], minor=True)
+    ax.set_ylim(-BELOW, head + HEAD / 2 / row_height)
+    ax.tick_params(axis="y", which="both", length=0, **({"pad": 9} if groups.distinguished else {}))
     ax.spines["left"].set_visible(False)
     return _interval_keys(data, ax=ax)
+
+
+def intervals_height(data: pd.DataFrame, row_height: float) -> float:
+    """Inches that these rows take with the head of their labels."""
+    return row_height * (max(interval_rows(data)) + BELOW) + max(0.85 * row_height, HEAD) + HEAD / 2
+
+
+def _beta_ticks(heights: pd.Series, row_height: float, *, ax: Axes) -> None:
+    """A label at each of the betas' heights, less those too close to the one below."""
+    words, shown = beta_words(heights.index), dict[float, str]()
+    for height, word in zip(heights, words.values(), strict=True):
+        if not shown or (height - max(shown)) * row_height >= LABEL_HEIGHT:
+            shown[height] = word
+    ax.set_yticks([*shown], [*shown.values()])
 
 
 def interval_rows(data: pd.DataFrame) -> list[float]:
@@ -56,26 +84,31 @@ def interval_rows(data: pd.DataFrame) -> list[float]:
     return [0.0, *np.cumsum(steps).tolist()]
 
 
-def _bound_interval(row: Row, height: float, colour: Colour, *, ax: Axes) -> None:
+def _bound_interval(row: Row, height: float, colour: Colour, size: float, *, ax: Axes) -> None:
     estimated = row["h_kind"] == "estimate"
-    cap: Mark = {"marker": "|", "markersize": 5, "color": colour, "markeredgewidth": 1.0}
+    cap: Mark = {"marker": "|", "markersize": 5 * size, "color": colour, "markeredgewidth": 1.0}
     ax.plot(row["rate"], height, **cap)
     if not math.isnan(row["h_minus_d"]):
         ends, style = [max(0.0, row["h_minus_d"]), row["rate"]], DASHES if estimated else "-"
-        ax.plot(ends, [height, height], color=colour, linestyle=style, linewidth=0.9, zorder=2)
-        ax.plot(ends[0], height, **(_open_end(colour) if estimated else cap))
+        ax.plot(ends, [height, height], color=colour, linestyle=style, linewidth=0.9 * size, zorder=2)
+        ax.plot(ends[0], height, **(_open_end(colour, size) if estimated else cap))
 
 
-def _open_end(colour: Colour | str) -> Mark:
-    return {"marker": "o", "markersize": 3, "color": colour, "markerfacecolor": "white", "markeredgewidth": 0.8}
+def _open_end(colour: Colour | str, size: float = 1.0) -> Mark:
+    return {"marker": "o", "markersize": 3 * size, "color": colour, "markerfacecolor": "white", "markeredgewidth": 0.8}
 
 
-def _information(row: Row, height: float, colour: Colour, *, ax: Axes) -> None:
-    low, high = row["mutual_information_lower"], row["mutual_information_upper"]
+def _information(row: Row, height: float, colour: Colour, size: float, *, ax: Axes) -> None:
+    low, high = information_interval(row)
     if row["mutual_information_lower_kind"] == "bound":
-        ax.plot([low, high], [height, height], color=colour, zorder=3, **BAR)
+        ax.plot([low, high], [height, height], color=colour, zorder=3, **_sized(BAR, size))
     else:
-        ax.errorbar(low, height, xerr=2 * row["mutual_information_lower_stderr"], color=colour, zorder=4, **DOT)
+        error = 2 * row["mutual_information_lower_stderr"]
+        ax.errorbar(low, height, xerr=error, color=colour, zorder=4, **_sized(DOT, size))
+
+
+def _sized(mark: Mark, size: float) -> Mark:
+    return mark | {name: size * mark[name] for name in ("linewidth", "markersize") if name in mark}
 
 
 def _interval_keys(data: pd.DataFrame, *, ax: Axes) -> Axes:

@@ -15,7 +15,18 @@ from matplotlib.text import Annotation, Text
 
 from analysis.style import GREY, INK
 
-RADII = (5.0, 10.0, 15.0, 21.0, 28.0, 36.0, 45.0)  # points, from the anchor to the nearest edge of the label
+RADII = (
+    5.0,
+    10.0,
+    15.0,
+    21.0,
+    28.0,
+    36.0,
+    45.0,
+    56.0,
+    68.0,
+    82.0,
+)  # points, from the anchor to the nearest edge of the label
 DIRECTIONS = tuple(math.radians(a) for a in (45, 0, 20, 70, 90, 110, 135, 160, 180, 200, 225, 250, 270, 290, 315, 340))
 GAP = 2.0  # points kept free on each side of a label, so that two of them do not read as one
 LEADER_FROM = 10.0  # a label this far away, or nearer to another point, is tied to its own by a line
@@ -23,23 +34,36 @@ Point = tuple[float, float]
 Places = tuple[np.ndarray, np.ndarray]
 
 
-def place_labels(anchors: Mapping[str, Point], *, ax: Axes) -> list[Annotation]:
+def place_labels(anchors: Mapping[str, Point], *, only_free: bool = False, ax: Axes) -> list[Annotation]:
     """Write every label nearest to its own anchor, inside the axes, clear of all lines, markers and other labels.
 
     Limits, size and layout of the axes must be final: places are found in display units.
 
     Args:
         anchors: label to data coordinates, in order of precedence.
+        only_free: whether a label that finds no place clear of the others is left out.
         ax: the axes, with everything drawn that labels should avoid.
     """
-    taken = np.concatenate([np.empty((0, 4)), *_obstacles(ax)])
+    marks = np.concatenate([np.empty((0, 4)), *_obstacles(ax)])
     points = ax.transData.transform(np.array(list(anchors.values())))
-    labels = []
+    placed: dict[Annotation, np.ndarray] = {}
     for text, anchor in anchors.items():
-        label = _label(text, anchor, ax)
-        taken = np.concatenate([taken, _settle(label, taken, points, ax)[None]])
-        labels.append(label)
-    return labels
+        label, others = (
+            _label(text, anchor, ax),
+            np.concatenate([np.empty((0, 4)), *(b[None] for b in placed.values())]),
+        )
+        box = _settle(label, np.concatenate([marks, others]), points, ax)
+        if only_free and not _apart(box[None], others).all():
+            label.remove()
+        else:
+            placed[label] = box
+    return list(placed)
+
+
+def _apart(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which of the boxes, [N, 4], is clear of which of the others, [M, 4]: [N, M]."""
+    beyond = (boxes[:, None, :2] > others[:, 2:]) | (boxes[:, None, 2:] < others[:, :2])
+    return np.asarray(beyond.any(2))
 
 
 def _obstacles(ax: Axes) -> Iterator[np.ndarray]:
@@ -81,7 +105,7 @@ def _settle(label: Annotation, taken: np.ndarray, points: np.ndarray, ax: Axes) 
     offsets, boxes = _places(own, extent.width + 2 * _pixels(ax, GAP), extent.height, ax)
     frame = ax.bbox
     outside = (boxes[:, :2] < frame.min).any(1) | (boxes[:, 2:] > frame.max).any(1)
-    apart = (boxes[:, None, :2] > taken[:, 2:]).any(2) | (boxes[:, None, 2:] < taken[:, :2]).any(2)
+    apart = _apart(boxes, taken)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     nearest = np.linalg.norm(centres[:, None] - points, axis=2).min(1)
     astray = np.linalg.norm(centres - own, axis=1) > nearest

@@ -21,10 +21,11 @@ from analysis.rows.estimates import UPPER
 from analysis.rows.groups import Groups
 from analysis.statistics.bounds import Entropy
 from analysis.statistics.lines import heights_to_show
-from analysis.style import GREY, INK, PALE, WARNING, Colour, Colours, Mark, folded, key, number, plain
+from analysis.style import GREY, INK, PALE, WARNING, Colour, Colours, Mark, beta_words, folded, key, number, plain
 from vae_rd.run.record import SPLITS
 
 TICK_POINTS = 15.0  # visual length of a slope tick
+MOST_LABELS = 13  # of betas, all of which find a place
 FILLINGS = {"train": "none", "val": "left", "test": "full"}  # of the shape of a group
 
 
@@ -152,6 +153,13 @@ def slope_ticks(data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
     return tangents(data, data["beta"].to_numpy(), length=TICK_POINTS, colors=ink, linewidths=0.7, zorder=3, ax=ax)
 
 
+def slope_key(data: pd.DataFrame, *, ax: Axes) -> Axes:
+    """The legend entry of `slope_ticks` and of `beta_labels`."""
+    whose = "labelled" if data["beta"].nunique() <= MOST_LABELS else "some of them labelled"
+    key(ax, rf"tangent of slope $-\beta$, {whose} by $\beta$", linestyle="-", linewidth=0.8)
+    return ax
+
+
 def tangents(data: pd.DataFrame, betas: np.ndarray, *, length: float, ax: Axes, **style: Any) -> Axes:
     """A segment of slope -beta through every row, `length` points long.
 
@@ -169,12 +177,29 @@ def tangents(data: pd.DataFrame, betas: np.ndarray, *, length: float, ax: Axes, 
 def beta_labels(data: pd.DataFrame, *, ax: Axes) -> Axes:
     """Each beta once, clear of every mark, beside the middle of its runs of equal config; the axes must be final.
 
-    Of several such middles it is the one of the largest D + R, outermost in the plane.
+    Of several such middles it is the one of the largest D + R, outermost in the plane. Where the betas are too many,
+    those that find a place are written, the ends and the middle first; the bounds below have them all in their colours.
     """
     data = data.dropna(subset="beta")
     if data.empty:
         return ax
     centres = data.groupby(["beta", "config"])[["rate", "distortion"]].mean()
     centres = centres.loc[centres.sum(axis=1).groupby("beta").idxmax()].droplevel("config")
-    place_labels({f"{beta:g}": (row["rate"], row["distortion"]) for beta, row in centres.iterrows()}, ax=ax)
+    points = centres[["rate", "distortion"]].to_numpy(dtype=float)
+    words, crowded = list(beta_words(centres.index).values()), len(points) > MOST_LABELS
+    shown = _spread(len(points), MOST_LABELS) if crowded else range(len(points))
+    anchors = {words[place]: (points[place, 0], points[place, 1]) for place in shown}
+    place_labels(anchors, only_free=crowded, ax=ax)
     return ax
+
+
+def _spread(size: int, most: int) -> list[int]:
+    """Places of `most` of so many rows at even distances: the ends, then the middle of what is between, and so on."""
+    places = np.unique(np.linspace(0, size - 1, most).round().astype(int)).tolist()
+    order, gaps = [places[0], places[-1]], [(0, len(places) - 1)]
+    for low, high in gaps:  # which grows
+        if high - low > 1:
+            middle = (low + high) // 2
+            order.append(places[middle])
+            gaps += [(low, middle), (middle, high)]
+    return order

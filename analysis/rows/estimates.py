@@ -15,8 +15,8 @@ import pandas as pd
 
 from analysis.rows.reading import Damaged, Part, damage_named
 from analysis.rows.runs import Row, as_rows
+from analysis.rows.scale import Scale
 from vae_rd.run.record import RunRecord
-from vae_rd.units import per_nat
 
 DECODER, LOWER, UPPER = "R-D curve of the decoder", "lower bound on R(D)", "upper bound on R(D)"
 LINES = {"ais": DECODER, "dual": LOWER, "particle": UPPER}
@@ -47,8 +47,13 @@ def _of_run(run: Row, split: str) -> list[Row]:
     with damage_named(folder):
         entries = _placed(RunRecord.read(folder), split)
         rows = [own | _words(entry) | point for entry in entries for point in _READERS[entry.text("kind")](entry)]
-    scale = per_nat(run["units"], dims=run["dims"])
-    return [row | {name: scale * row[name] for name in INFORMATION} for row in rows]
+    return [row | _in_units(row, Scale.of_row(run)) for row in rows]
+
+
+def _in_units(row: Row, scale: Scale) -> Row:
+    """The information of a row: where D is counted from elsewhere, R + b D is b times as far from there."""
+    shifts = {"distortion": scale.shift, **dict.fromkeys(("value", "limit"), row["b"] * scale.shift)}
+    return {name: scale.per_nat * row[name] + shifts.get(name, 0.0) for name in INFORMATION}
 
 
 def _placed(record: RunRecord, split: str) -> list[Part]:

@@ -7,6 +7,7 @@ such as the learning rates of a search, is named as not shown: the table has a c
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,6 +129,8 @@ def words(value: object) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, dict):
+        return " ".join(map(_text, value.values()))
     if isinstance(value, str):
         return value
     return json.dumps(value) if value is None or isinstance(value, bool | int) else f"{value:g}"
@@ -137,7 +140,16 @@ def _settings(runs: pd.DataFrame) -> pd.DataFrame:
     """A row per run folder, a column per field of its config, values as JSON, so that they compare and hash."""
     configs = runs.drop_duplicates("folder").set_index("folder")["config"].map(json.loads)
     found = [{name: json.dumps(value) for name, value in config.items()} for config in configs]
-    return pd.DataFrame(found, index=configs.index)
+    return pd.DataFrame(found, index=configs.index).pipe(_without_digits)
+
+
+def _without_digits(settings: pd.DataFrame) -> pd.DataFrame:
+    """Networks from Python by their class alone, where no two of one class differ."""
+    networks = [json.loads(value) for value in settings.get("networks", pd.Series(dtype=object)).unique()]
+    own = [network for network in networks if isinstance(network, dict)]
+    classes = Counter(network["class"] for network in own)
+    alone = {json.dumps(network): json.dumps(network["class"]) for network in own if classes[network["class"]] == 1}
+    return settings.replace({"networks": alone}) if alone else settings
 
 
 def _cell(value: object) -> Any:

@@ -5,8 +5,9 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 - `run`, `folder`, `data`, `beta` (the slope -dD/dR that training aimed at), `seed`, `latent_dim`, `collapsed`,
   `kept_epoch`: the run;
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
-- `config`: what else may affect the numbers, as JSON: flags, and whether the networks are those of the flags;
+- `config`: what else may affect the numbers, as JSON: flags, and which networks they are, if not those of the flags;
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
+- `levels` (of pixel counts that noise made a density of; NaN for others), `pixel_scale`: see `analysis.rows.scale`;
 - each of `METRICS` under its name in the record, with `_stderr`, and the `_cap`, `_kind` and `_method` that some have;
 - `active_units`;
 - `entropy` with `_stderr`, `_kind`, `_measure` and `_source`: H of the split, as far as the record knows it;
@@ -17,21 +18,22 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 
 from __future__ import annotations
 
-import glob
 import json
 import math
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
+from analysis.rows.data_sets import first_cards
+from analysis.rows.finding import Runs, finished_runs
 from analysis.rows.reading import Damaged, Part, damage_named
+from analysis.rows.scale import Scale, dequantised_levels
 from vae_rd.errors import InputError
-from vae_rd.run.files import HISTORY_FILE, RECORD_FILE
+from vae_rd.run.files import HISTORY_FILE
 from vae_rd.run.record import SPLITS, RunRecord
-from vae_rd.units import Unit, per_nat
+from vae_rd.units import Unit
 
 METRICS = (
     "distortion",
@@ -48,42 +50,7 @@ METRICS = (
 EPOCH_METRICS = ("distortion", "rate", "elbo")
 NLL_KINDS = ("importance", "prior", "ais")
 LIMIT = 3.0  # standard errors from a value to the limit by which it is judged
-Runs = str | Path | Sequence[str | Path]
 Row = dict[str, Any]
-
-
-class RunWarning(UserWarning):
-    """A run was left out, or its numbers contradict a bound."""
-
-
-def find_runs(runs: Runs) -> list[Path]:
-    """The run folders meant by run folders, globs and folders of runs, each once, in the order given.
-
-    Raises:
-        InputError: for an entry that leads to no record.json.
-    """
-    entries = [runs] if isinstance(runs, str | Path) else runs
-    return list(dict.fromkeys(folder for entry in entries for folder in _find(entry)))
-
-
-def _find(entry: str | Path) -> list[Path]:
-    matches = [entry] if Path(entry).exists() else sorted(glob.glob(str(entry), recursive=True))  # noqa: PTH207
-    found = [record.parent for match in matches for record in _records_in(Path(match))]
-    folders = [folder for folder in found if not _is_within_run(folder)]
-    if not folders:
-        raise InputError(f"{entry}: no {RECORD_FILE} there; give run folders, folders of runs, or globs of them")
-    return folders
-
-
-def _is_within_run(folder: Path) -> bool:
-    """Whether the record there is a copy: W&B keeps one below a run's folder, of the time when it was sent."""
-    return any((above / RECORD_FILE).is_file() for above in folder.absolute().parents)
-
-
-def _records_in(path: Path) -> list[Path]:
-    """The record of a run folder, or all records below a folder of runs."""
-    own = path if path.name == RECORD_FILE else path / RECORD_FILE
-    return [own] if own.is_file() else sorted(path.rglob(RECORD_FILE))
 
 
 def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
@@ -91,21 +58,18 @@ def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
 
     Args:
         runs: run folders, globs, or folders of runs.
-        units: of every information quantity; `bits_per_dim` divides by the observed dimensions.
+        units: of every information quantity; `bits_per_dim` divides by the observed dimensions, and D and H are then
+            those of pixel counts, where these are dequantised.
 
     Raises:
         InputError: when an entry leads to no record, a record is damaged, or no run is finished.
 
     Warns:
-        RunWarning: one line that names the runs left out because they are not finished.
+        RunWarning: one line that names the runs left out because they are not finished, one that names the copies.
     """
-    records = [(folder, RunRecord.read(folder)) for folder in find_runs(runs)]
-    if unfinished := [f"{record.name} ({record.status})" for _, record in records if record.status != "finished"]:
-        warnings.warn(f"left out, not finished: {', '.join(unfinished)}", RunWarning, stacklevel=2)
-    rows = [row for folder, record in records if record.status == "finished" for row in _rows(record, folder, units)]
-    if not rows:
-        raise InputError("none of the runs is finished: nothing to show")
-    return pd.DataFrame(rows).sort_values(["data", "beta", "seed", "folder"], kind="stable", ignore_index=True)
+    rows = pd.DataFrame([row for folder, record in finished_runs(runs) for row in _rows(record, folder, units)])
+    rows["card"] = rows["card"].map(first_cards(rows["card"]))
+    return rows.sort_values(["data", "beta", "seed", "folder"], kind="stable", ignore_index=True)
 
 
 def _rows(record: RunRecord, folder: Path, units: Unit) -> list[Row]:
@@ -126,7 +90,7 @@ def _run(record: RunRecord, folder: Path) -> Row:
         "data": Part(record.data, "data").word("name"),
         "beta": model.number("slope"),
         "seed": config.whole("seed"),
-        "latent_dim": config.whole("latent_dim"),
+        "latent_dim": _latent_dim(record),
         "collapsed": Part(record.verdicts, "verdicts").optional("collapse").content.get("collapsed"),
         "likelihood": distortion.word("family"),
         "likelihood_scale": distortion.number("scale"),
@@ -135,10 +99,17 @@ def _run(record: RunRecord, folder: Path) -> Row:
     }
 
 
+def _latent_dim(record: RunRecord) -> int:
+    """Units of z: those of the model; a flag says nothing of a network from Python."""
+    verdict = Part(record.verdicts, "verdicts").optional("collapse")
+    stated = (Part(record.model, "model"), verdict, Part(record.config, "config"))
+    return next(part for part in stated if part is stated[-1] or "latent_dim" in part).whole("latent_dim")
+
+
 def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
     metrics, card = Part(record.metrics, "metrics").part(split), Part(record.data, "data")
-    dims = math.prod(card.wholes("shape"))
-    scale = per_nat(units, dims=dims)
+    dims, levels = math.prod(card.wholes("shape")), dequantised_levels(card)
+    scale = Scale.of(units, dims=dims, levels=levels)
     facts = {k: v for k, v in record.data.items() if k not in ("entropy", "population")}
     place = {
         "split": split,
@@ -146,6 +117,8 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
         "n": metrics.part("distortion").whole("n"),
         "dims": dims,
         "units": units,
+        "levels": levels,
+        "pixel_scale": card.word("pixel_scale"),
         "card": json.dumps(facts, sort_keys=True),
     }
     measured = {k: v for name in METRICS for k, v in _flat(name, metrics.optional(name), scale).items()}
@@ -155,26 +128,35 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
 
 def _settings(record: RunRecord) -> Row:
     """What may set a run apart from others of its data set, beta and seed."""
-    networks = {"networks": "own" if record.model.get("is_own") else "by flags"}
-    return {k: v for k, v in record.settings.items() if k not in ("data", "beta", "seed")} | networks
+    known = {"latent_dim": _latent_dim(record), "networks": _networks(Part(record.model, "model"))}
+    return {k: v for k, v in record.settings.items() if k not in ("data", "beta", "seed")} | known
 
 
-def _flat(name: str, entry: Part, scale: float) -> Row:
+def _networks(model: Part) -> str | Row:
+    """Those of the flags, or what is known of one from Python."""
+    network = model.optional("network")
+    if not model.content.get("is_own"):
+        return "by flags"
+    return {"class": network.text("class"), "digits": network.text("fingerprint")[:6]} if network.content else "own"
+
+
+def _flat(name: str, entry: Part, scale: Scale) -> Row:
     """One metric of the record as columns: name, name_stderr and the details that belong to it."""
-    row: Row = {name: scale * entry.maybe("value"), f"{name}_stderr": scale * entry.maybe("stderr")}
+    spread = scale.per_nat * entry.maybe("stderr")
+    row: Row = {name: scale.shown(name, entry.maybe("value")), f"{name}_stderr": spread}
     if name == "mutual_information_lower":
-        row |= {f"{name}_cap": scale * entry.maybe("cap"), f"{name}_kind": entry.word("kind")}
+        row |= {f"{name}_cap": scale.per_nat * entry.maybe("cap"), f"{name}_kind": entry.word("kind")}
     if name == "mutual_information_upper":
         row |= {f"{name}_method": entry.word("method")}
     return row
 
 
-def _entropy(entry: Part, scale: float) -> Row:
+def _entropy(entry: Part, scale: Scale) -> Row:
     words = {f"entropy_{key}": entry.word(key) for key in ("kind", "measure", "source")}
     return _flat("entropy", entry, scale) | words
 
 
-def _nll(record: RunRecord, split: str, scale: float) -> Row:
+def _nll(record: RunRecord, split: str, scale: Scale) -> Row:
     entries = [Part(entry, "estimate") for entry in record.estimates]
     found = [e for e in entries if e.text("kind") in NLL_KINDS and e.text("split") == split and "value" in e]
     most = max((entry.whole("n") for entry in found), default=0)
@@ -222,14 +204,14 @@ def _histories(run: Row) -> Iterator[pd.DataFrame]:
     folder = Path(run["folder"])
     history = _read_history(folder / HISTORY_FILE)
     RunRecord.read(folder).check(folder, HISTORY_FILE)
-    scale = per_nat(run["units"], dims=run["dims"])
+    scale = Scale.of_row(run)
     kept = history["epoch"] == (
         _kept_before(history, run["beta"]) if math.isnan(run["kept_epoch"]) else run["kept_epoch"]
     )
     for split in ("train", "val"):
         rows = history[["epoch", "step"]].assign(split=split, kept=kept)
         for name in EPOCH_METRICS:
-            rows[name] = scale * history[f"{split}/{name}"]
+            rows[name] = scale.shown(name, history[f"{split}/{name}"])
         for name in ("units", "seed", "beta", "data", "folder", "run"):
             rows.insert(0, name, run[name])
         yield rows.dropna(subset=EPOCH_METRICS)

@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.rows.runs import LIMIT, Row, RunWarning, as_rows, of_split
+from analysis.rows.finding import RunWarning
+from analysis.rows.runs import LIMIT, Row, as_rows, of_split
 from analysis.statistics.shannon import add_gaps
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
@@ -128,6 +129,19 @@ def add_bounds(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
     rows = add_gaps(rows)
     rows["impossible"] = [_contradiction(row) for row in as_rows(rows)]
     return rows
+
+
+def information_interval(row: Row) -> tuple[float, float]:
+    """The ends between which I lies as far as a row of `add_bounds` tells, as words and marks have them.
+
+    I is never negative. An upper bound estimated below the lower end, as of few examples, is noise: R holds instead.
+    Where that is less too, by no more than noise, nothing but R is known. A contradiction stays one.
+    """
+    low, high = float(np.maximum(0.0, row["mutual_information_lower"])), row["mutual_information_upper"]
+    if row["mutual_information_lower_kind"] != "bound":
+        return low, low
+    high = row["rate"] if high < low else high
+    return (high if high < low and not row["impossible"] else low), high
 
 
 def placeable(rows: pd.DataFrame, *, split: str) -> pd.DataFrame:

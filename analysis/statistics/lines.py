@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.rows.estimates import COLUMNS, DECODER, LOWER, NUMBERS, UPPER, load_estimates
-from analysis.rows.runs import Row, RunWarning, as_rows
+from analysis.rows.finding import RunWarning
+from analysis.rows.runs import Row, as_rows
 from analysis.statistics.bounds import Entropy
 from analysis.statistics.shannon import common_curve
 from vae_rd.units import per_nat

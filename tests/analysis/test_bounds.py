@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.rows.runs import RunWarning, load_runs
+from analysis.rows.finding import RunWarning
+from analysis.rows.runs import load_runs
 from analysis.statistics.bounds import (
     add_bounds,
     distinct_splits,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -217,3 +219,65 @@ def test_help_takes_under_a_second_and_loads_no_library():
     assert time.perf_counter() - started < 1
     assert shown.splitlines()[-1] == "0 False False"
     assert "--split" in shown
+
+
+def shell(line: str, sweep: Path) -> tuple[int, str, str]:
+    """Exit code of the analysis in a shell's line, where $A is its command, and what went to the two outputs."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    environment |= {"A": f"{sys.executable} -m analysis", "RUNS": str(sweep), "OUT": str(sweep.parent / "plane.pdf")}
+    done = subprocess.run(
+        ["bash", "-c", f"{line}; exit ${{PIPESTATUS[0]}}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("line", ["$A table $RUNS | true", "$A --help | true", "$A plane $RUNS -o $OUT | true"])
+def test_a_reader_who_leaves_is_no_failure(sweep, line):
+    assert shell(line, sweep) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("$A table $RUNS > /dev/full", 1, "failed: standard output cannot be written (No space left on device)"),
+        ("$A table $RUNS >&-", 1, "failed: standard output is closed"),
+        ("$A table $RUNS -o /proc/none/t.md", 2, "error: -o /proc/none: cannot be written"),
+        (
+            "$A table $RUNS -o /dev/full/t.md",
+            2,
+            "error: -o /dev/full: cannot be written (File exists); give another place",
+        ),
+    ],
+)
+def test_a_sink_that_fails_is_one_line_and_a_code(sweep, line, code, said):
+    found, out, err = shell(line, sweep)
+    assert (found, out) == (code, "")
+    assert err.startswith(said)
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("sink", ["2>/dev/full", "2>&-"])
+def test_an_error_that_nobody_hears_has_its_code_and_goes_nowhere_else(sweep, sink):
+    assert shell(f"$A table nowhere {sink}", sweep) == (2, "", "")
+
+
+def test_without_a_place_for_caches_nothing_is_said_or_the_one_thing_to_do(sweep, monkeypatch):
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
+        monkeypatch.setenv(name, "/proc/none")
+    code, out, err = shell("$A table $RUNS", sweep)
+    assert (code, err) == (0, "")
+    assert out.startswith("**sprites**")
+
+
+def test_an_interrupt_is_one_line_and_its_code(sweep, capsys, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.rows.runs.load_runs", interrupted)
+    assert main(["table", str(sweep)]) == 130
+    assert capsys.readouterr().err == "interrupted; nothing was written\n"

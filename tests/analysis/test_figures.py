@@ -5,18 +5,17 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import replace
-from itertools import combinations
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection, PolyCollection
-from matplotlib.text import Annotation, Text
+from matplotlib.text import Annotation
 
 from analysis import curves, load_runs, plane
 from analysis.marks.plane import TICK_POINTS
-from analysis.rows.runs import RunWarning
-from analysis.style import COLUMN, STYLE, beta_colours
+from analysis.rows.finding import RunWarning
+from analysis.style import COLUMN, beta_colours
 from vae_rd.run.record import SPLITS
 
 from helpers.fake_records import (
@@ -36,6 +35,7 @@ from helpers.fake_records import (
     sprites_sweep,
     write_run,
 )
+from helpers.pages import faults, shown_texts
 
 
 def finite_sample(root, **_):
@@ -86,41 +86,17 @@ def legend_text(figure):
     return "\n".join(t.get_text() for legend in figure.findobj(mpl.legend.Legend) for t in legend.get_texts())
 
 
-def shown_texts(figure):
-    """Every text that is drawn, with its box in display units less the leader lines."""
-    with mpl.rc_context(STYLE):
-        figure.draw_without_rendering()
-    hidden = set()
-    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
-        low, high = sorted(axis.get_view_interval())
-        hidden |= {tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high}
-    texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and t not in hidden]
-    return {text: Text.get_window_extent(text) for text in texts}
-
-
 @pytest.fixture(params=CASES, ids=lambda name: name.replace(" ", "_"))
 def runs(request, tmp_path):
     CASES[request.param](tmp_path)
     return load_runs(tmp_path)
 
 
-def assert_legible(figure):
-    """No text is small, beyond the page, or over another."""
-    boxes = shown_texts(figure)
-    assert min(text.get_fontsize() for text in boxes) >= 7
-    for text, box in boxes.items():
-        assert (box.min >= figure.bbox.min - 1).all(), text
-        assert (box.max <= figure.bbox.max + 1).all(), text
-    for (a, box), (b, other) in combinations(boxes.items(), 2):
-        overlap = min(box.x1, other.x1) - max(box.x0, other.x0), min(box.y1, other.y1) - max(box.y0, other.y0)
-        assert min(overlap) <= 1, (a.get_text(), b.get_text())
-
-
 @pytest.mark.parametrize("draw", [plane, curves])
 def test_texts_are_legible_inside_the_page_and_do_not_overlap(runs, draw):
     figure = draw(runs)
     assert figure.get_figwidth() == COLUMN
-    assert_legible(figure)
+    assert not faults(figure)
 
 
 @pytest.mark.parametrize("draw", [plane, curves])
@@ -129,7 +105,7 @@ def test_texts_of_three_data_sets_are_legible_two_columns_wide(tmp_path, draw):
         sweep(tmp_path)
     figure = draw(load_runs(tmp_path))
     assert figure.get_figwidth() == 2 * COLUMN
-    assert_legible(figure)
+    assert not faults(figure)
 
 
 def test_every_beta_is_labelled_once_clear_of_the_points(runs):
@@ -211,7 +187,7 @@ def test_a_source_of_h_that_is_too_long_for_a_line_goes_to_the_next(tmp_path, dr
         write_run(tmp_path, card=card, beta=beta, points=dict.fromkeys(SPLITS, sprites_point(beta)))
     figure = draw(load_runs(tmp_path))
     assert source in " ".join(legend_text(figure).split())
-    assert_legible(figure)
+    assert not faults(figure)
 
 
 def test_a_density_has_a_line_and_no_limits(tmp_path):

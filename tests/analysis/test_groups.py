@@ -10,22 +10,28 @@ import pytest
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from analysis import curves, load_runs, plane
+from analysis import curves, load_runs, plane, table
 from analysis.figures.curves import curves_numbers
 from analysis.figures.plane import plane_numbers
+from analysis.figures.table import table_numbers
 from analysis.marks.groups import SHAPES, by_columns, legend_rows
 from analysis.rows.data_sets import _name, data_sets
+from analysis.rows.finding import RunWarning
 from analysis.rows.groups import MOST, add_settings, group_runs, varying
-from analysis.rows.runs import RunWarning
+from analysis.statistics.bounds import add_bounds
+from vae_rd.run.record import SPLITS
 
 from helpers.fake_records import (
     SPRITES_H,
+    mnist_card,
+    mnist_points,
     mnist_sweep,
     sprites_card,
     sprites_decoders,
     sprites_point,
     sprites_search,
     sprites_sweep,
+    write_run,
 )
 
 
@@ -313,6 +319,107 @@ def test_legend_entries_fill_rows_from_the_left():
     assert columns == 3
     order = [str(entry.get_label())[0] for entry in by_columns(lines)]
     assert order == ["a", "c", "f", "b", "d", "g", " ", "e", " "]
+
+
+NETWORK = {"class": "ConvVAE", "fingerprint": "aa" * 32}
+
+
+@pytest.mark.parametrize(
+    ("networks", "words"),
+    [
+        ([NETWORK, NETWORK | {"class": "FlatVAE"}], ("networks ConvVAE", "networks FlatVAE")),
+        ([NETWORK, NETWORK | {"fingerprint": "bb" * 32}], ("networks ConvVAE aaaaaa", "networks ConvVAE bbbbbb")),
+        ([NETWORK, NETWORK], ("",)),
+        ([NETWORK, None], ("networks ConvVAE", "networks by flags")),
+    ],
+)
+def test_networks_from_python_are_told_by_class_and_where_that_is_one_by_six_digits(tmp_path, networks, words):
+    points = dict.fromkeys(SPLITS, sprites_point(1.0))
+    for seed, network in enumerate(networks):
+        model = {"is_own": network is not None, "network": network or NETWORK}
+        write_run(tmp_path, card=sprites_card(), beta=1.0, seed=seed, points=points, model=model)
+    runs = load_runs(tmp_path)
+    assert group_runs(runs).labels == words
+    assert [name for name in table_numbers(runs, split="test") if name == "networks"] == ["networks"] * (len(words) > 1)
+    plane(runs)
+
+
+def test_units_of_z_that_differ_under_one_flag_make_groups(tmp_path):
+    points = dict.fromkeys(SPLITS, sprites_point(1.0))
+    for seed, units in enumerate((2, 8)):
+        model = {"is_own": True, "latent_dim": units}
+        write_run(tmp_path, card=sprites_card(), beta=1.0, seed=seed, points=points, model=model)
+    assert group_runs(load_runs(tmp_path)).labels == ("latent dim 2", "latent dim 8")
+
+
+def own_card(content, /, **facts):
+    return mnist_card() | {"name": "mine", "content": content, "is_own": True, "levels": 2} | facts
+
+
+def own_run(root, card, *, beta=1.0, seed=0):
+    return write_run(root, card=card, beta=beta, seed=seed, points=mnist_points(beta))
+
+
+A, B = "ab" * 32, "cd" * 32
+
+
+def test_two_sources_of_one_name_have_tables_of_their_own_and_no_h_in_common(tmp_path):
+    """The better run, whose D + R would pass for H, is on other pixels."""
+    own_run(tmp_path / "a", own_card(A))
+    own_run(tmp_path / "b", own_card(B), beta=4.0)
+    found = data_sets(load_runs(tmp_path))
+    assert list(found) == ["mine ababab", "mine cdcdcd"]
+    for rows in found.values():
+        rows = add_bounds(rows, split="test").query("split == 'test'")
+        assert rows["h_minus_d"].isna().all()  # Each is the run of its own estimate.
+
+
+@pytest.mark.parametrize("change", [{"params": {"file": "moved.npz"}}, {"is_own": False}, {"params": {}}])
+def test_the_same_pixels_elsewhere_are_the_same_data_and_what_differs_is_seen(tmp_path, change):
+    card = own_card(A, params={"file": "own.npz"})
+    own_run(tmp_path, card)
+    folder = own_run(tmp_path, card, beta=4.0)
+    edit(folder, data=card | change)
+    edit_config(folder, lr=0.5)
+    runs = load_runs(tmp_path)
+    assert list(data_sets(runs)) == ["mine own.npz ababab"]
+    assert varying(runs) == ["lr"]
+
+
+@pytest.mark.parametrize(("contents", "sets"), [([A], 1), ([A, B], 3), ([], 1)])
+def test_a_record_without_content_joins_the_only_namesake_there_is(tmp_path, contents, sets):
+    older = {key: value for key, value in own_card(None).items() if key not in ("content", "is_own", "levels")}
+    for seed, card in enumerate([older, *(own_card(content) for content in contents)]):
+        own_run(tmp_path / str(seed), card, seed=seed)
+    assert len(data_sets(load_runs(tmp_path))) == sets
+
+
+def test_a_record_without_content_that_differs_in_more_stays_apart(tmp_path):
+    own_run(tmp_path / "a", own_card(A))
+    own_run(tmp_path / "b", own_card(None, shape=[1, 14, 56]), seed=1)
+    assert len(data_sets(load_runs(tmp_path))) == 2
+
+
+def test_one_content_read_in_two_ways_is_two_data_sets(tmp_path):
+    own_run(tmp_path / "a", own_card(A, levels=17))
+    own_run(tmp_path / "b", own_card(A, levels=256), seed=1)
+    assert list(data_sets(load_runs(tmp_path))) == ["mine ababab, levels 17", "mine ababab, levels 256"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"params": {"file": "own.npz"}, "name": "npz"}, "npz own.npz ababab"),
+        ({"params": {"file": "photos"}, "name": "image_folder"}, "image_folder photos ababab"),
+        ({}, "mine ababab"),
+        ({"name": "static_mnist", "is_own": False}, "static_mnist"),
+        ({"content": None, "is_own": False, "name": "npz", "params": {"sha256_pixels": B}}, "npz cdcdcd"),
+    ],
+)
+def test_own_data_are_called_by_their_file_and_six_digits(tmp_path, facts, name):
+    own_run(tmp_path, own_card(A, **facts))
+    assert list(data_sets(load_runs(tmp_path))) == [name]
+    assert table(load_runs(tmp_path)).startswith(f"**{name}** (train")
 
 
 def test_a_size_that_a_card_gives_twice_is_named_once():

@@ -16,7 +16,8 @@ from analysis.__main__ import main
 from analysis.figures.plane import plane_numbers
 from analysis.marks.lines import BELOW
 from analysis.rows.estimates import DECODER, LOWER, UPPER
-from analysis.rows.runs import RunWarning, as_rows
+from analysis.rows.finding import RunWarning
+from analysis.rows.runs import as_rows
 from analysis.statistics.bounds import add_bounds
 from analysis.statistics.lines import ENTROPY, NLL, SHANNON
 from analysis.statistics.shannon import common_curve, shannon_curve

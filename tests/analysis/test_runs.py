@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from analysis.rows.runs import RunWarning, find_runs, load_histories, load_runs, of_split
+from analysis.rows.finding import RunWarning, find_runs
+from analysis.rows.runs import load_histories, load_runs, of_split
 from vae_rd.errors import InputError
-from vae_rd.run.record import SPLITS
+from vae_rd.run.record import SPLITS, Json
 
 from helpers.fake_records import (
     SOURCES,
@@ -189,7 +191,57 @@ def test_a_missing_or_damaged_history_is_refused_by_file_name(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
-def test_runs_of_one_name_in_two_folders_are_two_runs(tmp_path):
-    folder = sprites_sweep(tmp_path / "a", betas=[1.0])[0]
-    shutil.copytree(folder, tmp_path / "b" / folder.name)
+def test_two_fits_of_one_name_in_two_folders_are_two_runs(tmp_path):
+    points = dict.fromkeys(SPLITS, sprites_point(1.0))
+    for place, excess in (("a", 0.0), ("b", 1e-12)):  # As on two machines, whose sums differ in their last digit.
+        moved = {split: replace(point, distortion=point.distortion + excess) for split, point in points.items()}
+        write_run(tmp_path / place, card=sprites_card(), beta=1.0, points=moved)
     assert of_split(load_runs(tmp_path), "test")["folder"].nunique() == 2
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_copied_run_folder_counts_once_and_both_are_named(tmp_path, sealed):
+    folder = sprites_sweep(tmp_path / "runs", betas=[1.0])[0]
+    if sealed:
+        edit(folder, files={"checkpoints/kept.ckpt": "1f", "history.csv": "2e"})
+    copy = tmp_path / "backup" / folder.name
+    shutil.copytree(folder, copy)
+    with pytest.warns(RunWarning) as caught:
+        assert set(load_runs([tmp_path / "runs", tmp_path / "backup"])["folder"]) == {str(folder)}
+    assert [str(warning.message) for warning in caught] == [f"left out, copies: {copy} (a copy of {folder})"]
+    assert caught[0].filename == __file__
+
+
+def test_of_a_run_and_its_copy_the_one_with_more_estimates_counts(tmp_path):
+    folder = sprites_sweep(tmp_path / "runs", betas=[1.0])[0]
+    copy = tmp_path / "backup" / folder.name
+    shutil.copytree(folder, copy)
+    for place in (folder, copy):
+        edit(place, files={"checkpoints/kept.ckpt": "1f"})
+    edit(copy, estimates=[estimated("ais", value=11.5)])
+    with pytest.warns(RunWarning, match=f"{folder} \\(a copy of {copy}\\)"):
+        assert load_runs(folder.parent.parent)["nll"].notna().any()
+
+
+def test_one_folder_by_two_paths_is_one_run(tmp_path, monkeypatch, recwarn):
+    folder = sprites_sweep(tmp_path / "runs", betas=[1.0])[0]
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    assert len(load_runs(["runs", folder, "link", "./runs/../link"])) == len(SPLITS)
+    assert not recwarn.list
+
+
+def test_the_units_of_z_are_those_of_the_model_not_of_the_flag(tmp_path):
+    """README's network of two units, fitted under the default --latent_dim 16."""
+    own: Json = {"is_own": True, "latent_dim": 2}
+    points = dict.fromkeys(SPLITS, sprites_point(1.0))
+    folder = write_run(tmp_path, card=sprites_card(), beta=1.0, points=points, model=own)
+    assert json.loads((folder / "record.json").read_text())["config"]["latent_dim"] == 16
+    assert set(load_runs(tmp_path)["latent_dim"]) == {2}
+
+
+@pytest.mark.parametrize(("verdict", "units"), [({"collapsed": False, "latent_dim": 2}, 2), (None, 16)])
+def test_of_an_older_record_the_verdict_knows_the_units_else_the_flag(tmp_path, verdict, units):
+    points, model = dict.fromkeys(SPLITS, sprites_point(1.0)), {"is_own": True, "latent_dim": None}
+    write_run(tmp_path, card=sprites_card(), beta=1.0, points=points, model=model, verdicts={"collapse": verdict})
+    assert set(load_runs(tmp_path)["latent_dim"]) == {units}

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
+from dataclasses import replace
 
 import pytest
 
-from analysis import load_runs, table
+from analysis import load_runs, plane, table
 from analysis.figures.table import COLUMNS, OBJECTIVE, measured, rounded, table_numbers
-from analysis.rows.runs import RunWarning
+from analysis.rows.finding import RunWarning
 from vae_rd.run.record import SPLITS
 
 from helpers.fake_records import (
     SPRITES_H,
     gaussian_sweep,
     impossible,
+    mnist_card,
     mnist_sweep,
     sprites_card,
     sprites_decoders,
@@ -131,6 +135,47 @@ def test_impossible_rows_say_so_and_warn(tmp_path):
     with pytest.warns(RunWarning, match="impossible"):
         [row] = cells(table(load_runs(tmp_path)))
     assert row["D + R"].endswith("(impossible)")
+
+
+def information(root, **found):
+    """The cell of I of a run on two real test images, with these values of its bounds."""
+    card, point = mnist_card(), replace(sprites_point(1.0), kind="bound")
+    folder = write_run(root, card=card, beta=1.0, points=dict.fromkeys(SPLITS, point))
+    record = json.loads((folder / "record.json").read_text())
+    for name, value in found.items():
+        record["metrics"]["test"][name] |= {"value": value, "stderr": 0.0}
+    (folder / "record.json").write_text(json.dumps(record))
+    return cells(table(load_runs(root)))[0]["I"], load_runs(root)
+
+
+LOWER, UPPER = "mutual_information_lower", "mutual_information_upper"
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "rate", "text"),
+    [
+        (-0.085, -0.16, 2.5, "[0.0000, 2.5000]"),  # --n_test 2: noise; I lies between 0 and R all the same
+        (-0.085, 0.3, 2.5, "[0.0000, 0.3000]"),
+        (0.4, 0.3, 2.5, "[0.4000, 2.5000]"),
+        (0.4, None, 2.5, "[0.4000, –]"),
+        (None, 0.3, 2.5, "[–, 0.3000]"),
+        (-0.1, -0.2, 0.0, "[0.0000, 0.0000]"),  # R = 0, and so is I
+        (2.6, 2.5, 2.5, "[2.5000, 2.5000]"),  # R itself below InfoNCE by noise
+    ],
+)
+def test_the_ends_of_i_are_neither_negative_nor_the_wrong_way_round(tmp_path, lower, upper, rate, text):
+    cell, runs = information(tmp_path, **{LOWER: lower, UPPER: upper, "rate": rate})
+    assert cell == text
+    raw = table_numbers(runs, split="test").iloc[0]
+    assert raw[LOWER] == pytest.approx(math.nan if lower is None else lower, nan_ok=True)
+    assert raw[UPPER] == pytest.approx(math.nan if upper is None else upper, nan_ok=True)
+
+
+def test_the_figure_has_the_ends_of_the_table(tmp_path):
+    _, runs = information(tmp_path, **{LOWER: -0.085, UPPER: -0.16, "rate": 2.5})
+    spans = [line.get_xdata().tolist() for line in plane(runs).axes[1].lines if len(line.get_xdata()) == 2]
+    assert [0.0, 2.5] in spans
+    assert min(min(span) for span in spans) >= 0
 
 
 @pytest.mark.parametrize(

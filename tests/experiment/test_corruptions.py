@@ -232,7 +232,7 @@ def silently_wrong(stage: Stage, subject: str, file: str, damage: Callable[..., 
     ]
 
 
-@pytest.mark.filterwarnings("ignore::analysis.rows.runs.RunWarning")
+@pytest.mark.filterwarnings("ignore::analysis.rows.finding.RunWarning")
 @pytest.mark.parametrize(("case", "subject", "file", "damage"), DRAWN)
 def test_damage_is_refused_or_changes_no_number(stage, tmp_path, monkeypatch, case, subject, file, damage):
     place = stage.place / f"case{case}"

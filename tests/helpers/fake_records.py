@@ -75,8 +75,9 @@ def write_run(
     config = FitConfig(**{"beta": beta, "seed": seed, "wandb": "off", **family, **settings})
     name = run_name(config).replace("sprites", card["name"])
     test = points["test"]
-    collapse = {"collapsed": test.rate < 0.1, "rate": test.rate, "active_units": test.active, "latent_dim": LATENT_DIM}
-    own = record_fields.pop("model", {}).get("is_own", False)
+    collapse = {"collapsed": test.rate < 0.1, "rate": test.rate, "active_units": test.active}
+    model = record_fields.pop("model", {})
+    own = model.get("is_own", False)
     fixed = likelihood == "gaussian" and not own
     distortion = {"family": None if own else likelihood, "scale": likelihood_scale if fixed else None}
     fields = {
@@ -85,11 +86,18 @@ def write_run(
         "config": {**to_dict(config), "data": card["name"]},
         "data": card,
         "identity": identity(config),
-        "model": {"is_own": own, "kept_epoch": kept_epoch, "slope": beta, "distortion": distortion},
+        "model": {
+            "is_own": own,
+            "kept_epoch": kept_epoch,
+            "slope": beta,
+            "distortion": distortion,
+            "latent_dim": config.latent_dim,
+            **model,
+        },
         "status": "finished",
         "metrics": {split: metrics(points[split], card, split, beta=beta) for split in SPLITS},
         "estimates": list(estimates),
-        "verdicts": {"collapse": collapse, "fit": None},
+        "verdicts": {"collapse": collapse | {"latent_dim": config.latent_dim}, "fit": None},
     }
     folder = root / name
     folder.mkdir(parents=True)

@@ -17,7 +17,7 @@ import pytest
 import wandb
 import yaml
 
-from analysis.rows.runs import find_runs
+from analysis.rows.finding import find_runs
 from vae_rd import fit
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import Interrupted

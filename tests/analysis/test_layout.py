@@ -1,0 +1,219 @@
+"""That figures fit their page and can be read with more, and longer words, than the tests of their marks have."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.legend import Legend
+from matplotlib.text import Annotation
+
+from analysis import curves, load_runs, plane
+from analysis.marks.betas import MOST_ROWS, beta_rows
+from analysis.marks.plane import MOST_LABELS, _spread
+from analysis.style import COLUMN, beta_colours, beta_words
+from vae_rd.run.record import SPLITS
+
+from helpers.fake_records import mnist_card, mnist_sweep, sprites_card, sprites_point, sprites_sweep, write_run
+from helpers.pages import faults, shown_texts
+
+PAGE = 9.6  # inches high
+
+
+def random_betas(n, seed=0):
+    """As a random search draws them: log-uniform, six digits."""
+    draws = np.random.default_rng(seed).uniform(math.log(0.01), math.log(20), n)
+    return sorted(float(f"{beta:.6g}") for beta in np.exp(draws))
+
+
+def long_groups(root):
+    for beta in random_betas(5):
+        for lr in (0.00123456, 0.0234567):
+            for likelihood in ("gaussian_shared", "gaussian_pixel"):
+                mnist_sweep(root, betas=[beta], nll=True, lr=lr, likelihood=likelihood, excess=1e3 * lr)
+
+
+def searched(root):
+    """Ten trials in which ten fields differ, none of which shapes can tell."""
+    for i in range(10):
+        whole = dict.fromkeys(("latent_dim", "batch_size", "max_steps", "eval_samples", "patience"), 100 + i)
+        other = {"lr": 1e-3 * (1 + i), "weight_decay": 1e-4 * (1 + i), "hidden": [10 + i], "grad_clip": 1.0 + i}
+        mnist_sweep(root, betas=[1.0], excess=i / 3, **whole, **other)
+
+
+def own_files(root, *, sets):
+    """As many data sets, whose files have long names, and nothing else in common that tells them apart."""
+    for i in range(sets):
+        file = {"file": f"measurements_of_the_second_campaign_{i}_cleaned_final.npz", "sha256_pixels": f"{i:02x}" * 32}
+        card = sprites_card() | {"name": "npz", "content": f"{i:02x}" * 32, "params": file}
+        write_run(root / str(i), card=card, beta=1.0, points=dict.fromkeys(SPLITS, sprites_point(1.0)))
+
+
+def dequantised(root):
+    unknown = {"value": None, "stderr": None, "kind": None, "measure": "differential", "source": None}
+    facts = {
+        "entropy": dict.fromkeys(SPLITS, unknown),
+        "pixel_scale": "(k + u) / 65536",
+        "params": {"dequantize": "uniform"},
+        "name": "npz",
+    }
+    for beta in random_betas(3):
+        point = replace(sprites_point(beta), kind="bound")
+        write_run(root, card=mnist_card() | facts, beta=beta, points=dict.fromkeys(SPLITS, point))
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+@pytest.mark.parametrize("n", [1, 6, 24, 60, pytest.param(200, marks=pytest.mark.slow)])
+def test_any_number_of_random_betas_fits_the_page(tmp_path, n, draw):
+    sprites_sweep(tmp_path, betas=random_betas(n))
+    figure = draw(load_runs(tmp_path))
+    assert not faults(figure)
+    assert figure.get_figwidth() == COLUMN
+    assert figure.get_figheight() < PAGE
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+@pytest.mark.parametrize("make", [long_groups, searched, dequantised])
+@pytest.mark.parametrize("units", ["nats", "bits_per_dim"])
+def test_long_words_fit_the_page(tmp_path, make, draw, units):
+    make(tmp_path)
+    assert not faults(draw(load_runs(tmp_path, units=units)))
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+@pytest.mark.parametrize("sets", [5, pytest.param(26, marks=pytest.mark.slow)])
+def test_many_data_sets_in_one_call_stand_clear_of_each_other(tmp_path, sets, draw):
+    own_files(tmp_path, sets=sets)
+    figure = draw(load_runs(tmp_path))
+    assert not faults(figure)
+    heads = [ax.get_legend().get_title().get_text() for ax in figure.axes if ax.get_legend()]
+    heads = [" ".join(head.split()) for head in heads if head]
+    assert sorted(heads) == sorted(f"npz measurements_of_...ned_final.npz {f'{i:02x}' * 3}" for i in range(sets))
+    columns = {round(ax.bbox.x0) for ax in figure.axes if ax.get_xlabel()}
+    assert len(columns) == 2  # the axes of a column begin at one place
+
+
+def entries(figure):
+    return [text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()]
+
+
+def test_few_betas_have_a_legend_entry_each_and_many_a_bar_with_a_field_for_each(tmp_path):
+    for n, place in ((12, "few"), (60, "many")):
+        sprites_sweep(tmp_path / place, betas=random_betas(n))
+    few, many = (curves(load_runs(tmp_path / place)) for place in ("few", "many"))
+    assert set(beta_words(random_betas(12)).values()) <= set(entries(few))
+    assert len(few.axes) == 3
+    [bar] = many.axes[3:]
+    drawn = next(artist for artist in bar.collections if artist.get_array() is not None)
+    colours = drawn.cmap(drawn.norm(drawn.get_array())).reshape(60, 4)
+    assert colours == pytest.approx(np.array(list(beta_colours(random_betas(60)).values())))
+    shown = {text.get_text() for text in bar.get_xticklabels()}
+    betas = random_betas(60)
+    assert {f"{betas[0]:.3g}", f"{betas[-1]:.3g}"} <= shown
+    for tick, text in zip(bar.get_xticks(), bar.get_xticklabels(), strict=True):
+        assert float(text.get_text()) == pytest.approx(betas[int(tick)], rel=5e-3)
+
+
+def test_the_bar_begins_where_the_legend_has_too_many_rows():
+    for n in (1, 6, 24, 60):
+        keys, columns = beta_rows(beta_colours(random_betas(n)), width=COLUMN)
+        assert len(keys) <= MOST_ROWS * columns
+        assert bool(keys) == (n < 24)
+
+
+@pytest.mark.parametrize("n", [MOST_LABELS, MOST_LABELS + 1, 40])
+def test_of_many_betas_those_that_find_a_place_are_labelled_the_ends_among_them(tmp_path, n):
+    sprites_sweep(tmp_path, betas=random_betas(n))
+    figure = plane(load_runs(tmp_path))
+    words = list(beta_words(random_betas(n)).values())
+    labels = [text.get_text() for text in shown_texts(figure) if isinstance(text, Annotation)]
+    assert len(labels) == len(set(labels)) <= MOST_LABELS
+    assert {words[0], words[-1]} <= set(labels) <= set(words)
+    assert (labels == words) == (n <= MOST_LABELS)
+    tangent = next(text for text in entries(figure) if text.startswith("tangent"))
+    assert ("some of them" in tangent) == (n > MOST_LABELS)
+
+
+def test_the_labels_spread_over_all_betas_the_ends_first():
+    assert _spread(9, 5) == [0, 8, 4, 2, 6]
+    assert sorted(_spread(200, 13)) == np.linspace(0, 199, 13).round().astype(int).tolist()
+
+
+def test_the_bounds_name_every_beta_that_has_room_in_order(tmp_path):
+    for n in (24, 70):
+        sprites_sweep(tmp_path / str(n), betas=random_betas(n))
+        ax = plane(load_runs(tmp_path / str(n))).axes[1]
+        named = [text.get_text() for text in ax.get_yticklabels()]
+        words = list(beta_words(random_betas(n)).values())
+        assert [word for word in words if word in named] == named
+        assert len(named) == (24 if n == 24 else 35)
+
+
+def epochs_of(tmp_path, epochs, **fields):
+    for beta in (1.0, 4.0):
+        points = dict.fromkeys(SPLITS, sprites_point(beta))
+        write_run(tmp_path, card=sprites_card(), beta=beta, points=points, epochs=epochs, warmup=0, **fields)
+    return load_runs(tmp_path)
+
+
+def seen(ax, split_style):
+    """How many epochs of each line of a split lie within the axes."""
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    lines = [line for line in ax.lines if line.get_linestyle() == split_style and len(line.get_xdata())]
+    places = [line.get_xydata() for line in lines]
+    return [int(((p >= (x0, y0)) & (p <= (x1, y1))).all(1).sum()) for p in places]
+
+
+@pytest.mark.parametrize(("epochs", "hidden"), [(1, 0), (2, 0), (3, 0), (9, 0), (10, 1), (40, 4)])
+def test_no_more_than_the_first_tenth_of_the_epochs_may_leave_the_axes(tmp_path, epochs, hidden):
+    figure = curves(epochs_of(tmp_path, epochs, kept_epoch=epochs - 1))
+    for ax in figure.axes[:2]:
+        assert min(seen(ax, "--")) >= epochs - hidden
+    assert not faults(figure)
+
+
+def test_a_short_run_beside_a_long_one_is_not_hidden(tmp_path):
+    epochs_of(tmp_path / "long", 100)
+    epochs_of(tmp_path / "short", 5, kept_epoch=3, seed=1)
+    assert sorted(seen(curves(load_runs(tmp_path)).axes[0], "--"))[:2] == [5, 5]
+
+
+def test_one_epoch_is_a_mark_that_the_legend_explains_over_whole_epochs(tmp_path):
+    figure = curves(epochs_of(tmp_path, 1, kept_epoch=0))
+    for ax in figure.axes:
+        marks = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
+        assert len(marks) == 2  # train; val was never measured
+    [train] = [h for h in figure.axes[0].get_legend().legend_handles if h.get_label() == "train"]
+    assert train.get_marker() == "o"
+    low, high = figure.axes[-1].get_xlim()
+    assert [tick for tick in figure.axes[-1].get_xticks() if low <= tick <= high] == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("betas", "words"),
+    [
+        ([0.0317846], ["0.0318"]),
+        ([4.83759, 4.84012], ["4.838", "4.84"]),
+        ([1.0, 1.0000001], ["1", "1.0000001"]),
+        ([0.0, 0.25, 1000.0], ["0", "0.25", "1000"]),
+        ([12345.678], ["12345.7"]),
+        ([1.23457e-05], ["1.23e-05"]),
+        ([1e39], ["1e+39"]),
+        ([], []),
+    ],
+)
+def test_a_beta_has_the_digits_that_tell_it_from_the_others(betas, words):
+    assert list(beta_words(betas).values()) == words
+
+
+def test_a_name_with_dollars_is_no_mathematics(tmp_path):
+    own_files(tmp_path, sets=2)
+    for path in tmp_path.glob("*/*/record.json"):
+        record = json.loads(path.read_text())
+        record["data"]["params"]["file"] = "cost_$x$.npz"
+        path.write_text(json.dumps(record))
+    for draw in (plane, curves):
+        assert not faults(draw(load_runs(tmp_path)))
