@@ -15,7 +15,8 @@ import pandas as pd
 LONGEST = 44  # characters of what sets a data set apart from its namesakes
 LONGEST_FILE = 32  # characters of a file's name
 DIGITS = 6  # of a checksum, enough to tell apart what is at hand
-LATER = ("content", "levels", "is_own")  # what older cards lack
+LATER = ("content", "levels", "is_own", "file_sha256")  # what older cards lack
+SAID = ("file", "reading", "notes", "split")  # of the parameters: words of a reader, and where the pixels lay
 CHECKSUMS = ("content", "sha256 pixels")  # of a card, and of the parameters of an older one
 Card = Mapping[str, Any]
 
@@ -47,7 +48,7 @@ def first_cards(cards: Iterable[str]) -> dict[str, str]:
 def _what_it_is(card: Card) -> tuple[str, str | None, int | None]:
     """What all cards say of their data, less where it lay; the checksum of its pixels; their levels."""
     facts = {key: value for key, value in card.items() if key not in LATER}
-    params = {key: value for key, value in card.get("params", {}).items() if key != "file"}
+    params = {key: value for key, value in card.get("params", {}).items() if key not in SAID}
     return json.dumps(facts | {"params": params}, sort_keys=True), card.get("content"), card.get("levels")
 
 
@@ -76,7 +77,7 @@ def _name(card: Card, namesakes: Sequence[Card]) -> str:
     own = [
         f"{key} {value}"
         for key, value in dict(_flat(card)).items()
-        if key not in ("file", *CHECKSUMS) and any(_differs(key, value, other) for other in others)
+        if key not in (*SAID, "file sha256", *CHECKSUMS) and any(_differs(key, value, other) for other in others)
     ]
     several = len({_checksum(other) for other in others}) > 1
     called = _called(card, has_checksum=several)

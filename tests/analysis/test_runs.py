@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.rows.finding import RunWarning, find_runs
+from analysis.rows.finding import RunWarning
 from analysis.rows.runs import load_histories, load_runs, of_split
 from vae_rd.errors import InputError
+from vae_rd.run.finding import find_runs
 from vae_rd.run.record import SPLITS, Json
 
 from helpers.fake_records import (

@@ -109,7 +109,7 @@ def test_evaluate_takes_folders_of_runs_and_globs(npz_run, tmp_path, capsys):
         capsys.readouterr()
         assert evaluate.main([str(entry), "--split=val"]) == 0
         said = capsys.readouterr().out
-        assert f"left out, not finished: {folder.with_name('c')} (interrupted)" in said
+        assert f"left out, not finished: {folder.with_name('c')} (was interrupted)" in said
         assert f"{folder}:" in said
         assert f"{folder.with_name('b')}:" in said
     assert evaluate.main([str(folder.with_name("c"))]) == 2

@@ -13,7 +13,8 @@ from helpers.common import ROOT
 
 HEAVY = ("torch", "lightning", "wandb")
 FOR_ANALYSIS = tuple(
-    f"vae_rd.{name}" for name in ("units", "theory", "run.record", "run.files", "verdicts", "errors", "config.options")
+    f"vae_rd.{name}"
+    for name in ("units", "theory", "run.record", "run.files", "run.finding", "verdicts", "errors", "config.options")
 )
 
 

@@ -17,11 +17,11 @@ import pytest
 import wandb
 import yaml
 
-from analysis.rows.finding import find_runs
 from vae_rd import fit
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import Interrupted
 from vae_rd.experiment import fitting
+from vae_rd.run.finding import find_runs
 from vae_rd.run.record import RunRecord
 from vae_rd.training import tracking
 from vae_rd.training.tracking import finish_tracking, start_tracking, tracking_mode, tracking_state

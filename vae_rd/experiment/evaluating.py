@@ -185,12 +185,12 @@ def evaluate_runs(
 
 def _finished(found: Sequence[Path], *, named: Sequence[Path]) -> tuple[list[Path], list[str]]:
     """The runs to work on, and a line on those left out: what is named one by one must be finished, and is refused."""
-    status = {folder: RunRecord.read(folder).status for folder in found}
-    unfinished = [folder for folder in found if status[folder] != "finished" and folder not in named]
+    records = {folder: RunRecord.read(folder) for folder in found}
+    unfinished = [folder for folder in found if records[folder].status != "finished" and folder not in named]
     if len(unfinished) == len(found):
         raise InputError(f"{', '.join(map(str, named))}: none of the {len(found)} runs is finished")
-    lines = [f"left out, not finished: {', '.join(f'{f} ({status[f]})' for f in unfinished)}"] if unfinished else []
-    return [folder for folder in found if folder not in unfinished], lines
+    said = ", ".join(f"{folder} ({records[folder].standing(folder)})" for folder in unfinished)
+    return [f for f in found if f not in unfinished], [f"left out, not finished: {said}"] if unfinished else []
 
 
 def _wants_gpu(folder: Path) -> bool:

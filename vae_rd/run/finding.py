@@ -19,7 +19,10 @@ def find_runs(runs: Runs) -> list[Path]:
         InputError: for an entry that leads to no record.json.
     """
     entries = [runs] if isinstance(runs, str | Path) else runs
-    return list(dict.fromkeys(folder for entry in entries for folder in _find(entry)))
+    found: dict[Path, Path] = {}  # A link, and a path from elsewhere, lead to the same folder.
+    for folder in (folder for entry in entries for folder in _find(entry)):
+        found.setdefault(folder.resolve(), folder)
+    return list(found.values())
 
 
 def _find(entry: str | Path) -> list[Path]:
