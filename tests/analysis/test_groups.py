@@ -258,7 +258,7 @@ def test_a_data_set_without_a_finished_run_is_left_out_and_its_runs_named(tmp_pa
     with pytest.warns(RunWarning, match="left out, not finished") as caught:
         figure = draw(load_runs(tmp_path))
     assert len(caught) == 1
-    assert all(f"{folder.name} (interrupted)" in str(caught[0].message) for folder in folders)
+    assert all(f"{folder.name} (was interrupted)" in str(caught[0].message) for folder in folders)
     assert len(figure.axes) == (2 if draw is plane else 3)
 
 

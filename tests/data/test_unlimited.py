@@ -229,7 +229,7 @@ def test_draws_are_the_same_in_either_precision():
         ("--data gaussian --gaussian_eigenvalues [1,0]", "give one variance per dimension, each from 1e-30"),
         ("--data gaussian --gaussian_eigenvalues [1,-2]", "give one variance per dimension"),
         ("--data gaussian --gaussian_eigenvalues [.nan]", "give one variance per dimension"),
-        ("--data gaussian --gaussian_eigenvalues [[1]]", "give one variance per dimension"),
+        ("--data gaussian --gaussian_eigenvalues [[1]]", "give a list such as"),
         ("--data gaussian --gaussian_eigenvalues 4", "give a list"),
     ],
 )

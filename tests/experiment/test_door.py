@@ -188,20 +188,29 @@ def test_a_network_without_anything_to_train_is_refused(fitted):
 
 
 UNREAD = [
-    ({"latent_dim": 5, "model": own_vae}, "latent_dim=5 of the config is not read beside model="),
-    ({"likelihood": "gaussian", "model": own_vae}, "likelihood='gaussian' of the config is not read beside model="),
-    ({"n_train": 20, "data": lambda: data_of(bits(40, 1, 4, 4))}, "n_train=20 of the config is not read beside data="),
-    ({"data_seed": 1, "data": lambda: data_of(bits(40, 1, 4, 4))}, "data_seed"),
+    ({"latent_dim": 5, "model": own_vae}, "latent_dim=5 of the config is not read: what was given has 2; leave it out"),
+    ({"likelihood": "gaussian", "model": own_vae}, "likelihood='gaussian' of the config is not read: what was given"),
+    ({"n_train": 20, "data": lambda: data_of(bits(40, 1, 4, 4))}, "n_train=20 of the config is not read: what was giv"),
+    ({"dequantize": "uniform", "data": lambda: data_of(bits(40, 1, 4, 4))}, "dequantize='uniform' of the config is n"),
 ]
 
 
 @pytest.mark.parametrize(("fields", "words"), UNREAD)
-def test_a_field_that_nothing_reads_beside_what_python_gives_is_refused(fields, words, fitted, tmp_path):
+def test_a_field_that_contradicts_what_python_gives_is_refused(fields, words, fitted, tmp_path):
     given = {name: fields[name]() for name in ("model", "data") if name in fields}
-    config = FitConfig(run_dir=str(tmp_path / "runs"), **{k: v for k, v in fields.items() if k not in given})
+    given = {"data": data_of(bits(40, 1, 4, 4)), **given}
+    settings = {"run_dir": str(tmp_path / "runs"), "wandb": "off", "batch_size": 16}
+    config = FitConfig(**settings | {k: v for k, v in fields.items() if k not in given})
     with pytest.raises(InputError, match=re.escape(words)):
         fitted(config, **given)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_network_that_memory_is_too_short_for_is_refused(fitted):
+    model = own_vae()
+    model.encoder.net.register_forward_pre_hook(lambda module, inputs: torch.empty(2**50, dtype=torch.uint8))
+    with pytest.raises(InputError, match="memory is too short for two examples; give a smaller network"):
+        fitted(model=model, data=data_of(bits(40, 1, 4, 4)))
 
 
 def test_layers_without_sizes_are_refused(fitted):
@@ -258,9 +267,9 @@ WRONG_FACTS = {
     "params that are no JSON": (Source("a", {}, levels=2, params={"x": np.zeros(2)}), {}, "go into a record as JSON"),
     "a split of one image": (Source("a", dict.fromkeys(SPLITS, bits(1, 1, 2, 2)), levels=2), {}, "has 1 image; give 2"),
     "a population of three splits": (
-        Source("a", dict.fromkeys(SPLITS, bits(9, 1, 2, 2)), levels=2, population=True),
+        Source("a", {split: bits(9, 1, 2, 2) for split in SPLITS}, levels=2, population=True),
         {},
-        "a population is all in images['train']; leave out test, val",
+        "a population is all in images['train']; leave out val, test",
     ),
     "another binarization": (Source("a", {}, levels=2), {"binarization": "dynamik"}, "choose one of none, static, dyn"),
     "another dequantization": (Source("a", {}, levels=2), {"dequantize": "gaussian"}, "choose one of none, uniform"),

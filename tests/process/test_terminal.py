@@ -160,7 +160,7 @@ def test_the_interpreter_exits_without_a_word_of_its_own(flags, sink, code, said
     )
     assert (done.returncode, done.stderr) == (code, said)
     if "head" in sink:
-        assert (tmp_path / "first").read_text().startswith("epoch 1/2  val D ")
+        assert (tmp_path / "first").read_text().startswith("sprites: 3,584 binary images 16 x 16, ")
     if "mine" in flags:
         assert RunRecord.read(tmp_path / "runs/mine").status == "finished"
 
@@ -219,7 +219,8 @@ def test_a_sweep_without_its_terminal(way, tmp_path):
 
 
 def exit_from_afar(module, inputs):
-    raise SystemExit(3)
+    if inputs[0].shape[1] > 2:  # Not when it is tried with two examples, before anything is written.
+        raise SystemExit(3)
 
 
 def test_a_network_that_ends_the_program_leaves_no_run_that_runs(toy):

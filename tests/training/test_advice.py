@@ -22,9 +22,10 @@ def own_data(scale: float = 1.0, *, bad: float | None = None, split: str = "trai
     """Standard normal pixels times `scale`, of which one of a split may be no number."""
     seeds = {split: torch.Generator().manual_seed(seed) for seed, split in enumerate(SPLITS)}
     images = {s: scale * torch.randn(256, 1, 2, 4, generator=noise) for s, noise in seeds.items()}
-    if bad is not None:
-        images[split][3, 0, 0, 1] = bad
-    return DataSet(Source("mine", images, levels=None))
+    data = DataSet(Source("mine", images, levels=None))
+    if bad is not None:  # A source of such pixels would be refused.
+        data.pixels[split][3, 0, 0, 1] = bad
+    return data
 
 
 def sprites_fit(tmp_path, **changes):

@@ -23,7 +23,7 @@ DISCRETE = ("binary", "one_hot")
 
 
 def checked(source: Source) -> Source:
-    """The source with its pixels as [N, C, H, W]: counts as bytes (int16 or int32 where bytes are short), else float32.
+    """The source with its pixels as [N, C, H, W]: counts as bytes (int16 or int32 where bytes are short), else floats.
 
     Arrays and tensors of any plain number type are taken; vectors [N, D] become [N, 1, 1, D].
 
@@ -39,10 +39,11 @@ def checked(source: Source) -> Source:
     _check_facts(source, name)
     _check_levels(source.levels, name)
     wanted = ("train",) if source.population else SPLITS
-    if source.population and (others := source.images.keys() - set(wanted)):
-        raise InputError(f"{name}: a population is all in images['train']; leave out {', '.join(sorted(others))}")
     if missing := [split for split in wanted if split not in source.images]:
         raise InputError(f"{name}: images has no {' and no '.join(missing)}; give {', '.join(wanted)}")
+    others = [split for split in source.images if source.images[split] is not source.images["train"]]
+    if source.population and others:
+        raise InputError(f"{name}: a population is all in images['train']; leave out {', '.join(others)}")
     images = {s: _pixels(source.images[s], source.levels, f"{name}: images[{s!r}]") for s in wanted}
     shapes = {split: list(pixels.shape[1:]) for split, pixels in images.items()}
     if len({tuple(shape) for shape in shapes.values()}) > 1:
@@ -141,10 +142,9 @@ def _real(values: Tensor, where: str) -> Tensor:
         raise InputError(f"{where} holds {_dtype(values)}; say with levels= how many values a pixel can take")
     if not values.isfinite().all():
         raise InputError(f"{where} holds nan or infinite values; give finite ones")
-    single = values.to(torch.float32)
-    if not single.isfinite().all():
+    if not values.to(torch.float32).isfinite().all():
         raise InputError(f"{where} holds values beyond single precision; scale them")
-    return single
+    return values if values.dtype == torch.float64 else values.to(torch.float32)
 
 
 def _counts(values: Tensor, levels: int, where: str) -> Tensor:

@@ -110,7 +110,8 @@ class DataSet:
             InputError: when the source is finite.
 
         Example:
-            >>> data = DataSet(UnlimitedSource("noise", "real", lambda n, noise: torch.rand(n, 1, 1, 2)))
+            >>> source = UnlimitedSource("noise", "real", lambda n, noise: torch.rand(n, 1, 1, 2, generator=noise))
+            >>> data = DataSet(source)
             >>> data.fresh(3, "dual", 0).shape
             torch.Size([3, 1, 1, 2])
         """

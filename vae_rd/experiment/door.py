@@ -11,19 +11,20 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 from torch.nn.parameter import is_lazy
 
-from vae_rd.config.fields import FIELDS, FitConfig
+from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import defaults_of
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
-from vae_rd.data.dataset import DataSet
+from vae_rd.data.dataset import DataSet, Wanted
 from vae_rd.errors import InputError
+from vae_rd.experiment import tables
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
+from vae_rd.process.memory import is_out_of_memory
 
 EXAMPLES = 2
 DISCRETE = ("binary", "one_hot")
-STILL_READ = frozenset({"whiten", "data_dir"})  # One's own network may whiten; a folder says nothing of a run.
 
 
 def check_given(config: object, model: object, data: object) -> None:
@@ -60,19 +61,34 @@ def check_network_and_data(model: object, data: object) -> None:
         )
 
 
-def check_unread_beside(config: FitConfig, *, model: VAE | None, data: DataSet | None) -> None:
-    """Refuse a field of the config that nothing reads, since what it is about was given from Python.
+def check_agreement(config: FitConfig, card: DataCard, *, model: VAE | None, data: DataSet | None) -> None:
+    """Refuse a field of the config that says something else than what was given from Python, and would not be read.
 
     Raises:
         InputError: naming the field.
     """
-    given = {group: what for group, what in (("model", model), ("data", data)) if what is not None}
-    defaults = defaults_of(config.defaults_version)
-    for name, field in FIELDS.items():
-        group = field.metadata["group"]
-        if group in given and name not in STILL_READ and getattr(config, name) != defaults[name]:
-            value = getattr(config, name)
-            raise InputError(f"{name}={value!r} of the config is not read beside {group}=; leave it out")
+    for name, given in (*_facts_of_model(config, model, card), *_facts_of_data(data)):
+        stated, default = getattr(config, name), defaults_of(config.defaults_version)[name]
+        if stated not in (default, given):
+            raise InputError(f"{name}={stated!r} of the config is not read: what was given has {given!r}; leave it out")
+
+
+def _facts_of_model(config: FitConfig, model: VAE | None, card: DataCard) -> Iterator[tuple[str, Any]]:
+    if model is None:
+        return
+    yield "latent_dim", model.latent_dim
+    own, named = getattr(model.decoder, "likelihood", None), tables.LIKELIHOODS[config.likelihood]
+    if isinstance(own, Likelihood):
+        same = type(own) is type(named(config, card))
+        yield "likelihood", config.likelihood if same else type(own).__qualname__
+
+
+def _facts_of_data(data: DataSet | None) -> Iterator[tuple[str, Any]]:
+    if data is None:
+        return
+    yield from (("n_train", data.card.n["train"]), ("n_test", data.card.n["test"]))
+    for name in ("data_seed", "binarization", "dequantize"):
+        yield name, data.card.params.get(name, Wanted._field_defaults[name])
 
 
 def check_model(model: VAE, data: DataSet) -> None:
@@ -148,6 +164,8 @@ def _blamed(what: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise InputError(f"{what}: memory is too short for two examples; give a smaller network") from error
         reason = (str(error).splitlines() or ["no message"])[0]
         raise InputError(f"{what}: {type(error).__name__}: {reason}; mend the network") from error
 

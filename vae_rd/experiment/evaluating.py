@@ -122,7 +122,7 @@ def evaluate_run(
         ...     flags = FitConfig(name="a", max_steps=2, hidden=[8], n_train=256, wandb="off", run_dir=runs)
         ...     _ = fit_model(flags)  # doctest: +ELLIPSIS
         ...     record = evaluate_run(f"{runs}/a", "importance", samples=10, examples=20)
-        epoch ...
+        sprites: ...
         >>> [(entry["kind"], entry["n"]) for entry in record.estimates]
         [('importance', 20)]
     """

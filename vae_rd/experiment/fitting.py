@@ -22,7 +22,7 @@ from vae_rd.data.description import described
 from vae_rd.data.module import TensorDataModule
 from vae_rd.errors import Diverged, InputError, Interrupted, LostProcess
 from vae_rd.experiment import build
-from vae_rd.experiment.door import check_given, check_unread_beside
+from vae_rd.experiment.door import check_given
 from vae_rd.experiment.failures import Failure, is_loss_of_others, read_failure, report_failure
 from vae_rd.experiment.loading import load_weights, precision_of
 from vae_rd.experiment.matching import check_data, check_network, network_of
@@ -45,8 +45,8 @@ from vae_rd.process.signals import SignalGuard
 from vae_rd.process.terminal import lasting_output
 from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
 from vae_rd.run.environment import capture_environment, capture_git, command_line
-from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, RECORD_FILE, write_atomic
-from vae_rd.run.folder import KEPT, Claim, check_unread, claim, folder_of, refuse_given
+from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, write_atomic
+from vae_rd.run.folder import KEPT, Claim, check_unread, claim, refuse_given
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.training.advice import validation_advice
 from vae_rd.training.progress import RateDistortionProgress
@@ -82,8 +82,6 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
     check_given(config, model, data)
     config = from_mapping(to_dict(config), where="config")
     check_unread(config)
-    if not (folder_of(config) / RECORD_FILE).is_file():  # One that is there keeps the fields that it was named by.
-        check_unread_beside(config, model=model, data=data)
     return fit_checked(config, model=model, data=data)
 
 

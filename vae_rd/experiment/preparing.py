@@ -10,7 +10,7 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import build
-from vae_rd.experiment.door import check_model
+from vae_rd.experiment.door import check_agreement, check_model
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.nn.whitening import set_moments
@@ -47,10 +47,11 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
         InputError: where something does not fit.
     """
     accelerator(config)
-    own_data, file_sha256 = data is not None, None
+    given, file_sha256 = data, None
     if data is None:
         file_sha256 = file_checksum(config)
         data = build.build_data(config)
+    check_agreement(config, data.card, model=model, data=given)
     steps = build.steps_of(config, data.card)
     if any(data.card.population.values()) and config.eval_samples == 1:
         raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
@@ -61,7 +62,7 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     if config.whiten:
         chunks = range(min(data.chunks("train"), WHITENING_CHUNKS))
         set_moments(made, torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks]))
-    return Prepared(data, made, steps, own_model=model is not None, own_data=own_data, file_sha256=file_sha256)
+    return Prepared(data, made, steps, own_model=model is not None, own_data=given is not None, file_sha256=file_sha256)
 
 
 def check_same_run(config: FitConfig, claimed: Claim, model: VAE | None, data: DataSet | None) -> None:

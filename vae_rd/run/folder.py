@@ -111,7 +111,9 @@ def is_finished(config: FitConfig, *, checksum: Callable[[Path], str] = tree_sha
 
 def has_files_of(config: FitConfig, record: RunRecord, *, checksum: Callable[[Path], str] = tree_sha256) -> bool:
     """Whether the file or folder of one's own data is the one that a run was fitted to; other data have none."""
-    return config.data_file is None or record.data["file_sha256"] == file_checksum(config, checksum=checksum)
+    if config.data_file is None or not Path(config.data_file).exists():  # A run that is there has its say.
+        return True
+    return record.data["file_sha256"] == file_checksum(config, checksum=checksum)
 
 
 def file_checksum(config: FitConfig, *, checksum: Callable[[Path], str] = tree_sha256) -> str | None:
