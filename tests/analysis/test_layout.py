@@ -66,7 +66,7 @@ def dequantised(root):
 
 
 @pytest.mark.parametrize("draw", [plane, curves])
-@pytest.mark.parametrize("n", [1, 6, 24, 60, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n", [1, 24, *(pytest.param(n, marks=pytest.mark.slow) for n in (6, 60, 200))])
 def test_any_number_of_random_betas_fits_the_page(tmp_path, n, draw):
     sprites_sweep(tmp_path, betas=random_betas(n))
     figure = draw(load_runs(tmp_path))
@@ -77,7 +77,7 @@ def test_any_number_of_random_betas_fits_the_page(tmp_path, n, draw):
 
 @pytest.mark.parametrize("draw", [plane, curves])
 @pytest.mark.parametrize("make", [long_groups, searched, dequantised])
-@pytest.mark.parametrize("units", ["nats", "bits_per_dim"])
+@pytest.mark.parametrize("units", ["bits_per_dim", pytest.param("nats", marks=pytest.mark.slow)])
 def test_long_words_fit_the_page(tmp_path, make, draw, units):
     make(tmp_path)
     assert not faults(draw(load_runs(tmp_path, units=units)))
@@ -100,6 +100,7 @@ def entries(figure):
     return [text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()]
 
 
+@pytest.mark.slow
 def test_few_betas_have_a_legend_entry_each_and_many_a_bar_with_a_field_for_each(tmp_path):
     for n, place in ((12, "few"), (60, "many")):
         sprites_sweep(tmp_path / place, betas=random_betas(n))
@@ -124,7 +125,7 @@ def test_the_bar_begins_where_the_legend_has_too_many_rows():
         assert bool(keys) == (n < 24)
 
 
-@pytest.mark.parametrize("n", [MOST_LABELS, MOST_LABELS + 1, 40])
+@pytest.mark.parametrize("n", [MOST_LABELS + 1, *(pytest.param(n, marks=pytest.mark.slow) for n in (MOST_LABELS, 40))])
 def test_of_many_betas_those_that_find_a_place_are_labelled_the_ends_among_them(tmp_path, n):
     sprites_sweep(tmp_path, betas=random_betas(n))
     figure = plane(load_runs(tmp_path))
@@ -142,6 +143,7 @@ def test_the_labels_spread_over_all_betas_the_ends_first():
     assert sorted(_spread(200, 13)) == np.linspace(0, 199, 13).round().astype(int).tolist()
 
 
+@pytest.mark.slow
 def test_the_bounds_name_every_beta_that_has_room_in_order(tmp_path):
     for n in (24, 70):
         sprites_sweep(tmp_path / str(n), betas=random_betas(n))

@@ -98,6 +98,7 @@ print(torch.zeros(2).numpy().tolist(), vae_rd.fit_model.__name__, signal.getsign
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signum", ["SIGINT", "SIGTERM"])
 def test_ctrl_c_during_a_notebook_s_first_import_waits_for_its_end(signum):
     """Half of NumPy can't be imported a second time; SIGTERM ends the process, as it does elsewhere in a notebook."""
@@ -116,6 +117,7 @@ def test_ctrl_c_during_a_notebook_s_first_import_waits_for_its_end(signum):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_name_asked_for_in_another_thread_is_imported_as_well():
     """Where Python takes no signals, there is nothing to wait for."""
     script = "import threading, vae_rd; found = []\n"

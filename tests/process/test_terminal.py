@@ -165,6 +165,7 @@ def test_the_interpreter_exits_without_a_word_of_its_own(flags, sink, code, said
         assert RunRecord.read(tmp_path / "runs/mine").status == "finished"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ignored", [False, True])
 def test_the_end_of_the_terminal_is_a_signal_unless_nohup_keeps_it_away(ignored):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
@@ -185,6 +186,7 @@ parameters:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["reader leaves", "terminal ends"])
 def test_a_sweep_without_its_terminal(way, tmp_path):
     """The end of a terminal comes to its whole foreground group: the launcher, and the server that forks the fits."""
