@@ -1,0 +1,3 @@
+from walk.steps import Step
+
+STEPS: list[Step] = []
