@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -76,6 +77,16 @@ def written(name: str, content: str | bytes) -> Call:
 
 def archive(name: str = "own.npz", **arrays: Any) -> Call:
     return lambda: np.savez(name, **arrays)
+
+
+def limited(place: Any, name: str, value: object, call: Call) -> Call:
+    """A call where a constant, or a function, is another one: a limit that is low, an answer of another machine."""
+
+    def made() -> object:
+        with patch.object(place, name, value):
+            return call()
+
+    return made
 
 
 def changed_variable(change: Mapping[str, str | None]) -> Call:

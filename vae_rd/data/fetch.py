@@ -64,7 +64,7 @@ def _is_there(path: Path, file: RemoteFile) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); make it readable, or remove it") from None
     if found != expected:
         remedy = "remove it to have it downloaded again" if file.urls else "put the original there"
         raise InputError(f"{path}: damaged or another file: its {algorithm} is {found}, not {expected}; {remedy}")
