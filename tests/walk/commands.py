@@ -1,8 +1,5 @@
 """The command line of a fit: flags, config files, and what does not go together."""
 
-from vae_rd import FitConfig, fit, fit_model
-
-from helpers.common import ROOT
 from walk.steps import (
     BITS,
     LEVELS,
@@ -12,12 +9,15 @@ from walk.steps import (
     archive,
     changed_variable,
     each,
-    evaluated,
     fitted,
     flags,
     step,
     written,
 )
+
+from vae_rd import FitConfig, fit, fit_model
+
+from helpers.common import ROOT
 
 HUGE = 10**12
 GREY = ("--data=npz", "--data_file=own.npz")

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from walk.steps import Call, Step, step
 
+from vae_rd import FitConfig
 from vae_rd.estimators.ais import decoder_distortion, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.dual import dual_bound
@@ -13,13 +15,11 @@ from vae_rd.estimators.importance import importance
 from vae_rd.estimators.particles import SquaredError, particle_bound
 from vae_rd.estimators.rate_distortion_curve import rate_distortion_curve
 from vae_rd.estimators.rate_split import rate_split
-from vae_rd.experiment.build import build_model, build_data
+from vae_rd.experiment.build import build_data, build_model
 from vae_rd.model.priors.normal import StandardNormal
 from vae_rd.model.vae import VAE
-from vae_rd import FitConfig
 
 from helpers.own import own_vae
-from walk.steps import Call, Step, step
 
 X = torch.zeros(3, 1, 4, 4)
 
@@ -28,12 +28,15 @@ def noise() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
+DISTANCE = SquaredError()
+
+
 def draw(n: int, generator: torch.Generator) -> Tensor:
     return torch.randn(n, 1, generator=generator)
 
 
 def bound(
-    source: Callable[..., Tensor] = draw, distortion: Callable[..., Tensor] = SquaredError(), **settings: object
+    source: Callable[..., Tensor] = draw, distortion: Callable[..., Tensor] = DISTANCE, **settings: object
 ) -> Call:
     sizes = {"weight": 1.0, "particles": 9, "steps": 4, "batch": 16, "n_eval": 100} | settings
     return lambda: particle_bound(source, distortion, generator=noise(), **sizes)

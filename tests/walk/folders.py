@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from walk.steps import LEVELS, Call, Step, each, fitted, limited, step, written
 
 from vae_rd.data import folders
-
-from walk.steps import LEVELS, Call, Step, each, fitted, limited, step, written
 
 FOLDER = fitted("--data=image_folder", "--data_file=own", "--likelihood=gaussian")
 DEEP = (LEVELS.astype(np.uint16) << 8) + 77

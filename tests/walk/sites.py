@@ -56,9 +56,9 @@ def _in(file: Path) -> Iterator[Site]:
 
 def _texts(function: ast.FunctionDef, name: str) -> Iterator[Site]:
     for node in ast.walk(function):
-        if isinstance(node, ast.Yield | ast.Return) and isinstance(node.value, ast.Constant | ast.JoinedStr):
-            if (pattern := _pattern(node.value)).pattern:
-                yield Site(name, node.lineno, node.end_lineno or node.lineno, pattern)
+        text = node.value if isinstance(node, ast.Yield | ast.Return) else None
+        if isinstance(text, ast.JoinedStr) or isinstance(getattr(text, "value", None), str):
+            yield Site(name, node.lineno, node.end_lineno or node.lineno, _pattern(text))
 
 
 def _pattern(text: ast.expr) -> re.Pattern[str]:

@@ -8,9 +8,9 @@ out but those of `UNWALKED`.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
-
 from walk import (
     analysis,
     commands,
@@ -49,7 +49,7 @@ def world(tmp_path, monkeypatch):
     for name in [name for name in os.environ if name.startswith(("VAE_RD_", "SLURM_", "WANDB_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    before, path = dict(os.environ), os.getcwd()
+    before, path = dict(os.environ), Path.cwd()
     made = iter(range(99))
 
     def make(step: Step) -> None:

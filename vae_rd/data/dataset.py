@@ -115,7 +115,8 @@ class DataSet:
             torch.Size([3, 1, 1, 2])
         """
         if self._unlimited is None:
-            raise InputError(f"--data {self.card.name}: it holds finitely many examples, so there are no fresh ones")
+            fault = "it holds finitely many examples, so there are no fresh ones"
+            raise InputError(f"--data {self.card.name}: {fault}; give an UnlimitedSource")
         noise = generator(self.pixels["train"].device, self.data_seed, "fresh", *key)
         return self.transform.draw(self._unlimited.draw(n, noise), noise)
 

@@ -188,7 +188,8 @@ def _finished(found: Sequence[Path], *, named: Sequence[Path]) -> tuple[list[Pat
     records = {folder: RunRecord.read(folder) for folder in found}
     unfinished = [folder for folder in found if records[folder].status != "finished" and folder not in named]
     if len(unfinished) == len(found):
-        raise InputError(f"{', '.join(map(str, named))}: none of the {len(found)} runs is finished")
+        fault = f"none of the {len(found)} runs is finished"
+        raise InputError(f"{', '.join(map(str, named))}: {fault}; finish one with --resume auto")
     said = ", ".join(f"{folder} ({records[folder].standing(folder)})" for folder in unfinished)
     return [f for f in found if f not in unfinished], [f"left out, not finished: {said}"] if unfinished else []
 

@@ -167,7 +167,8 @@ class Experiment:
         if taken > self.steps:
             raise InputError(f"{asked}: {self.claimed.folder} has taken {taken} steps already; ask for no fewer")
         if taken < self.steps and taken % self.data.card.steps_per_epoch(self.config.batch_size):
-            raise InputError(f"{asked}: {self.claimed.folder} ended within an epoch, and goes on from whole ones alone")
+            fault = f"{self.claimed.folder} ended within an epoch, and goes on from whole ones alone"
+            raise InputError(f"{asked}: {fault}; choose another --name, or --overwrite")
         return path
 
     def run(self, guard: SignalGuard) -> RunRecord:

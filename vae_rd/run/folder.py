@@ -159,10 +159,11 @@ def check_data_file(config: FitConfig) -> None:
     """
     if config.data_file is None or config.data not in ("npz", "image_folder"):
         return
-    path = Path(config.data_file)
-    with as_bad_input(path):
-        if (folder_of(config) / RECORD_FILE).is_file():
+    path, folder = Path(config.data_file), folder_of(config)
+    with as_bad_input(folder):
+        if (folder / RECORD_FILE).is_file():
             return
+    with as_bad_input(path, flag="--data_file "):
         if not path.exists():
             kind = "file" if config.data == "npz" else "folder"
             raise InputError(f"--data_file {path}: no such {kind}; give its path from {Path.cwd()}, or a whole one")
@@ -230,7 +231,8 @@ def as_bad_input(path: Path, *, flag: str = "") -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise InputError(f"{flag}{path}: cannot be used ({getattr(error, 'strerror', None) or error})") from None
+        fault = getattr(error, "strerror", None) or error
+        raise InputError(f"{flag}{path}: cannot be used ({fault}); give another place") from None
 
 
 def _refuse_differences(config: FitConfig, record: RunRecord, folder: Path, *, allowed: frozenset[str]) -> None:
