@@ -99,11 +99,11 @@ def wider() -> vae_rd.VAE:
     return own_vae(hidden=9)
 
 
-def held(call: Call) -> Call:
-    """A call while another process works on the run, which a lock taken here, by another file, is to the system."""
+def held_by_another(call: Call, place: str = "runs/a") -> Call:
+    """A call while another process is at work there: to the system, a lock that is taken by another opening of it."""
 
     def made() -> object:
-        with lock.locked(RUN):
+        with lock.locked(Path(place)):
             return call()
 
     return made
@@ -161,9 +161,9 @@ CLAIMS = [
     ),
     step(
         "is working on this run; wait for it or choose another --name",
-        held(AGAIN),
+        held_by_another(AGAIN),
         AGAIN,
-        held(OTHER),
+        held_by_another(OTHER),
         before=interrupted(),
     ),
     step("make", AGAIN, each(lambda: LOCK(RUN).unlink(), AGAIN), before=each(interrupted(), blocked)),

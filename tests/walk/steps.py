@@ -116,7 +116,8 @@ def refusal_of(call: Call, said: Callable[[], tuple[str, str]]) -> str:
         return str(error)
     out, errors = said()
     assert (code, out) == (2, ""), f"exit code {code}: {out}{errors}"
-    (line,) = errors.splitlines()
+    *warnings, line = errors.splitlines()
+    assert all(warning.startswith("warning: ") for warning in warnings), errors
     assert line.startswith("error: "), line
     return line.removeprefix("error: ")
 
