@@ -1,9 +1,10 @@
 """Every refusal of a sweep file says what to do, and whoever does it is not refused again: a part of tests/walk."""
 
 import pytest
-from walk.sweep_files import STEPS
 
 from vae_rd.errors import InputError
+
+from walk.sweep_files import STEPS
 
 
 @pytest.mark.parametrize("number", range(len(STEPS)))

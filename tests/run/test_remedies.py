@@ -1,12 +1,13 @@
 """What a refusal over a run's files advises ends it: the remedy is applied, and neither it nor another is met."""
 
 import pytest
-from walk.runs import DAMAGE
 
 import vae_rd
 from vae_rd import evaluate, fit
 from vae_rd.config.names import run_name
 from vae_rd.run.folder import folder_of
+
+from walk.runs import DAMAGE
 
 AGAIN = "fit the run again with --overwrite"
 

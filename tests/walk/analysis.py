@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from analysis.__main__ import main
+
 from walk.runs import AGAIN, ANEW, FITTED, after_fit, changed, without
 from walk.steps import Call, Step, each, evaluated, step
-
-from analysis.__main__ import main
 
 
 def drawn(*words: str) -> Call:

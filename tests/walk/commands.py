@@ -1,10 +1,19 @@
 """The command line of a fit: flags, config files, and what does not go together."""
 
+import socket
+import subprocess
+import sys
+
+from vae_rd import FitConfig, fit, fit_model
+from vae_rd.process.collectives import connected
+
+from helpers.common import ROOT
 from walk.steps import (
     BITS,
     LEVELS,
     OWN,
     SMALL,
+    Call,
     Step,
     archive,
     changed_variable,
@@ -14,10 +23,6 @@ from walk.steps import (
     step,
     written,
 )
-
-from vae_rd import FitConfig, fit, fit_model
-
-from helpers.common import ROOT
 
 HUGE = 10**12
 GREY = ("--data=npz", "--data_file=own.npz")
@@ -186,6 +191,30 @@ COMBINATIONS = [
     flags("--n_train 9999", "the train split of --data npz has 32 examples; give at most as many", "--n_train 32"),
 ]
 TORCHRUN = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}
+
+
+def on_two_gpus() -> None:
+    """What the first of two processes does on GPUs that are not there."""
+    with connected(devices=2, num_nodes=1, cuda=True):
+        pass
+
+
+def on_two_machines(*flags: str) -> Call:
+    """torchrun of one process each on two machines, which are this one."""
+
+    def run() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            where = f"--master_addr=127.0.0.1 --master_port={probe.getsockname()[1]} --nnodes=2 --nproc_per_node=1"
+        words = [sys.executable, "-m", "torch.distributed.run", *where.split()]
+        fit = ["-m", "vae_rd.fit", *SMALL, *OWN, *flags]
+        machines = [subprocess.Popen([*words, f"--node_rank={rank}", *fit], stderr=subprocess.PIPE) for rank in (0, 1)]
+        return max(machine.wait(120) for machine in machines)
+
+    return run
+
+
+HERE = changed_variable({"PYTHONPATH": str(ROOT)})
 PROCESSES = [
     step(
         "unset them, or start by torchrun or srun",
@@ -203,7 +232,20 @@ PROCESSES = [
         "python -m vae_rd.fit starts its processes by itself",
         lambda: fit_model(FitConfig(data="npz", data_file="bits.npz", batch_size=8, devices=2, wandb="off")),
         fitted("--devices=2"),
-        before=changed_variable({"PYTHONPATH": str(ROOT)}),
+        before=HERE,
+    ),
+    step(
+        "ask for no more, or set CUDA_VISIBLE_DEVICES= to take the CPU",
+        on_two_gpus,
+        each(changed_variable(dict.fromkeys(TORCHRUN)), fitted("--devices=1")),
+        each(changed_variable(dict.fromkeys(TORCHRUN) | {"CUDA_VISIBLE_DEVICES": ""}), fitted("--devices=2")),
+        before=each(HERE, changed_variable(TORCHRUN)),
+    ),
+    step(
+        "start the command on every machine, by torchrun or srun",
+        fitted("--num_nodes=2"),
+        on_two_machines("--num_nodes=2"),
+        before=HERE,
     ),
 ]
 STEPS = [*FLAGS, *CONFIGS, *COMBINATIONS, *PROCESSES]

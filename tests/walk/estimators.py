@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from walk.steps import Call, Step, step
 
 from vae_rd import FitConfig
 from vae_rd.estimators.ais import decoder_distortion, prior_path
@@ -20,6 +19,7 @@ from vae_rd.model.priors.normal import StandardNormal
 from vae_rd.model.vae import VAE
 
 from helpers.own import own_vae
+from walk.steps import Call, Step, step
 
 X = torch.zeros(3, 1, 4, 4)
 

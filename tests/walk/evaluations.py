@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from walk.networks import Given, data
-from walk.runs import AGAIN, RUN, after_fit, changed, rewritten, unsealed
-from walk.steps import Call, Step, each, evaluated, fitted, step
-
 from vae_rd import DiagonalNormal, FitConfig, evaluate_run
 from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.information import check_information
 from vae_rd.experiment.evaluating import check_estimates
-from vae_rd.experiment.loading import open_run
+from vae_rd.experiment.loading import load, open_run
+from vae_rd.process import collectives
 from vae_rd.run.folder import KEPT
 
 from helpers.own import own_vae
+from walk.networks import Given, data
+from walk.runs import AGAIN, RUN, after_fit, changed, rewritten, unsealed
+from walk.steps import Call, Step, each, evaluated, fitted, limited, step
 
 NAMED = ("--name=a",)
 RUNS = each(fitted("--name=a"), fitted("--name=b"))
@@ -54,6 +54,13 @@ FRESH = ("--data=gaussian", "--likelihood=gaussian", "--n_test=16", "--n_train=1
 CATEGORICAL = ("--posterior=categorical", "--prior=categorical")
 NORMAL = ("--posterior=diagonal", "--prior=normal")
 STEPS: list[Step] = [
+    step("give the folder of a run", lambda: load("runs/none"), lambda: load("runs/a"), before=RUNS),
+    step(
+        "give all machines the same",
+        limited(collectives, "all_gather", lambda mine: {0: mine, 1: "others"}, evaluated("runs/a")),
+        evaluated("runs/a"),
+        before=RUNS,
+    ),
     step(
         "the following arguments are required: RUN; see --help",
         evaluated(),

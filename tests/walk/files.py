@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from walk.steps import BITS, LEVELS, Call, Step, archive, each, fitted, limited, step, written
 
 from vae_rd.data import readers
 from vae_rd.data.fetch import RemoteFile, fetch
 from vae_rd.data.readers import read_amat, read_idx, read_npz
+
+from walk.steps import BITS, LEVELS, Call, Step, archive, each, fitted, limited, step, written
 
 NPZ = ("--data=npz", "--data_file=own.npz", "--likelihood=gaussian")
 REAL = np.random.default_rng(1).normal(size=(40, 4, 4)).astype(np.float32)

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from walk.steps import LEVELS, Call, Step, each, fitted, limited, step, written
 
 from vae_rd.data import folders
+from vae_rd.data.files import image_folder
+
+from walk.steps import LEVELS, Call, Step, each, fitted, limited, step, written
 
 FOLDER = fitted("--data=image_folder", "--data_file=own", "--likelihood=gaussian")
 DEEP = (LEVELS.astype(np.uint16) << 8) + 77
@@ -67,6 +69,11 @@ def with_one(extra: Call) -> Call:
 GREY = picture(LEVELS[30])
 WITHOUT = each(removed("x.png"), FOLDER)
 FILES = [
+    step(
+        "give a folder that can be",
+        lambda: image_folder(Path("own")),
+        each(drawn(), lambda: image_folder(Path("own"))),
+    ),
     step("no such folder; give its path from", FOLDER, each(drawn(), FOLDER)),
     step("no image file below this folder; give", FOLDER, each(drawn(), FOLDER), before=written("own/x.txt", "")),
     step(

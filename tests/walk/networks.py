@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.distributions import Beta, Independent, Laplace, Normal
-from walk.steps import BITS, Call, Step, step
 
 import vae_rd
 from vae_rd import VAE, DataSet, DiagonalNormal, FitConfig, LazyDistribution, Source, StandardNormalPrior
@@ -21,6 +20,7 @@ from vae_rd.model.terms import DrawnTerms, Group
 from vae_rd.run.record import SPLITS
 
 from helpers.own import OwnEncoder, own_vae
+from walk.steps import BITS, Call, Step, step
 
 X = {
     "bits": torch.from_numpy(BITS[:, None]),

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from walk.networks import data
-from walk.steps import BITS, Call, Step, archive, each, evaluated, fitted, limited, step, written
 
 import vae_rd
 from vae_rd import FitConfig
@@ -21,6 +19,8 @@ from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.folder import KEPT, LAST, PREVIOUS
 
 from helpers.own import own_vae
+from walk.networks import data
+from walk.steps import BITS, Call, Step, archive, each, evaluated, fitted, limited, step, written
 
 RUN = Path("runs/a")
 NAMED = ("--name=a", "--max_epochs=1", "--max_steps=null")

@@ -58,7 +58,9 @@ def _texts(function: ast.FunctionDef, name: str) -> Iterator[Site]:
     for node in ast.walk(function):
         text = node.value if isinstance(node, ast.Yield | ast.Return) else None
         if isinstance(text, ast.JoinedStr) or isinstance(getattr(text, "value", None), str):
-            yield Site(name, node.lineno, node.end_lineno or node.lineno, _pattern(text))
+            pattern = _pattern(text)
+            if re.search(r"\w", pattern.pattern):  # Else it is all put in, and looks like anything.
+                yield Site(name, node.lineno, node.end_lineno or node.lineno, pattern)
 
 
 def _pattern(text: ast.expr) -> re.Pattern[str]:

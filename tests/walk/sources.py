@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from walk.networks import X
-from walk.steps import Call, Step, step
 
 from vae_rd import DataSet, Source, UnlimitedSource
 from vae_rd.data.base import Entropy
 from vae_rd.run.record import SPLITS
+
+from walk.networks import X
+from walk.steps import Call, Step, step
 
 BITS, REAL = X["bits"], X["real"]
 COUNTS = torch.arange(40)[:, None, None, None].expand(40, 1, 4, 4) % 7

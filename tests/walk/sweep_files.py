@@ -4,11 +4,12 @@ import datetime
 from pathlib import Path
 
 import yaml
-from walk.steps import Step, each, step, written
 
 from vae_rd.launch.points.command import MACROS
 from vae_rd.launch.points.plan import plan
 from vae_rd.launch.points.sweep_file import COMMAND, read_sweep_file
+
+from walk.steps import Step, each, step, written
 
 SEARCH = {"method": "random", "run_cap": 3, "metric": {"name": "val/objective"}}
 

@@ -10,9 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from walk.runs import held_by_another
-from walk.steps import OWN, SMALL, Call, Step, changed_variable, each, limited, step, written
-
 from vae_rd import sweep
 from vae_rd.launch.local import launcher as local
 from vae_rd.launch.points.sweep_file import COMMAND
@@ -23,6 +20,8 @@ from vae_rd.launch.wandb import launcher as by_agents
 from vae_rd.launch.wandb.launcher import agent_script
 
 from helpers.stand_in_slurm import StandInSlurm
+from walk.runs import held_by_another
+from walk.steps import OWN, SMALL, Call, Step, changed_variable, each, limited, step, written
 
 FIXED = [flag for flag in (*SMALL, *OWN) if "wandb" not in flag]
 

@@ -3,10 +3,11 @@
 from functools import partial
 
 import numpy as np
-from walk.steps import Step, limited, step
 
 from vae_rd.theory import blahut_arimoto as ba
 from vae_rd.theory import discrete, gaussian, linear_decoder, linear_vae, ppca, sphere, toy_channel
+
+from walk.steps import Step, limited, step
 
 EYE, ZERO = np.eye(3), np.zeros(3)
 fit = partial(ppca.fit, latent_dim=1)

@@ -59,9 +59,7 @@ def image_files(root: Path, suffixes: Collection[str]) -> tuple[list[Path], Coun
 
 def _visible_files(root: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
-        raise InputError(
-            f"{error.filename}: cannot be read ({error.strerror}); make it readable, or remove it"
-        ) from None
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); give a folder that can be") from None
 
     for folder, subfolders, names in os.walk(root, onerror=refuse):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
