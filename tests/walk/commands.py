@@ -72,7 +72,7 @@ FLAGS = [
         fitted(*GREY, "--dequantize=uniform", "--likelihood=gaussian"),
         before=archive(images=LEVELS),
     ),
-    flags("--batch_size 9 --devices 2", "does not divide by --devices 2", "--batch_size 9 --devices 1"),
+    flags("--batch_size 9 --devices 2", "give a multiple of 2", "--batch_size 8 --devices 2 --print_config"),
     flags(
         "--beta_start 0.1 --max_epochs 2 --max_steps 4",
         "say with --beta_warmup over how many steps",

@@ -54,6 +54,18 @@ FRESH = ("--data=gaussian", "--likelihood=gaussian", "--n_test=16", "--n_train=1
 CATEGORICAL = ("--posterior=categorical", "--prior=categorical")
 NORMAL = ("--posterior=diagonal", "--prior=normal")
 STEPS: list[Step] = [
+    step(
+        "mend what its error.log says, and go on with --resume auto or begin anew with --overwrite",
+        evaluated("runs/a"),
+        each(fitted(*NAMED, "--overwrite"), evaluated("runs/a")),
+        before=lambda: fitted(*NAMED, "--lr=1e10", "--max_steps=4")(),
+    ),
+    step(
+        "mend what its error.log says, and go on with --resume auto or begin anew with --overwrite",
+        evaluated("runs/a"),
+        each(AGAIN, evaluated("runs/a")),
+        before=after_fit(changed(status="failed")),
+    ),
     step("give the folder of a run", lambda: load("runs/none"), lambda: load("runs/a"), before=RUNS),
     step(
         "give all machines the same",

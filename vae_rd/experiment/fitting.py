@@ -265,7 +265,7 @@ class Experiment:
         config = self.config
         for split in SPLITS:
             shown = Console(quiet=not is_first()).status(f"evaluating the {split} split ...")
-            with shown, memory_advice("evaluation", lower="--eval_samples, --hidden or --latent_dim"):
+            with shown, memory_advice("evaluation", lower="--eval_samples or the network (--hidden, --latent_dim)"):
                 self.record.metrics[split] = evaluate_split(
                     self.model,
                     self.data,

@@ -24,7 +24,7 @@ from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.vae import VAE
 from vae_rd.run.checkpoints import read_checkpoint
-from vae_rd.run.files import RECORD_FILE
+from vae_rd.run.files import ERROR_FILE, RECORD_FILE
 from vae_rd.run.folder import KEPT, refuse_given
 from vae_rd.run.lock import holder_of
 from vae_rd.run.record import RunRecord
@@ -72,10 +72,16 @@ def _moved(config: FitConfig, data_file: str, folder: Path) -> FitConfig:
 def check_finished(record: RunRecord, folder: Path) -> None:
     """Refuse a run that is not finished, saying how it stands with it."""
     if record.status != "finished":
-        then = (
-            "wait for its end" if record.status == "running" and holder_of(folder) else "finish it with --resume auto"
-        )
-        raise InputError(f"{folder}: this run {record.standing(folder)}; {then}")
+        raise InputError(f"{folder}: this run {record.standing(folder)}; {_then(record, folder)}")
+
+
+def _then(record: RunRecord, folder: Path) -> str:
+    """What finishes it; a fit that has failed would fail again where nothing is changed."""
+    if record.status == "running" and holder_of(folder):
+        return "wait for its end"
+    if record.status == "failed":
+        return f"mend what its {ERROR_FILE} says, and go on with --resume auto or begin anew with --overwrite"
+    return "finish it with --resume auto"
 
 
 def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
