@@ -25,6 +25,7 @@ from walk.steps import (
 )
 
 HUGE = 10**12
+SEVENTHS = LEVELS % 7
 GREY = ("--data=npz", "--data_file=own.npz")
 
 
@@ -160,10 +161,17 @@ COMBINATIONS = [
         before=archive(images=LEVELS),
     ),
     step(
-        "choose one of gaussian,",
+        "does not write means of pixels; leave it out",
         fitted("--data=toy_channel", "--likelihood=categorical", "--whiten", "--n_train=16", "--n_test=16"),
-        fitted(*GAUSSIAN, "--likelihood=gaussian", "--whiten"),
-        fitted(*GAUSSIAN, "--likelihood=gaussian_shared", "--whiten"),
+        fitted("--data=toy_channel", "--likelihood=categorical", "--n_train=16", "--n_test=16"),
+    ),
+    flags("--whiten", "does not write means of pixels; leave it out", ""),
+    step(
+        "or store the values as whole numbers from 0, and add --dequantize uniform",
+        fitted(*GREY, "--likelihood=gaussian_shared"),
+        fitted(*GREY, "--likelihood=gaussian"),
+        each(archive(images=SEVENTHS), fitted(*GREY, "--likelihood=gaussian_shared", "--dequantize=uniform")),
+        before=archive(images=0.3 * SEVENTHS + 0.1),
     ),
     flags("--batch_size 9999", "the training split has 32 examples; give at most as many", "--batch_size 32"),
     flags(

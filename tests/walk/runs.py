@@ -208,6 +208,25 @@ CLAIMS = [
 ]
 GIVEN = [
     step(
+        "give it as model= there",
+        EVALUATED,
+        lambda: vae_rd.evaluate_run("runs/a", model=own_vae()),
+        before=python(),
+    ),
+    step(
+        "give that one as model=",
+        lambda: vae_rd.evaluate_run("runs/a", model=wider()),
+        lambda: vae_rd.evaluate_run("runs/a", model=own_vae()),
+        before=python(),
+    ),
+    step(
+        "restore its files, or say by --data_file where they are now",
+        EVALUATED,
+        each(archive("bits.npz", images=BITS), EVALUATED),
+        each(archive("there.npz", images=BITS), evaluated("runs/a", "--data_file=there.npz")),
+        before=each(FITTED, archive("bits.npz", images=1 - BITS)),
+    ),
+    step(
         "give it as model= there, or choose another --name",
         python(model=None),
         python(),

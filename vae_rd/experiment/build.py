@@ -128,10 +128,8 @@ def check_likelihood(likelihood: Likelihood, config: FitConfig, card: DataCard) 
             f"choose {' or '.join(fitting)}{more}"
         )
     if config.whiten and not likelihood.writes_means:
-        fitting = [w for w, row in tables.LIKELIHOODS.items() if row(config, card).writes_means]
         raise InputError(
-            f"--whiten: the decoder of --likelihood {config.likelihood} does not write means of pixels; "
-            f"choose one of {', '.join(fitting)}"
+            f"--whiten: the decoder of --likelihood {config.likelihood} does not write means of pixels; leave it out"
         )
 
 

@@ -52,11 +52,12 @@ def open_run(
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     config = config if data_file is None else _moved(config, data_file, folder)
     device = torch.device(accelerator(config))
-    refuse_given(record, folder, of_data=data is None, of_network=model is None)
+    refuse_given(record, folder, of_data=data is None, of_network=model is None, otherwise="")
     with precision_of(config):
         model = load(folder, model=model).to(device)
         data = build.build_data(config) if data is None else data
-    check_data(data, record, folder)
+    moved = "" if record.data["is_own"] else ", or say by --data_file where they are now"
+    check_data(data, record, folder, otherwise=moved)
     data.to(device)
     return Fitted(folder, config, model, data, record.model["slope"])
 
@@ -98,12 +99,12 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
     record = RunRecord.read(folder)
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     check_network_and_data(model, None)
-    refuse_given(record, folder, of_data=False, of_network=model is None)
+    refuse_given(record, folder, of_data=False, of_network=model is None, otherwise="")
     if model is None:
         card = DataCard.from_json(record.data)
         with precision_of(config):
             model = build.build_model(config, card)
-    check_network(model, record, folder)
+    check_network(model, record, folder, otherwise="")
     record.check(folder, KEPT)
     load_weights(model, folder / KEPT, owners=checkpoint_owners(config))
     return model.eval()
