@@ -96,7 +96,7 @@ ROLES = [
 VALUES = [
     own("add 3, so that they are counts from 0", image(SIXTHS - 3), image(SIXTHS)),
     own(
-        "give counts up to 65535, or scale them to real values of about 1, as float32",
+        "give counts up to 65535, or real values as float32, scaled to about 1",
         image(SIXTHS * 20000),
         image(SIXTHS),
         image((SIXTHS / 7).astype(np.float32)),

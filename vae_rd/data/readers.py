@@ -93,7 +93,7 @@ def read_npz(path: Path, *, required: Sequence[str], optional: Sequence[str] = (
     """
     sizes = npz_sizes(path)
     if missing := [name for name in required if name not in sizes]:
-        has = f"it has no array {', '.join(missing)}, it holds {list(sizes)[:9]}"
+        has = f"it has no array {', '.join(missing)}; it holds {list(sizes)[:9]}"
         raise InputError(f"{path}: {has}; give a file that has them all")
     wanted = [name for name in (*required, *optional) if name in sizes]
     if (total := sum(sizes[name] for name in wanted)) > MAX_BYTES:
