@@ -32,7 +32,7 @@ def finished_runs(runs: Runs) -> list[Found]:
         warnings.warn(f"left out, not finished: {', '.join(unfinished)}", RunWarning, stacklevel=3)
     finished = [(folder, record) for folder, record in found if record.status == "finished"]
     if not finished:
-        raise InputError("none of the runs is finished: nothing to show")
+        raise InputError("none of the runs is finished: nothing to show; finish one with --resume auto")
     return _without_copies(finished)
 
 

@@ -183,7 +183,8 @@ def of_split(runs: pd.DataFrame, split: str) -> pd.DataFrame:
     """
     rows = runs[runs["split"] == split]
     if missing := sorted(set(runs["run"][~runs["folder"].isin(rows["folder"])])):
-        raise InputError(f"no metrics on the {split} split: {', '.join(missing)}; choose another --split")
+        remedy = "evaluate the runs again, or choose another --split"
+        raise InputError(f"no metrics on the {split} split: {', '.join(missing)}; {remedy}")
     return rows
 
 
@@ -227,10 +228,11 @@ def _read_history(path: Path) -> pd.DataFrame:
             raise ValueError("no epoch with a finite ELBO")
         return history
     except OSError as error:
-        raise InputError(f"{path}: no history can be read there ({error.strerror})") from None
+        fault = f"no history can be read there ({error.strerror})"
+        raise InputError(f"{path}: {fault}; put it back, or fit the run again with --overwrite") from None
     except (ValueError, KeyError) as error:
         fault = str(error).splitlines()[0].strip("'\"")
-        raise InputError(f"{path}: damaged, {fault}; fit the run again") from None
+        raise InputError(f"{path}: damaged, {fault}; fit the run again with --overwrite") from None
 
 
 def _kept_before(history: pd.DataFrame, beta: float) -> float:

@@ -158,7 +158,7 @@ def placeable(rows: pd.DataFrame, *, split: str) -> pd.DataFrame:
     if missing := sorted(set(rows["run"][~rows["folder"].isin(folders)])):
         message = f"no D or R on the {split} split: {', '.join(missing)}"
         if not folders:
-            raise InputError(f"{message}; nothing to draw")
+            raise InputError(f"{message}; nothing to draw, choose another --split")
         warnings.warn(f"left out, {message}", RunWarning, stacklevel=3)
     return placed[placed["folder"].isin(folders)].reset_index(drop=True)
 

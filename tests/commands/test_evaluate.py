@@ -13,6 +13,7 @@ from vae_rd.estimates.base import Examples, Settings
 from vae_rd.estimates.nll import importance_nll, prior_nll
 from vae_rd.estimates.partials import FOLDER, by_parts, forget
 from vae_rd.estimators.importance import prior_sampling
+from vae_rd.experiment import evaluating
 from vae_rd.experiment.loading import open_run
 from vae_rd.functional.statistics import variance_by_shared_draws
 from vae_rd.run.record import RunRecord
@@ -130,6 +131,24 @@ def test_an_unfinished_run_is_refused(sprites_run: Path, tmp_path: Path, capsys:
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert evaluate.main([str(tmp_path)]) == 2
     assert "this run was interrupted; finish it with --resume auto" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "lower"),
+    [
+        (["--nll=importance"], "--nll importance: out of memory; lower --samples or --examples"),
+        (["--ais"], "--ais: out of memory; lower --examples or --chains or --temperatures"),
+    ],
+)
+def test_memory_that_runs_out_is_answered_with_options_that_there_are(flags, lower, sprites_run, monkeypatch, capsys):
+    def make(run: object, settings: object) -> dict[str, Any]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    kind = flags[0].rpartition("=")[2].lstrip("-")
+    monkeypatch.setitem(evaluating.KINDS, kind, evaluating.KINDS[kind]._replace(estimates=(make,)))
+    capsys.readouterr()
+    assert evaluate.main([str(sprites_run), *flags]) == 1
+    assert capsys.readouterr().err == f"failed: OutOfMemory: {lower}\n"
 
 
 def test_an_interrupted_estimate_goes_on_from_its_last_part(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_after_the_fault_is_mended_the_run_goes_on(broken, tmp_path, monkeypatch
 def test_memory_that_runs_out_is_bad_input(broken, error, tmp_path, capsys):
     broken(error)
     assert fit.main(["--encoder=linear", *TOY, f"--run_dir={tmp_path}", "--name=mine"]) == 2
-    assert capsys.readouterr().err == "error: --hidden [8] --latent_dim 2: too large for memory\n"
+    assert capsys.readouterr().err == "error: --hidden [8] --latent_dim 2: too large for memory; give smaller ones\n"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -186,7 +186,7 @@ def _read_config(path: str) -> dict[str, Any]:
     try:
         text = Path(expanded(path, where="--config")).read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{where}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{where}: cannot be read ({error.strerror}); name a YAML file") from None
     except ValueError:  # A path with a NUL, or bytes that are no text.
         raise InputError(f"{where}: {no_flags}") from None
     content = read_yaml(text, where=where, otherwise=no_flags)

@@ -44,10 +44,10 @@ def _problems(config: FitConfig) -> Iterator[str]:
     yield from _eigenvalue_problem(config.gaussian_eigenvalues)
     if config.binarization != "none" and config.dequantize != "none":
         yield "--dequantize: binarised pixels have no bins to fill; leave out --dequantize or --binarization"
-    if config.batch_size % (config.devices * config.num_nodes) != 0:
+    if config.batch_size % (processes := config.devices * config.num_nodes) != 0:
         yield (
             f"--batch_size {config.batch_size}: is over all processes and does not divide by --devices "
-            f"{config.devices} x --num_nodes {config.num_nodes}"
+            f"{config.devices} x --num_nodes {config.num_nodes}; give a multiple of {processes}"
         )
     if config.beta_start > 0 and config.beta_warmup == 0:
         yield f"--beta_start {config.beta_start:g}: say with --beta_warmup over how many steps the weight leaves it"

@@ -167,7 +167,8 @@ def _check_labels(labels: Any, images: Mapping[str, Tensor], name: str) -> None:
             raise InputError(f"{name}: labels has {split!r}, which is no split; give {', '.join(images)}")
         if not hasattr(values, "__len__") or len(values) != len(images[split]):
             found = len(values) if hasattr(values, "__len__") else f"a {type(values).__name__}"
-            raise InputError(f"{name}: labels[{split!r}][{factor!r}] has {found} of {len(images[split])} labels")
+            has = f"labels[{split!r}][{factor!r}] has {found} of {len(images[split])} labels"
+            raise InputError(f"{name}: {has}; give one an image")
 
 
 def _columns(labels: Mapping[str, Mapping[str, Any]]) -> Iterable[tuple[str, str, Any]]:

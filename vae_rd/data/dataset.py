@@ -116,7 +116,8 @@ class DataSet:
             torch.Size([3, 1, 1, 2])
         """
         if self._unlimited is None:
-            raise InputError(f"--data {self.card.name}: it holds finitely many examples, so there are no fresh ones")
+            fault = "it holds finitely many examples, so there are no fresh ones"
+            raise InputError(f"--data {self.card.name}: {fault}; give an UnlimitedSource")
         noise = generator(self.pixels["train"].device, self.data_seed, "fresh", *key)
         return self.transform.draw(self._unlimited.draw(n, noise), noise)
 
@@ -154,7 +155,8 @@ def _drawn(source: UnlimitedSource, wanted: Wanted) -> dict[str, Tensor]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise InputError(f"--n_train {wanted.n_train} --n_test {wanted.n_test}: too large for memory") from None
+        asked = f"--n_train {wanted.n_train} --n_test {wanted.n_test}"
+        raise InputError(f"{asked}: too large for memory; give smaller ones") from None
 
 
 def _chosen(source: Source, split: str, wanted: Wanted) -> tuple[Tensor, Mapping[str, np.ndarray]]:
@@ -165,7 +167,8 @@ def _chosen(source: Source, split: str, wanted: Wanted) -> tuple[Tensor, Mapping
     if size is None:
         return images, labels
     if size > len(images):
-        raise InputError(f"--n_{split} {size}: the {split} split of --data {source.name} has {len(images)} examples")
+        has = f"the {split} split of --data {source.name} has {len(images)} examples"
+        raise InputError(f"--n_{split} {size}: {has}; give at most as many")
     index = subset(len(images), size, wanted.data_seed, "subset", split)
     return images[index], {name: values[index.numpy()] for name, values in labels.items()}
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from vae_rd.errors import InputError
+from vae_rd.run.files import new_folder
 
 TIMEOUT = (5.0, 20.0)  # Seconds to connect, and of silence in between two pieces of the body.
 
@@ -45,7 +45,7 @@ def fetch(folder: Path, file: RemoteFile) -> Path:
     failures = []
     for url in file.urls:
         try:
-            with _new_folder(folder):
+            with new_folder(folder):
                 return _download(url, path, file)
         except (OSError, ValueError) as error:
             failures.append(f"{urlsplit(url).netloc}: {_reason(error)}")
@@ -64,25 +64,11 @@ def _is_there(path: Path, file: RemoteFile) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); make it readable, or remove it") from None
     if found != expected:
         remedy = "remove it to have it downloaded again" if file.urls else "put the original there"
         raise InputError(f"{path}: damaged or another file: its {algorithm} is {found}, not {expected}; {remedy}")
     return True
-
-
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[None]:
-    """Make `folder`; when the body fails, take away again every level that this made."""
-    made = [level for level in (folder, *folder.parents) if not level.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except BaseException:
-        for level in made:
-            with suppress(OSError):
-                level.rmdir()
-        raise
 
 
 def _download(url: str, path: Path, file: RemoteFile) -> Path:

@@ -59,7 +59,7 @@ def image_files(root: Path, suffixes: Collection[str]) -> tuple[list[Path], Coun
 
 def _visible_files(root: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
-        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}); give a folder that can be") from None
 
     for folder, subfolders, names in os.walk(root, onerror=refuse):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
@@ -151,7 +151,8 @@ def read_images(files: Sequence[Path], *, turn: bool) -> tuple[np.ndarray, Count
     """
     first = read_image(files[0], turn=turn).pixels
     if (total := first.nbytes * len(files)) > MAX_BYTES:
-        raise InputError(f"{files[0].parent}: {total} bytes of pixels, more than the {MAX_BYTES} held in memory")
+        fault = f"{total} bytes of pixels, more than the {MAX_BYTES} held in memory"
+        raise InputError(f"{files[0].parent}: {fault}; give fewer images, or smaller ones")
     stack, notes = np.empty((len(files), *first.shape), first.dtype), Counter[str]()
     for i, file in enumerate(files):
         image = read_image(file, turn=turn)
@@ -176,12 +177,16 @@ def read_image(file: Path, *, turn: bool = True) -> Picture:
             image = Image.open(file, formats=FORMATS)
         with image:
             if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"{file}: {image.width} x {image.height} pixels; the most is {MAX_PIXELS}")
+                raise InputError(
+                    f"{file}: {image.width} x {image.height} pixels; the most is {MAX_PIXELS}, give smaller ones"
+                )
             return _picture(image, file, turn=turn)
     except InputError:
         raise
     except Exception as error:  # Pillow raises whatever a damaged file makes it stumble on.
-        raise InputError(f"{file}: not a whole {', '.join(FORMATS)} image ({first_line(error)})") from None
+        raise InputError(
+            f"{file}: not a whole {', '.join(FORMATS)} image ({first_line(error)}); mend or remove it"
+        ) from None
 
 
 def _picture(image: Image.Image, file: Path, *, turn: bool) -> Picture:

@@ -139,7 +139,7 @@ def _levels_of(low: int, high: int, where: str) -> int:
 def _remedy(low: float) -> str:
     if low < 0:
         return f"add {-low:g}, so that they are counts from 0"
-    return f"give counts up to {MOST_LEVELS - 1}, or real values as float32"
+    return f"give counts up to {MOST_LEVELS - 1}, or real values as float32, scaled to about 1"
 
 
 def _as_asked(values: np.ndarray, levels: int, *, is_whole: bool, where: str) -> Reading:

@@ -52,7 +52,7 @@ def _decompressed(path: Path) -> bytes:
         content = path.read_bytes()
         return gzip.decompress(content) if content.startswith(_GZIP) else content
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+        raise InputError(f"{path}: cannot be read ({first_line(error)}); give the original file") from None
 
 
 def read_amat(path: Path, *, columns: int) -> np.ndarray:
@@ -75,7 +75,7 @@ def read_amat(path: Path, *, columns: int) -> np.ndarray:
     try:
         text = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+        raise InputError(f"{path}: cannot be read ({first_line(error)}); give the original file") from None
     if len(text) == 0 or len(text) % (2 * columns):
         raise InputError(f"{path}: {len(text)} bytes are not rows of {columns} digits; give the original file")
     table = text.reshape(-1, 2 * columns)
@@ -93,10 +93,12 @@ def read_npz(path: Path, *, required: Sequence[str], optional: Sequence[str] = (
     """
     sizes = npz_sizes(path)
     if missing := [name for name in required if name not in sizes]:
-        raise InputError(f"{path}: it has no array {', '.join(missing)}; it holds {list(sizes)[:9]}")
+        has = f"it has no array {', '.join(missing)}; it holds {list(sizes)[:9]}"
+        raise InputError(f"{path}: {has}; give a file that has them all")
     wanted = [name for name in (*required, *optional) if name in sizes]
     if (total := sum(sizes[name] for name in wanted)) > MAX_BYTES:
-        raise InputError(f"{path}: {total} bytes unpacked, more than the {MAX_BYTES} that are held in memory")
+        fault = f"{total} bytes unpacked, more than the {MAX_BYTES} that are held in memory"
+        raise InputError(f"{path}: {fault}; give fewer images, or smaller ones")
     return {name: _array(path, name) for name in wanted}
 
 
@@ -110,7 +112,7 @@ def npz_sizes(path: Path) -> dict[str, int]:
         with zipfile.ZipFile(path) as archive:
             return {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({first_line(error)})") from None
+        raise InputError(f"{path}: cannot be read ({first_line(error)}); give the path of a file that can be") from None
     except (ValueError, NotImplementedError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path}: not a whole npz archive ({first_line(error)}); write it with numpy.savez(file, images=...)"
@@ -131,7 +133,7 @@ def _array(path: Path, name: str) -> np.ndarray:
         raise
     except Exception as error:  # numpy and zipfile raise whatever a damaged header makes them stumble on.
         held = "; Python objects are never unpickled: save numbers, or text as .astype(str)"
-        advice = held if "Object arrays" in str(error) else ""
+        advice = held if "Object arrays" in str(error) else "; give a whole file"
         raise InputError(f"{path}: array {name} cannot be read ({first_line(error)}){advice}") from None
 
 

@@ -124,5 +124,7 @@ def check_annealing(run: Fitted, settings: Settings) -> None:
     Raises:
         InputError: naming the run and its prior.
     """
-    if not prior(run).is_continuous:
-        raise InputError(f"{run.folder}: --ais takes a continuous z, not that of --prior {run.config.prior}")
+    if not (m := prior(run)).is_continuous:
+        raise InputError(
+            f"{run.folder}: --ais takes a continuous z, not that of a {type(m).__name__}; choose another run"
+        )

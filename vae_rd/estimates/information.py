@@ -58,12 +58,10 @@ def check_information(run: Fitted, settings: Settings) -> None:
     Raises:
         InputError: naming the run and what it has instead.
     """
-    if prior(run).log_prob_per_dim(an_example(run).new_zeros(1, run.model.latent_dim)) is None:
-        raise InputError(
-            f"{run.folder}: --information takes a prior that factorises over units, not --prior {run.config.prior}"
-        )
-    if posterior(run, an_example(run)).factors() is None:
-        raise InputError(
-            f"{run.folder}: --information takes a normal q(z|x) of independent units, "
-            f"not --posterior {run.config.posterior}"
-        )
+    m, q = prior(run), posterior(run, an_example(run))
+    if m.log_prob_per_dim(an_example(run).new_zeros(1, run.model.latent_dim)) is None:
+        fault = f"a prior that factorises over units, not a {type(m).__name__}"
+        raise InputError(f"{run.folder}: --information takes {fault}; choose another run")
+    if q.factors() is None:
+        fault = f"a normal q(z|x) of independent units, not a {type(q).__name__}"
+        raise InputError(f"{run.folder}: --information takes {fault}; choose another run")

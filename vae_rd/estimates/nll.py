@@ -91,5 +91,5 @@ def check_gaps(run: Fitted, settings: Settings) -> None:
     Raises:
         InputError: naming the run and its posterior.
     """
-    if not posterior(run, an_example(run)).perturbations:
-        raise InputError(f"{run.folder}: --gaps takes a normal q(z|x), not that of --posterior {run.config.posterior}")
+    if not (q := posterior(run, an_example(run))).perturbations:
+        raise InputError(f"{run.folder}: --gaps takes a normal q(z|x), not a {type(q).__name__}; choose another run")

@@ -62,10 +62,12 @@ def check_source(run: Fitted, settings: Settings) -> None:
     if _scale(run) is None or not run.data.card.unlimited[settings.split]:
         raise InputError(
             f"{run.folder}: --dual bounds R(D) of an unlimited source under --likelihood gaussian, "
-            f"not of the {settings.split} split of this run"
+            f"not of the {settings.split} split of this run; choose another run"
         )
     if not run.slope:
-        raise InputError(f"{run.folder}: --dual takes a run of beta > 0, whose 1/beta weighs the distortion")
+        raise InputError(
+            f"{run.folder}: --dual takes a run of beta > 0, whose 1/beta weighs the distortion; choose another"
+        )
 
 
 def _scale(run: Fitted) -> float | None:

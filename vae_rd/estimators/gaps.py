@@ -69,7 +69,8 @@ def inference_gaps(
     with torch.no_grad():
         encoder = cast(Posterior, model.encoder(x))
     if not getattr(encoder, "perturbations", 0):
-        raise InputError(f"{type(encoder).__name__} posteriors have no coordinates along which to find the best one")
+        fault = f"{type(encoder).__name__} posteriors have no coordinates along which to find the best one"
+        raise InputError(f"{fault}; give a model with DiagonalNormal ones")
     before, best = _optimise(model, x, encoder, steps=steps, draws=draws, noise=noise)
     elbo, elbo_before, elbo_encoder = _elbos(
         model, x, (best, before, encoder), samples=samples, draws=draws, noise=noise

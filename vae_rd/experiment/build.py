@@ -59,7 +59,8 @@ def build_model(config: FitConfig, card: DataCard) -> VAE:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise InputError(f"--hidden {config.hidden} --latent_dim {config.latent_dim}: too large for memory") from None
+        asked = f"--hidden {config.hidden} --latent_dim {config.latent_dim}"
+        raise InputError(f"{asked}: too large for memory; give smaller ones") from None
 
 
 def _initialised(config: FitConfig, card: DataCard) -> VAE:
@@ -127,10 +128,8 @@ def check_likelihood(likelihood: Likelihood, config: FitConfig, card: DataCard) 
             f"choose {' or '.join(fitting)}{more}"
         )
     if config.whiten and not likelihood.writes_means:
-        fitting = [w for w, row in tables.LIKELIHOODS.items() if row(config, card).writes_means]
         raise InputError(
-            f"--whiten: the decoder of --likelihood {config.likelihood} does not write means of pixels; "
-            f"choose one of {', '.join(fitting)}"
+            f"--whiten: the decoder of --likelihood {config.likelihood} does not write means of pixels; leave it out"
         )
 
 
@@ -194,13 +193,15 @@ def steps_of(config: FitConfig, card: DataCard) -> int:
     """
     an_epoch = card.steps_per_epoch(config.batch_size)
     if an_epoch == 0:
-        raise InputError(f"--batch_size {config.batch_size}: the training split has {card.n['train']} examples")
+        has = f"the training split has {card.n['train']} examples"
+        raise InputError(f"--batch_size {config.batch_size}: {has}; give at most as many")
     steps = min(config.max_epochs * an_epoch, config.max_steps or math.inf)
     validated_epochs = math.ceil(steps / an_epoch) // config.val_every * config.val_every
     if not 0 < max(1, config.beta_warmup) <= min(validated_epochs * an_epoch, steps):
         raise InputError(
             f"--beta_warmup {config.beta_warmup} --val_every {config.val_every}: of {int(steps)} steps in all, "
-            f"{an_epoch} an epoch, no validation comes after warm-up, so no checkpoint could be kept"
+            f"{an_epoch} an epoch, no validation comes after warm-up, so no checkpoint could be kept; "
+            "lower them, or take more steps (--max_epochs, --max_steps)"
         )
     return int(steps)
 

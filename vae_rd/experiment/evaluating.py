@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from vae_rd.config.estimates import ESTIMATES, flag_of
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings
@@ -21,6 +22,7 @@ from vae_rd.experiment.options import OPTIONS
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import broadcast, check_same, connected, is_first, on_all_ranks, rank_zero_first
+from vae_rd.process.memory import memory_advice
 from vae_rd.run.finding import find_runs
 from vae_rd.run.lock import locked
 from vae_rd.run.record import SPLITS, Json, RunRecord
@@ -51,11 +53,17 @@ def add_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> Iter
         settings: what was asked for.
         kinds: keys of `KINDS`.
     """
-    for make in (make for kind in kinds for make in KINDS[kind].estimates):
-        with precision_of(run.config):
+    for name, make in [(kind, make) for kind in kinds for make in KINDS[kind].estimates]:
+        with precision_of(run.config), memory_advice(flag_of(name), lower=_options_of(name)):
             entry = make(run, settings)
         broadcast(partial(_add, run, entry))
         yield entry
+
+
+def _options_of(kind: str) -> str:
+    """The options that say how much work, and so how much memory, an estimate takes."""
+    counts = [f"--{name}" for name in ESTIMATES[kind].reads if name != "seed"]
+    return " or ".join(counts) or "what else takes memory here"
 
 
 def _add(run: Fitted, entry: Json) -> None:
@@ -188,7 +196,8 @@ def _finished(found: Sequence[Path], *, named: Sequence[Path]) -> tuple[list[Pat
     records = {folder: RunRecord.read(folder) for folder in found}
     unfinished = [folder for folder in found if records[folder].status != "finished" and folder not in named]
     if len(unfinished) == len(found):
-        raise InputError(f"{', '.join(map(str, named))}: none of the {len(found)} runs is finished")
+        fault = f"none of the {len(found)} runs is finished"
+        raise InputError(f"{', '.join(map(str, named))}: {fault}; finish one with --resume auto")
     said = ", ".join(f"{folder} ({records[folder].standing(folder)})" for folder in unfinished)
     return [f for f in found if f not in unfinished], [f"left out, not finished: {said}"] if unfinished else []
 

@@ -165,7 +165,8 @@ class Experiment:
         if taken > self.steps:
             raise InputError(f"{asked}: {self.claimed.folder} has taken {taken} steps already; ask for no fewer")
         if taken < self.steps and taken % self.data.card.steps_per_epoch(self.config.batch_size):
-            raise InputError(f"{asked}: {self.claimed.folder} ended within an epoch, and goes on from whole ones alone")
+            fault = f"{self.claimed.folder} ended within an epoch, and goes on from whole ones alone"
+            raise InputError(f"{asked}: {fault}; choose another --name, or --overwrite")
         return path
 
     def run(self, guard: SignalGuard) -> RunRecord:
@@ -262,7 +263,7 @@ class Experiment:
         config = self.config
         for split in SPLITS:
             shown = Console(quiet=not is_first()).status(f"evaluating the {split} split ...")
-            with shown, memory_advice("evaluation", lower="--eval_samples, --hidden or --latent_dim"):
+            with shown, memory_advice("evaluation", lower="--eval_samples or the network (--hidden, --latent_dim)"):
                 self.record.metrics[split] = evaluate_split(
                     self.model,
                     self.data,

@@ -24,7 +24,7 @@ from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.vae import VAE
 from vae_rd.run.checkpoints import read_checkpoint
-from vae_rd.run.files import RECORD_FILE
+from vae_rd.run.files import ERROR_FILE, RECORD_FILE
 from vae_rd.run.folder import KEPT, refuse_given
 from vae_rd.run.lock import holder_of
 from vae_rd.run.record import RunRecord
@@ -52,11 +52,12 @@ def open_run(
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     config = config if data_file is None else _moved(config, data_file, folder)
     device = torch.device(accelerator(config))
-    refuse_given(record, folder, of_data=data is None, of_network=model is None)
+    refuse_given(record, folder, of_data=data is None, of_network=model is None, otherwise="")
     with precision_of(config):
         model = load(folder, model=model).to(device)
         data = build.build_data(config) if data is None else data
-    check_data(data, record, folder)
+    moved = "" if record.data["is_own"] else ", or say by --data_file where they are now"
+    check_data(data, record, folder, otherwise=moved)
     data.to(device)
     return Fitted(folder, config, model, data, record.model["slope"])
 
@@ -72,10 +73,16 @@ def _moved(config: FitConfig, data_file: str, folder: Path) -> FitConfig:
 def check_finished(record: RunRecord, folder: Path) -> None:
     """Refuse a run that is not finished, saying how it stands with it."""
     if record.status != "finished":
-        then = (
-            "wait for its end" if record.status == "running" and holder_of(folder) else "finish it with --resume auto"
-        )
-        raise InputError(f"{folder}: this run {record.standing(folder)}; {then}")
+        raise InputError(f"{folder}: this run {record.standing(folder)}; {_then(record, folder)}")
+
+
+def _then(record: RunRecord, folder: Path) -> str:
+    """What finishes it; a fit that has failed would fail again where nothing is changed."""
+    if record.status == "running" and holder_of(folder):
+        return "wait for its end"
+    if record.status == "failed":
+        return f"mend what its {ERROR_FILE} says, and go on with --resume auto or begin anew with --overwrite"
+    return "finish it with --resume auto"
 
 
 def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
@@ -92,12 +99,12 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
     record = RunRecord.read(folder)
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     check_network_and_data(model, None)
-    refuse_given(record, folder, of_data=False, of_network=model is None)
+    refuse_given(record, folder, of_data=False, of_network=model is None, otherwise="")
     if model is None:
         card = DataCard.from_json(record.data)
         with precision_of(config):
             model = build.build_model(config, card)
-    check_network(model, record, folder)
+    check_network(model, record, folder, otherwise="")
     record.check(folder, KEPT)
     load_weights(model, folder / KEPT, owners=checkpoint_owners(config))
     return model.eval()

@@ -13,6 +13,7 @@ from torch import nn
 
 from vae_rd.data.dataset import DataSet, Wanted
 from vae_rd.errors import InputError
+from vae_rd.run.folder import ANOTHER
 from vae_rd.run.record import Json, RunRecord
 
 DIGITS = 6  # of a checksum, for people
@@ -50,8 +51,14 @@ def _class_name(model: nn.Module) -> str:
     return f"{names[0]}({', '.join(names[1:])})" if len(names) > 1 else names[0]
 
 
-def check_network(model: nn.Module, record: RunRecord, folder: Path) -> None:
+def check_network(model: nn.Module, record: RunRecord, folder: Path, *, otherwise: str = ANOTHER) -> None:
     """Refuse another network than one's own that a run was fitted with; older records do not know theirs.
+
+    Args:
+        model: at hand.
+        record: of the run.
+        folder: of the run.
+        otherwise: what else than the run's own network helps.
 
     Raises:
         InputError: saying what both are.
@@ -60,7 +67,7 @@ def check_network(model: nn.Module, record: RunRecord, folder: Path) -> None:
     if record.model.get("is_own") and before is not None and before != now:
         raise InputError(
             f"{folder}: fitted with another network, {_named(before)}, not {_named(now)}; "
-            "give that one as model=, or choose another --name"
+            f"give that one as model={otherwise}"
         )
 
 
@@ -68,8 +75,14 @@ def _named(network: Mapping[str, Any]) -> str:
     return f"{network['class']} ({str(network['fingerprint'])[:DIGITS]})"
 
 
-def check_data(data: DataSet, record: RunRecord, folder: Path) -> None:
+def check_data(data: DataSet, record: RunRecord, folder: Path, *, otherwise: str = ANOTHER) -> None:
     """Refuse data that are not those a run was begun with.
+
+    Args:
+        data: at hand.
+        record: of the run.
+        folder: of the run.
+        otherwise: what else than the run's own data helps.
 
     Raises:
         InputError: saying in what they differ.
@@ -77,9 +90,7 @@ def check_data(data: DataSet, record: RunRecord, folder: Path) -> None:
     for difference in _differences(json.loads(json.dumps(data.card.to_json())), record.data):
         whose = "data= is" if record.data["is_own"] else f"--data {data.card.name} is"
         remedy = "give that data" if record.data["is_own"] else "restore its files"
-        raise InputError(
-            f"{folder}: {whose} not what this run was fitted to: {difference}; {remedy}, or choose another --name"
-        )
+        raise InputError(f"{folder}: {whose} not what this run was fitted to: {difference}; {remedy}{otherwise}")
 
 
 def _differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[str]:

@@ -47,7 +47,8 @@ def slots(jobs: int | None, *, gpus: Sequence[str], per_run: int, runs: int) -> 
         ['0,1', '2,3']
     """
     if 0 < len(gpus) < per_run:
-        raise InputError(f"--devices {per_run}: {len(gpus)} GPU{'s are' if len(gpus) > 1 else ' is'} visible here")
+        there = f"{len(gpus)} GPU{'s are' if len(gpus) > 1 else ' is'} visible here"
+        raise InputError(f"--devices {per_run}: {there}; ask for no more, or add --accelerator cpu")
     groups = [gpus[i : i + per_run] for i in range(0, len(gpus) - per_run + 1, per_run)]
     wanted = jobs or len(groups) or min(max(1, cores() // per_run), MOST_JOBS)
     count = max(1, min(wanted, runs))

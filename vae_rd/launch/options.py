@@ -74,7 +74,7 @@ def _check(options: argparse.Namespace) -> None:
     """Refuse options that the launcher would not look at."""
     given = [name for name in (*SLURM, "no_requeue", "script") if getattr(options, name) not in (None, False)]
     if given and options.launcher != "slurm":
-        raise InputError(f"--{given[0]} belongs to --launcher slurm")
+        raise InputError(f"--{given[0]} belongs to --launcher slurm; add it, or leave --{given[0]} out")
     if options.search_seed != 0 and (options.launcher == "wandb" or options.script is not None):
         raise InputError("--search_seed: W&B's server draws the points of its sweeps; leave it out")
     if options.jobs is not None and options.launcher == "slurm":

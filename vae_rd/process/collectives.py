@@ -61,7 +61,7 @@ def connected(*, devices: int, num_nodes: int, cuda: bool) -> Iterator[None]:
     if cuda:
         if (there := torch.cuda.device_count()) <= found.local_rank:
             asked = f"--devices {devices}: torch finds {there} CUDA devices here"
-            raise InputError(f"{asked}; ask for no more, or add --accelerator cpu")
+            raise InputError(f"{asked}; ask for no more, or set CUDA_VISIBLE_DEVICES= to take the CPU")
         torch.cuda.set_device(found.local_rank)
     backend = "cpu:gloo,cuda:nccl" if cuda else "gloo"
     dist.init_process_group(backend, rank=found.rank, world_size=found.world_size, timeout=PATIENCE)

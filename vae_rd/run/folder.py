@@ -18,6 +18,7 @@ from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, FAILURE, HISTORY_FILE, REC
 from vae_rd.run.lock import locked
 from vae_rd.run.record import RunRecord
 
+ANOTHER = ", or choose another --name"  # The other remedy of a fit whose folder has another run.
 CHECKPOINTS = "checkpoints"
 KEPT = f"{CHECKPOINTS}/kept.ckpt"
 LAST = f"{CHECKPOINTS}/last.ckpt"
@@ -128,7 +129,7 @@ def file_checksum(config: FitConfig, *, checksum: Callable[[Path], str] = tree_s
         return checksum(Path(config.data_file))
 
 
-def refuse_given(record: RunRecord, folder: Path, *, of_data: bool, of_network: bool) -> None:
+def refuse_given(record: RunRecord, folder: Path, *, of_data: bool, of_network: bool, otherwise: str = ANOTHER) -> None:
     """Refuse a run that was fitted to what Python gave it, where its flags alone are at hand.
 
     Args:
@@ -136,6 +137,7 @@ def refuse_given(record: RunRecord, folder: Path, *, of_data: bool, of_network: 
         folder: of the run.
         of_data: whether the data would be those of the flags.
         of_network: whether the network would be.
+        otherwise: what else helps than to give them again.
 
     Raises:
         InputError: naming what was given, and the way to give it again.
@@ -143,13 +145,12 @@ def refuse_given(record: RunRecord, folder: Path, *, of_data: bool, of_network: 
     if of_network and record.model.get("is_own"):
         network = record.model.get("network", {}).get("class", "one's own")
         raise InputError(
-            f"{folder}: its network ({network}) was given from Python, not by flags; "
-            "give it as model= there, or choose another --name"
+            f"{folder}: its network ({network}) was given from Python, not by flags; give it as model= there{otherwise}"
         )
     if of_data and record.data.get("is_own"):
         raise InputError(
             f"{folder}: its data ({record.data.get('name')}) were given from Python, not by flags; "
-            "give them as data= there, or choose another --name"
+            f"give them as data= there{otherwise}"
         )
 
 
@@ -161,10 +162,11 @@ def check_data_file(config: FitConfig) -> None:
     """
     if config.data_file is None or config.data not in ("npz", "image_folder"):
         return
-    path = Path(config.data_file)
-    with as_bad_input(path):
-        if (folder_of(config) / RECORD_FILE).is_file():
+    path, folder = Path(config.data_file), folder_of(config)
+    with as_bad_input(folder):
+        if (folder / RECORD_FILE).is_file():
             return
+    with as_bad_input(path, flag="--data_file "):
         if not path.exists():
             kind = "file" if config.data == "npz" else "folder"
             raise InputError(f"--data_file {path}: no such {kind}; give its path from {Path.cwd()}, or a whole one")
@@ -232,7 +234,8 @@ def as_bad_input(path: Path, *, flag: str = "") -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise InputError(f"{flag}{path}: cannot be used ({getattr(error, 'strerror', None) or error})") from None
+        fault = getattr(error, "strerror", None) or error
+        raise InputError(f"{flag}{path}: cannot be used ({fault}); give another place") from None
 
 
 def _refuse_differences(config: FitConfig, record: RunRecord, folder: Path, *, allowed: frozenset[str]) -> None:

@@ -144,7 +144,8 @@ class RunRecord:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(f"{path}: no run record can be read there ({error.strerror})") from None
+            fault = f"no run record can be read there ({error.strerror})"
+            raise InputError(f"{path}: {fault}; give the folder of a run") from None
         except (ValueError, RecursionError):
             raise InputError(f"{path}: damaged, not JSON; {_AGAIN}") from None
         return cls.from_json(content, where=path)

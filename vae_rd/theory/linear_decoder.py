@@ -109,7 +109,8 @@ def _along_the_axes(
     w, b0 = finite(weights, name="weights", dims=2), finite(offset, name="offset", dims=1)
     matrix, centre = moments(covariance, mean)
     if not len(w) == len(b0) == len(centre):
-        raise InputError(f"weights {list(w.shape)}, offset {list(b0.shape)}, mean {list(centre.shape)} disagree on n")
+        shapes = f"weights {list(w.shape)}, offset {list(b0.shape)}, mean {list(centre.shape)}"
+        raise InputError(f"{shapes} disagree on n; give [n, k], [n] and [n]")
     u, s, _ = np.linalg.svd(w, full_matrices=False)
     second = matrix + np.outer(centre - b0, centre - b0)
     m = np.einsum("ni,ni->i", u, second @ u)

@@ -132,7 +132,8 @@ def log_likelihood(x: ArrayLike, *, weights: ArrayLike, offset: ArrayLike, s2: f
     rows, w = finite(x, name="x", dims=2), finite(weights, name="weights", dims=2)
     centre, s2 = finite(offset, name="offset", dims=1), positive(s2, name="s2")
     if not rows.shape[1] == len(w) == len(centre):
-        raise InputError(f"x {list(rows.shape)}, weights {list(w.shape)}, offset {list(centre.shape)} disagree on n")
+        shapes = f"x {list(rows.shape)}, weights {list(w.shape)}, offset {list(centre.shape)}"
+        raise InputError(f"{shapes} disagree on n; give [N, n], [n, k] and [n]")
     residual = rows - centre
     root = _root(w, s2)
     explained = linalg.solve_triangular(root, (residual @ w).T, lower=True)

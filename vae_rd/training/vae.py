@@ -90,7 +90,7 @@ class VAEModule(TrainedModule):
             OutOfMemory: when a step does not fit.
         """
         first = self.global_step
-        with memory_advice("a training step", lower="--batch_size, --samples, --hidden or --latent_dim"):
+        with memory_advice("a training step", lower="--batch_size, --samples or the network (--hidden, --latent_dim)"):
             seen, norms = self._steps(block, first=first)
         check_terms(seen, norms, first_step=first + 1, advice=self._advice)
         add_examples(self.train_metrics, seen)
@@ -153,7 +153,7 @@ class VAEModule(TrainedModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add one chunk under the noise that belongs to it, the same at every epoch."""
         noise = generator("cpu", self.seed, "validation", batch.part)
-        with memory_advice("validation", lower="--samples, --hidden or --latent_dim"):
+        with memory_advice("validation", lower="--samples or the network (--hidden, --latent_dim)"):
             terms = self.model.terms(batch.x, self.model.noise(self.samples, batch.x, noise))
             loss = self.objective(terms, self.global_step, noise=noise)
             add_examples(self.val_metrics, [example_terms(terms, loss, latent_dim=self.model.latent_dim)])

@@ -6,9 +6,11 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 
+from vae_rd.config.fields import FitConfig
 from vae_rd.errors import InputError
-from vae_rd.launch.devices import gpus_for, slots
+from vae_rd.launch.devices import Environment, gpus_for, slots
 from vae_rd.launch.ledger import SETTLED, Ledger
 from vae_rd.launch.local.forks import server
 from vae_rd.launch.local.progress import SweepProgress
@@ -16,6 +18,7 @@ from vae_rd.launch.local.scheduler import Scheduler, log_of
 from vae_rd.launch.local.supply import Supply, supply_of
 from vae_rd.launch.points.plan import Plan, PlannedRun
 from vae_rd.launch.watch import entry_of, final_loss
+from vae_rd.run.files import new_folder
 from vae_rd.run.folder import as_bad_input, claim
 from vae_rd.run.lock import locked
 from vae_rd.run.record import RunRecord
@@ -37,14 +40,17 @@ def run_local(plan: Plan, *, jobs: int | None) -> int:
         Interrupted: by a signal, once every run has saved what it has.
     """
     _check(plan)
-    with as_bad_input(plan.folder):
-        plan.folder.mkdir(parents=True, exist_ok=True)
-    with locked(plan.folder / "sweep", what="sweep", instead="--run_dir"):
+    with ExitStack() as held:
+        with as_bad_input(plan.folder):
+            held.enter_context(new_folder(plan.folder))
+        held.enter_context(locked(plan.folder / "sweep", what="sweep", instead="--run_dir"))
         ledger = Ledger.opened(plan.folder, file=str(plan.file.path), sweep=plan.file.upload())
         supply = supply_of(plan, ledger)
+        left = plan.total - _settled(supply, ledger)
+        places = _places(plan.example.config, jobs, left) if left else []
         try:
-            if left := plan.total - _settled(supply, ledger):
-                _carry_out(plan, ledger, supply, jobs=jobs, left=left)
+            if left:
+                _carry_out(plan, ledger, supply, places, left=left)
         finally:
             print(*_report(plan, ledger, supply.runs), sep="\n")
     return int(bool(_left(ledger, supply.runs)))
@@ -56,11 +62,13 @@ def _check(plan: Plan) -> None:
     claim(plan.example.config)
 
 
-def _carry_out(plan: Plan, ledger: Ledger, supply: Supply, *, jobs: int | None, left: int) -> None:
-    config = plan.example.config
-    places = slots(jobs, gpus=gpus_for(config), per_run=config.devices, runs=left)
+def _places(config: FitConfig, jobs: int | None, left: int) -> list[Environment]:
+    return slots(jobs, gpus=gpus_for(config), per_run=config.devices, runs=left)
+
+
+def _carry_out(plan: Plan, ledger: Ledger, supply: Supply, places: Sequence[Environment], *, left: int) -> None:
     shown = SweepProgress(plan.total, plan.total - left)
-    with server(places[0], tracked=config.wandb != "off"), shown as progress:
+    with server(places[0], tracked=plan.example.config.wandb != "off"), shown as progress:
         Scheduler(plan, ledger, supply, places, progress).run()
 
 

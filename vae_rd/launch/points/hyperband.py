@@ -94,5 +94,6 @@ def _bands(section: Mapping[str, Any], eta: float, *, where: str) -> tuple[int, 
         return tuple(dict.fromkeys(int(band) for band in powers if band <= LARGEST))
     bands = sorted({int(last / eta**k) for k in range(1, count + 1) if last is not None and last / eta**k >= 1})
     if not bands:
-        raise InputError(f"{where}: early_terminate: max_iter {last} is below eta {eta}, so there is no band")
+        fault = f"max_iter {last} is below eta {eta}, so there is no band"
+        raise InputError(f"{where}: early_terminate: {fault}; give a larger max_iter or a smaller eta")
     return tuple(bands)

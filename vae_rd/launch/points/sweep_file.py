@@ -143,8 +143,8 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        hint = "" if path.suffix else "; the file stands before all flags"
-        raise InputError(f"{path}: no sweep file can be read there ({error.strerror}){hint}") from None
+        hint = "give a sweep file, such as sweeps/beta.yaml" if path.suffix else "the file stands before all flags"
+        raise InputError(f"{path}: no sweep file can be read there ({error.strerror}); {hint}") from None
     except ValueError:
         raise InputError(f"{path}: not a text file in UTF-8; give a sweep file, such as sweeps/beta.yaml") from None
     content = read_yaml(text, where=f"{path}", otherwise="not YAML")

@@ -23,7 +23,7 @@ from typing import Any
 from vae_rd.errors import InputError
 from vae_rd.launch.points.plan import Plan, PlannedRun
 from vae_rd.launch.slurm.task import FitTask
-from vae_rd.run.files import tree_sha256, write_atomic
+from vae_rd.run.files import new_folder, tree_sha256, write_atomic
 from vae_rd.run.folder import is_finished
 
 FOLDER = "slurm"  # Within the sweep's.
@@ -114,17 +114,18 @@ def _check(plan: Plan) -> None:
 def _submitted(folder: Path, runs: Sequence[PlannedRun], options: SlurmOptions) -> list[str]:
     """The job of each run, now submitted."""
     kept = folder / FOLDER
-    kept.mkdir(parents=True, exist_ok=True)
-    there = set(kept.iterdir())
     tasks = [FitTask(run.argv, str(run.folder), options.requeue) for run in runs]
-    executor = _executor(kept, options, name=f"vae_rd.{folder.name}", runs=runs)
-    try:
-        with redirect_stderr(io.StringIO()):  # submitit shows what sbatch says, and raises it as well.
-            return [job.job_id for job in executor.submit_array(tasks)]
-    except RuntimeError as error:  # submitit raises several kinds of it.
-        for path in set(kept.iterdir()) - there:
-            path.unlink()
-        raise InputError(_one_line("sbatch", str(error))) from None
+    with new_folder(kept):
+        there = set(kept.iterdir())
+        executor = _executor(kept, options, name=f"vae_rd.{folder.name}", runs=runs)
+        try:
+            with redirect_stderr(io.StringIO()):  # submitit shows what sbatch says, and raises it as well.
+                return [job.job_id for job in executor.submit_array(tasks)]
+        except RuntimeError as error:  # submitit raises several kinds of it.
+            for path in set(kept.iterdir()) - there:
+                path.unlink()
+            remedy = "mend what it names, or ask for something else"
+            raise InputError(f"{_one_line('sbatch', str(error))}; {remedy}") from None
 
 
 def _executor(kept: Path, options: SlurmOptions, *, name: str, runs: Sequence[PlannedRun]) -> Any:
@@ -170,7 +171,7 @@ def _waiting(folder: Path) -> dict[str, str]:
     except subprocess.TimeoutExpired:
         raise InputError(f"squeue: no answer in {ANSWER_SECONDS:g} s; give the command again later") from None
     if listed.returncode != 0:
-        raise InputError(_one_line("squeue", listed.stderr))
+        raise InputError(f"{_one_line('squeue', listed.stderr)}; give the command again later")
     active = set(listed.stdout.split())
     return {name: job for name, job in jobs.items() if job in active}
 

@@ -15,7 +15,7 @@ from vae_rd.launch.ledger import Ledger
 from vae_rd.launch.points.plan import Plan
 from vae_rd.launch.slurm.launcher import FOLDER, SlurmOptions, check_tasks, resources
 from vae_rd.launch.wandb.agents import check_tracking, join_sweep, run_agents
-from vae_rd.run.files import write_atomic
+from vae_rd.run.files import new_folder, write_atomic
 from vae_rd.run.folder import as_bad_input
 from vae_rd.run.lock import locked
 
@@ -146,7 +146,7 @@ def _joined(plan: Plan) -> str:
 def _lock(folder: Path, held: ExitStack) -> None:
     """Take the sweep's lock until `held` is closed, when whoever has it has joined."""
     with as_bad_input(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        held.enter_context(new_folder(folder))
     deadline = time.monotonic() + JOIN_SECONDS
     while True:
         try:

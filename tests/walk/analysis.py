@@ -1,0 +1,90 @@
+"""Figures and tables of runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from analysis.__main__ import main
+
+from walk.runs import AGAIN, ANEW, FITTED, after_fit, changed, without
+from walk.steps import Call, Step, each, evaluated, step
+
+
+def drawn(*words: str) -> Call:
+    return lambda: main(list(words))
+
+
+def metrics(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]:
+    """A record with other metrics."""
+
+    def rewrite(folder: Path) -> None:
+        content = json.loads((folder / "record.json").read_text())
+        change(content["metrics"])
+        (folder / "record.json").write_text(json.dumps(content))
+
+    return rewrite
+
+
+def anew(*words: str) -> Call:
+    return each(ANEW, drawn(*words))
+
+
+TABLE, PLANE, CURVES = ("table", "runs"), ("plane", "runs"), ("curves", "runs")
+STEPS: list[Step] = [
+    step("see --help", drawn("pane", "runs"), drawn("plane", "runs"), before=FITTED),
+    step(
+        "end the name in .pdf, .svg, .png; the suffix picks the format",
+        drawn(*PLANE, "-o", "a.jpg"),
+        drawn(*PLANE, "-o", "a.png"),
+        before=FITTED,
+    ),
+    step(
+        "end the name in .md, .csv; the suffix picks the format",
+        drawn(*TABLE, "-o", "a.txt"),
+        drawn(*TABLE, "-o", "a.md"),
+        drawn(*TABLE, "-o", "a.csv"),
+        before=FITTED,
+    ),
+    step(
+        "a folder has that name; choose another",
+        drawn(*TABLE, "-o", "a.md"),
+        drawn(*TABLE, "-o", "b.md"),
+        before=each(FITTED, lambda: Path("a.md").mkdir()),
+    ),
+    step("give another place", drawn(*TABLE, "-o", "bits.npz/a.md"), drawn(*TABLE, "-o", "b/a.md"), before=FITTED),
+    step(
+        "finish one with --resume auto",
+        drawn(*TABLE),
+        each(AGAIN, drawn(*TABLE)),
+        before=after_fit(changed(status="interrupted")),
+    ),
+    step(
+        "evaluate or fit the run again",
+        drawn(*TABLE),
+        anew(*TABLE),
+        before=after_fit(metrics(lambda m: m["test"].update(rate="much"))),
+    ),
+    step(
+        "evaluate the runs again, or choose another --split",
+        drawn(*TABLE),
+        drawn(*TABLE, "--split=val"),
+        each(evaluated("runs"), drawn(*TABLE)),
+        before=after_fit(metrics(lambda m: m.pop("test"))),
+    ),
+    step(
+        "choose another --split",
+        drawn(*PLANE),
+        drawn(*PLANE, "--split=val"),
+        before=after_fit(metrics(lambda m: m["test"]["distortion"].update(value=None, stderr=None))),
+    ),
+    step("fit the run again with --overwrite", drawn(*CURVES), anew(*CURVES), before=after_fit(without("history.csv"))),
+    step(
+        "fit the run again with --overwrite",
+        drawn(*CURVES),
+        anew(*CURVES),
+        before=after_fit(lambda folder: (folder / "history.csv").write_text("epoch\n1\n")),
+    ),
+]

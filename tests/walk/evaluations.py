@@ -1,0 +1,158 @@
+"""Finished runs measured again: `python -m vae_rd.evaluate`, and `evaluate_run` and `load` from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vae_rd import DiagonalNormal, FitConfig, evaluate_run
+from vae_rd.estimates.base import Fitted, Settings
+from vae_rd.estimates.information import check_information
+from vae_rd.experiment.evaluating import check_estimates
+from vae_rd.experiment.loading import load, open_run
+from vae_rd.process import collectives
+from vae_rd.run.folder import KEPT
+
+from helpers.own import own_vae
+from walk.networks import Given, data
+from walk.runs import AGAIN, RUN, after_fit, changed, rewritten, unsealed
+from walk.steps import Call, Step, each, evaluated, fitted, limited, step
+
+NAMED = ("--name=a",)
+RUNS = each(fitted("--name=a"), fitted("--name=b"))
+
+
+def measured(*kinds: str, **settings: object) -> Call:
+    return lambda: evaluate_run("runs/a", *kinds, **settings)
+
+
+def of(says: str, kind: str, flags: tuple[str, ...], *instead: tuple[str, ...]) -> Step:
+    """An estimate that a run cannot have, and runs that can; what it takes to make it is not spent."""
+
+    def asked() -> None:
+        check_estimates(open_run("runs/a"), Settings(), [kind])
+
+    remedies = (each(fitted(*NAMED, "--overwrite", *other), asked) for other in instead)
+    return step(says, asked, *remedies, before=fitted(*NAMED, *flags))
+
+
+class OneBlock(DiagonalNormal):
+    """A normal q(z|x) that does not say that its units are independent."""
+
+    def factors(self) -> None:
+        return None
+
+
+def made_of(posterior: type[DiagonalNormal]) -> Fitted:
+    """A run of one's own network with such a q(z|x)."""
+    model = own_vae()
+    encoder = model.encoder
+    model.encoder = Given(lambda x: posterior(*encoder.net(x).chunk(2, dim=-1)))
+    return Fitted(Path("runs/a"), FitConfig(), model, data(), 1.0)
+
+
+FRESH = ("--data=gaussian", "--likelihood=gaussian", "--n_test=16", "--n_train=16")
+CATEGORICAL = ("--posterior=categorical", "--prior=categorical")
+NORMAL = ("--posterior=diagonal", "--prior=normal")
+STEPS: list[Step] = [
+    step(
+        "mend what its error.log says, and go on with --resume auto or begin anew with --overwrite",
+        evaluated("runs/a"),
+        each(fitted(*NAMED, "--overwrite"), evaluated("runs/a")),
+        before=lambda: fitted(*NAMED, "--lr=1e10", "--max_steps=4")(),
+    ),
+    step(
+        "mend what its error.log says, and go on with --resume auto or begin anew with --overwrite",
+        evaluated("runs/a"),
+        each(AGAIN, evaluated("runs/a")),
+        before=after_fit(changed(status="failed")),
+    ),
+    step("give the folder of a run", lambda: load("runs/none"), lambda: load("runs/a"), before=RUNS),
+    step(
+        "give all machines the same",
+        limited(collectives, "all_gather", lambda mine: {0: mine, 1: "others"}, evaluated("runs/a")),
+        evaluated("runs/a"),
+        before=RUNS,
+    ),
+    step(
+        "the following arguments are required: RUN; see --help",
+        evaluated(),
+        evaluated("--help"),
+        evaluated("runs/a"),
+        before=RUNS,
+    ),
+    step(
+        "give a whole number from 2 on",
+        evaluated("runs/a", "--nll=importance", "--samples=1"),
+        evaluated("runs/a", "--nll=importance", "--samples=2"),
+        before=RUNS,
+    ),
+    step(
+        "belongs to --nll importance, --nll prior, --gaps; add one of these, or leave it out",
+        evaluated("runs/a", "--samples=9"),
+        evaluated("runs/a", "--samples=9", "--nll=importance"),
+        evaluated("runs/a", "--samples=9", "--nll=prior"),
+        evaluated("runs/a"),
+        before=RUNS,
+    ),
+    step(
+        "give run folders, folders of runs, or globs of them",
+        evaluated("none"),
+        evaluated("runs/a"),
+        evaluated("runs"),
+        evaluated("runs/*"),
+        before=RUNS,
+    ),
+    step(
+        "finish it with --resume auto",
+        evaluated("runs/a"),
+        each(fitted(*NAMED, "--resume=auto"), evaluated("runs/a")),
+        before=each(RUNS, lambda: changed(status="interrupted")(RUN)),
+    ),
+    step(
+        "none of the 1 runs is finished; finish one with --resume auto",
+        evaluated("runs"),
+        each(AGAIN, evaluated("runs")),
+        before=after_fit(changed(status="interrupted")),
+    ),
+    step(
+        "which has no file; leave it out",
+        evaluated("runs/a", "--data_file=bits.npz"),
+        evaluated("runs/a"),
+        before=fitted(*NAMED, "--data=sprites", "--n_train=16", "--n_test=16"),
+    ),
+    step(
+        "of another network",
+        evaluated("runs/a"),
+        each(fitted(*NAMED, "--overwrite"), evaluated("runs/a")),
+        before=after_fit(unsealed(rewritten(KEPT, lambda c: c.update(state_dict={})))),
+    ),
+    step("choose one of importance,", measured("nll"), measured("importance", samples=9), before=RUNS),
+    step(
+        "is no setting; choose one of samples,",
+        measured("importance", draws=9),
+        measured("importance", samples=9),
+        before=RUNS,
+    ),
+    step("is no split; choose one of train, val, test", measured(split="dev"), measured(split="val"), before=RUNS),
+    step(
+        "give a whole number from 2 on",
+        measured("importance", samples=1),
+        measured("importance", samples=2),
+        before=RUNS,
+    ),
+    of("choose another run", "gaps", CATEGORICAL, NORMAL),
+    of("choose another run", "ais", CATEGORICAL, NORMAL),
+    of("choose another run", "information", CATEGORICAL, NORMAL),
+    of("choose another run", "dual", (), FRESH),
+    of(
+        "takes a run of beta > 0, whose 1/beta weighs the distortion; choose another",
+        "dual",
+        (*FRESH, "--beta=0"),
+        FRESH,
+    ),
+    step(
+        "not a OneBlock; choose another run",
+        lambda: check_information(made_of(OneBlock), Settings()),
+        lambda: check_information(made_of(DiagonalNormal), Settings()),
+    ),
+]

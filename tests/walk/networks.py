@@ -1,0 +1,154 @@
+"""Networks of one's own, given from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Beta, Independent, Laplace, Normal
+
+import vae_rd
+from vae_rd import VAE, DataSet, DiagonalNormal, FitConfig, LazyDistribution, Source, StandardNormalPrior
+from vae_rd.experiment import tables
+from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
+from vae_rd.model.posteriors.base import Posterior
+from vae_rd.model.posteriors.categorical import CategoricalLatent
+from vae_rd.model.priors.normal import StandardNormal
+from vae_rd.model.terms import DrawnTerms, Group
+from vae_rd.run.record import SPLITS
+
+from helpers.own import OwnEncoder, own_vae
+from walk.steps import BITS, Call, Step, step
+
+X = {
+    "bits": torch.from_numpy(BITS[:, None]),
+    "real": torch.randn(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)),
+}
+
+
+class Given(LazyDistribution):
+    """A part that returns whatever `make` makes of its context."""
+
+    def __init__(self, make: Callable[[Any], object]) -> None:
+        super().__init__()
+        self.make = make
+        self.scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, context: Tensor | None = None) -> object:
+        return self.make(context)
+
+
+def data(kind: str = "bits") -> DataSet:
+    return DataSet(Source("mine", dict.fromkeys(SPLITS, X[kind]), levels=2 if kind == "bits" else None))
+
+
+def fits(model: Callable[[], object] = own_vae, data: Callable[[], object] = data, **fields: object) -> Call:
+    settings = {"max_steps": 1, "batch_size": 8, "eval_samples": 2, "wandb": "off"} | fields
+    return lambda: vae_rd.fit_model(FitConfig(**settings), model=model(), data=data())
+
+
+def real() -> DataSet:
+    return data("real")
+
+
+def gaussian() -> VAE:
+    return own_vae(likelihood=GaussianLikelihood(1.0))
+
+
+def parts(**changes: Any) -> Callable[[], VAE]:
+    """One's own VAE with other parts, or settings."""
+
+    def make() -> VAE:
+        model = own_vae()
+        given = {"encoder": model.encoder, "decoder": model.decoder, "prior": model.prior, "latent_dim": 2} | changes
+        return VAE(given.pop("encoder"), given.pop("decoder"), given.pop("prior"), **given)
+
+    return make
+
+
+def lazy(*, called: bool) -> Callable[[], VAE]:
+    def make() -> VAE:
+        model = own_vae()
+        model.encoder.net[1] = nn.LazyLinear(8)
+        if called:
+            model.encoder(torch.zeros(2, 1, 4, 4))
+        return model
+
+    return make
+
+
+def config(**fields: object) -> Call:
+    return lambda: vae_rd.fit_model(fields, model=own_vae(), data=data())
+
+
+def beta(z: Tensor) -> object:
+    return Independent(Beta(torch.ones(*z.shape[:-1], 1, 4, 4), 1.0), 3)
+
+
+def as_config() -> object:
+    return vae_rd.fit_model(FitConfig(max_steps=1, batch_size=8, wandb="off"), model=own_vae(), data=data())
+
+
+def added(flag: str, word: str) -> Call:
+    def add() -> None:
+        try:
+            tables.add(flag, word, tables.TRUNKS["mlp"])
+        finally:
+            if flag == "encoder" and word == "mine":
+                del tables.TRUNKS["mine"]
+                tables.WORDS["encoder"] = tables.WORDS["encoder"][:-1]
+
+    return add
+
+
+def drawn_distortion(q: Posterior, m: StandardNormal) -> Call:
+    """-ln p(x|z) at draws of q(z|x), of a decoder that has no closed form with it, where the encoder is trained."""
+    drawn = Group(q.from_noise(torch.randn(1, 3, q.noise_dim)), q, m)
+    likelihood = Independent(Laplace(torch.zeros(1, 3, 4), 1.0), 1)
+    return lambda: DrawnTerms(x=torch.zeros(3, 4), groups=[drawn], likelihood=likelihood).distortion
+
+
+STEPS: list[Step] = [
+    step("give a FitConfig, such as vae_rd.FitConfig(**config)", config(max_steps=1), as_config),
+    step("give a vae_rd.VAE(encoder, decoder, prior, latent_dim=...)", fits(lambda: nn.Linear(2, 3)), fits()),
+    step("call model.encoder and model.decoder once", fits(lazy(called=False)), fits(lazy(called=True))),
+    step(
+        "give data=vae_rd.DataSet(source)",
+        fits(data=lambda: Source("mine", dict.fromkeys(SPLITS, X["bits"]), levels=2)),
+        fits(),
+    ),
+    step("give a vae_rd.DataSet(vae_rd.Source(name,", fits(data=lambda: X["real"]), fits(gaussian, real)),
+    step("is not read beside model=; leave it out", fits(latent_dim=5), fits()),
+    step("is not read beside data=; leave it out", fits(n_train=5), fits()),
+    step("give modules as attributes, with requires_grad", fits(lambda: own_vae().requires_grad_(False)), fits()),
+    step("give VAE(..., noise_dim=2)", fits(parts(noise_dim=5)), fits(parts(noise_dim=2))),
+    step(
+        "return a vae_rd.Posterior, such as vae_rd.DiagonalNormal(mu, log_var)",
+        fits(parts(encoder=Given(lambda x: (x, x)))),
+        fits(),
+    ),
+    step(
+        "return a vae_rd.Prior",
+        fits(parts(prior=Given(lambda _: Normal(0.0, 1.0)))),
+        fits(parts(prior=StandardNormalPrior(2))),
+    ),
+    step(
+        "mend the network",
+        fits(parts(encoder=OwnEncoder(99, 4, nn.Tanh))),
+        fits(parts(encoder=OwnEncoder(16, 4, nn.Tanh))),
+    ),
+    step("wanted [latent_dim] = [3]", fits(parts(latent_dim=3)), fits(parts(latent_dim=2))),
+    step("wanted [C, H, W] = [1, 4, 4]", fits(lambda: own_vae(shape=(1, 2, 8))), fits()),
+    step("give another likelihood, or data of that kind", fits(gaussian), fits(), fits(gaussian, real)),
+    step("give a distribution of such values", fits(parts(decoder=Given(beta))), fits()),
+    step("give one that covers them", fits(parts(decoder=Given(beta)), real), fits(gaussian, real)),
+    step("and a word that it does not have", added("encoder", "mlp"), added("encoder", "mine")),
+    step("give one of data, encoder,", added("beta", "mine"), added("encoder", "mine")),
+    step(
+        "choose another posterior or likelihood",
+        drawn_distortion(CategoricalLatent(torch.zeros(3, 2)), StandardNormal(torch.zeros(2))),
+        drawn_distortion(DiagonalNormal(torch.zeros(3, 2), torch.zeros(3, 2)), StandardNormal(torch.zeros(2))),
+    ),
+]
