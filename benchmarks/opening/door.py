@@ -1,4 +1,4 @@
-"""A data set handed over as flags, checked against its truth, and fitted for one step where D and R are to be checked."""
+"""A data set handed over as flags, checked against its truth, and fitted for one step to check D and R."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def a_folder(rng: Rng) -> list[str]:
 
 def objects(rng: Rng) -> Array:
     """Python objects, which would have to be unpickled."""
-    return np.array([row for row in images(rng)] + [None], dtype=object)
+    return np.array([*images(rng), None], dtype=object)
 
 
 def labelled(labels: Callable[[int], Array]) -> Callable[[Rng], dict[str, Array]]:

@@ -24,7 +24,8 @@ from vae_rd.run.record import SPLITS
 
 Array = np.ndarray
 Rng = np.random.Generator
-DTYPES = ("u1", "i8", "?", "f2", ">u2", "f4", "i4")
+COUNT_TYPES = ("i4", "i8", "f4", ">u2")
+BITS_TYPES = (*COUNT_TYPES, "u1", "?", "f2")
 STEP: Mapping[str, Any] = {"max_steps": 1, "batch_size": 6, "lr": 0.05, "wandb": "off", "name": "mine"}
 
 
@@ -128,7 +129,7 @@ def _data(rng: Rng, kind: str, shape: tuple[int, int, int]) -> tuple[Callable[[]
         support = "binary" if kind == "bits" else "real"
         return lambda: DataSet(UnlimitedSource("mine", support, rows), n_train=30, n_test=40), f"endless {kind}"
     levels = {"bits": 2, "grey": int(rng.integers(3, 300)), "dequantised": int(rng.integers(3, 300))}.get(kind)
-    counted = "f8" if levels is None else str(rng.choice(DTYPES if levels <= 2 else DTYPES[-1:] + ("i8", "f4", ">u2")))
+    counted = "f8" if levels is None else str(rng.choice(BITS_TYPES if levels <= 2 else COUNT_TYPES))
     images = {split: _images(rng, kind, (n, *shape), levels).astype(counted) for split in SPLITS}
     is_population = kind == "bits" and rng.random() < 0.3
     given: dict[str, Any] = {split: array.reshape(n, -1) if as_rows else array for split, array in images.items()}
