@@ -111,6 +111,10 @@ MENDED = [
 ]
 
 
+def test_zero_has_no_sign_in_what_is_said():
+    assert read(np.where(K17 > 8, 1.0, -0.0)).said == "values 0..1 read as 2 levels"
+
+
 @pytest.mark.parametrize(("values", "asked", "remedy", "apply", "levels"), MENDED)
 def test_a_guess_is_refused_in_one_line_and_its_remedy_is_taken(values, asked, remedy, apply, levels):
     with pytest.raises(InputError) as refused:

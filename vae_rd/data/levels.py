@@ -74,7 +74,7 @@ def read_levels(values: np.ndarray, *, asked: int | None, where: str) -> Reading
         [0, 1, 2]
     """
     values = _numbers(values, where)
-    low, high = values.min().item(), values.max().item()
+    low, high = values.min().item() + 0, values.max().item() + 0  # Adding 0 takes the sign off a -0.
     is_whole = max(abs(low), abs(high)) < MOST_LEVELS and _near_whole(values)
     if asked is not None:
         return _as_asked(values, asked, is_whole=is_whole, where=where)
