@@ -124,6 +124,9 @@ FAULTS: dict[str, Fault] = {
     "splits of two sizes": saved(split(train=same, test=lambda x: x[:, :-1])),
     "splits of two types": saved(split(train=same, test=lambda x: x.astype("i8"))),
     "splits of two scales": saved(split(train=lambda x: x.astype("f4"), test=lambda x: (x / 255).astype("f4"))),
+    "splits of two grids": saved(
+        split(train=lambda x: (x / 127.5 - 1).astype("f4"), test=lambda x: (x / 255).astype("f4"))
+    ),
     "a split of one image": saved(split(train=same, test=lambda x: x[:1])),
     "labels of a split alone": saved(split(train=same, test=same, y_train=lambda x: np.zeros(len(x)))),
     "labels of halves": saved(labelled(lambda n: np.arange(n) / 2)),
