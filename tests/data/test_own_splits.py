@@ -127,7 +127,10 @@ def test_arrays_that_nobody_reads_are_said(tmp_path):
 
 K = IMAGES / 255
 SCALES = {
-    "symmetric and not": ((2 * K - 1, K), ["train has values -1 to 1 in 255 steps of 256 levels", "or add --levels 511"]),
+    "symmetric and not": (
+        (2 * K - 1, K),
+        ["train has values -1 to 1 in 255 steps of 256 levels, test has values k/255", "or add --levels 511"],
+    ),
     "scaled and not": ((K, 255 * K), ["train has values k/255 of 256 levels, another split real values"]),
 }
 
