@@ -80,6 +80,9 @@ def test_real_values_stay_as_they_are(values):
         (K17 / 8 - 1, 17, K17),
         (K256 * 16, 65536, K256 * 16),
         (K17 % 2, 5, K17 % 2),
+        (K17 % 3 - 1.0, 3, K17 % 3),
+        (K17 % 3 - 1, 3, K17 % 3),
+        (2.0 * (K17 % 2) - 1, 2, K17 % 2),
     ],
 )
 def test_levels_that_are_said_are_taken(values, asked, counts):
@@ -98,6 +101,7 @@ MENDED = [
     (K17 * 10**5, None, "real values as float32", lambda v: read(v.astype(np.float32)), None),
     (K17, 16, "--levels 17 has them all", lambda v: read(v, 17), 17),
     (K17 / 16, 16, "leave out --levels", read, 17),
+    (K17 % 3 - 1.0, 5, "leave out --levels", read, 3),
     (SMOOTH, 256, "leave out --levels", read, None),
     (K17 % 2 / 1, 256, "leave out --levels", read, 2),
     (K17 % 2 / 1, 256, "store k as whole numbers", lambda v: read(v.astype(int) * 255), 256),
@@ -105,6 +109,10 @@ MENDED = [
     (K17 + 1j, None, "give whole or floating-point numbers", lambda v: read(v.real), 17),
     (K17.astype(str), None, "give whole or floating-point numbers", lambda v: read(v.astype(int)), 17),
 ]
+
+
+def test_zero_has_no_sign_in_what_is_said():
+    assert read(np.where(K17 > 8, 1.0, -0.0)).said == "values 0..1 read as 2 levels"
 
 
 @pytest.mark.parametrize(("values", "asked", "remedy", "apply", "levels"), MENDED)

@@ -125,6 +125,41 @@ def test_arrays_that_nobody_reads_are_said(tmp_path):
     assert found.params["file"] == "own.npz"
 
 
+K = IMAGES / 255
+SCALES = {
+    "symmetric and not": (
+        (2 * K - 1, K),
+        ["train has values -1 to 1 in 255 steps of 256 levels, test has values k/255", "or add --levels 511"],
+    ),
+    "scaled and not": ((K, 255 * K), ["train has values k/255 of 256 levels, another split real values"]),
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_splits_of_which_one_has_been_scaled_are_refused(tmp_path, name):
+    (train, test), words = SCALES[name]
+    with pytest.raises(InputError) as refused:
+        source(tmp_path, train=np.concatenate([train, [IMAGES[0] * 0 + train.min()]]), test=test)
+    assert "scale all splits alike" in str(refused.value)
+    assert all(word in str(refused.value) for word in words)
+
+
+def test_the_remedies_of_splits_on_two_grids_are_taken(tmp_path):
+    np.savez(tmp_path / "own.npz", train=2 * K - 1, test=K)
+    assert npz(tmp_path / "own.npz", levels=511).images["test"].min() == 255, "the user's word that 0 is grey"
+    found = source(tmp_path, train=K, test=K)
+    assert found.levels == 256
+    assert torch.equal(found.images["test"][:, 0], torch.tensor(IMAGES))
+
+
+@pytest.mark.parametrize("train", [2 * K - 1, K - 0.5, K, IMAGES * 1.0])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_split_of_few_of_the_levels_is_no_other_scale(tmp_path, train, rows):
+    """Black, white and half of one image tell nothing of the grid."""
+    few = np.stack([np.where(IMAGES[0] > 127, train.max(), train.min()), train[0]][:rows] * 3)
+    assert source(tmp_path, train=train, test=few).levels == 256
+
+
 @pytest.mark.parametrize(
     ("folders", "splits", "labels"),
     [

@@ -172,6 +172,24 @@ def test_the_look_leaves_no_trace():
     assert not model.decoder.training
 
 
+@pytest.mark.parametrize("log_var", [lambda h: h[:, 2:3], lambda h: h.new_tensor(0.5)])
+def test_one_variance_for_all_units_is_that_of_each(log_var, fitted):
+    """And not found to be of another shape once the run has been trained."""
+
+    class Round(OwnEncoder):
+        def forward(self, context):
+            h = self.net(context)
+            return DiagonalNormal(h[:, :2], log_var(h))
+
+    model = vae(encoder=Round(16, 8, nn.Tanh))
+    data = data_of(bits(40, 1, 4, 4))
+    record = fitted(model=model, data=data)
+    h = model.encoder.net(data.evaluation_chunk("test", 0)).detach()
+    s = log_var(h).expand(40, 2)
+    by_hand = 0.5 * (h[:, :2] ** 2 + s.exp() - 1 - s).sum(-1).mean().item()
+    assert record.metrics["test"]["rate"]["value"] == pytest.approx(by_hand, rel=1e-5)
+
+
 def test_a_network_in_another_precision_than_its_images_is_refused_and_made_double_with_them(fitted, tmp_path):
     data = data_of(bits(40, 1, 4, 4))
     with pytest.raises(InputError, match=r"encoder\(x\) in eval mode.* RuntimeError: .*[dD]ouble"):
@@ -247,6 +265,13 @@ WRONG_SOURCES = {
     "nothing": (torch.rand(0, 1, 4, 4), None, "is [0, 1, 4, 4]; give [N, C, H, W]"),
     "nan": (torch.full((9, 1, 2, 2), math.nan), None, "nan or infinite"),
     "nan as counts": (torch.full((9, 1, 2, 2), math.nan), 2, "more than whole numbers"),
+    "masked values": (
+        np.ma.masked_equal(np.arange(36).reshape(9, 1, 2, 2), 5),
+        256,
+        "has 1 masked values; give each a",
+    ),
+    "a sparse tensor": (bits(9, 1, 2, 2).to_sparse(), 2, "is a sparse, quantised or meta tensor; give a dense one"),
+    "a tensor without data": (bits(9, 1, 2, 2).to("meta"), 2, "is a sparse, quantised or meta tensor"),
     "a list": ([[0, 1]], 2, "is a list; give a tensor or array of numbers"),
     "text": (np.array(["a"]), 2, "is a array of <U1; give a tensor or array of numbers"),
     "levels of 1": (bits(9, 1, 2, 2), 1, "levels is 1; give 2 for binary"),
@@ -305,6 +330,8 @@ def test_splits_of_several_shapes_missing_splits_and_wrong_labels_are_refused():
         DataSet(Source("mine", images, levels=2))
     with pytest.raises(InputError, match="images has no val; give train, val, test"):
         DataSet(Source("mine", {"train": images["train"], "test": images["val"]}, levels=2))
+    with pytest.raises(InputError, match="images has 'validation', which is no split; give train, val, test"):
+        DataSet(Source("mine", {**dict.fromkeys(SPLITS, bits(9, 1, 2, 2)), "validation": bits(9, 1, 2, 2)}, levels=2))
     square = dict.fromkeys(SPLITS, bits(9, 1, 2, 2))
     with pytest.raises(InputError, match=re.escape("labels['val']['digit'] has 8 of 9 labels")):
         DataSet(Source("mine", square, levels=2, labels={"val": {"digit": np.zeros(8)}}))
@@ -322,6 +349,8 @@ def test_splits_of_several_shapes_missing_splits_and_wrong_labels_are_refused():
         bits(9, 1, 2, 2).to(torch.float16),
         bits(9, 1, 2, 2).numpy(),
         bits(9, 1, 2, 2).numpy().astype(">u2"),
+        bits(9, 1, 2, 2).numpy().astype(np.longdouble),
+        np.ma.masked_array(bits(9, 1, 2, 2).numpy()),
     ],
 )
 def test_whole_numbers_of_any_type_are_counts(pixels):

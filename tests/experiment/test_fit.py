@@ -84,6 +84,21 @@ def test_history_has_a_row_an_epoch_under_the_contract_s_names(toy):
     assert float(rows[3]["train/loss"]) == pytest.approx(float(rows[3]["train/objective"]))
 
 
+def test_a_single_unit_has_its_rate_as_the_sum(toy):
+    """torchmetrics makes a scalar of what has one element."""
+    config = toy(latent_dim=1)
+    record = vae_rd.fit_model(config)
+    rows = history(only_run(config))
+    assert len(rows) == 3
+    for split in ("train", "val"):
+        assert [float(row[f"{split}/rate_dim_0"]) for row in rows] == pytest.approx(
+            [float(row[f"{split}/rate"]) for row in rows]
+        )
+    test = record.metrics["test"]
+    assert test["rate_per_dim"]["value"] == pytest.approx([test["rate"]["value"]])
+    assert test["active_units"]["value"] in (0, 1)
+
+
 def test_runs_with_equal_seeds_are_equal_and_with_others_are_not(toy, tmp_path):
     texts = []
     for run_dir, seed in (("a", 1), ("b", 1), ("c", 2)):

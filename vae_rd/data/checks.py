@@ -48,6 +48,8 @@ def checked(source: Source) -> Source:
     shapes = {split: list(pixels.shape[1:]) for split, pixels in images.items()}
     if len({tuple(shape) for shape in shapes.values()}) > 1:
         raise InputError(f"{name}: the shapes of an image differ between splits, {shapes}; give one shape")
+    if strays := [split for split in source.images if split not in SPLITS]:
+        raise InputError(f"{name}: images has {strays[0]!r}, which is no split; give {', '.join(wanted)}")
     _check_labels(source.labels, images, name)
     labels = {s: {factor: np.asarray(part[factor]) for factor in part} for s, part in source.labels.items()}
     return replace(source, images=images, labels=labels)
@@ -122,8 +124,15 @@ def _check_levels(levels: Any, name: str) -> None:
 
 
 def _pixels(values: Any, levels: int | None, where: str) -> Tensor:
+    if np.ma.is_masked(values):
+        raise InputError(
+            f"{where} has {np.ma.count_masked(values)} masked values; give each a value, as .filled(0) does"
+        )
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
-        values = torch.from_numpy(np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False)))
+        kept = np.dtype(np.float64) if values.dtype.itemsize > 8 else values.dtype.newbyteorder("=")
+        values = torch.from_numpy(np.ascontiguousarray(values.astype(kept, copy=False)))
+    if isinstance(values, Tensor) and not _is_dense(values):
+        raise InputError(f"{where} is a sparse, quantised or meta tensor; give a dense one")
     if not isinstance(values, Tensor) or values.is_complex():
         kind = f"array of {values.dtype}" if isinstance(values, np.ndarray | Tensor) else type(values).__name__
         raise InputError(f"{where} is a {kind}; give a tensor or array of numbers")
@@ -135,6 +144,11 @@ def _pixels(values: Any, levels: int | None, where: str) -> Tensor:
     images = values.detach().cpu()
     images = images if images.ndim == 4 else images[:, None, None]
     return _real(images, where) if levels is None else _counts(images, levels, where)
+
+
+def _is_dense(values: Tensor) -> bool:
+    """Whether each pixel lies in memory as a number."""
+    return values.layout == torch.strided and not values.is_quantized and not values.is_meta
 
 
 def _real(values: Tensor, where: str) -> Tensor:

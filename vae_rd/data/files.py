@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -68,7 +69,8 @@ def npz(path: Path, *, data_seed: int = 0, levels: int | None = None, rules: Fil
         reading = first_levels(found.images, where=found.where)
     else:
         reading = read_levels(found.images, asked=levels, where=found.where)
-        _check_scales(found, reading)
+        if levels is None:
+            _check_scales(found, reading)
     notes = [f"arrays left out: {', '.join(found.left_out)}"] if found.left_out else []
     return _source("npz", path, _Own(reading, found.splits, found.factors, notes), data_seed=data_seed, rules=rules)
 
@@ -116,8 +118,10 @@ def image_folder(path: Path, *, data_seed: int = 0, levels: int | None = None, r
 
 
 def _check_scales(found: Archive, whole: Reading) -> None:
-    """Refuse splits of which one is counts and another is not: one of them has been scaled."""
+    """Refuse splits of which one is counts and another is not, or on grids of their own: one has been scaled."""
     if whole.levels is not None:
+        if len(found.splits) > 1 and found.images.dtype.kind == "f":
+            _check_grids(found, whole.levels)
         return
     for split, where in found.splits.items():
         alone = read_levels(found.images[where], asked=None, where=f"{found.where}, {split}")
@@ -126,6 +130,20 @@ def _check_scales(found: Archive, whole: Reading) -> None:
                 f"{found.where}: {split} has {alone.said.replace('read as', 'of')}, another split real values from "
                 f"{found.images.min():g} to {found.images.max():g}; scale all splits alike"
             )
+
+
+def _check_grids(found: Archive, together: int) -> None:
+    """Refuse splits that only a finer grid than that of each has in common, such as -1..1 and 0..1 of 256 levels."""
+    said = []
+    for split, where in found.splits.items():
+        with suppress(InputError):  # Of few values the levels may be anybody's guess.
+            alone = read_levels(found.images[where], asked=None, where=found.where)
+            if alone.levels is not None and alone.levels < together:
+                said.append(f"{split} has {alone.said.replace('read as', 'of')}")
+    if len(said) == len(found.splits):
+        raise InputError(
+            f"{found.where}: {', '.join(said)}; scale all splits alike, or add --levels {together} if they are"
+        )
 
 
 def _as_first(pixels: np.ndarray) -> Reading:

@@ -74,7 +74,7 @@ def read_levels(values: np.ndarray, *, asked: int | None, where: str) -> Reading
         [0, 1, 2]
     """
     values = _numbers(values, where)
-    low, high = values.min().item(), values.max().item()
+    low, high = values.min().item() + 0, values.max().item() + 0  # Adding 0 takes the sign off a -0.
     is_whole = max(abs(low), abs(high)) < MOST_LEVELS and _near_whole(values)
     if asked is not None:
         return _as_asked(values, asked, is_whole=is_whole, where=where)
@@ -145,7 +145,7 @@ def _remedy(low: float) -> str:
 def _as_asked(values: np.ndarray, levels: int, *, is_whole: bool, where: str) -> Reading:
     """Values as so many levels: whole numbers, or the points of a grid of so many."""
     low, high, top = values.min().item(), values.max().item(), levels - 1
-    if is_whole and values.dtype.kind == "f" and levels > 2 and round(high) == 1:
+    if is_whole and values.dtype.kind == "f" and levels > 2 and (round(low), round(high)) in ((0, 1), (1, 1)):
         raise InputError(
             f"{where}: floats of 0 and 1 alone could be k or k/{top}; leave out --levels, or store k as whole numbers"
         )
@@ -153,7 +153,8 @@ def _as_asked(values: np.ndarray, levels: int, *, is_whole: bool, where: str) ->
         return Reading(_stored(values, levels), levels, f"values {low:g}..{high:g} read as {levels} levels (--levels)")
     for start, end in _SPANS:
         grid = _Grid(start, end - start, top, top)
-        if not is_whole and start <= low and high <= end and _fits(values, grid):
+        is_plain = not is_whole or (low < -0.5 and levels <= 3)  # Of whole numbers -1, 0 and 1 are such a grid.
+        if is_plain and start <= low and high <= end and _fits(values, grid):
             return _on_grid(values, grid, levels=levels)
     what = "whole numbers" if is_whole else "values"
     raise InputError(

@@ -194,7 +194,7 @@ def _number(value: float | Tensor) -> float:
 def _read(metric: RateDistortion) -> dict[str, float]:
     """The means of an epoch as numbers, rates by units as `rate_dim_<d>`; the sums begin anew."""
     means = metric.compute()
-    per_dim = means.pop("rate_per_dim").tolist()
+    per_dim = means.pop("rate_per_dim").reshape(-1).tolist()  # torchmetrics gives that of one unit as a scalar.
     metric.reset()
     numbers = {name: value.item() for name, value in means.items()}
     if math.isfinite(numbers["active_units"]):

@@ -18,7 +18,7 @@ class DiagonalNormal(Posterior):
 
     Args:
         mu: means, [B, D].
-        log_var: logarithms of the variances, [B, D].
+        log_var: logarithms of the variances, [B, D], or what broadcasts to it.
 
     Example:
         >>> import math, torch
@@ -30,6 +30,7 @@ class DiagonalNormal(Posterior):
     perturbations = 2
 
     def __init__(self, mu: Tensor, log_var: Tensor) -> None:
+        log_var = log_var if log_var.shape == mu.shape else log_var.expand_as(mu)
         self.mu, self.log_var = mu, log_var
         super().__init__(mu, log_var)
 
