@@ -231,6 +231,23 @@ def test_a_network_that_memory_is_too_short_for_is_refused(fitted):
         fitted(model=model, data=data_of(bits(40, 1, 4, 4)))
 
 
+class Centred(nn.Module):
+    """Takes the mean over the batch away."""
+
+    def forward(self, x):
+        return x - x.mean(0)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"), [("encoder", "encoder(x) of an example"), ("decoder", "decoder(z) of an ex")]
+)
+def test_a_network_that_looks_at_its_whole_batch_is_refused(part, words, fitted):
+    model = own_vae()
+    (model.encoder.net if part == "encoder" else model.decoder.trunk).insert(0, Centred())
+    with pytest.raises(InputError, match=re.escape(words)):
+        fitted(model=model, data=data_of(bits(40, 1, 4, 4)))
+
+
 def test_layers_without_sizes_are_refused(fitted):
     model = own_vae()
     model.encoder.net[1] = nn.LazyLinear(8)

@@ -19,6 +19,8 @@ NPZ = ("--data=npz", "--data_file=own.npz", "--likelihood=gaussian")
 REAL = np.random.default_rng(1).normal(size=(40, 4, 4)).astype(np.float32)
 SIXTHS = np.arange(40 * 16).reshape(40, 4, 4) % 7
 N = np.arange(40)
+ENDS = LEVELS.copy()  # That a grid is one is told by its ends.
+ENDS[0, 0, :2] = 0, 255
 
 
 def own(says: str, bad: Mapping[str, Any], *good: Mapping[str, Any] | str, flags: str = "") -> Step:
@@ -130,6 +132,12 @@ VALUES = [
         {"train": REAL, "test": SIXTHS[:9].astype(np.float32)},
         {"train": REAL, "test": REAL[:9]},
         {"train": SIXTHS, "test": SIXTHS[:9]},
+    ),
+    own(
+        "scale all splits alike, or add --levels 511 if they are",
+        {"train": ENDS / 127.5 - 1, "test": ENDS[:9] / 255},
+        {"train": ENDS / 127.5 - 1, "test": ENDS[:9] / 127.5 - 1},
+        "--levels=511",
     ),
 ]
 CONSTANT = np.concatenate([REAL[:, :3], np.full((40, 1, 4), 0.3, np.float32)], 1)

@@ -79,6 +79,27 @@ def lazy(*, called: bool) -> Callable[[], VAE]:
     return make
 
 
+class Large(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.empty(2**50, dtype=torch.uint8).sum()
+
+
+class Centred(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(0)
+
+
+def with_layer(layer: type[nn.Module]) -> Callable[[], VAE]:
+    """One's own VAE whose encoder begins with another layer."""
+
+    def make() -> VAE:
+        model = own_vae()
+        model.encoder.net.insert(0, layer())
+        return model
+
+    return make
+
+
 def config(**fields: object) -> Call:
     return lambda: vae_rd.fit_model(fields, model=own_vae(), data=data())
 
@@ -120,8 +141,8 @@ STEPS: list[Step] = [
         fits(),
     ),
     step("give a vae_rd.DataSet(vae_rd.Source(name,", fits(data=lambda: X["real"]), fits(gaussian, real)),
-    step("is not read beside model=; leave it out", fits(latent_dim=5), fits()),
-    step("is not read beside data=; leave it out", fits(n_train=5), fits()),
+    step("of the config is not read: what was given has 2; leave it out", fits(latent_dim=5), fits()),
+    step("of the config is not read: what was given has 40; leave it out", fits(n_train=5), fits()),
     step("give modules as attributes, with requires_grad", fits(lambda: own_vae().requires_grad_(False)), fits()),
     step("give VAE(..., noise_dim=2)", fits(parts(noise_dim=5)), fits(parts(noise_dim=2))),
     step(
@@ -139,6 +160,8 @@ STEPS: list[Step] = [
         fits(parts(encoder=OwnEncoder(99, 4, nn.Tanh))),
         fits(parts(encoder=OwnEncoder(16, 4, nn.Tanh))),
     ),
+    step("give a smaller network", fits(with_layer(Large)), fits()),
+    step("take each alone", fits(with_layer(Centred)), fits()),
     step("wanted [latent_dim] = [3]", fits(parts(latent_dim=3)), fits(parts(latent_dim=2))),
     step("wanted [C, H, W] = [1, 4, 4]", fits(lambda: own_vae(shape=(1, 2, 8))), fits()),
     step("give another likelihood, or data of that kind", fits(gaussian), fits(), fits(gaussian, real)),

@@ -17,6 +17,7 @@ from walk.steps import Call, Step, step
 
 BITS, REAL = X["bits"], X["real"]
 COUNTS = torch.arange(40)[:, None, None, None].expand(40, 1, 4, 4) % 7
+MASKED = np.ma.masked_greater(REAL.numpy(), 1)
 
 
 def made(images: Any, levels: Any = None, **settings: Any) -> Call:
@@ -50,8 +51,11 @@ def fresh(data: Call) -> Call:
 
 
 STEPS: list[Step] = [
-    step("leave out test, val", of(population=True), of(population=True, images={"train": BITS})),
+    step("leave out val, test", of(population=True, images={s: BITS.clone() for s in SPLITS}), of(population=True)),
     step("give train, val, test", of(images={"train": BITS}), of()),
+    step("which is no split; give train, val, test", of(images=dict.fromkeys((*SPLITS, "validation"), BITS)), of()),
+    step("as .filled(0) does", made(MASKED), made(MASKED.filled(0))),
+    step("give a dense one", made(REAL.to_sparse()), made(REAL)),
     step("give one shape", of(images={"train": BITS, "val": BITS, "test": BITS[..., :2]}), of()),
     step(
         "choose one of binary, one_hot, real",

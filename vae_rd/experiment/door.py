@@ -144,6 +144,19 @@ def _check_pass(model: VAE, x: Tensor, card: DataCard) -> None:
         with _blamed(f"log_prob of {name} at {_shape(value)}"):
             values = log_prob(value)
         _check_shape(f"log_prob of {name}", values.shape, tuple(z.shape[:-1]), "[S, B]")
+    if not model.training:
+        _check_alone(model, x, z, q.log_prob(z), p.log_prob(x))
+
+
+def _check_alone(model: VAE, x: Tensor, z: Tensor, log_qz: Tensor, log_px: Tensor) -> None:
+    """A network that looks at the whole batch has no q(z|x): its numbers would be those of the evaluation's chunks."""
+    alone = {
+        "encoder(x)": (model.encoder(x[:1]).log_prob(z[:, :1]), log_qz[:, :1]),
+        "decoder(z)": (model.decoder(z[:, :1]).log_prob(x[:1]), log_px[:, :1]),
+    }
+    for part, (one, of_two) in alone.items():
+        if not torch.allclose(one, of_two, rtol=1e-3, atol=1e-3, equal_nan=True):
+            raise InputError(f"{part} of an example depends on the others in its batch, in eval mode; take each alone")
 
 
 def _called(part: nn.Module, *arguments: Tensor, what: str) -> Any:
