@@ -6,8 +6,9 @@ import math
 import re
 from collections.abc import Collection, Iterator
 
-from vae_rd.config.fields import FIELDS, FitConfig, to_dict, value_type
+from vae_rd.config.fields import FIELDS, FitConfig, value_type
 from vae_rd.config.names import defaults_of, is_read
+from vae_rd.config.versions import DEFAULTS_VERSION
 from vae_rd.errors import InputError
 
 # Of each number: the least it can be, what it must be greater than, the most it can be.
@@ -15,6 +16,12 @@ BOUNDS = {
     name: tuple(field.metadata[bound] for bound in ("least", "above", "most"))
     for name, field in FIELDS.items()
     if value_type(name) in (int, float)
+}
+# Who reads a field that not every run reads: its `only` and `unless`.
+READERS = {
+    name: (field.metadata["only"], field.metadata["unless"])
+    for name, field in FIELDS.items()
+    if field.metadata["only"] or field.metadata["unless"]
 }
 EIGENVALUE_RANGE = (1e-30, 1e30)  # x is drawn in single precision.
 
@@ -76,11 +83,10 @@ def refuse_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
     Raises:
         InputError: naming the flag, and the words that would make something read it.
     """
-    values, unsaid = to_dict(config), (defaults_of(config.defaults_version), to_dict(FitConfig()))
-    for name, field in FIELDS.items():
-        if name in spared or any(values[name] == defaults[name] for defaults in unsaid) or is_read(name, values):
+    values, then, now = vars(config), defaults_of(config.defaults_version), defaults_of(DEFAULTS_VERSION)
+    for name, (only, unless) in READERS.items():
+        if name in spared or values[name] in (then[name], now[name]) or is_read(name, values):
             continue
-        only, unless = field.metadata["only"], field.metadata["unless"]
         if only and not any(values[reader] in words for reader, words in only.items()):
             owners = " or ".join(f"--{reader} {' or '.join(words)}" for reader, words in only.items())
             raise InputError(f"--{name} belongs to {owners}, not to {_stated(config, only)}; leave it out")

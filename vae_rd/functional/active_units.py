@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from vae_rd.theory.linear_vae import ACTIVE_VARIANCE
+from vae_rd.theory.thresholds import ACTIVE_VARIANCE
 
 
 def active_units(mean_variance: Tensor) -> Tensor:

@@ -21,8 +21,7 @@ import numpy as np
 
 from vae_rd.errors import InputError
 from vae_rd.theory.inputs import Array, ArrayLike, moments, positive, principal_axes, spectrum, whole
-
-ACTIVE_VARIANCE = 0.01  # Var_x(E[z_d|x]) from which a unit counts as active (Burda et al. 2016, arXiv 1509.00519)
+from vae_rd.theory.thresholds import ACTIVE_VARIANCE
 
 
 class LinearOptimum(NamedTuple):

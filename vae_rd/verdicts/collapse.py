@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vae_rd.theory.linear_vae import ACTIVE_VARIANCE
+from vae_rd.theory.thresholds import ACTIVE_VARIANCE
 from vae_rd.verdicts.base import Evidence
 
 COLLAPSED_RATE = 0.1  # nats, of R and of I, which is no more than R
