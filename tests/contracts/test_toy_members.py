@@ -85,6 +85,7 @@ def check_sweep(folder: Path) -> None:
     assert (folder / "plane.png").stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_every_kind_of_member_goes_through_every_command(tmp_path):
     carried_out(tmp_path)
     check_record(tmp_path)

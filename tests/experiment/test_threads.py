@@ -23,6 +23,7 @@ def of(name: str, precision: str, toy, **changes) -> FitConfig:
     return toy(name=f"{name}-{precision}", precision=precision, max_epochs=4, **changes)
 
 
+@pytest.mark.slow
 def test_fits_of_two_threads_and_precisions_are_those_of_one(toy, capsys):
     alone = {p: vae_rd.fit_model(of("alone", p, toy)) for p in ("32", "64")}
     streams = sys.stdout, sys.stderr

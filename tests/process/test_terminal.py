@@ -23,6 +23,7 @@ from vae_rd.run.record import RunRecord
 from helpers.common import ROOT, TOY
 
 FIT = [*TOY, "--max_epochs=2", "--name=mine"]
+WORDS = " ".join(FIT).replace("[", "'[").replace("]", "]'")  # As a shell takes them.
 FULL = "standard output takes nothing more (No space left on device)"
 
 
@@ -76,7 +77,7 @@ def test_the_streams_are_the_old_ones_afterwards_unless_someone_has_put_others_t
     assert sys.stderr is another
 
 
-@pytest.mark.parametrize("kind", ERRNO)
+@pytest.mark.parametrize("kind", ["pipe", *(pytest.param(k, marks=pytest.mark.slow) for k in ("full", "terminal"))])
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_fit_goes_on_without_its_output(kind, stream, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
@@ -147,8 +148,8 @@ def test_text_that_nobody_reads_is_not_made_to_its_end(monkeypatch):
         ("--help", "2> /dev/full | true", 0, ""),
         ("--beta -1", "2> /dev/full", 2, ""),
         ("--beta -1", "> /dev/full 2>&1", 2, ""),
-        (" ".join(FIT).replace("[", "'[").replace("]", "]'"), "| head -1 > first", 0, ""),
-        (" ".join(FIT).replace("[", "'[").replace("]", "]'"), ">&- 2>&-", 0, ""),
+        pytest.param(WORDS, "| head -1 > first", 0, "", marks=pytest.mark.slow),
+        pytest.param(WORDS, ">&- 2>&-", 0, "", marks=pytest.mark.slow),
     ],
 )
 def test_the_interpreter_exits_without_a_word_of_its_own(flags, sink, code, said, tmp_path):

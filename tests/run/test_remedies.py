@@ -22,6 +22,7 @@ def run(toy, tmp_path):
     return [*flags, "--eval_samples=2", "--lr=1e-2", f"--run_dir={config.run_dir}", "--name=mine"], folder_of(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", DAMAGE)
 def test_a_damaged_run_is_measured_again_once_it_is_fitted_again_as_advised(run, case, capsys):
     """--resume auto would meet the same line, or say that the run is finished."""

@@ -77,7 +77,9 @@ WEIGHTED = {
 }
 
 
-@pytest.mark.parametrize("case", WEIGHTED)
+@pytest.mark.parametrize(
+    "case", ["its gradients' norm", *(pytest.param(c, marks=pytest.mark.slow) for c in WEIGHTED if "norm" not in c)]
+)
 def test_a_weight_beyond_the_precision_is_to_come_nearer_or_take_more_of_it(case, tmp_path):
     flags, start = WEIGHTED[case]
     with pytest.raises(Diverged) as stop:
