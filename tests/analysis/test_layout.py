@@ -211,6 +211,7 @@ def test_a_beta_has_the_digits_that_tell_it_from_the_others(betas, words):
     assert list(beta_words(betas).values()) == words
 
 
+@pytest.mark.slow
 def test_a_name_with_dollars_is_no_mathematics(tmp_path):
     own_files(tmp_path, sets=2)
     for path in tmp_path.glob("*/*/record.json"):

@@ -201,6 +201,7 @@ def test_a_subset_is_a_random_one_and_all_of_a_population_is_no_sample(sprites_r
     assert whole.number(1.0, 0.1)["resampled"] == "z"
 
 
+@pytest.mark.slow
 def test_the_error_of_draws_from_the_prior_is_their_spread_over_seeds(sprites_run: Path) -> None:
     """All examples share the draws, so their errors do not average out."""
     run = open_run(sprites_run)

@@ -123,6 +123,7 @@ sys.exit(sum(codes) + sweep.main(["betas.yaml", "--lr=1e-3", "--defaults_version
 """
 
 
+@pytest.mark.slow
 def test_ten_new_flags_and_a_changed_default_leave_it_what_it_was(frozen, tmp_path):
     """In a copy of the package whose third version of the defaults has another lr, and ten flags more."""
     root = tmp_path / "later"

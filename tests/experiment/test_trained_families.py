@@ -96,7 +96,7 @@ def test_bfloat16_keeps_rates_positive(toy):
     assert min(rates) > -1e-6
 
 
-@pytest.mark.parametrize("beta", [3.0, 10.0])
+@pytest.mark.parametrize("beta", [3.0, pytest.param(10.0, marks=pytest.mark.slow)])
 def test_training_reaches_the_water_filling_optimum(toy, beta):
     """A wrong weight of beta, or a sum taken for a mean, would train to the optimum of another beta."""
     data, exact = gaussian_data(5000, population=True), water_filling(EIGENVALUES, s2=S2, beta=beta)
