@@ -186,9 +186,9 @@ FAULTS: dict[str, Fault] = {
     "endless chance of its own": endless(lambda n, noise: torch.rand(n, 1, 1, 4)),
     "endless bits beyond 1": endless(lambda n, noise: torch.randint(3, (n, 1, 1, 4), generator=noise), "binary"),
     "endless grey": endless(lambda n, noise: torch.zeros(n, 1, 1, 4), "grey"),
-    "a field beside the network": lambda rng: {
+    "a field against the network": lambda rng: {
         **network(lambda s, d: {})(rng),
-        "config": FitConfig(hidden=[9], batch_size=6, wandb="off"),
+        "config": FitConfig(latent_dim=99, batch_size=6, wandb="off"),
     },
     "a batch larger than all": lambda rng: {
         "data": bits(rng, (1, 2, 2)),
