@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,21 @@ def written(name: str, content: str | bytes) -> Call:
 
 def archive(name: str = "own.npz", **arrays: Any) -> Call:
     return lambda: np.savez(name, **arrays)
+
+
+def without(module: str, call: Call) -> Call:
+    """As if a module were not installed, whether it has been imported or not."""
+
+    def made() -> object:
+        before = {name: sys.modules[name] for name in (module,) if name in sys.modules}
+        sys.modules[module] = None  # type: ignore[assignment]  # So that importing it fails.
+        try:
+            return call()
+        finally:
+            del sys.modules[module]
+            sys.modules.update(before)
+
+    return made
 
 
 def limited(place: Any, name: str, value: object, call: Call) -> Call:

@@ -21,7 +21,7 @@ from vae_rd.launch.wandb.launcher import agent_script
 
 from helpers.stand_in_slurm import StandInSlurm
 from walk.runs import held_by_another
-from walk.steps import OWN, SMALL, Call, Step, changed_variable, each, limited, step, written
+from walk.steps import OWN, SMALL, Call, Step, changed_variable, each, limited, step, without, written
 
 FIXED = [flag for flag in (*SMALL, *OWN) if "wandb" not in flag]
 
@@ -98,7 +98,7 @@ LOCAL = [
     ),
     step(
         "pip install 'vae_rd[bayes]'",
-        limited(sys, "modules", {**sys.modules, "optuna": None}, RUN),
+        without("optuna", RUN),
         RUN,
         before=file(
             method="bayes", run_cap=2, metric={"name": "val/objective"}, parameters={"lr": {"min": 1e-3, "max": 1e-2}}
