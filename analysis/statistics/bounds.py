@@ -22,6 +22,7 @@ from analysis.statistics.shannon import add_gaps
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 from vae_rd.units import per_nat
+from vae_rd.verdicts.information import shown_information
 
 ROUNDING = 1e-6  # relative, and in nats; numbers of a population split may have a standard error of 0
 
@@ -132,16 +133,23 @@ def add_bounds(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
 
 
 def information_interval(row: Row) -> tuple[float, float]:
-    """The ends between which I lies as far as a row of `add_bounds` tells, as words and marks have them.
-
-    I is never negative. An upper bound estimated below the lower end, as of few examples, is noise: R holds instead.
-    Where that is less too, by no more than noise, nothing but R is known. A contradiction stays one.
-    """
-    low, high = float(np.maximum(0.0, row["mutual_information_lower"])), row["mutual_information_upper"]
+    """The ends between which I lies as far as a row of `load_runs` tells, as words and marks have them."""
     if row["mutual_information_lower_kind"] != "bound":
-        return low, low
-    high = row["rate"] if high < low else high
-    return (high if high < low and not row["impossible"] else low), high
+        exact = float(np.maximum(0.0, row["mutual_information_lower"]))
+        return exact, exact
+    names = ("mutual_information_lower", "mutual_information_upper", "rate")
+    low, high = shown_information(*(_entry(row, name) for name in names))
+    return _number(low["value"]), _number(high["value"])
+
+
+def _entry(row: Row, name: str) -> Row:
+    """A metric as its record has it, undefined being None."""
+    known = {key: row[f"{name}{end}"] for key, end in (("value", ""), ("stderr", "_stderr"))}
+    return {"kind": "bound"} | {key: None if np.isnan(value) else value for key, value in known.items()}
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def placeable(rows: pd.DataFrame, *, split: str) -> pd.DataFrame:

@@ -91,6 +91,18 @@ def test_data_that_moved_are_evaluated_where_they_are_now(npz_run, tmp_path, cap
     assert again(folder, moved) == 0
 
 
+def test_an_interrupted_run_goes_on_with_its_data_where_they_are_now(npz_run, tmp_path, capsys):
+    folder, file = npz_run
+    path = folder / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "interrupted"}))
+    moved = file.rename(tmp_path / "elsewhere.npz")
+    capsys.readouterr()
+    assert again(folder, moved, "--max_epochs=3") == 0
+    assert "epoch 3/3" in (said := capsys.readouterr().out)
+    assert "epoch 1/3" not in said
+    assert evaluate.main([str(folder)]) == 0, "its checkpoints are its own still"
+
+
 def test_evaluate_takes_no_other_pixels(npz_run, tmp_path, capsys):
     folder, _ = npz_run
     np.savez(tmp_path / "other.npz", images=bits(1))
@@ -112,7 +124,10 @@ def test_evaluate_takes_folders_of_runs_and_globs(npz_run, tmp_path, capsys):
         assert f"left out, not finished: {folder.with_name('c')} (was interrupted)" in said
         assert f"{folder}:" in said
         assert f"{folder.with_name('b')}:" in said
-    assert evaluate.main([str(folder.with_name("c"))]) == 2
+    for named in ([str(folder.with_name("c"))], [str(folder), str(folder.with_name("c"))]):
+        capsys.readouterr()
+        assert evaluate.main(named) == 2
+        refused(capsys, f"{folder.with_name('c')}: this run was interrupted", "--resume auto")
 
 
 def test_a_run_on_files_without_any_takes_no_data_file(tmp_path, capsys):

@@ -99,10 +99,11 @@ def test_a_posterior_far_from_the_prior_that_does_not_depend_on_x_is_collapsed(t
 @pytest.mark.parametrize(
     ("lower", "upper", "shown"),
     [
-        ((-0.085, 0.05), (-0.16, 0.07), (0.0, 0.0)),  # Two test images.
+        ((-0.085, 0.05), (-0.16, 0.07), (0.0, 2.5)),  # Two test images: I lies between 0 and R all the same.
         ((-0.085, None), (0.4, None), (0.0, 0.4)),
-        ((0.3, 0.05), (0.2, 0.01), (0.2, 0.2)),  # Noise of 0.051, of which 0.1 is two; R, say, is the surer one.
-        ((0.3, 0.01), (0.2, 0.05), (0.3, 0.3)),
+        ((0.3, 0.05), (0.2, 0.01), (0.3, 2.5)),  # Noise of 0.051, of which 0.1 is two.
+        ((2.6, 0.05), (2.4, 0.05), (2.5, 2.5)),  # R, too, is below the lower bound, by noise.
+        ((2.6, 0.01), (2.59, 0.01), (2.6, 2.5)),  # And by no noise.
         ((0.3, 0.02), (0.2, 0.01), (0.3, 0.2)),  # No noise: it stays, to be seen.
         ((0.3, 0.05), (-0.1, 0.01), (0.3, 0.0)),
         ((None, None), (0.2, 0.01), (None, 0.2)),
@@ -111,11 +112,12 @@ def test_a_posterior_far_from_the_prior_that_does_not_depend_on_x_is_collapsed(t
     ],
 )
 def test_bounds_on_information_are_shown_as_what_it_can_be(lower, upper, shown):
-    entries = [{"value": value, "stderr": stderr, "n": 2, "cap": 0.693} for value, stderr in (lower, upper)]
+    entries = [{"value": value, "stderr": stderr, "n": 2, "kind": "bound"} for value, stderr in (lower, upper)]
     before = copy.deepcopy(entries)
-    found = shown_information(*entries)
+    found = shown_information(entries[0], entries[1], {"value": 2.5, "stderr": 0.0})
     assert tuple(entry["value"] for entry in found) == shown
-    assert [entry["stderr"] for entry in found] == [lower[1], upper[1]]
+    assert found[0]["stderr"] == lower[1]
+    assert found[1]["stderr"] == (0.0 if shown[1] == 2.5 else upper[1]), "an error belongs to its value"
     assert entries == before, "the record's own stay as they are"
 
 
@@ -125,7 +127,8 @@ def test_a_split_shows_no_negative_information(toy):
     metrics = {**record.metrics["test"]}
     for name, value, stderr in (("lower", -0.085, 0.05), ("upper", -0.16, 0.07)):
         entry = metrics[f"mutual_information_{name}"]
-        metrics[f"mutual_information_{name}"] = {**entry, "value": value, "stderr": stderr}
+        metrics[f"mutual_information_{name}"] = {**entry, "value": value, "stderr": stderr, "kind": "bound"}
+    metrics["rate"] = {**metrics["rate"], "value": 2.5, "stderr": 0.07}
     record.metrics["test"] = metrics
     *_, line = split_lines(record, ["test"])
-    assert line.split()[-7:] == ["0.000", "±", "0.050", "0.000", "±", "0.070", "8.184"]
+    assert line.split()[-7:] == ["0.000", "±", "0.050", "2.500", "±", "0.070", "8.184"]

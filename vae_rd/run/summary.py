@@ -28,7 +28,8 @@ def split_lines(record: RunRecord, splits: Sequence[str]) -> list[str]:
 
 def _split_line(split: str, metrics: Json) -> str:
     distortion = metrics["distortion"]
-    lower, upper = shown_information(metrics["mutual_information_lower"], metrics["mutual_information_upper"])
+    bounds = metrics["mutual_information_lower"], metrics["mutual_information_upper"]
+    lower, upper = shown_information(*bounds, metrics["rate"])
     total = "-" if metrics["elbo"]["value"] is None else f"{-metrics['elbo']['value']:.3f}"
     return (
         f"{split:<6} {distortion['n']:>7} {with_error(distortion):>18} {with_error(metrics['rate']):>18} {total:>10} "
