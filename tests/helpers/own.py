@@ -1,4 +1,4 @@
-"""A network of one's own, as a user would write it."""
+"""A network and data of one's own, as a user would write them."""
 
 import math
 
@@ -6,6 +6,9 @@ import torch
 from torch import nn
 
 from vae_rd import VAE, BernoulliLikelihood, Decoder, DiagonalNormal, LazyDistribution, Likelihood, StandardNormalPrior
+from vae_rd.data.base import Source
+from vae_rd.data.dataset import DataSet
+from vae_rd.run.record import SPLITS
 
 
 class OwnEncoder(LazyDistribution):
@@ -35,3 +38,14 @@ def own_vae(
         StandardNormalPrior(2),
         latent_dim=2,
     )
+
+
+GENERATOR = torch.Generator().manual_seed(0)
+
+
+def data_of(pixels: torch.Tensor, levels: int | None = 2) -> DataSet:
+    return DataSet(Source("mine", dict.fromkeys(SPLITS, pixels), levels=levels))
+
+
+def bits(*shape: int) -> torch.Tensor:
+    return torch.randint(2, shape, generator=GENERATOR, dtype=torch.uint8)
