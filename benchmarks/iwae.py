@@ -50,9 +50,9 @@ def images(n: int) -> Tensor:
 
 def the_model() -> VAE:
     """The architecture of Burda et al. 2016 at its initial weights, which take the time that trained ones take."""
-    trunk = mlp_encoder(SHAPE, HIDDEN)
+    trunk = mlp_encoder(SHAPE, HIDDEN, nn.ReLU)
     encoder = Encoder(trunk, DiagonalPosterior(trunk.features, LATENT))
-    decoder = Decoder(mlp_decoder(SHAPE, HIDDEN, LATENT), BernoulliLikelihood())
+    decoder = Decoder(mlp_decoder(SHAPE, HIDDEN, LATENT, nn.ReLU), BernoulliLikelihood())
     return VAE(encoder, decoder, StandardNormalPrior(LATENT), latent_dim=LATENT).eval()
 
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from vae_rd.experiment import tables
 from vae_rd.model.closed_forms import expected_log_prob, rate_per_dim
@@ -50,7 +51,7 @@ def test_expected_log_likelihoods(word, trunk_word, likelihood_word):
     trunk = tables.TRUNKS[trunk_word]
     torch.manual_seed(3)
     shape = (head.params_per_value * SHAPE[0], *SHAPE[1:])
-    decoder = moved(Decoder(trunk.decoder(shape, [4] if trunk.hidden else [], LATENT_DIM), head))
+    decoder = moved(Decoder(trunk.decoder(shape, [4] if trunk.hidden else [], LATENT_DIM, nn.SiLU), head))
     x = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(4)).round()
     exact = expected_log_prob(q, decoder, x)
     if exact is not None:

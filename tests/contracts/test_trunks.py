@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from vae_rd.experiment import tables
 
@@ -15,7 +16,7 @@ def made(word: str, seed: int = 0):
     torch.manual_seed(seed)
     trunk = tables.TRUNKS[word]
     widths = [4, 6] if trunk.hidden else []
-    return trunk.encoder(SHAPE, widths), trunk.decoder(SHAPE, widths, 3)
+    return trunk.encoder(SHAPE, widths, nn.SiLU), trunk.decoder(SHAPE, widths, 3, nn.SiLU)
 
 
 def images() -> torch.Tensor:

@@ -131,12 +131,12 @@ class SquaredRate(Objective):
         return means["distortion"] + means["rate"] ** 2
 
 
-def tanh_encoder(shape, widths):
+def tanh_encoder(shape, widths, activation):
     pixels = shape[0] * shape[1] * shape[2]
     return EncoderTrunk(nn.Flatten(), nn.Linear(pixels, 8), nn.Tanh(), features=8)
 
 
-def tanh_decoder(shape, widths, latent_dim):
+def tanh_decoder(shape, widths, latent_dim, activation):
     pixels = shape[0] * shape[1] * shape[2]
     return nn.Sequential(nn.Linear(latent_dim, 8), nn.Tanh(), nn.Linear(8, pixels), nn.Unflatten(1, shape))
 

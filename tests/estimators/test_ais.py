@@ -55,7 +55,7 @@ def tanh_model(latent_dim, hidden, pixels):
         for layer in (trunk[0], trunk[2]):
             layer.weight.copy_(1.5 * torch.randn_like(layer.weight) / math.sqrt(latent_dim))
     trunk.append(nn.Unflatten(1, (1, 1, pixels)))
-    encoder = mlp_encoder((1, 1, pixels), ())
+    encoder = mlp_encoder((1, 1, pixels), (), nn.ReLU)
     posterior = DiagonalPosterior(pixels, latent_dim)
     decoder = Decoder(trunk, BernoulliLikelihood())
     prior = StandardNormalPrior(latent_dim)

@@ -29,13 +29,13 @@ def config(**fields) -> FitConfig:
 
 def posterior(word: str, *, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return tables.POSTERIORS[word](config(posterior=word), card(), mlp_encoder(SHAPE, [4]))
+    return tables.POSTERIORS[word](config(posterior=word), card(), mlp_encoder(SHAPE, [4], nn.SiLU))
 
 
 def prior(word: str, *, seed: int = 0) -> nn.Module:
     """The prior with parameters that are not those it begins with, which may be the same for all units."""
     torch.manual_seed(seed)
-    encoder = Encoder(trunk := mlp_encoder(SHAPE, [4]), tables.POSTERIORS["diagonal"](config(), card(), trunk))
+    encoder = Encoder(trunk := mlp_encoder(SHAPE, [4], nn.SiLU), tables.POSTERIORS["diagonal"](config(), card(), trunk))
     return moved(tables.PRIORS[word](config(prior=word), card(), encoder))
 
 

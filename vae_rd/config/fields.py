@@ -41,7 +41,9 @@ LikelihoodName = Literal[
     "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
 ]
 ObjectiveName = Literal["beta"]
-Schedule = Literal["constant", "cosine"]
+Activation = Literal["silu", "gelu", "elu", "tanh", "relu"]
+Initialization = Literal["he", "uniform"]
+Schedule = Literal["constant", "cosine", "one_cycle"]
 Precision = Literal["32", "64", "bf16"]
 WandbMode = Literal["off", "offline", "online", "auto"]
 MOST = 2**63 - 1  # What torch takes for a seed.
@@ -156,11 +158,41 @@ class FitConfig:
         group="model",
         unless={"encoder": ("linear",), "decoder": ("linear",)},
     )
+    activation: Activation = flag(
+        "silu",
+        "between the layers of the networks",
+        group="model",
+        unless={"encoder": ("linear",), "decoder": ("linear",)},
+    )
+    initialization: Initialization = flag(
+        "he",
+        "first weights of hidden layers: normal of variance 2 / fan in, or torch's own uniform ones",
+        group="model",
+        unless={"encoder": ("linear",), "decoder": ("linear",)},
+    )
     latent_dim: int = flag(16, "dimensions of z, or its number of states", group="model", least=1)
     prior: PriorName = flag("normal", "marginal m(z)", group="model")
     likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
-    whiten: bool = flag(
-        False, "networks see pixels whitened by the training split's moments; p(x|z) stays that of x", group="model"
+    standardize: bool = flag(
+        True,
+        "the encoder sees x less its training mean, over one scale, and the decoder starts at the best p(x) without z",
+        group="model",
+    )
+    whiten: bool | None = flag(
+        None,
+        "networks see pixels whitened by the training split's moments, p(x|z) stays that of x [null: if both are "
+        "linear, the likelihood is Gaussian, and x has at most 1,024 values]",
+        group="model",
+    )
+    log_var_bound: float | None = flag(
+        30.0,
+        "largest log variance of q(z|x) and of a pixel's scale, either way [null: none]",
+        group="model",
+        above=0,
+        unless={
+            "posterior": ("categorical",),
+            "likelihood": ("bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_optimal"),
+        },
     )
     likelihood_scale: float = flag(
         1.0,
@@ -172,9 +204,18 @@ class FitConfig:
 
     objective: ObjectiveName = flag("beta", "what is minimised: D + beta R", group="objective")
     beta: float = flag(1.0, "weight of the rate", group="objective", least=0)
-    beta_warmup: int = flag(0, "steps over which the weight goes from beta_start to beta", group="objective", least=0)
-    beta_start: float = flag(
-        0.0, "weight at the first step of warm-up; above 0 the way is geometric", group="objective", least=0
+    beta_warmup: int | None = flag(
+        None,
+        "steps over which the weight goes from beta_start to beta [null: half of all between linear networks, else 0]",
+        group="objective",
+        least=0,
+    )
+    beta_start: float | None = flag(
+        None,
+        "weight at the first step of warm-up; above 0 the way is geometric [null: between linear networks the beta "
+        "above which all units collapse, else 0]",
+        group="objective",
+        least=0,
     )
     samples: int = flag(
         1,
@@ -187,8 +228,12 @@ class FitConfig:
     batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)
     max_epochs: int = flag(100, "epochs", group="training", least=1)
     max_steps: int | None = flag(None, "optimiser steps [null: no limit]", group="training", least=1)
-    lr: float = flag(1e-3, "learning rate of Adam", group="training", above=0)
-    lr_schedule: Schedule = flag("cosine", "constant, or cosine decay to 0 over the run", group="training")
+    lr: float = flag(3e-3, "learning rate of Adam, at its highest", group="training", above=0)
+    lr_schedule: Schedule = flag(
+        "one_cycle",
+        "of the learning rate over the run: one_cycle rises for 30 % of it and falls to 0, cosine falls to 0",
+        group="training",
+    )
     weight_decay: float = flag(0.0, "decoupled weight decay", group="training", least=0)
     grad_clip: float | None = flag(None, "largest gradient norm [null: no clipping]", group="training", above=0)
     patience: int | None = flag(

@@ -56,9 +56,9 @@ def _problems(config: FitConfig) -> Iterator[str]:
             f"--batch_size {config.batch_size}: is over all processes and does not divide by --devices "
             f"{config.devices} x --num_nodes {config.num_nodes}; give a multiple of {processes}"
         )
-    if config.beta_start > 0 and config.beta_warmup == 0:
+    if config.beta_start and not config.beta_warmup:
         yield f"--beta_start {config.beta_start:g}: say with --beta_warmup over how many steps the weight leaves it"
-    if config.beta_start > 0 and config.beta == 0:
+    if config.beta_start and config.beta == 0:
         yield "--beta_start: a geometric way never reaches --beta 0; leave it out"
     if config.resume == "auto" and config.overwrite:
         yield "--overwrite removes the run that --resume auto would continue; choose one"

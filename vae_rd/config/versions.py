@@ -15,9 +15,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-DEFAULTS_VERSION = 2
+DEFAULTS_VERSION = 3
 # By version, what a field meant unsaid where that is not what it means now.
-EARLIER: Mapping[int, Mapping[str, Any]] = MappingProxyType({1: {"file_rules": "1"}})
+_UNTIL_2 = {
+    "activation": "relu",
+    "initialization": "uniform",
+    "standardize": False,
+    "whiten": False,
+    "log_var_bound": None,
+    "beta_warmup": 0,
+    "beta_start": 0.0,
+    "lr": 1e-3,
+    "lr_schedule": "cosine",
+}
+EARLIER: Mapping[int, Mapping[str, Any]] = MappingProxyType({1: {"file_rules": "1", **_UNTIL_2}, 2: _UNTIL_2})
 # The fields of version 1. Names hash all of them, which keeps the names of runs from before there were versions; of a
 # later field they hash what is read and differs from version 1. By their presence a run's config.yaml of that time is
 # known.

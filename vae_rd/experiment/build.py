@@ -14,10 +14,12 @@ from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import tables
+from vae_rd.experiment.recipe import whitens
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.likelihoods.base import Likelihood
-from vae_rd.model.nn.trunk import EncoderTrunk
-from vae_rd.model.nn.whitening import Colour, Whiten
+from vae_rd.model.nn.initialization import layers_of
+from vae_rd.model.nn.trunk import EncoderTrunk, Shape
+from vae_rd.model.nn.whitening import Colour, Offset, Standard, Whiten
 from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.vae import VAE
@@ -67,16 +69,7 @@ def _initialised(config: FitConfig, card: DataCard) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         likelihood = tables.LIKELIHOODS[config.likelihood](config, card)
-        trunk = tables.TRUNKS[config.encoder].encoder(card.shape, _hidden(config, config.encoder))
-        decoder = tables.TRUNKS[config.decoder].decoder(
-            (likelihood.params_per_value * card.shape[0], *card.shape[1:]),
-            _hidden(config, config.decoder),
-            config.latent_dim,
-        )
-        if config.whiten:
-            values = math.prod(card.shape)
-            trunk = EncoderTrunk(Whiten(values), *trunk, features=trunk.features)
-            decoder = nn.Sequential(decoder, Colour(values))
+        trunk, decoder = _in_coordinates(*_trunks(config, card, likelihood), config, card, likelihood)
         posterior = tables.POSTERIORS[config.posterior](config, card, trunk)
         encoder = Encoder(trunk, posterior)
         prior = tables.PRIORS[config.prior](config, card, encoder)
@@ -88,6 +81,38 @@ def _initialised(config: FitConfig, card: DataCard) -> VAE:
             latent_dim=config.latent_dim,
             noise_dim=posterior.noise_dim,
         )
+
+
+def _trunks(config: FitConfig, card: DataCard, likelihood: Likelihood) -> tuple[EncoderTrunk, nn.Module]:
+    """Freshly initialised networks from x to features and from z to parameters of p(x|z)."""
+    activation = tables.ACTIVATIONS[config.activation]
+    encoder = tables.TRUNKS[config.encoder].encoder(card.shape, _hidden(config, config.encoder), activation)
+    decoder = tables.TRUNKS[config.decoder].decoder(
+        _parameters(likelihood, card), _hidden(config, config.decoder), config.latent_dim, activation
+    )
+    tables.INITIALIZATIONS[config.initialization]([*layers_of(encoder), *layers_of(decoder)[:-1]])
+    return encoder, decoder
+
+
+def _in_coordinates(
+    encoder: EncoderTrunk, decoder: nn.Module, config: FitConfig, card: DataCard, likelihood: Likelihood
+) -> tuple[EncoderTrunk, nn.Module]:
+    """The networks with the fixed maps before and after them; `vae_rd.experiment.preparing` gives those their moments."""
+    if whitens(config, card, likelihood):
+        values = math.prod(card.shape)
+        return EncoderTrunk(Whiten(values), *encoder, features=encoder.features), nn.Sequential(decoder, Colour(values))
+    if config.standardize:
+        offset = Offset(_parameters(likelihood, card))
+        return EncoderTrunk(
+            Standard(card.shape), *encoder, features=encoder.features
+        ), nn.Sequential(decoder, offset)
+    return encoder, decoder
+
+
+def _parameters(likelihood: Likelihood, card: DataCard) -> Shape:
+    """The shape of the parameters of p(x|z)."""
+    channels, height, width = card.shape
+    return likelihood.params_per_value * channels, height, width
 
 
 def _check_parts(config: FitConfig, posterior: PosteriorHead, prior: PriorHead, likelihood: Likelihood) -> None:
@@ -178,7 +203,7 @@ def build_module(
         seed=config.seed,
         lr=config.lr,
         steps=steps,
-        cosine=config.lr_schedule == "cosine",
+        schedule=tables.SCHEDULES[config.lr_schedule],
         weight_decay=config.weight_decay,
         grad_clip=config.grad_clip,
         after_step=after_step,
@@ -197,7 +222,7 @@ def steps_of(config: FitConfig, card: DataCard) -> int:
         raise InputError(f"--batch_size {config.batch_size}: {has}; give at most as many")
     steps = min(config.max_epochs * an_epoch, config.max_steps or math.inf)
     validated_epochs = math.ceil(steps / an_epoch) // config.val_every * config.val_every
-    if not 0 < max(1, config.beta_warmup) <= min(validated_epochs * an_epoch, steps):
+    if not 0 < max(1, config.beta_warmup or 0) <= min(validated_epochs * an_epoch, steps):
         raise InputError(
             f"--beta_warmup {config.beta_warmup} --val_every {config.val_every}: of {int(steps)} steps in all, "
             f"{an_epoch} an epoch, no validation comes after warm-up, so no checkpoint could be kept; "

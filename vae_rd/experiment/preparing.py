@@ -13,11 +13,11 @@ from vae_rd.experiment import build
 from vae_rd.experiment.door import check_agreement, check_model
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
-from vae_rd.model.nn.whitening import set_moments
+from vae_rd.model.nn.whitening import MomentMap, Offset, Sample
 from vae_rd.model.vae import VAE
 from vae_rd.run.folder import Claim, file_checksum, has_files_of, refuse_given
 
-WHITENING_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
+MOMENT_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
 
 
 class Prepared(NamedTuple):
@@ -59,10 +59,25 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     if model is not None:
         check_model(model, data)
     build.check_values(config, made, data)
-    if config.whiten:
-        chunks = range(min(data.chunks("train"), WHITENING_CHUNKS))
-        set_moments(made, torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks]))
+    if model is None:
+        _take_moments(made, data)
     return Prepared(data, made, steps, own_model=model is not None, own_data=given is not None, file_sha256=file_sha256)
+
+
+def _take_moments(model: VAE, data: DataSet) -> None:
+    """Give a new network's fixed maps the moments of training examples, evenly spread over the split."""
+    maps = [module for module in model.modules() if isinstance(module, MomentMap | Offset)]
+    if not maps:
+        return
+    every = max(1, data.chunks("train") // MOMENT_CHUNKS)
+    chunks = range(0, data.chunks("train"), every)[:MOMENT_CHUNKS]
+    sample = Sample(torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks]))
+    start = model.decoder.likelihood.start(sample)
+    for module in maps:
+        if isinstance(module, Offset):
+            module.set_start(*start)
+        else:
+            module.set_moments(sample)
 
 
 def check_same_run(config: FitConfig, claimed: Claim, model: VAE | None, data: DataSet | None) -> None:

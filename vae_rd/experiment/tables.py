@@ -28,7 +28,8 @@ from vae_rd.model.likelihoods.gaussian import GaussianLikelihood, PixelGaussianL
 from vae_rd.model.likelihoods.optimal_gaussian import OptimalGaussianLikelihood
 from vae_rd.model.nn.conv import conv_decoder, conv_encoder
 from vae_rd.model.nn.mlp import linear_decoder, linear_encoder, mlp_decoder, mlp_encoder
-from vae_rd.model.nn.trunk import EncoderTrunk, Shape
+from vae_rd.model.nn.initialization import Layer, as_built, he
+from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.posteriors.categorical import CategoricalPosterior
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
@@ -37,6 +38,7 @@ from vae_rd.model.priors.categorical import CategoricalPrior
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
+from vae_rd.objectives.schedules import constant, cosine_decay, one_cycle
 
 SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "sprites": lambda c: sprites(),
@@ -60,13 +62,13 @@ class Trunk(NamedTuple):
     """Networks of one kind.
 
     Attributes:
-        encoder: (shape of x, widths) to a network from images to features.
-        decoder: (shape of the parameters, widths, latent_dim) to a network from z to them.
+        encoder: (shape of x, widths, activation) to a network from images to features.
+        decoder: (shape of the parameters, widths, latent_dim, activation) to a network from z to them.
         hidden: widths where --hidden is null.
     """
 
-    encoder: Callable[[Shape, Sequence[int]], EncoderTrunk]
-    decoder: Callable[[Shape, Sequence[int], int], nn.Module]
+    encoder: Callable[[Shape, Sequence[int], Activation], EncoderTrunk]
+    decoder: Callable[[Shape, Sequence[int], int, Activation], nn.Module]
     hidden: tuple[int, ...] = ()
 
 
@@ -75,9 +77,17 @@ TRUNKS: dict[str, Trunk] = {
     "mlp": Trunk(mlp_encoder, mlp_decoder, (512,)),
     "conv": Trunk(conv_encoder, conv_decoder, (32, 64)),
 }
+ACTIVATIONS: dict[str, Activation] = {
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "elu": nn.ELU,
+    "tanh": nn.Tanh,
+    "relu": lambda: nn.ReLU(inplace=True),
+}
+INITIALIZATIONS: dict[str, Callable[[Sequence[Layer]], None]] = {"he": he, "uniform": as_built}
 # The third argument is the encoder's trunk, whose features a head takes.
 POSTERIORS: dict[str, Callable[[FitConfig, DataCard, EncoderTrunk], PosteriorHead]] = {
-    "diagonal": lambda c, card, trunk: DiagonalPosterior(trunk.features, c.latent_dim),
+    "diagonal": lambda c, card, trunk: DiagonalPosterior(trunk.features, c.latent_dim, bound=c.log_var_bound),
     "categorical": lambda c, card, trunk: CategoricalPosterior(trunk.features, c.latent_dim),
 }
 # The third argument is the encoder, of which some priors are made.
@@ -90,12 +100,13 @@ LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
     "categorical": lambda c, card: CategoricalLikelihood(),
     "gaussian": lambda c, card: GaussianLikelihood(c.likelihood_scale),
     "gaussian_shared": lambda c, card: SharedGaussianLikelihood(),
-    "gaussian_pixel": lambda c, card: PixelGaussianLikelihood(),
+    "gaussian_pixel": lambda c, card: PixelGaussianLikelihood(bound=c.log_var_bound),
     "gaussian_optimal": lambda c, card: OptimalGaussianLikelihood(),
 }
 OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
-    "beta": lambda c, card: BetaObjective(c.beta, warmup=c.beta_warmup, start=c.beta_start),
+    "beta": lambda c, card: BetaObjective(c.beta, warmup=c.beta_warmup or 0, start=c.beta_start or 0.0),
 }
+SCHEDULES: dict[str, Callable[..., float]] = {"constant": constant, "cosine": cosine_decay, "one_cycle": one_cycle}
 PRECISIONS: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {
     "32": "32-true",
     "64": "64-true",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+RISE = 0.3  # Of all steps, those over which one_cycle rises.
+
 
 def linear_warmup(step: int, *, steps: int) -> float:
     """Grow from 0 at step 0 to 1 at `steps`, then stay; 1 throughout where `steps` is 0.
@@ -25,7 +27,7 @@ def geometric_path(step: int, *, start: float, end: float, steps: int) -> float:
     return end if step >= steps else start * (end / start) ** (step / steps)
 
 
-def cosine_decay(step: int, *, steps: int) -> float:
+def cosine_decay(step: float, *, steps: float) -> float:
     """Fall from 1 at step 0 to 0 at `steps` along half a cosine.
 
     Example:
@@ -33,3 +35,23 @@ def cosine_decay(step: int, *, steps: int) -> float:
         [1.0, 0.5, 0.0]
     """
     return 0.5 * (1.0 + math.cos(math.pi * min(step, steps) / steps))
+
+
+def constant(step: int, *, steps: int) -> float:
+    """1 at every step."""
+    return 1.0
+
+
+def one_cycle(step: int, *, steps: int) -> float:
+    """Rise along half a cosine from 1/25 to 1, for 30 % of the steps, and fall to 0 along another.
+
+    Source: Smith and Topin 2018, "Super-Convergence", arXiv 1708.07120; the shape is that of torch's OneCycleLR.
+
+    Example:
+        >>> [round(one_cycle(s, steps=20), 3) for s in (0, 3, 6, 13, 20)]
+        [0.04, 0.52, 1.0, 0.5, 0.0]
+    """
+    rise, least = RISE * steps, 1 / 25
+    if step < rise:
+        return 1.0 + (least - 1.0) * cosine_decay(step, steps=rise)
+    return cosine_decay(step - rise, steps=steps - rise)

@@ -14,7 +14,6 @@ from vae_rd.data.module import Batch, TrainBatches
 from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
-from vae_rd.objectives.schedules import cosine_decay
 from vae_rd.process.memory import memory_advice
 from vae_rd.seeding import generator
 from vae_rd.training.advice import Advice
@@ -35,9 +34,9 @@ class VAEModule(TrainedModule):
         batch_size: over all processes; the noise of a step is drawn for all of it and each process takes its rows.
         samples: draws of z per example, S.
         seed: of the noise.
-        lr: learning rate of Adam.
+        lr: learning rate of Adam, at its highest.
         steps: optimiser steps of the whole fit, after which it stops.
-        cosine: whether the learning rate decays to 0 over `steps` along a cosine.
+        schedule: share of `lr` at a step of `steps`.
         weight_decay: decoupled weight decay.
         grad_clip: largest gradient norm, None for no clipping.
         after_step: called after every optimiser step.
@@ -53,7 +52,7 @@ class VAEModule(TrainedModule):
         seed: int,
         lr: float,
         steps: int,
-        cosine: bool,
+        schedule: Callable[..., float],
         weight_decay: float,
         grad_clip: float | None,
         after_step: Callable[[], None],
@@ -62,7 +61,7 @@ class VAEModule(TrainedModule):
         self.automatic_optimization = False
         self.model, self.objective = model, objective
         self.batch_size, self.samples, self.seed = batch_size, samples, seed
-        self.lr, self.steps, self.cosine, self.weight_decay = lr, steps, cosine, weight_decay
+        self.lr, self.steps, self.schedule, self.weight_decay = lr, steps, schedule, weight_decay
         self.grad_clip, self.after_step = grad_clip, after_step
         self.train_metrics = RateDistortion(model.latent_dim, slope=objective.slope())
         self.val_metrics = RateDistortion(model.latent_dim, slope=objective.slope())
@@ -75,7 +74,7 @@ class VAEModule(TrainedModule):
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of an optimiser step."""
-        return self.lr * (cosine_decay(step, steps=self.steps) if self.cosine else 1.0)
+        return self.lr * self.schedule(step, steps=self.steps)
 
     def on_train_start(self) -> None:
         """End at once where a run that had taken all its steps goes on."""

@@ -14,6 +14,7 @@ from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
 from vae_rd.model.lazy import LazyDistribution
+from vae_rd.model.nn.whitening import Sample
 
 IMAGE_DIMS = 3  # [C, H, W]
 
@@ -62,6 +63,21 @@ class Likelihood(LazyDistribution):
     def fixed_scale(self) -> float | None:
         """The scale of a Gaussian whose scale is not learned; else None."""
         return None
+
+    def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The parameters of the best p(x) that ignores z, and by how much one unit of a trunk's output moves them.
+
+        A likelihood with a scale of its own sets that, too.
+
+        Args:
+            sample: of training examples x, of shape [C, H, W] each.
+
+        Returns:
+            [k C, H, W] and [k C, 1, 1].
+        """
+        channels, *size = sample.mean.shape
+        like = sample.mean.new_zeros(self.params_per_value * channels, *size)
+        return like, torch.ones_like(like[:, :1, :1])
 
     def after_step(self, p: Distribution, x: Tensor) -> None:
         """Take note of what a training step has seen, for running scales.

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
+from vae_rd.model.nn.whitening import Sample
 
 
 class BernoulliImage(ImageDistribution):
@@ -42,6 +43,12 @@ class BernoulliLikelihood(Likelihood):
     """Independent Bernoulli pixels; the trunk gives logits. ln p = x ln s(l) + (1 - x) ln(1 - s(l)), summed."""
 
     supports = ("binary",)
+
+    def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """ln(p / (1 - p)) of each pixel's share p of ones, of which one half and one half more are taken as seen."""
+        n = len(sample.x)
+        ones = sample.mean * n
+        return ((ones + 0.5) / (n - ones + 0.5)).log(), torch.ones_like(ones[:, :1, :1])
 
     def forward(self, context: Tensor) -> BernoulliImage:
         """Logits [..., C, H, W] to a Bernoulli image distribution."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
+from vae_rd.model.nn.whitening import Sample
 
 
 class CategoricalImage(ImageDistribution):
@@ -42,6 +43,11 @@ class CategoricalLikelihood(Likelihood):
     """Independent one-hot rows, such as a single variable of W categories; the trunk gives logits."""
 
     supports = ("one_hot",)
+
+    def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """ln of each category's share of its row, of which a half more is taken as seen."""
+        seen = sample.mean * len(sample.x) + 0.5
+        return (seen / seen.sum(-1, keepdim=True)).log(), torch.ones_like(seen[:, :1, :1])
 
     def forward(self, context: Tensor) -> CategoricalImage:
         """Logits [..., C, H, W] to a distribution over one-hot rows."""

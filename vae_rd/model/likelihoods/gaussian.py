@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from vae_rd.functional.bounding import bounded
 from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
+from vae_rd.model.nn.whitening import Sample
 from vae_rd.units import LN_2PI
 
 
@@ -42,6 +44,11 @@ class GaussianImage(ImageDistribution):
         return torch.normal(*(values.expand(*sample_shape, *values.shape) for values in (self.loc, self.scale)))
 
 
+def mean_and_scale(sample: Sample) -> tuple[Tensor, Tensor]:
+    """The mean of x, [C, H, W], and its one scale for all values, [C, 1, 1]."""
+    return sample.mean, sample.scale.expand(len(sample.mean), 1, 1)
+
+
 class GaussianLikelihood(Likelihood):
     """N(mean(z), scale^2) per pixel with a fixed scale."""
 
@@ -61,6 +68,10 @@ class GaussianLikelihood(Likelihood):
     def fixed_scale(self) -> float:
         """The scale."""
         return self.scale
+
+    def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The mean of x; a unit is the scale of x."""
+        return mean_and_scale(sample)
 
     def forward(self, context: Tensor) -> GaussianImage:
         """Means [..., C, H, W] to a Gaussian image distribution."""
@@ -82,19 +93,38 @@ class SharedGaussianLikelihood(Likelihood):
         """1 / scale^2 at the present scale, [], differentiable."""
         return (-2 * self.log_scale).exp()
 
+    def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The mean of x; a unit is the scale of x, which the learned one starts from."""
+        with torch.no_grad():
+            self.log_scale.copy_(sample.scale.log())
+        return mean_and_scale(sample)
+
     def forward(self, context: Tensor) -> GaussianImage:
         """Means [..., C, H, W] to a Gaussian image distribution."""
         return GaussianImage(context, self.log_scale.exp().expand_as(context))
 
 
 class PixelGaussianLikelihood(Likelihood):
-    """N(mean(z), scale(z)^2) with a scale of its own for every pixel and z; the trunk gives means, then log scales."""
+    """N(mean(z), scale(z)^2) with a scale of its own for every pixel and z; the trunk gives means, then log scales.
+
+    Args:
+        bound: of |ln scale^2|, within which it is held, and which its gradient leads back to; None for none.
+    """
 
     params_per_value = 2
     supports = ("real",)
     scales_each_pixel = True
 
+    def __init__(self, *, bound: float | None = None) -> None:
+        super().__init__()
+        self.bound = bound
+
+    def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The mean and the log of the one scale of x; a unit is that scale, and 1."""
+        mean, scale = mean_and_scale(sample)
+        return torch.cat([mean, scale.log().expand_as(mean)]), torch.cat([scale, torch.ones_like(scale)])
+
     def forward(self, context: Tensor) -> GaussianImage:
         """Means and log scales [..., 2 C, H, W] to a Gaussian image distribution."""
         mean, log_scale = context.chunk(2, dim=-IMAGE_DIMS)
-        return GaussianImage(mean, log_scale.exp())
+        return GaussianImage(mean, (log_scale if self.bound is None else bounded(log_scale, self.bound / 2)).exp())

@@ -7,7 +7,8 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_rd.model.likelihoods.base import ImageDistribution, Likelihood
-from vae_rd.model.likelihoods.gaussian import GaussianImage
+from vae_rd.model.likelihoods.gaussian import GaussianImage, mean_and_scale
+from vae_rd.model.nn.whitening import Sample
 from vae_rd.process.collectives import mean_over_processes
 
 
@@ -34,6 +35,10 @@ class OptimalGaussianLikelihood(Likelihood):
         super().__init__()
         self.register_buffer("squared_error", torch.zeros(()))
         self.register_buffer("weight", torch.zeros(()))
+
+    def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
+        """The mean of x; a unit is the scale of x."""
+        return mean_and_scale(sample)
 
     @property
     def scale(self) -> Tensor:

@@ -8,15 +8,15 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from vae_rd.model.nn.trunk import EncoderTrunk, Shape
+from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 
 
-def conv_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:
-    """One 4x4 convolution of stride 2 per entry of `hidden`, each with ReLU; any H x W (sizes halve, rounded up).
+def conv_encoder(shape: Shape, hidden: Sequence[int], activation: Activation) -> EncoderTrunk:
+    """One 4x4 convolution of stride 2 per entry of `hidden`, each activated; any H x W (sizes halve, rounded up).
 
     Example:
         >>> import torch
-        >>> conv_encoder((1, 28, 25), [8, 16])(torch.zeros(2, 1, 28, 25)).shape
+        >>> conv_encoder((1, 28, 25), [8, 16], nn.SiLU)(torch.zeros(2, 1, 28, 25)).shape
         torch.Size([2, 784])
     """
     channels, sizes = [shape[0], *hidden], _halvings(shape, len(hidden))
@@ -26,25 +26,27 @@ def conv_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:
         layers += [
             nn.ZeroPad2d((1, 1 + width % 2, 1, 1 + height % 2)),
             nn.Conv2d(a, b, 4, stride=2),
-            nn.ReLU(inplace=True),
+            activation(),
         ]
     return EncoderTrunk(*layers, nn.Flatten(), features=channels[-1] * math.prod(sizes[-1]))
 
 
-def conv_decoder(shape: Shape, hidden: Sequence[int], latent_dim: int) -> nn.Sequential:
+def conv_decoder(
+    shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation
+) -> nn.Sequential:
     """The mirror of `conv_encoder`: a linear layer to the coarsest grid, then transposed convolutions cropped to size.
 
     Example:
         >>> import torch
-        >>> conv_decoder((1, 28, 25), [8, 16], latent_dim=3)(torch.zeros(2, 3)).shape
+        >>> conv_decoder((1, 28, 25), [8, 16], 3, nn.SiLU)(torch.zeros(2, 3)).shape
         torch.Size([2, 1, 28, 25])
     """
     sizes = _halvings(shape, len(hidden))
     coarse = (hidden[-1], *sizes[-1])
-    layers: list[nn.Module] = [nn.Linear(latent_dim, math.prod(coarse)), nn.Unflatten(1, coarse), nn.ReLU(inplace=True)]
+    layers: list[nn.Module] = [nn.Linear(latent_dim, math.prod(coarse)), nn.Unflatten(1, coarse), activation()]
     channels = [*reversed(hidden), shape[0]]
     for (a, b), size in zip(pairwise(channels), reversed(sizes[:-1]), strict=True):
-        layers += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1), Crop(size), nn.ReLU(inplace=True)]
+        layers += [nn.ConvTranspose2d(a, b, 4, stride=2, padding=1), Crop(size), activation()]
     return nn.Sequential(*layers[:-1])
 
 

@@ -8,28 +8,32 @@ from itertools import pairwise
 
 from torch import nn
 
-from vae_rd.model.nn.trunk import EncoderTrunk, Shape
+from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 
 
-def mlp_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:
-    """Flatten, then fully connected ReLU layers of widths `hidden`; no layer at all for an empty `hidden`."""
+def mlp_encoder(shape: Shape, hidden: Sequence[int], activation: Activation) -> EncoderTrunk:
+    """Flatten, then fully connected layers of widths `hidden`; no layer at all for an empty `hidden`."""
     widths = [math.prod(shape), *hidden]
-    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU(inplace=True))]
+    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), activation())]
     return EncoderTrunk(nn.Flatten(), *layers, features=widths[-1])
 
 
-def mlp_decoder(shape: Shape, hidden: Sequence[int], latent_dim: int) -> nn.Sequential:
+def mlp_decoder(
+    shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation
+) -> nn.Sequential:
     """The mirror of `mlp_encoder`: widths reversed, then a linear layer to an image of `shape`."""
     widths = [latent_dim, *reversed(hidden)]
-    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.ReLU(inplace=True))]
+    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), activation())]
     return nn.Sequential(*layers, nn.Linear(widths[-1], math.prod(shape)), nn.Unflatten(1, shape))
 
 
-def linear_encoder(shape: Shape, hidden: Sequence[int]) -> EncoderTrunk:
-    """The identity on flattened pixels, so that a posterior head on it is linear; `hidden` plays no part."""
-    return mlp_encoder(shape, ())
+def linear_encoder(shape: Shape, hidden: Sequence[int], activation: Activation) -> EncoderTrunk:
+    """The identity on flattened pixels, so that a posterior head on it is linear; widths and activation play no part."""
+    return mlp_encoder(shape, (), activation)
 
 
-def linear_decoder(shape: Shape, hidden: Sequence[int], latent_dim: int) -> nn.Sequential:
-    """One linear layer from z to an image of `shape`; `hidden` plays no part."""
-    return mlp_decoder(shape, (), latent_dim=latent_dim)
+def linear_decoder(
+    shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation
+) -> nn.Sequential:
+    """One linear layer from z to an image of `shape`; widths and activation play no part."""
+    return mlp_decoder(shape, (), latent_dim, activation)

@@ -6,11 +6,14 @@ with C the number of parameter channels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 
-from vae_rd.model.nn.whitening import Colour
+from vae_rd.model.nn.whitening import Colour, Offset
 
 Shape = tuple[int, int, int]
+Activation = Callable[[], nn.Module]
 
 
 class EncoderTrunk(nn.Sequential):
@@ -30,4 +33,4 @@ def is_affine(trunk: nn.Module) -> bool:
         >>> is_affine(nn.Sequential(nn.Linear(2, 8), nn.ReLU()))
         False
     """
-    return all(isinstance(m, nn.Sequential | nn.Linear | nn.Flatten | nn.Unflatten | Colour) for m in trunk.modules())
+    return all(isinstance(m, nn.Sequential | nn.Linear | nn.Flatten | nn.Unflatten | Colour | Offset) for m in trunk.modules())

@@ -1,13 +1,15 @@
-"""Fixed linear maps that let a network work in whitened pixels while its distributions stay those of x itself.
+"""Fixed linear maps that let a network work in standard or whitened pixels while its distributions stay those of x.
 
 Gradient descent on x with principal variances of 100 and 0.01 sees a problem of condition number 10^4, and crawls. In
-whitened coordinates every direction has variance one. The maps are invertible and are not trained, so they change how
-fast an optimum is reached and not which optima there are.
+whitened coordinates every direction has variance one; in standard ones the mean is 0 and the mean variance one, which
+costs next to nothing and serves networks of several layers as well. The maps are invertible and are not trained, so
+they change how fast an optimum is reached and not which optima there are.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +17,71 @@ from torch import Tensor, nn
 FLOOR = 1e-6  # Of the largest variance; a direction of less is treated as one of this much.
 
 
+class Sample:
+    """Examples and their moments, in float64, each computed when it is asked for.
+
+    Args:
+        x: images, [N, C, H, W], on any device.
+    """
+
+    def __init__(self, x: Tensor) -> None:
+        self.x = x
+
+    @cached_property
+    def mean(self) -> Tensor:
+        """Of each value, [C, H, W]."""
+        return self.x.double().mean(0)
+
+    @cached_property
+    def scale(self) -> Tensor:
+        """The square root of the mean variance of a value, []; 1 where nothing varies.
+
+        Example:
+            >>> Sample(torch.tensor([0.0, 4.0]).reshape(2, 1, 1, 1)).scale
+            tensor(2., dtype=torch.float64)
+        """
+        variance = self.x.double().var(0, correction=0).mean()
+        return torch.where(variance > 0, variance, 1.0).sqrt()
+
+    @cached_property
+    def principal(self) -> tuple[Tensor, Tensor]:
+        """Standard deviations along the principal axes, ascending, [n], and those axes, columns of [n, n]."""
+        flat = (self.x.double() - self.mean).flatten(1)
+        variances, axes = torch.linalg.eigh(flat.T @ flat / (len(flat) - 1))
+        return variances.clamp_min(FLOOR * variances[-1].item()).sqrt(), axes
+
+
 class MomentMap(nn.Module, ABC):
     """A fixed map of images made of a sample's moments; the identity before `set_moments` gives it any."""
+
+    @abstractmethod
+    def set_moments(self, sample: Sample) -> None:
+        """Take over the moments of x."""
+
+
+class Standard(MomentMap):
+    """(x - mean) / scale, with a mean for every value and one scale for all."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images [B, C, H, W] to images of the same shape, of mean 0 and of mean variance 1."""
+        return (x - self.mean) / self.scale
+
+    def set_moments(self, sample: Sample) -> None:
+        """Take over the moments of x."""
+        self.mean.copy_(sample.mean)
+        self.scale.copy_(sample.scale)
+
+
+class Whiten(MomentMap):
+    """(x - mean) -> Lambda^(-1/2) Q^T (x - mean)."""
 
     mean: Tensor
     matrix: Tensor
@@ -26,35 +91,62 @@ class MomentMap(nn.Module, ABC):
         self.register_buffer("mean", torch.zeros(values))
         self.register_buffer("matrix", torch.eye(values))
 
-    @abstractmethod
-    def set_moments(self, mean: Tensor, scale: Tensor, axes: Tensor) -> None:
-        """Take over the mean [n], standard deviations [n] and principal axes (columns of [n, n]) of x."""
-
-
-class Whiten(MomentMap):
-    """(x - mean) -> Lambda^(-1/2) Q^T (x - mean)."""
-
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, H, W] to images of the same shape, whose values are uncorrelated with variance 1."""
         return ((x.flatten(1) - self.mean) @ self.matrix.T).view_as(x)
 
-    def set_moments(self, mean: Tensor, scale: Tensor, axes: Tensor) -> None:
+    def set_moments(self, sample: Sample) -> None:
         """Take over the moments of x."""
-        self.mean.copy_(mean)
+        scale, axes = sample.principal
+        self.mean.copy_(sample.mean.flatten())
         self.matrix.copy_((axes / scale).T)
 
 
 class Colour(MomentMap):
     """y -> mean + Q Lambda^(1/2) y, the inverse of `Whiten`."""
 
+    mean: Tensor
+    matrix: Tensor
+
+    def __init__(self, values: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(values))
+        self.register_buffer("matrix", torch.eye(values))
+
     def forward(self, y: Tensor) -> Tensor:
         """Whitened images [B, C, H, W] to images."""
         return (y.flatten(1) @ self.matrix.T + self.mean).view_as(y)
 
-    def set_moments(self, mean: Tensor, scale: Tensor, axes: Tensor) -> None:
+    def set_moments(self, sample: Sample) -> None:
         """Take over the moments of x."""
-        self.mean.copy_(mean)
+        scale, axes = sample.principal
+        self.mean.copy_(sample.mean.flatten())
         self.matrix.copy_(axes * scale)
+
+
+class Offset(nn.Module):
+    """offset + unit y: parameters of p(x|z) as departures from those of the best p(x) that ignores z.
+
+    Args:
+        shape: of the parameters, (k C, H, W).
+    """
+
+    offset: Tensor
+    unit: Tensor
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("offset", torch.zeros(shape))
+        self.register_buffer("unit", torch.ones(shape[0], 1, 1))
+
+    def forward(self, y: Tensor) -> Tensor:
+        """What a trunk returns, [B, k C, H, W], to the parameters, of the same shape."""
+        return self.offset + self.unit * y
+
+    def set_start(self, offset: Tensor, unit: Tensor) -> None:
+        """Take over the parameters at y = 0, [k C, H, W], and by how much one unit of y moves them, [k C, 1, 1]."""
+        self.offset.copy_(offset)
+        self.unit.copy_(unit)
 
 
 def set_moments(model: nn.Module, x: Tensor) -> None:
@@ -73,10 +165,7 @@ def set_moments(model: nn.Module, x: Tensor) -> None:
         >>> torch.allclose(colour(whiten(x)), x, atol=1e-5)
         True
     """
-    flat = x.flatten(1).double()
-    mean = flat.mean(0)
-    variances, axes = torch.linalg.eigh((flat - mean).T @ (flat - mean) / (len(flat) - 1))
-    scale = variances.clamp_min(FLOOR * variances[-1].item()).sqrt()
+    sample = Sample(x)
     for module in model.modules():
         if isinstance(module, MomentMap):
-            module.set_moments(mean, scale, axes)
+            module.set_moments(sample)

@@ -7,6 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
+from vae_rd.functional.bounding import bounded
 from vae_rd.functional.information import NormalTable, normal_table, pairwise_log_density
 from vae_rd.model.lazy import at_least_single
 from vae_rd.model.posteriors.base import Draw, Moments, Posterior, PosteriorHead
@@ -65,12 +66,19 @@ class DiagonalNormal(Posterior):
 
 
 class DiagonalPosterior(PosteriorHead):
-    """q(z|x) = N(mu(h), diag(exp(log_var(h)))) with mu and log_var linear in the trunk's features h, [B, F]."""
+    """q(z|x) = N(mu(h), diag(exp(log_var(h)))) with mu and log_var linear in the trunk's features h, [B, F].
 
-    def __init__(self, features: int, latent_dim: int) -> None:
+    Args:
+        features: F.
+        latent_dim: of z.
+        bound: of |log_var|, within which it is held, and which its gradient leads back to; None for none.
+    """
+
+    def __init__(self, features: int, latent_dim: int, *, bound: float | None = None) -> None:
         super().__init__()
-        self.head = nn.Linear(features, 2 * latent_dim)
+        self.head, self.bound = nn.Linear(features, 2 * latent_dim), bound
 
     def forward(self, context: Tensor) -> DiagonalNormal:
         """Features [B, F] to a DiagonalNormal of batch shape [B]."""
-        return DiagonalNormal(*at_least_single(self.head(context)).chunk(2, dim=-1))
+        mu, log_var = at_least_single(self.head(context)).chunk(2, dim=-1)
+        return DiagonalNormal(mu, log_var if self.bound is None else bounded(log_var, self.bound))

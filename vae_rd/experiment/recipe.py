@@ -1,0 +1,52 @@
+"""What the defaults of a fit come to where they depend on the networks, the data or the length of training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from vae_rd.config.fields import FitConfig
+from vae_rd.data.base import DataCard
+from vae_rd.model.likelihoods.base import Likelihood
+
+MOST_WHITENED = 1024  # Values of x: the moments take the square of them in memory, and the cube in time.
+DESCENT = 0.5  # Of all steps, those over which a beta between linear networks comes down from the collapse.
+
+
+def is_linear(config: FitConfig) -> bool:
+    """Whether both networks are linear, as the flags say."""
+    return config.encoder == config.decoder == "linear"
+
+
+def whitens(config: FitConfig, card: DataCard, likelihood: Likelihood) -> bool:
+    """Whether networks see whitened pixels: as `--whiten` says, else where it lets linear ones reach their optimum."""
+    if config.whiten is not None:
+        return config.whiten
+    return is_linear(config) and likelihood.writes_means and math.prod(card.shape) <= MOST_WHITENED
+
+
+def settled(config: FitConfig, *, steps: int, collapse_beta: float | None) -> FitConfig:
+    """The config with the warm-up of beta that is meant where it says none.
+
+    Between linear networks beta comes down from where all units collapse, so that they become active one after
+    another, the direction of most variance first: all at once, they settle in mixtures that descent takes long to turn,
+    and units are lost.
+
+    Args:
+        config: as given.
+        steps: of the whole fit.
+        collapse_beta: of a linear VAE of the data, above which all its units are collapsed; None if it is not known.
+
+    Example:
+        >>> linear = FitConfig(encoder="linear", decoder="linear", beta=2.0)
+        >>> found = settled(linear, steps=100, collapse_beta=30.0)
+        >>> found.beta_warmup, found.beta_start
+        (50, 30.0)
+        >>> found = settled(FitConfig(beta=2.0), steps=100, collapse_beta=30.0)
+        >>> found.beta_warmup, found.beta_start
+        (0, 0.0)
+    """
+    comes_down = is_linear(config) and collapse_beta is not None and 0 < config.beta < collapse_beta
+    if config.beta_warmup is not None or config.beta_start is not None or not comes_down:
+        return replace(config, beta_warmup=config.beta_warmup or 0, beta_start=config.beta_start or 0.0)
+    return replace(config, beta_warmup=round(DESCENT * steps), beta_start=collapse_beta)
