@@ -43,6 +43,10 @@ class BernoulliLikelihood(Likelihood):
 
     supports = ("binary",)
 
+    def noise_variance(self, variance: Tensor) -> Tensor:
+        """p (1 - p), that of the pixel itself."""
+        return variance
+
     def forward(self, context: Tensor) -> BernoulliImage:
         """Logits [..., C, H, W] to a Bernoulli image distribution."""
         return BernoulliImage(context)

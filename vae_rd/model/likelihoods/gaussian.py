@@ -62,6 +62,10 @@ class GaussianLikelihood(Likelihood):
         """The scale."""
         return self.scale
 
+    def noise_variance(self, variance: Tensor) -> Tensor:
+        """scale^2."""
+        return torch.full_like(variance, self.scale**2)
+
     def forward(self, context: Tensor) -> GaussianImage:
         """Means [..., C, H, W] to a Gaussian image distribution."""
         return GaussianImage(context, torch.full_like(context, self.scale))
@@ -72,6 +76,7 @@ class SharedGaussianLikelihood(Likelihood):
 
     supports = ("real",)
     writes_means = True
+    learns_scale = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,6 +86,10 @@ class SharedGaussianLikelihood(Likelihood):
     def precision(self) -> Tensor:
         """1 / scale^2 at the present scale, [], differentiable."""
         return (-2 * self.log_scale).exp()
+
+    def noise_variance(self, variance: Tensor) -> Tensor:
+        """The mean variance of all values, for each."""
+        return variance.mean().expand_as(variance)
 
     def forward(self, context: Tensor) -> GaussianImage:
         """Means [..., C, H, W] to a Gaussian image distribution."""
@@ -93,6 +102,11 @@ class PixelGaussianLikelihood(Likelihood):
     params_per_value = 2
     supports = ("real",)
     scales_each_pixel = True
+    learns_scale = True
+
+    def noise_variance(self, variance: Tensor) -> Tensor:
+        """That of the pixel itself; what its scale tells of z besides is left out."""
+        return variance
 
     def forward(self, context: Tensor) -> GaussianImage:
         """Means and log scales [..., 2 C, H, W] to a Gaussian image distribution."""
