@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vae_rd.theory.inputs import ROUNDING, Array, whole
+from vae_rd.theory.inputs import ROUNDING, Array, positive, whole
 
 ABOVE_COLLAPSE = 1.1  # Of the level at which the first unit goes on: there none is.
 BELOW_LAST = 0.5  # Of that of the last one, which has 0.35 nat there.
@@ -62,6 +62,23 @@ class Forecast:
         """R in nats, the sum over units of 0.5 ln(l_i / beta) where that is positive; infinite at beta 0."""
         return self._rate(self._level(beta))
 
+    def beta_at(self, rate: float) -> float:
+        """The beta at which R is this: with k units on R = 0.5 (sum_{i <= k} ln l_i - k ln c).
+
+        Args:
+            rate: nats, above 0.
+
+        Raises:
+            InputError: when it is not.
+
+        Example:
+            >>> round(Forecast((8.0, 4.0, 1.0)).beta_at(1.039721), 6)
+            2.0
+        """
+        rate = positive(rate, name="rate")
+        on = sum(self._rate(value) < rate for value in self.eigenvalues)
+        return self._beta(math.exp((float(np.log(self._spectrum[:on]).sum()) - 2 * rate) / on))
+
     def betas(self, count: int) -> list[float]:
         """Values of beta from one just above the collapse to one at which all units are on, evenly spaced in rate.
 
@@ -80,8 +97,7 @@ class Forecast:
         count, spectrum = whole(count, name="count", least=2), self._spectrum
         last = spectrum[spectrum > ROUNDING * spectrum[0]][-1]
         rates = np.linspace(0.0, self._rate(BELOW_LAST * last), count)[1:]
-        levels = [ABOVE_COLLAPSE * spectrum[0], *(self._level_of_rate(rate) for rate in rates)]
-        return [self._beta(level) for level in levels]
+        return [self._beta(ABOVE_COLLAPSE * spectrum[0]), *(self.beta_at(rate) for rate in rates)]
 
     @property
     def _spectrum(self) -> Array:
@@ -90,11 +106,6 @@ class Forecast:
     def _rate(self, level: float) -> float:
         on = self._spectrum[self._spectrum > level]
         return math.inf if level == 0 and len(on) else float(0.5 * np.log(on / level).sum()) if len(on) else 0.0
-
-    def _level_of_rate(self, rate: float) -> float:
-        """The inverse of `_rate`: with k units on, 0.5 (sum_{i <= k} ln l_i - k ln c)."""
-        on = sum(self._rate(value) < rate for value in self.eigenvalues)
-        return math.exp((float(np.log(self._spectrum[:on]).sum()) - 2 * rate) / on)
 
     def _beta(self, level: float) -> float:
         if self.values is None:
