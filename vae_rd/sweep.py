@@ -1,4 +1,7 @@
-"""`python -m vae_rd.sweep sweeps/beta.yaml`: carry out a W&B sweep file here, by W&B's agents, or on SLURM."""
+"""`python -m vae_rd.sweep sweeps/beta.yaml`: carry out a W&B sweep file here, by W&B's agents, or on SLURM.
+
+`python -m vae_rd.sweep --suggest` writes one whose betas suit the data.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from vae_rd.launch.options import SLURM, parse
 from vae_rd.launch.points.plan import plan
 from vae_rd.launch.points.search import first_commands
 from vae_rd.launch.slurm.launcher import SlurmOptions, submit
+from vae_rd.launch.suggestion import parse as parse_suggestion
+from vae_rd.launch.suggestion import suggest
 from vae_rd.launch.wandb.launcher import agents_on_slurm, run_by_agents
 from vae_rd.process.command import Answer, Text, run_command
 
@@ -25,6 +30,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _answer(argv: Sequence[str]) -> Answer:
+    if "--suggest" in argv:
+        asked = parse_suggestion(argv)
+        return suggest(asked) if asked.output else Text(suggest(asked))
     options, file = parse(argv)
     if options.dry_run:
         return Text(first_commands(file, search_seed=options.search_seed))

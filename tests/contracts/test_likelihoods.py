@@ -124,6 +124,43 @@ def test_the_record_states_what_the_distortion_is(word):
         assert weight == pytest.approx(1 / (2 * statement["scale"] ** 2))
 
 
+def collapsed(head, x: torch.Tensor) -> torch.Tensor:
+    """The trunk's output that is the best for all x alike, [k C, H, W], found with the head's own by descent."""
+    written = torch.zeros(head.params_per_value * SHAPE[0], *SHAPE[1:], requires_grad=True)
+    descent = torch.optim.LBFGS([written, *head.parameters()], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        descent.zero_grad()
+        value = -head(written.expand(len(x), *written.shape)).log_prob(x).mean()
+        value.backward()
+        return value
+
+    head.train()
+    descent.step(loss)
+    head.after_step(head(written.expand(len(x), *written.shape)), x)
+    head.eval()
+    return written.detach()
+
+
+def test_the_stated_noise_is_that_of_the_score_where_z_is_ignored(word):
+    """A little of z in the decoder gains by Cov(score) against the curvature of ln p: both by autograd."""
+    head, noise = likelihood(word), torch.Generator().manual_seed(3)
+    x = torch.randn(300, *SHAPE, generator=noise) @ torch.tensor([[2.0, 0.6, 0.0], [0.0, 0.7, -0.4], [0.0, 0.0, 0.3]])
+    x = (x > 0.2).to(x) if "binary" in head.supports else x + 1.5
+    flat = x.flatten(1)
+    stated = head.noise_variance(flat.var(0, correction=0))
+    if stated is None:
+        return
+    written, values = collapsed(head, x), flat.shape[1]
+    each = written.expand(len(x), *written.shape).clone().requires_grad_()
+    (scores,) = torch.autograd.grad(head(each).log_prob(x).sum(), each)
+    score = scores.flatten(1)[:, :values]
+    hessian = torch.autograd.functional.hessian(lambda c: head(c).log_prob(x).mean(), written)
+    curvature = -hessian.reshape(written.numel(), -1).diagonal()[:values]
+    gains = torch.linalg.eigvalsh(torch.cov((score / curvature.sqrt()).T, correction=0))
+    assert torch.allclose(torch.linalg.eigvalsh(torch.cov((flat / stated.sqrt()).T, correction=0)), gains, rtol=1e-4)
+
+
 def test_saved_weights_bring_it_back(word):
     head, other = likelihood(word), likelihood(word, seed=1)
     head = seen(head, some_x(head))

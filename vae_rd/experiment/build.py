@@ -97,15 +97,13 @@ def _trunks(config: FitConfig, card: DataCard, likelihood: Likelihood) -> tuple[
 def _in_coordinates(
     encoder: EncoderTrunk, decoder: nn.Module, config: FitConfig, card: DataCard, likelihood: Likelihood
 ) -> tuple[EncoderTrunk, nn.Module]:
-    """The networks with the fixed maps before and after them; `vae_rd.experiment.preparing` gives those their moments."""
+    """The networks between fixed maps, to which `vae_rd.experiment.preparing` gives their moments."""
     if whitens(config, card, likelihood):
         values = math.prod(card.shape)
         return EncoderTrunk(Whiten(values), *encoder, features=encoder.features), nn.Sequential(decoder, Colour(values))
     if config.standardize:
         offset = Offset(_parameters(likelihood, card))
-        return EncoderTrunk(
-            Standard(card.shape), *encoder, features=encoder.features
-        ), nn.Sequential(decoder, offset)
+        return EncoderTrunk(Standard(card.shape), *encoder, features=encoder.features), nn.Sequential(decoder, offset)
     return encoder, decoder
 
 

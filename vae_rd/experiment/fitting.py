@@ -24,9 +24,11 @@ from vae_rd.errors import Diverged, InputError, Interrupted, LostProcess
 from vae_rd.experiment import build
 from vae_rd.experiment.door import check_given
 from vae_rd.experiment.failures import Failure, is_loss_of_others, read_failure, report_failure
+from vae_rd.experiment.forecasting import forecast_entry, forecast_words
 from vae_rd.experiment.loading import load_weights, precision_of
 from vae_rd.experiment.matching import check_data, check_network, network_of
 from vae_rd.experiment.preparing import Prepared, check_same_run, prepare
+from vae_rd.experiment.recipe import settled
 from vae_rd.experiment.trainer import accelerator, build_trainer
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.likelihoods.base import Likelihood
@@ -135,6 +137,8 @@ class Experiment:
     def __init__(self, config: FitConfig, claimed: Claim, prepared: Prepared) -> None:
         self.config, self.claimed = config, claimed
         self.data, self.model, self.steps = prepared.data, prepared.model, prepared.steps
+        self.forecast = prepared.forecast
+        self.settled = settled(config, steps=self.steps, forecast=self.forecast)
         self.record = RunRecord(
             name=claimed.folder.name,
             command=command_line(),
@@ -145,6 +149,9 @@ class Experiment:
                 "is_own": prepared.own_model,
                 "network": network_of(prepared.model),
                 "latent_dim": prepared.model.latent_dim,
+                "forecast": forecast_entry(prepared.forecast),
+                "beta_warmup": self.settled.beta_warmup,
+                "beta_start": self.settled.beta_start,
             },
         )
         self.checkpoint = broadcast(self._checkpoint)
@@ -185,6 +192,10 @@ class Experiment:
             self.record.wandb = tracking_state(logger) or self.record.wandb
             self.record.write(self.folder)
             print(described(self.data), flush=True)
+            if self.forecast is not None:
+                print(
+                    forecast_words(self.forecast, beta=self.config.beta, latent_dim=self.model.latent_dim), flush=True
+                )
             self._train(guard, logger)
             self._evaluate()
             self.record.seal(self.folder, (KEPT, HISTORY_FILE))
@@ -240,7 +251,7 @@ class Experiment:
 
     def _train(self, guard: SignalGuard, logger: RunLogger | None) -> None:
         config = self.config
-        module = build.build_module(config, self.model, self.data.card, steps=self.steps, after_step=guard.check)
+        module = build.build_module(self.settled, self.model, self.data.card, steps=self.steps, after_step=guard.check)
         epochs = math.ceil(self.steps / self.data.card.steps_per_epoch(config.batch_size))
         callbacks = [RateDistortionProgress(epochs), HoldSignals(guard)]
         trainer = build_trainer(config, self.folder, logger=logger, callbacks=callbacks)

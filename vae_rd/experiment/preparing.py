@@ -11,11 +11,14 @@ from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import build
 from vae_rd.experiment.door import check_agreement, check_model
+from vae_rd.experiment.forecasting import forecast_of
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
+from vae_rd.model.coders import Decoder
 from vae_rd.model.nn.whitening import MomentMap, Offset, Sample
 from vae_rd.model.vae import VAE
 from vae_rd.run.folder import Claim, file_checksum, has_files_of, refuse_given
+from vae_rd.theory.forecast import Forecast
 
 MOMENT_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
 
@@ -30,6 +33,7 @@ class Prepared(NamedTuple):
         own_model: whether the model was given from Python.
         own_data: whether the data were.
         file_sha256: checksum of the file or folder of one's own data, as it was before it was read.
+        forecast: what a linear VAE of the data would do; None where nothing is known of it.
     """
 
     data: DataSet
@@ -38,6 +42,7 @@ class Prepared(NamedTuple):
     own_model: bool = False
     own_data: bool = False
     file_sha256: str | None = None
+    forecast: Forecast | None = None
 
 
 def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepared:
@@ -61,18 +66,28 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     build.check_values(config, made, data)
     if model is None:
         _take_moments(made, data)
-    return Prepared(data, made, steps, own_model=model is not None, own_data=given is not None, file_sha256=file_sha256)
+    return Prepared(
+        data,
+        made,
+        steps,
+        own_model=model is not None,
+        own_data=given is not None,
+        file_sha256=file_sha256,
+        forecast=forecast_of(made, data),
+    )
 
 
 def _take_moments(model: VAE, data: DataSet) -> None:
     """Give a new network's fixed maps the moments of training examples, evenly spread over the split."""
+    decoder = model.decoder
+    assert isinstance(decoder, Decoder), "of named networks"
     maps = [module for module in model.modules() if isinstance(module, MomentMap | Offset)]
     if not maps:
         return
     every = max(1, data.chunks("train") // MOMENT_CHUNKS)
     chunks = range(0, data.chunks("train"), every)[:MOMENT_CHUNKS]
     sample = Sample(torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks]))
-    start = model.decoder.likelihood.start(sample)
+    start = decoder.likelihood.start(sample)
     for module in maps:
         if isinstance(module, Offset):
             module.set_start(*start)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import DataCard
 from vae_rd.model.likelihoods.base import Likelihood
+from vae_rd.theory.forecast import Forecast
 
 MOST_WHITENED = 1024  # Values of x: the moments take the square of them in memory, and the cube in time.
 DESCENT = 0.5  # Of all steps, those over which a beta between linear networks comes down from the collapse.
@@ -25,7 +26,7 @@ def whitens(config: FitConfig, card: DataCard, likelihood: Likelihood) -> bool:
     return is_linear(config) and likelihood.writes_means and math.prod(card.shape) <= MOST_WHITENED
 
 
-def settled(config: FitConfig, *, steps: int, collapse_beta: float | None) -> FitConfig:
+def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitConfig:
     """The config with the warm-up of beta that is meant where it says none.
 
     Between linear networks beta comes down from where all units collapse, so that they become active one after
@@ -35,18 +36,18 @@ def settled(config: FitConfig, *, steps: int, collapse_beta: float | None) -> Fi
     Args:
         config: as given.
         steps: of the whole fit.
-        collapse_beta: of a linear VAE of the data, above which all its units are collapsed; None if it is not known.
+        forecast: of the data under the config's likelihood; None where there is none.
 
     Example:
         >>> linear = FitConfig(encoder="linear", decoder="linear", beta=2.0)
-        >>> found = settled(linear, steps=100, collapse_beta=30.0)
+        >>> found = settled(linear, steps=100, forecast=Forecast((30.0, 4.0)))
         >>> found.beta_warmup, found.beta_start
         (50, 30.0)
-        >>> found = settled(FitConfig(beta=2.0), steps=100, collapse_beta=30.0)
+        >>> found = settled(FitConfig(beta=2.0), steps=100, forecast=Forecast((30.0, 4.0)))
         >>> found.beta_warmup, found.beta_start
         (0, 0.0)
     """
-    comes_down = is_linear(config) and collapse_beta is not None and 0 < config.beta < collapse_beta
-    if config.beta_warmup is not None or config.beta_start is not None or not comes_down:
+    is_said = config.beta_warmup is not None or config.beta_start is not None
+    if is_said or not is_linear(config) or forecast is None or not 0 < config.beta < forecast.collapse_beta:
         return replace(config, beta_warmup=config.beta_warmup or 0, beta_start=config.beta_start or 0.0)
-    return replace(config, beta_warmup=round(DESCENT * steps), beta_start=collapse_beta)
+    return replace(config, beta_warmup=round(DESCENT * steps), beta_start=forecast.collapse_beta)

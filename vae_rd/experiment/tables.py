@@ -27,8 +27,8 @@ from vae_rd.model.likelihoods.categorical import CategoricalLikelihood
 from vae_rd.model.likelihoods.gaussian import GaussianLikelihood, PixelGaussianLikelihood, SharedGaussianLikelihood
 from vae_rd.model.likelihoods.optimal_gaussian import OptimalGaussianLikelihood
 from vae_rd.model.nn.conv import conv_decoder, conv_encoder
-from vae_rd.model.nn.mlp import linear_decoder, linear_encoder, mlp_decoder, mlp_encoder
 from vae_rd.model.nn.initialization import Layer, as_built, he
+from vae_rd.model.nn.mlp import linear_decoder, linear_encoder, mlp_decoder, mlp_encoder
 from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.posteriors.categorical import CategoricalPosterior

@@ -32,12 +32,14 @@ def parser() -> Parser:
     """The command line of `python -m vae_rd.sweep`, but for the flags of fits."""
     command = Parser(
         prog="python -m vae_rd.sweep",
-        usage="python -m vae_rd.sweep FILE [options] [--FLAG VALUE]...",
+        usage="python -m vae_rd.sweep FILE [options] [--FLAG VALUE]...\n       "
+        "python -m vae_rd.sweep --suggest [-o FILE] [--count N] [--FLAG VALUE]...",
         description=DESCRIPTION,
-        epilog="Every flag of python -m vae_rd.fit may follow: all runs get it, whatever the file says of it.",
+        epilog="Every flag of python -m vae_rd.fit may follow: all runs get it, whatever the file says of it. With "
+        "--suggest in the place of FILE, a file is written whose betas suit the data: see --suggest --help.",
         allow_abbrev=False,
     )
-    command.add_argument("file", type=_path, metavar="FILE", help="a W&B sweep file, such as sweeps/beta.yaml")
+    command.add_argument("file", type=path_of, metavar="FILE", help="a W&B sweep file, such as sweeps/beta.yaml")
     command.add_argument("--launcher", choices=LAUNCHERS, default="local", help="who carries the runs out [local]")
     command.add_argument("--jobs", type=whole(1), help="runs at a time [one a GPU; without GPUs one a core, up to 8]")
     command.add_argument("--count", type=whole(1), help="runs in all, in place of the file's run_cap")
@@ -48,7 +50,7 @@ def parser() -> Parser:
     for name, (meaning, kind) in SLURM.items():
         slurm.add_argument(f"--{name}", type=kind, help=meaning)
     slurm.add_argument("--no_requeue", action="store_true", help="a task that is stopped stays out of the queue")
-    slurm.add_argument("--script", type=_path, metavar="PATH", help="write an sbatch script of W&B agents instead")
+    slurm.add_argument("--script", type=path_of, metavar="PATH", help="write an sbatch script of W&B agents instead")
     return command
 
 
@@ -60,13 +62,14 @@ def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, SweepFile]:
     """
     options, rest = parser().parse_known_args(argv)
     _check(options)
-    file = read_sweep_file(options.file, fixed=_fixed(rest), count=options.count)
+    file = read_sweep_file(options.file, fixed=fixed_flags(split(rest)), count=options.count)
     if file.method == "grid" and options.search_seed != 0:
         raise InputError("--search_seed: a grid draws nothing; leave it out, or give its parameter seed several values")
     return options, file
 
 
-def _path(text: str) -> Path:
+def path_of(text: str) -> Path:
+    """The path that an option names, `~` being the home folder."""
     return Path(expanded(text, where="the path"))
 
 
@@ -81,10 +84,14 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError("--jobs is of this machine; with --launcher slurm, --at_once limits the tasks at a time")
 
 
-def _fixed(words: Sequence[str]) -> Mapping[str, str]:
-    """The flags of fits among the words of a command line."""
+def fixed_flags(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
+    """The flags of fits on a command line, each with its one value.
+
+    Raises:
+        InputError: for one that is given two, or that is none of a fit's.
+    """
     fixed: dict[str, str] = {}
-    for name, value in split(words):
+    for name, value in pairs:
         if fixed.setdefault(name, value) != value:
             raise InputError(f"--{name} is given twice; runs differ by the file, as in {name}: {{values: [...]}}")
     if others := [name for name in fixed if name not in FIELDS]:

@@ -185,6 +185,8 @@ def summary_of(record: RunRecord) -> Json:
                 summary[f"{split}/{name}_stderr"] = entry["stderr"]
         for d, rate in enumerate(metrics.get("rate_per_dim", {"value": []})["value"]):
             summary[f"{split}/rate_dim_{d}"] = rate
+    if record.model.get("forecast"):
+        summary["collapse_beta"] = record.model["forecast"]["collapse_beta"]
     if record.verdicts.get("collapse"):
         summary["collapsed"] = record.verdicts["collapse"]["collapsed"]
     return summary

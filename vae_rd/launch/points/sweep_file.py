@@ -120,7 +120,17 @@ def read_sweep_file(path: Path, *, fixed: Mapping[str, str], count: int | None =
     Raises:
         InputError: naming the file, what is wrong in it, and what it may be.
     """
-    content = _read(path)
+    return checked_sweep(_read(path), path, fixed=fixed, count=count)
+
+
+def checked_sweep(
+    content: dict[str, Any], path: Path, *, fixed: Mapping[str, str], count: int | None = None
+) -> SweepFile:
+    """What a file of this content and name asks for.
+
+    Raises:
+        InputError: as `read_sweep_file` does.
+    """
     _check_top(content, where=f"{path}")
     content["parameters"] = _with_fixed(content.get("parameters"), fixed, where=f"{path}: parameters")
     if count is not None:

@@ -41,6 +41,7 @@ class Likelihood(LazyDistribution):
         writes_means: whether the trunk's output is one mean for each value of x.
         scales_each_pixel: whether every pixel has a learned scale of its own, which one that never changes sends to 0.
         takes_draws: whether its parameters take draws of z, so that no closed form over z has them.
+        learns_scale: whether the noise of p(x|z) is learned with the rest, and falls as z tells more of x.
     """
 
     params_per_value: ClassVar[int] = 1
@@ -48,6 +49,7 @@ class Likelihood(LazyDistribution):
     writes_means: ClassVar[bool] = False
     scales_each_pixel: ClassVar[bool] = False
     takes_draws: ClassVar[bool] = False
+    learns_scale: ClassVar[bool] = False
 
     @property
     def precision(self) -> Tensor | float | None:
@@ -78,6 +80,20 @@ class Likelihood(LazyDistribution):
         channels, *size = sample.mean.shape
         like = sample.mean.new_zeros(self.params_per_value * channels, *size)
         return like, torch.ones_like(like[:, :1, :1])
+
+    def noise_variance(self, variance: Tensor) -> Tensor | None:
+        """The variance of p(x|z) where it ignores z and is the best that it then can be; None for no such noise.
+
+        What a little of z in the decoder gains is the score of x by this noise, so that a latent unit is worth beta
+        times its rate where the eigenvalues of Cov(x / s) are above beta (`vae_rd.theory.forecast`).
+
+        Args:
+            variance: of each value of x over the data, [n].
+
+        Returns:
+            s^2, [n].
+        """
+        return None
 
     def after_step(self, p: Distribution, x: Tensor) -> None:
         """Take note of what a training step has seen, for running scales.

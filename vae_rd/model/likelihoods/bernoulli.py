@@ -50,6 +50,10 @@ class BernoulliLikelihood(Likelihood):
         ones = sample.mean * n
         return ((ones + 0.5) / (n - ones + 0.5)).log(), torch.ones_like(ones[:, :1, :1])
 
+    def noise_variance(self, variance: Tensor) -> Tensor:
+        """p (1 - p), that of the pixel itself."""
+        return variance
+
     def forward(self, context: Tensor) -> BernoulliImage:
         """Logits [..., C, H, W] to a Bernoulli image distribution."""
         return BernoulliImage(context)

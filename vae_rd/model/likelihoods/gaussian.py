@@ -73,6 +73,10 @@ class GaussianLikelihood(Likelihood):
         """The mean of x; a unit is the scale of x."""
         return mean_and_scale(sample)
 
+    def noise_variance(self, variance: Tensor) -> Tensor:
+        """scale^2."""
+        return torch.full_like(variance, self.scale**2)
+
     def forward(self, context: Tensor) -> GaussianImage:
         """Means [..., C, H, W] to a Gaussian image distribution."""
         return GaussianImage(context, torch.full_like(context, self.scale))
@@ -83,6 +87,7 @@ class SharedGaussianLikelihood(Likelihood):
 
     supports = ("real",)
     writes_means = True
+    learns_scale = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,6 +104,10 @@ class SharedGaussianLikelihood(Likelihood):
             self.log_scale.copy_(sample.scale.log())
         return mean_and_scale(sample)
 
+    def noise_variance(self, variance: Tensor) -> Tensor:
+        """The mean variance of all values, for each."""
+        return variance.mean().expand_as(variance)
+
     def forward(self, context: Tensor) -> GaussianImage:
         """Means [..., C, H, W] to a Gaussian image distribution."""
         return GaussianImage(context, self.log_scale.exp().expand_as(context))
@@ -114,6 +123,7 @@ class PixelGaussianLikelihood(Likelihood):
     params_per_value = 2
     supports = ("real",)
     scales_each_pixel = True
+    learns_scale = True
 
     def __init__(self, *, bound: float | None = None) -> None:
         super().__init__()
@@ -123,6 +133,10 @@ class PixelGaussianLikelihood(Likelihood):
         """The mean and the log of the one scale of x; a unit is that scale, and 1."""
         mean, scale = mean_and_scale(sample)
         return torch.cat([mean, scale.log().expand_as(mean)]), torch.cat([scale, torch.ones_like(scale)])
+
+    def noise_variance(self, variance: Tensor) -> Tensor:
+        """That of the pixel itself; what its scale tells of z besides is left out."""
+        return variance
 
     def forward(self, context: Tensor) -> GaussianImage:
         """Means and log scales [..., 2 C, H, W] to a Gaussian image distribution."""

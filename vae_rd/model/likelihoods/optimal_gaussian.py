@@ -27,6 +27,7 @@ class OptimalGaussianLikelihood(Likelihood):
     supports = ("real",)
     writes_means = True
     takes_draws = True
+    learns_scale = True
 
     squared_error: Tensor
     weight: Tensor
@@ -50,6 +51,10 @@ class OptimalGaussianLikelihood(Likelihood):
     def precision(self) -> Tensor | None:
         """1 / scale^2 at the scale used in evaluation, []; None in training, where the scale is that of the draws."""
         return None if self.training else self.scale**-2
+
+    def noise_variance(self, variance: Tensor) -> Tensor:
+        """The mean variance of all values, for each."""
+        return variance.mean().expand_as(variance)
 
     def forward(self, context: Tensor) -> Distribution:
         """Means [..., C, H, W] to a Gaussian image distribution."""

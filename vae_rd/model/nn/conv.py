@@ -31,9 +31,7 @@ def conv_encoder(shape: Shape, hidden: Sequence[int], activation: Activation) ->
     return EncoderTrunk(*layers, nn.Flatten(), features=channels[-1] * math.prod(sizes[-1]))
 
 
-def conv_decoder(
-    shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation
-) -> nn.Sequential:
+def conv_decoder(shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation) -> nn.Sequential:
     """The mirror of `conv_encoder`: a linear layer to the coarsest grid, then transposed convolutions cropped to size.
 
     Example:

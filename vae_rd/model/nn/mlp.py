@@ -18,9 +18,7 @@ def mlp_encoder(shape: Shape, hidden: Sequence[int], activation: Activation) -> 
     return EncoderTrunk(nn.Flatten(), *layers, features=widths[-1])
 
 
-def mlp_decoder(
-    shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation
-) -> nn.Sequential:
+def mlp_decoder(shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation) -> nn.Sequential:
     """The mirror of `mlp_encoder`: widths reversed, then a linear layer to an image of `shape`."""
     widths = [latent_dim, *reversed(hidden)]
     layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), activation())]
@@ -28,12 +26,10 @@ def mlp_decoder(
 
 
 def linear_encoder(shape: Shape, hidden: Sequence[int], activation: Activation) -> EncoderTrunk:
-    """The identity on flattened pixels, so that a posterior head on it is linear; widths and activation play no part."""
+    """The identity on flattened pixels, so that a posterior head on it is linear; nothing else plays a part."""
     return mlp_encoder(shape, (), activation)
 
 
-def linear_decoder(
-    shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation
-) -> nn.Sequential:
+def linear_decoder(shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation) -> nn.Sequential:
     """One linear layer from z to an image of `shape`; widths and activation play no part."""
     return mlp_decoder(shape, (), latent_dim, activation)

@@ -33,4 +33,6 @@ def is_affine(trunk: nn.Module) -> bool:
         >>> is_affine(nn.Sequential(nn.Linear(2, 8), nn.ReLU()))
         False
     """
-    return all(isinstance(m, nn.Sequential | nn.Linear | nn.Flatten | nn.Unflatten | Colour | Offset) for m in trunk.modules())
+    return all(
+        isinstance(m, nn.Sequential | nn.Linear | nn.Flatten | nn.Unflatten | Colour | Offset) for m in trunk.modules()
+    )

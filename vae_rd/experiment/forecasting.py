@@ -1,0 +1,52 @@
+"""What a linear VAE of the data would do, told and recorded before training begins."""
+
+from __future__ import annotations
+
+import math
+
+from vae_rd.data.dataset import DataSet
+from vae_rd.data.spectrum import noise_spectrum
+from vae_rd.model.likelihoods.base import Likelihood
+from vae_rd.model.vae import VAE
+from vae_rd.run.record import Json
+from vae_rd.theory.forecast import Forecast
+
+
+def forecast_of(model: VAE, data: DataSet) -> Forecast | None:
+    """The forecast for as many units as the model has; None where its likelihood or its z has no such analysis."""
+    likelihood = getattr(model.decoder, "likelihood", None)
+    if not isinstance(likelihood, Likelihood) or not getattr(model.prior, "is_continuous", False):
+        return None
+    found = noise_spectrum(data, likelihood.noise_variance, most=model.latent_dim)
+    if found is None:
+        return None
+    values = math.prod(data.card.shape) if likelihood.learns_scale else None
+    return Forecast(found.eigenvalues, values=values, n=found.n, source=found.source)
+
+
+def forecast_entry(forecast: Forecast | None) -> Json | None:
+    """The forecast as `model.forecast` of a record."""
+    if forecast is None:
+        return None
+    return {
+        "collapse_beta": forecast.collapse_beta,
+        "eigenvalues": list(forecast.eigenvalues),
+        "n": forecast.n,
+        "source": forecast.source,
+    }
+
+
+def forecast_words(forecast: Forecast, *, beta: float, latent_dim: int) -> str:
+    """The forecast at one beta as a line.
+
+    Example:
+        >>> forecast_words(Forecast((32.08, 23.41, 3.5)), beta=4.0, latent_dim=3)
+        'forecast: a linear VAE of this data has 2 of 3 units on at beta 4 and collapses from beta 32.1'
+        >>> forecast_words(Forecast((32.08, 23.41, 3.5)), beta=40.0, latent_dim=3)
+        'forecast: beta 40 is above 32.1, where a linear VAE of this data collapses'
+    """
+    limit = f"{float(f'{forecast.collapse_beta:.3g}'):g}"
+    if beta >= forecast.collapse_beta:
+        return f"forecast: beta {beta:g} is above {limit}, where a linear VAE of this data collapses"
+    units = f"{forecast.units(beta)} of {latent_dim} units on at beta {beta:g}"
+    return f"forecast: a linear VAE of this data has {units} and collapses from beta {limit}"
