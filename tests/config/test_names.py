@@ -7,6 +7,7 @@ import pytest
 from vae_rd.config.cli import parse, recorded
 from vae_rd.config.fields import FitConfig, to_dict
 from vae_rd.config.names import differences, identity, meant, run_name
+from vae_rd.config.versions import DEFAULTS_VERSION, EARLIER
 from vae_rd.run.record import RunRecord
 
 
@@ -30,7 +31,7 @@ def test_versions_name_a_run_alike_unless_it_reads_what_they_differ_in(flags, sa
     assert (run_name(first) == run_name(second)) is same
     for now, before in ((first, second), (second, first)):
         assert (not differences(now, identity(before), allowed=frozenset())) is same
-    assert parse(flags).config == second
+    assert parse(flags).config == parse([*flags, f"--defaults_version={DEFAULTS_VERSION}"]).config
 
 
 def test_levels_and_rules_are_of_the_run_that_reads_them():
@@ -38,9 +39,19 @@ def test_levels_and_rules_are_of_the_run_that_reads_them():
     assert run_name(replace(own, levels=17)) != run_name(own)
     assert differences(replace(own, levels=17), identity(own), allowed=frozenset()) == {"levels": None}
     old = parse([*OWN, "--defaults_version=1"]).config
-    assert differences(own, identity(old), allowed=frozenset()) == {"file_rules": "1"}
+    assert differences(own, identity(old), allowed=frozenset())["file_rules"] == "1"
+    second = parse([*OWN, "--defaults_version=2"]).config
+    assert differences(second, identity(old), allowed=frozenset()) == {"file_rules": "1"}
     values = {name: value for name, value in to_dict(old).items() if name not in ("levels", "file_rules")}
     assert recorded(values, where="record") == old
+
+
+def test_what_training_did_before_version_3_is_said_by_flags():
+    """The flags of version 2, stated, are the run that version 2 gave without them."""
+    flags = [f"--{name}={value}" for name, value in EARLIER[2].items()]
+    said, old = parse(["--beta=4", *flags]).config, parse(["--beta=4", "--defaults_version=2"]).config
+    assert run_name(said) == run_name(old) != run_name(parse(["--beta=4"]).config)
+    assert not differences(said, identity(old), allowed=frozenset())
 
 
 def test_settings_of_a_record_are_those_of_its_version():

@@ -99,7 +99,7 @@ def test_interrupted_it_goes_on_by_its_own_config_to_the_same_end(frozen):
 def test_a_sweep_leaves_it_alone(frozen, capfd):
     (frozen.parent.parent / "betas.yaml").write_text(yaml.safe_dump(SWEEP))
     before = content(frozen)
-    assert sweep.main(["betas.yaml"]) == 0
+    assert sweep.main(["betas.yaml", "--defaults_version=1"]) == 0
     assert "1 runs, 1 finished" in capfd.readouterr().out
     assert content(frozen) == before
     assert [path.name for path in frozen.parent.iterdir() if path.is_dir()] == [NAME]
@@ -115,8 +115,8 @@ folder = "runs/{NAME}"
 config = parse(["--config", folder + "/config.yaml"]).config
 assert "dummy_9" in FIELDS and FitConfig().lr == 0.5 and FitConfig().dummy_0 == 7
 assert (run_name(config), config.lr, config.dummy_0, config.dummy_1) == ("{NAME}", 1e-3, 0, 7)
-names = [run_name(parse(["--beta=2", "--defaults_version=%s" % version]).config) for version in (1, 2, 3)]
-assert names[0] == names[1] != names[2]
+names = [run_name(parse(["--beta=2", "--defaults_version=%s" % version]).config) for version in (1, 2, 3, 4)]
+assert names[0] == names[1] != names[2] != names[3]
 load(folder)
 codes = evaluate.main([folder]), fit.main(["--config", folder + "/config.yaml", "--resume", "auto"])
 sys.exit(sum(codes) + sweep.main(["betas.yaml", "--lr=1e-3", "--defaults_version=1"]))
@@ -125,15 +125,15 @@ sys.exit(sum(codes) + sweep.main(["betas.yaml", "--lr=1e-3", "--defaults_version
 
 @pytest.mark.slow
 def test_ten_new_flags_and_a_changed_default_leave_it_what_it_was(frozen, tmp_path):
-    """In a copy of the package whose third version of the defaults has another lr, and ten flags more."""
+    """In a copy of the package whose fourth version of the defaults has another lr, and ten flags more."""
     root = tmp_path / "later"
     shutil.copytree(Path(vae_rd.__file__).parent, root / "vae_rd", ignore=shutil.ignore_patterns("__pycache__"))
     flags = "".join(f'    dummy_{n}: int = flag(7, "nothing", group="run")\n' for n in range(10))
     edit(root, FitConfig, {"    defaults_version: int = flag(": flags + "    defaults_version: int = flag("})
-    edit(root, FitConfig, {"    lr: float = flag(1e-3": "    lr: float = flag(0.5"})
-    earlier = {1: {"file_rules": "1", "lr": 1e-3, "dummy_0": 0}, 2: {"lr": 1e-3, "dummy_0": 0}}
-    edit(root, versions, {"DEFAULTS_VERSION = 2": "DEFAULTS_VERSION = 3"})
-    edit(root, versions, {'MappingProxyType({1: {"file_rules": "1"}})': f"MappingProxyType({earlier})"})
+    edit(root, FitConfig, {"    lr: float = flag(3e-3": "    lr: float = flag(0.5"})
+    edit(root, versions, {"DEFAULTS_VERSION = 3": "DEFAULTS_VERSION = 4"})
+    earlier = '{1: {"file_rules": "1", **_UNTIL_2, "dummy_0": 0}, 2: _UNTIL_2 | {"dummy_0": 0}, 3: {"lr": 3e-3, "dummy_0": 0}}'
+    edit(root, versions, {'{1: {"file_rules": "1", **_UNTIL_2}, 2: _UNTIL_2}': earlier})
     (tmp_path / "betas.yaml").write_text(yaml.safe_dump(SWEEP))
     done = subprocess.run(
         [sys.executable, "-c", CHANGED], cwd=tmp_path, env={"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},

@@ -157,7 +157,7 @@ class OnlineFit:
 def online(tmp_path_factory):
     top = tmp_path_factory.mktemp("online")
     with WandbServer() as server, client_of(top / "home", **server.environment()):
-        fitting.fit_model(toy())
+        fitting.fit_model(toy(beta=100.0))
     folder = top / "runs" / "mine"
     with (folder / "history.csv").open() as stream:
         rows = list(csv.DictReader(stream))

@@ -79,7 +79,7 @@ def _all(data: DataSet, noise_variance: NoiseVariance, n: int) -> Tensor | None:
     mean = total / n
     covariance = gram / n - torch.outer(mean, mean)
     weight = _weights(covariance.diagonal(), noise_variance)
-    if weight is None:
+    if weight is None or not covariance.isfinite().all():
         return None
     return torch.linalg.eigvalsh(weight[:, None] * covariance * weight).flip(0)
 
@@ -89,7 +89,7 @@ def _largest(data: DataSet, noise_variance: NoiseVariance, n: int, most: int) ->
     x = torch.cat(list(_blocks(data, n)))
     x -= x.mean(0)
     weight = _weights(torch.linalg.vector_norm(x, dim=0).square() / n, noise_variance)
-    if weight is None:
+    if weight is None or not x.isfinite().all():
         return None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

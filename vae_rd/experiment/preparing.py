@@ -87,6 +87,8 @@ def _take_moments(model: VAE, data: DataSet) -> None:
     every = max(1, data.chunks("train") // MOMENT_CHUNKS)
     chunks = range(0, data.chunks("train"), every)[:MOMENT_CHUNKS]
     sample = Sample(torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks]))
+    if not sample.is_finite:
+        return  # Training says what to mend.
     start = decoder.likelihood.start(sample)
     for module in maps:
         if isinstance(module, Offset):

@@ -13,6 +13,7 @@ from torch import nn
 from vae_rd.model.nn.whitening import Colour, Offset
 
 Shape = tuple[int, int, int]
+_AFFINE = (nn.Sequential, nn.Linear, nn.Flatten, nn.Unflatten, Colour, Offset)
 Activation = Callable[[], nn.Module]
 
 
@@ -33,6 +34,4 @@ def is_affine(trunk: nn.Module) -> bool:
         >>> is_affine(nn.Sequential(nn.Linear(2, 8), nn.ReLU()))
         False
     """
-    return all(
-        isinstance(m, nn.Sequential | nn.Linear | nn.Flatten | nn.Unflatten | Colour | Offset) for m in trunk.modules()
-    )
+    return all(isinstance(m, _AFFINE) for m in trunk.modules())

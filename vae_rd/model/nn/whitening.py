@@ -43,6 +43,11 @@ class Sample:
         variance = self.x.double().var(0, correction=0).mean()
         return torch.where(variance > 0, variance, 1.0).sqrt()
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether these moments are numbers: of broken data they are not."""
+        return bool(self.scale.isfinite())
+
     @cached_property
     def principal(self) -> tuple[Tensor, Tensor]:
         """Standard deviations along the principal axes, ascending, [n], and those axes, columns of [n, n]."""
