@@ -132,7 +132,8 @@ def test_ten_new_flags_and_a_changed_default_leave_it_what_it_was(frozen, tmp_pa
     edit(root, FitConfig, {"    defaults_version: int = flag(": flags + "    defaults_version: int = flag("})
     edit(root, FitConfig, {"    lr: float = flag(3e-3": "    lr: float = flag(0.5"})
     edit(root, versions, {"DEFAULTS_VERSION = 3": "DEFAULTS_VERSION = 4"})
-    earlier = '{1: {"file_rules": "1", **_UNTIL_2, "dummy_0": 0}, 2: _UNTIL_2 | {"dummy_0": 0}, 3: {"lr": 3e-3, "dummy_0": 0}}'
+    second = '_UNTIL_2 | {"dummy_0": 0}'
+    earlier = f'{{1: {{"file_rules": "1"}} | {second}, 2: {second}, 3: {{"lr": 3e-3, "dummy_0": 0}}}}'
     edit(root, versions, {'{1: {"file_rules": "1", **_UNTIL_2}, 2: _UNTIL_2}': earlier})
     (tmp_path / "betas.yaml").write_text(yaml.safe_dump(SWEEP))
     done = subprocess.run(

@@ -19,7 +19,6 @@ TABLES = {
     "objective": tables.OBJECTIVES,
     "precision": tables.PRECISIONS,
     "activation": tables.ACTIVATIONS,
-    "initialization": tables.INITIALIZATIONS,
     "lr_schedule": tables.SCHEDULES,
 }
 

@@ -16,7 +16,7 @@ from vae_rd.training.advice import Advice, validation_advice
 
 WEIGHTS = "bring --beta (and --beta_start) nearer to 1 or take --precision 64"
 # Without what keeps training from breaking.
-BARE = {"standardize": False, "initialization": "uniform", "activation": "relu", "log_var_bound": None}
+BARE = {"standardize": False, "activation": "relu", "log_var_bound": None}
 BARE |= {"lr": 1e-3, "lr_schedule": "cosine"}
 SMALL = BARE | {"hidden": [8], "latent_dim": 2, "batch_size": 64, "max_epochs": 2, "eval_samples": 2, "wandb": "off"}
 

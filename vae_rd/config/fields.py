@@ -42,7 +42,6 @@ LikelihoodName = Literal[
 ]
 ObjectiveName = Literal["beta"]
 Activation = Literal["silu", "gelu", "elu", "tanh", "relu"]
-Initialization = Literal["he", "uniform"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 Precision = Literal["32", "64", "bf16"]
 WandbMode = Literal["off", "offline", "online", "auto"]
@@ -161,12 +160,6 @@ class FitConfig:
     activation: Activation = flag(
         "silu",
         "between the layers of the networks",
-        group="model",
-        unless={"encoder": ("linear",), "decoder": ("linear",)},
-    )
-    initialization: Initialization = flag(
-        "he",
-        "first weights of hidden layers: normal of variance 2 / fan in, or torch's own uniform ones",
         group="model",
         unless={"encoder": ("linear",), "decoder": ("linear",)},
     )

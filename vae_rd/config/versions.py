@@ -19,7 +19,6 @@ DEFAULTS_VERSION = 3
 # By version, what a field meant unsaid where that is not what it means now.
 _UNTIL_2 = {
     "activation": "relu",
-    "initialization": "uniform",
     "standardize": False,
     "whiten": False,
     "log_var_bound": None,

@@ -17,7 +17,6 @@ from vae_rd.experiment import tables
 from vae_rd.experiment.recipe import whitens
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.likelihoods.base import Likelihood
-from vae_rd.model.nn.initialization import layers_of
 from vae_rd.model.nn.trunk import EncoderTrunk, Shape
 from vae_rd.model.nn.whitening import Colour, Offset, Standard, Whiten
 from vae_rd.model.posteriors.base import PosteriorHead
@@ -90,7 +89,6 @@ def _trunks(config: FitConfig, card: DataCard, likelihood: Likelihood) -> tuple[
     decoder = tables.TRUNKS[config.decoder].decoder(
         _parameters(likelihood, card), _hidden(config, config.decoder), config.latent_dim, activation
     )
-    tables.INITIALIZATIONS[config.initialization]([*layers_of(encoder), *layers_of(decoder)[:-1]])
     return encoder, decoder
 
 

@@ -86,7 +86,8 @@ def _take_moments(model: VAE, data: DataSet) -> None:
         return
     every = max(1, data.chunks("train") // MOMENT_CHUNKS)
     chunks = range(0, data.chunks("train"), every)[:MOMENT_CHUNKS]
-    sample = Sample(torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks]))
+    x = torch.cat([data.evaluation_chunk("train", chunk) for chunk in chunks])
+    sample = Sample(x, has_unit=data.card.support in ("binary", "one_hot"))
     if not sample.is_finite:
         return  # Training says what to mend.
     start = decoder.likelihood.start(sample)

@@ -27,7 +27,6 @@ from vae_rd.model.likelihoods.categorical import CategoricalLikelihood
 from vae_rd.model.likelihoods.gaussian import GaussianLikelihood, PixelGaussianLikelihood, SharedGaussianLikelihood
 from vae_rd.model.likelihoods.optimal_gaussian import OptimalGaussianLikelihood
 from vae_rd.model.nn.conv import conv_decoder, conv_encoder
-from vae_rd.model.nn.initialization import Layer, as_built, he
 from vae_rd.model.nn.mlp import linear_decoder, linear_encoder, mlp_decoder, mlp_encoder
 from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 from vae_rd.model.posteriors.base import PosteriorHead
@@ -84,7 +83,6 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": nn.Tanh,
     "relu": lambda: nn.ReLU(inplace=True),
 }
-INITIALIZATIONS: dict[str, Callable[[Sequence[Layer]], None]] = {"he": he, "uniform": as_built}
 # The third argument is the encoder's trunk, whose features a head takes.
 POSTERIORS: dict[str, Callable[[FitConfig, DataCard, EncoderTrunk], PosteriorHead]] = {
     "diagonal": lambda c, card, trunk: DiagonalPosterior(trunk.features, c.latent_dim, bound=c.log_var_bound),

@@ -22,10 +22,11 @@ class Sample:
 
     Args:
         x: images, [N, C, H, W], on any device.
+        has_unit: whether 1 is a unit that x has of its own, as where it is 0 or 1; its scale is then 1.
     """
 
-    def __init__(self, x: Tensor) -> None:
-        self.x = x
+    def __init__(self, x: Tensor, *, has_unit: bool = False) -> None:
+        self.x, self.has_unit = x, has_unit
 
     @cached_property
     def mean(self) -> Tensor:
@@ -41,12 +42,12 @@ class Sample:
             tensor(2., dtype=torch.float64)
         """
         variance = self.x.double().var(0, correction=0).mean()
-        return torch.where(variance > 0, variance, 1.0).sqrt()
+        return torch.where((variance > 0) & (not self.has_unit), variance, 1.0).sqrt()
 
     @property
     def is_finite(self) -> bool:
         """Whether these moments are numbers: of broken data they are not."""
-        return bool(self.scale.isfinite())
+        return bool(self.mean.isfinite().all() and self.scale.isfinite())
 
     @cached_property
     def principal(self) -> tuple[Tensor, Tensor]:
