@@ -75,7 +75,7 @@ def test_a_split_taken_in_parts_is_the_whole(word):
     z = q.from_noise(noise(q)).z
     joined = q.cat(parts)
     assert torch.allclose(joined.log_prob(z), q.log_prob(z))
-    assert torch.allclose(joined.first(2).log_prob(z[:, :2]), q.log_prob(z)[:, :2])
+    assert torch.allclose(joined.part(slice(2)).log_prob(z[:, :2]), q.log_prob(z)[:, :2])
     assert not joined.detached().log_prob(z.detach()).requires_grad
     assert q.to("cpu", torch.float32).log_prob(z.float()).dtype == torch.float32
 

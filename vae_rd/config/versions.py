@@ -15,9 +15,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-DEFAULTS_VERSION = 2
+DEFAULTS_VERSION = 3
 # By version, what a field meant unsaid where that is not what it means now.
-EARLIER: Mapping[int, Mapping[str, Any]] = MappingProxyType({1: {"file_rules": "1"}})
+EARLIER: Mapping[int, Mapping[str, Any]] = MappingProxyType(
+    {1: {"file_rules": "1", "information_examples": None}, 2: {"information_examples": None}}
+)
 # The fields of version 1. Names hash all of them, which keeps the names of runs from before there were versions; of a
 # later field they hash what is read and differs from version 1. By their presence a run's config.yaml of that time is
 # known.

@@ -85,6 +85,7 @@ def renew_metrics(run: Fitted, splits: Sequence[str]) -> list[str]:
                 slope=run.slope,
                 seed=run.config.seed,
                 samples=run.config.eval_samples,
+                information_examples=run.config.information_examples,
             )
     if "test" in record.metrics:
         record.verdicts |= judged(record.metrics, run.model.latent_dim)
