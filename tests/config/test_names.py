@@ -30,7 +30,13 @@ def test_versions_name_a_run_alike_unless_it_reads_what_they_differ_in(flags, sa
     assert (run_name(first) == run_name(second)) is same
     for now, before in ((first, second), (second, first)):
         assert (not differences(now, identity(before), allowed=frozenset())) is same
-    assert parse(flags).config == second
+
+
+def test_what_the_third_version_measures_otherwise_names_its_runs_apart():
+    second, third = parse(["--defaults_version=2"]).config, parse([]).config
+    assert (second.information_examples, third.information_examples) == (None, 5000)
+    assert run_name(second) != run_name(third)
+    assert differences(third, identity(second), allowed=frozenset())["information_examples"] is None
 
 
 def test_levels_and_rules_are_of_the_run_that_reads_them():
@@ -38,7 +44,7 @@ def test_levels_and_rules_are_of_the_run_that_reads_them():
     assert run_name(replace(own, levels=17)) != run_name(own)
     assert differences(replace(own, levels=17), identity(own), allowed=frozenset()) == {"levels": None}
     old = parse([*OWN, "--defaults_version=1"]).config
-    assert differences(own, identity(old), allowed=frozenset()) == {"file_rules": "1"}
+    assert differences(own, identity(old), allowed=frozenset())["file_rules"] == "1"
     values = {name: value for name, value in to_dict(old).items() if name not in ("levels", "file_rules")}
     assert recorded(values, where="record") == old
 
