@@ -87,6 +87,13 @@ def test_the_information_of_a_split_lies_between_nothing_and_ln_n(word):
     assert -0.05 < sides.lower.mean() < torch.tensor(50.0).log() + 1e-9
 
 
+def test_the_information_of_some_examples_is_theirs_among_all(word):
+    q = posterior(word)(10 * features(50))
+    z, index = q.from_noise(noise(q)).z, torch.tensor([3, 49])
+    for some, of_all in zip(q.information(z[:, index], index=index), q.information(z), strict=True):
+        assert torch.allclose(some, of_all[:, index])
+
+
 def test_gradients_reach_every_parameter_and_draws_carry_them_where_they_say_so(word):
     head = posterior(word)
     q = head(features())
