@@ -3,10 +3,10 @@
     python benchmarks/scale.py [--sizes 10000 100000 1000000] [--steps 20] [--mnist]
 
 A file of synthetic 28 x 28 grey images, distinct and with a black border, is fitted for a few steps, each size in a
-process of its own: from the command's first import to its record, phase by phase. Seconds are those of the processor,
-over all threads, which a shared machine disturbs least; memory is the peak until the phase's end. With --mnist (or
-VAE_RD_DATA, which has its files), ten epochs of a 784-512-512-32 VAE on static MNIST, evaluated at as many examples as
-the default says, and at all: the share of training and evaluation that is evaluation.
+process of its own, phase by phase. Seconds are those of the processor, over all threads, which a shared machine
+disturbs least; memory is the peak so far, beyond what the imports take. With --mnist, ten epochs of a 784-512-512-32
+VAE on static MNIST (VAE_RD_DATA has its files), evaluated with as many examples as the default says, and with all: the
+share of training and evaluation that is evaluation.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import numpy as np
 
 SIDE, BORDER, PART = 28, 6, 50_000
 PHASES = {"prepare": "read and checked", "described": "start line", "_train": "trained", "_evaluate": "evaluated"}
+EXAMPLES = 50_000  # As many as the largest split of MNIST has.
 NETWORK = {"data": "static_mnist", "hidden": [512, 512], "latent_dim": 32, "batch_size": 128, "max_epochs": 10}
 
 
@@ -60,10 +61,10 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(settings: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """What each phase of a fit took, and what its imports had taken before."""
+def measure(settings: dict[str, Any], *, again: int | None = None) -> dict[str, dict[str, float]]:
+    """What each phase of a fit took, its imports before, and evaluation `again` with so many examples for I."""
     from vae_rd.config.fields import FitConfig
-    from vae_rd.experiment import fitting
+    from vae_rd.experiment import evaluating, fitting
 
     found = {"imports": {"cpu": time.process_time(), "wall": 0.0, "peak": peak()}}
     for name in ("prepare", "described"):
@@ -71,13 +72,17 @@ def measure(settings: dict[str, Any]) -> dict[str, dict[str, float]]:
     for name in ("_train", "_evaluate"):
         watched(fitting.Experiment, name, found)
     with tempfile.TemporaryDirectory() as folder:
-        fitting.fit_model(FitConfig(**settings, wandb="off", accelerator="cpu", run_dir=folder))
+        fitting.fit_model(FitConfig(**settings, name="run", wandb="off", accelerator="cpu", run_dir=folder))
+        if again:
+            began = time.process_time()
+            evaluating.evaluate_run(f"{folder}/run", examples=again)
+            found["again"] = {"cpu": time.process_time() - began, "wall": 0.0, "peak": peak()}
     return found
 
 
-def in_a_process(settings: dict[str, Any]) -> dict[str, dict[str, float]]:
+def in_a_process(settings: dict[str, Any], *, again: int | None = None) -> dict[str, dict[str, float]]:
     """`measure` in a process of its own, whose peak is nobody else's."""
-    command = [sys.executable, __file__, "--measure", json.dumps(settings)]
+    command = [sys.executable, __file__, "--measure", json.dumps({"settings": settings, "again": again})]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     result: dict[str, dict[str, float]] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -85,7 +90,8 @@ def in_a_process(settings: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 def sizes_table(sizes: list[int], *, steps: int) -> None:
     """A row for each number of images."""
-    print(f"| images | pixels, MB | {' | '.join(f'{said}, s' for said in PHASES.values())} | peak, MB | evaluation's |")
+    phases = " | ".join(f"{said}, s" for said in PHASES.values())
+    print(f"| images | pixels, MB | {phases} | peak before evaluation, MB | peak, MB |")
     print(f"|---:|---:|{'---:|' * (len(PHASES) + 2)}")
     for n in sizes:
         with tempfile.TemporaryDirectory() as folder:
@@ -101,13 +107,13 @@ def sizes_table(sizes: list[int], *, steps: int) -> None:
 
 def shares_table() -> None:
     """Evaluation's share of ten epochs of MNIST, by how many examples the information is a mean over."""
+    found = in_a_process(NETWORK, again=EXAMPLES)
+    training = found["_train"]["cpu"]
     print("\n| `--information_examples` | trained, s | evaluated, s | evaluation's share |")
     print("|---|---:|---:|---:|")
-    for asked in (5_000, None):
-        found = in_a_process({**NETWORK, "information_examples": asked})
-        training, evaluation = found["_train"]["cpu"], found["_evaluate"]["cpu"]
-        share = evaluation / (training + evaluation)
-        print(f"| {asked or 'null'} | {training:.1f} | {evaluation:.1f} | {share:.1%} |", flush=True)
+    for asked, phase in (("the default", "_evaluate"), ("null", "again")):
+        seconds = found[phase]["cpu"]
+        print(f"| {asked} | {training:.1f} | {seconds:.1f} | {seconds / (training + seconds):.1%} |")
 
 
 def main() -> None:
@@ -118,7 +124,7 @@ def main() -> None:
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        print("\n" + json.dumps(measure(json.loads(arguments.measure))))
+        print("\n" + json.dumps(measure(**json.loads(arguments.measure))))
         return
     if arguments.sizes:
         sizes_table(arguments.sizes, steps=arguments.steps)
