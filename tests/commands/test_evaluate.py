@@ -76,6 +76,19 @@ def test_without_a_flag_the_metrics_come_out_as_the_fit_wrote_them(sprites_run: 
     assert after.metrics == before.metrics
 
 
+def test_information_is_a_mean_over_as_many_examples_as_are_asked_for(sprites_run: Path) -> None:
+    before = RunRecord.read(sprites_run).metrics
+    assert evaluate.main([str(sprites_run), "--examples", "50", "--split", "val"]) == 0
+    some = RunRecord.read(sprites_run).metrics
+    lower, whole = (m["val"]["mutual_information_lower"] for m in (some, before))
+    assert (lower["n"], lower["kind"], lower["resampled"]) == (50, "exact", "x, z")
+    assert lower["cap"] == whole["cap"]
+    assert abs(lower["value"] - whole["value"]) < 4 * lower["stderr"]
+    assert some["val"]["rate"] == before["val"]["rate"]
+    assert evaluate.main([str(sprites_run)]) == 0
+    assert RunRecord.read(sprites_run).metrics == before
+
+
 def test_an_importance_nll_lies_between_the_entropy_and_the_elbo(gaussian_run: Path) -> None:
     entry = importance_nll(open_run(gaussian_run), Settings(samples=200))
     test = RunRecord.read(gaussian_run).metrics["test"]
@@ -109,7 +122,7 @@ REFUSED = {
     "finite source": (["RUN", "--dual"], "--dual bounds R(D) of an unlimited source"),
     "negative seed": (["RUN", "--ais", "--seed", "-1"], "--seed"),
     "seed too large": (["RUN", "--ais", "--seed", "9" * 20], "--seed"),
-    "option of nothing": (["RUN", "--examples", "30"], "--examples belongs to --nll importance"),
+    "option of nothing": (["RUN", "--samples", "30"], "--samples belongs to --nll importance"),
     "option of another": (["RUN", "--information", "--chains", "30"], "--chains belongs to --ais"),
 }
 

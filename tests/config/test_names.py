@@ -34,6 +34,13 @@ def test_versions_name_a_run_alike_unless_it_reads_what_they_differ_in(flags, sa
     assert parse(flags).config == parse([*flags, f"--defaults_version={DEFAULTS_VERSION}"]).config
 
 
+def test_what_the_third_version_measures_otherwise_names_its_runs_apart():
+    second, third = parse(["--defaults_version=2"]).config, parse([]).config
+    assert (second.information_examples, third.information_examples) == (None, 5000)
+    assert run_name(second) != run_name(third)
+    assert differences(third, identity(second), allowed=frozenset())["information_examples"] is None
+
+
 def test_levels_and_rules_are_of_the_run_that_reads_them():
     own = parse(OWN).config
     assert run_name(replace(own, levels=17)) != run_name(own)

@@ -75,7 +75,7 @@ def test_a_split_taken_in_parts_is_the_whole(word):
     z = q.from_noise(noise(q)).z
     joined = q.cat(parts)
     assert torch.allclose(joined.log_prob(z), q.log_prob(z))
-    assert torch.allclose(joined.first(2).log_prob(z[:, :2]), q.log_prob(z)[:, :2])
+    assert torch.allclose(joined.part(slice(2)).log_prob(z[:, :2]), q.log_prob(z)[:, :2])
     assert not joined.detached().log_prob(z.detach()).requires_grad
     assert q.to("cpu", torch.float32).log_prob(z.float()).dtype == torch.float32
 
@@ -85,6 +85,13 @@ def test_the_information_of_a_split_lies_between_nothing_and_ln_n(word):
     sides = q.information(q.from_noise(noise(q)).z)
     assert sides.lower.shape == sides.leave_one_out.shape == (S, 50)
     assert -0.05 < sides.lower.mean() < torch.tensor(50.0).log() + 1e-9
+
+
+def test_the_information_of_some_examples_is_theirs_among_all(word):
+    q = posterior(word)(10 * features(50))
+    z, index = q.from_noise(noise(q)).z, torch.tensor([3, 49])
+    for some, of_all in zip(q.information(z[:, index], index=index), q.information(z), strict=True):
+        assert torch.allclose(some, of_all[:, index])
 
 
 def test_gradients_reach_every_parameter_and_draws_carry_them_where_they_say_so(word):

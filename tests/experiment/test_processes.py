@@ -36,6 +36,7 @@ from vae_rd.process.ranks import Place, check_place, place, run_processes
 from helpers.common import ROOT, TOY
 
 FLAGS = ["--n_train=777", "--hidden=[16]", "--latent_dim=3", "--batch_size=66", "--wandb=off"]
+FLAGS += ["--information_examples=2500"]  # Of 3,584; these fall into three parts.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 LIMIT = 30.0  # Seconds within which all processes end after one has failed.
 

@@ -26,6 +26,8 @@ def sprites_card() -> DataCard:
     return DataSet(sprites()).card
 
 
-def normal_information(z: torch.Tensor, mu: torch.Tensor, sigma: torch.Tensor) -> TwoSided:
-    """The two-sided information of diagonal normals, [N, D] each, from draws [S, N, D]."""
-    return DiagonalNormal(mu.double(), 2 * sigma.double().log()).information(z.double())
+def normal_information(
+    z: torch.Tensor, mu: torch.Tensor, sigma: torch.Tensor, *, index: torch.Tensor | None = None
+) -> TwoSided:
+    """The two-sided information of diagonal normals, [N, D] each, from draws [S, N, D] of all, or of those at index."""
+    return DiagonalNormal(mu.double(), 2 * sigma.double().log()).information(z.double(), index=index)

@@ -32,6 +32,8 @@ def optimal_linear_vae(beta: float) -> VAE:
         likelihood="gaussian",
         likelihood_scale=math.sqrt(S2),
         beta=beta,
+        standardize=False,
+        whiten=False,
     )
     model = build.build_model(config, gaussian_data(20).card)
     level, variances = beta * S2, torch.tensor(EIGENVALUES)
@@ -177,7 +179,7 @@ def test_the_unlimited_gaussian_reproduces_water_filling_on_fresh_draws():
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_information_of_an_unlimited_split_is_a_bound_from_its_first_examples(split, monkeypatch):
-    monkeypatch.setattr(evaluation, "INFORMATION_EXAMPLES", 700)
+    monkeypatch.setattr(evaluation, "UNLIMITED_REFERENCES", 700)
     data = DataSet(gaussian(EIGENVALUES, data_seed=5), n_test=2000)
     model, n = optimal_linear_vae(3.0), data.card.n[split]
     metrics = evaluate_split(model, data, split, slope=3.0, seed=0)
@@ -209,6 +211,64 @@ def test_a_stored_sample_of_an_unlimited_source_is_empirical():
     data = DataSet(gaussian(EIGENVALUES, data_seed=5), n_train=300, n_test=300)
     metrics = evaluate_split(optimal_linear_vae(3.0), data, "train", slope=3.0, seed=0)
     assert metrics["mutual_information_lower"]["kind"] == "empirical"
+
+
+@pytest.mark.parametrize(("asked", "n", "references"), [(300, 300, 700), (900, 900, 900), (5000, 2000, 2000)])
+def test_more_or_fewer_examples_of_an_unlimited_source_may_be_asked_for(asked, n, references, monkeypatch):
+    monkeypatch.setattr(evaluation, "UNLIMITED_REFERENCES", 700)
+    data = DataSet(gaussian(EIGENVALUES, data_seed=5), n_test=2000)
+    lower = evaluate_split(optimal_linear_vae(3.0), data, "test", slope=3.0, seed=0, information_examples=asked)[
+        "mutual_information_lower"
+    ]
+    assert (lower["n"], lower["cap"]) == (n, pytest.approx(math.log(references)))
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_information_at_some_examples_is_theirs_among_all_and_the_rest_is_of_all(split):
+    data, model = gaussian_data(1300), optimal_linear_vae(3.0)  # Three chunks.
+    whole = split_values(model, data, split, samples=2, seed=0)
+    some = split_values(model, data, split, samples=2, seed=0, information_examples=100)
+    assert len(some.asked.unique()) == 100
+    assert some.asked.max() > 2 * EVAL_CHUNK > EVAL_CHUNK > some.asked.min()
+    torch.testing.assert_close(some.lower, whole.lower[:1, some.asked], rtol=0, atol=1e-12)
+    torch.testing.assert_close(some.leave_one_out, whole.leave_one_out[:1, some.asked], rtol=0, atol=1e-12)
+    assert torch.equal(some.distortion, whole.distortion)
+    metrics = summarise(some, data.card, split, slope=1.0)
+    lower, upper = metrics["mutual_information_lower"], metrics["marginal_kl_upper"]
+    assert (lower["n"], lower["cap"], metrics["rate"]["n"]) == (100, pytest.approx(math.log(1300)), 1300)
+    assert lower["kind"] == ("empirical" if split == "train" else "bound")
+    # The marginal KL stays paired: no noise of which examples are asked adds to it.
+    assert upper["value"] == pytest.approx((some.rate[0, some.asked] - some.lower[0]).mean().item(), abs=1e-12)
+
+
+def test_other_seeds_and_splits_ask_other_examples():
+    data, model = gaussian_data(300), optimal_linear_vae(3.0)
+    of = [(split, seed) for split in ("train", "test") for seed in (0, 1)]
+    asked = [split_values(model, data, split, samples=1, seed=s, information_examples=9).asked for split, s in of]
+    assert len({tuple(index.tolist()) for index in asked}) == 4
+
+
+def test_information_of_a_population_at_some_examples_is_unbiased_and_says_what_was_resampled():
+    data, model = population()
+    q = model.encoder(data.evaluation_chunk("val", 0))
+    exact = information_of_normals(q.mu[:, 0].detach().numpy(), (0.5 * q.log_var[:, 0]).exp().detach().numpy())
+    runs = [
+        evaluate_split(model, data, "val", slope=1.0, seed=s, samples=3, information_examples=6) for s in range(400)
+    ]
+    lower = [m["mutual_information_lower"] for m in runs]
+    assert {(e["n"], e["kind"], e["resampled"], round(e["cap"], 9)) for e in lower} == {
+        (6, "exact", "x, z", round(math.log(12), 9))
+    }
+    values, claimed = np.array([e["value"] for e in lower]), np.sqrt(np.mean([e["stderr"] ** 2 for e in lower]))
+    stderr = values.std(ddof=1) / math.sqrt(len(values))
+    assert stderr < 0.02
+    assert abs(values.mean() - exact) < 4 * stderr
+    # Without replacement the spread is less than the standard error of independent examples, by 1/2 for half of them.
+    assert math.sqrt(0.5) * 0.86 < values.std(ddof=1) / claimed < 1.14
+    gap = np.array([m["decoder_kl"]["value"] for m in runs])
+    whole = evaluate_split(model, data, "val", slope=1.0, seed=0, samples=4000)["decoder_kl"]
+    spread = gap.std(ddof=1) / math.sqrt(len(gap))
+    assert abs(gap.mean() - whole["value"]) < 4 * math.hypot(spread, whole["stderr"])
 
 
 def test_upper_bound_is_chosen_by_its_limit():

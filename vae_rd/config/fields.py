@@ -239,6 +239,13 @@ class FitConfig:
     eval_samples: int | None = flag(
         None, "draws of z per example in evaluation [null: 8 on a population, else 1]", group="evaluation", least=1
     )
+    information_examples: int | None = flag(
+        5_000,
+        "examples of a split, drawn at random, that mutual information is a mean over, each against the whole split "
+        "[null: all; where data never end, each against 10,000]",
+        group="evaluation",
+        least=2,
+    )
 
     devices: int = flag(1, "processes on each machine, one a device", group="device", least=1)
     num_nodes: int = flag(1, "machines; start the command on each by torchrun or srun", group="device", least=1)

@@ -109,7 +109,7 @@ def identity(config: FitConfig) -> dict[str, Any]:
 
     Example:
         >>> identity(FitConfig(beta=4.0, run_dir="elsewhere"))
-        {'defaults_version': 2, 'beta': 4.0}
+        {'defaults_version': 3, 'beta': 4.0}
     """
     defaults = defaults_of(config.defaults_version, type(config))
     differing = {k: v for k, v in to_dict(config).items() if k not in UNNAMED_FIELDS and v != defaults[k]}

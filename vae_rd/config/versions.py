@@ -18,6 +18,7 @@ from typing import Any
 DEFAULTS_VERSION = 3
 # By version, what a field meant unsaid where that is not what it means now.
 _UNTIL_2 = {
+    "information_examples": None,
     "activation": "relu",
     "standardize": False,
     "whiten": False,

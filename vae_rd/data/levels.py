@@ -111,7 +111,8 @@ def _numbers(values: np.ndarray, where: str) -> np.ndarray:
     """The values in the machine's byte order, bytes for bits."""
     if values.dtype.kind not in "buif":
         raise InputError(f"{where} is of {values.dtype}; give whole or floating-point numbers, or booleans")
-    if values.dtype.kind == "f" and not np.abs(values).max() <= np.finfo(np.float32).max:
+    most = np.finfo(np.float32).max
+    if values.dtype.kind == "f" and not (-most <= values.min() and values.max() <= most):  # NaN is neither.
         raise InputError(f"{where} holds NaN, infinite or too large values; give finite float32 numbers")
     return values.astype(np.uint8 if values.dtype.kind == "b" else values.dtype.newbyteorder("="), copy=False)
 

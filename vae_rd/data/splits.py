@@ -93,13 +93,16 @@ def split_source(
     listed = {factor: values.tolist() for factor, (values, _) in coded.items() if len(values) <= MAX_LISTED}
     return Source(
         name=name,
-        images={split: _channels_first(images[part]) for split, part in where.items()},
+        images={split: _channels_first(images, part) for split, part in where.items()},
         levels=levels,
         labels={split: {factor: codes[part] for factor, (_, codes) in coded.items()} for split, part in where.items()},
         params={**params, "factors": listed},
     )
 
 
-def _channels_first(images: np.ndarray) -> torch.Tensor:
-    planes = np.moveaxis(images, -1, 1) if images.ndim == 4 else images.reshape(len(images), 1, -1, images.shape[-1])
-    return torch.tensor(np.ascontiguousarray(planes))
+def _channels_first(images: np.ndarray, part: slice | np.ndarray) -> torch.Tensor:
+    """Some of the images as [n, C, H, W], in memory of their own: copied once, since they may fill most of it."""
+    some = images[part]
+    planes = np.moveaxis(some, -1, 1) if images.ndim == 4 else some.reshape(len(some), 1, -1, images.shape[-1])
+    planes = np.ascontiguousarray(planes)
+    return torch.from_numpy(planes.copy() if np.may_share_memory(planes, images) else planes)

@@ -25,7 +25,9 @@ import torch
 from torch import Tensor
 
 from vae_rd.errors import InputError
-from vae_rd.functional.information import CHUNK_BYTES, normal_table, own_and_others, pairwise_log_density
+from vae_rd.functional.information import normal_table, own_and_others, pairwise_log_density
+
+CHUNK_BYTES = 16 * 2**20  # Of one [chunk, N] float64 table: large enough for fast products, small enough for caches.
 
 
 class RateParts(NamedTuple):

@@ -73,8 +73,14 @@ def _add(run: Fitted, entry: Json) -> None:
     forget(run.folder, kind=entry["kind"], split=entry["split"])
 
 
-def renew_metrics(run: Fitted, splits: Sequence[str]) -> list[str]:
-    """Measure D, R and I of splits again as a fit does, and return them as lines of text."""
+def renew_metrics(run: Fitted, splits: Sequence[str], *, examples: int | None = None) -> list[str]:
+    """Measure D, R and I of splits again as a fit does, and return them as lines of text.
+
+    Args:
+        run: an opened run.
+        splits: which to measure.
+        examples: how many I is a mean over, where it is not as many as the run says.
+    """
     record = RunRecord.read(run.folder)
     with precision_of(run.config):
         for split in splits:
@@ -85,6 +91,7 @@ def renew_metrics(run: Fitted, splits: Sequence[str]) -> list[str]:
                 slope=run.slope,
                 seed=run.config.seed,
                 samples=run.config.eval_samples,
+                information_examples=examples or run.config.information_examples,
             )
     if "test" in record.metrics:
         record.verdicts |= judged(record.metrics, run.model.latent_dim)
@@ -115,7 +122,8 @@ def evaluate_run(
         model: the network, where the run was fitted with one's own.
         data: the data, where the run was fitted to some given from Python.
         data_file: where the file or folder of one's own data is now.
-        settings: of the estimates: samples, examples, chains, temperatures, seed.
+        settings: of the estimates: samples, examples, chains, temperatures, seed; without any, examples are those that
+            I is a mean over.
 
     Returns:
         The record with what was measured.
@@ -148,7 +156,8 @@ def evaluate_run(
         _hold([folder], held)
         run = open_run(folder, model=model, data=data, data_file=data_file)
         check_estimates(run, wanted, kinds)
-        for _ in add_estimates(run, wanted, kinds) if kinds else renew_metrics(run, [split] if split else SPLITS):
+        splits = [split] if split else SPLITS
+        for _ in add_estimates(run, wanted, kinds) if kinds else renew_metrics(run, splits, examples=wanted.examples):
             pass  # Each has gone into the record.
     return RunRecord.read(folder)
 
@@ -168,7 +177,7 @@ def evaluate_runs(
         entries: run folders, folders of runs, or globs.
         kinds: keys of `KINDS`; without any, metrics are measured again.
         split: of the estimates, by default test; of metrics, by default all.
-        given: settings of the estimates.
+        given: settings of the estimates; without any, examples are those that I is a mean over.
         data_file: where the runs' own data are now.
         processes: `devices` and `num_nodes`.
     """
@@ -188,7 +197,7 @@ def evaluate_runs(
             if kinds:
                 yield from (_line(entry) for entry in add_estimates(run, settings, kinds))
             else:
-                yield from renew_metrics(run, [split] if split else SPLITS)
+                yield from renew_metrics(run, [split] if split else SPLITS, examples=settings.examples)
 
 
 def _finished(found: Sequence[Path], *, named: Sequence[Path]) -> tuple[list[Path], list[str]]:

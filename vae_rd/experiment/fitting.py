@@ -282,6 +282,7 @@ class Experiment:
                     slope=self.record.model["slope"],
                     seed=config.seed,
                     samples=config.eval_samples,
+                    information_examples=config.information_examples,
                 )
         self.record.model |= {
             "parameters": sum(p.numel() for p in self.model.parameters()),

@@ -13,6 +13,7 @@ from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 
 OPTIONS = ("samples", "examples", "chains", "temperatures", "seed")
+READ_BY_METRICS = ("examples",)  # What measuring D, R and I again looks at, too.
 
 
 def parser(description: str | None = None) -> Parser:
@@ -29,7 +30,8 @@ def parser(description: str | None = None) -> Parser:
         if estimate.flag is None:
             command.add_argument(f"--{kind}", action="store_true", help=estimate.meaning)
     command.add_argument("--samples", type=whole(2), help="draws of z an example, of --nll and --gaps [5000]")
-    command.add_argument("--examples", type=whole(2), help="how many, at random [all; 100 of --ais and --gaps]")
+    examples = "how many, at random [all; 100 of --ais and --gaps]; without any estimate, those that I is a mean over"
+    command.add_argument("--examples", type=whole(2), help=f"{examples} [as the run says]")
     command.add_argument("--chains", type=whole(2), help="of --ais, an example [16]")
     command.add_argument("--temperatures", type=whole(2), help="of --ais [500]")
     command.add_argument("--seed", type=whole(0, MOST), help="of all draws [0]")
@@ -52,6 +54,8 @@ def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     """
     given = {name: getattr(options, name) for name in OPTIONS if getattr(options, name) is not None}
     for name in given:
+        if name in READ_BY_METRICS and not kinds_of(options):
+            continue
         readers = [kind for kind, estimate in ESTIMATES.items() if name in estimate.reads]
         if not set(kinds_of(options)) & set(readers):
             flags = ", ".join(map(flag_of, readers))

@@ -1,4 +1,4 @@
-"""Mutual information I_q(X; Z) from the aggregate posterior over all examples of a split, in float64.
+"""Mutual information I_q(X; Z) from the aggregate posterior over all N examples of a split, in float64.
 
 With B = N, the whole split, as reference set for every draw z_i ~ q(z|x_i):
 
@@ -7,6 +7,11 @@ With B = N, the whole split, as reference set for every draw z_i ~ q(z|x_i):
 
 InfoNCE is an unbiased estimate (over z) of I under the split's empirical distribution; where the split is an iid sample
 that the encoder was not fitted to, the two bracket the population's I in expectation.
+
+Time is M N for draws of M of the examples. It is the draws that are cut where N is large, never the references: a mean
+over M examples at random has the expectation of one over all, whatever M is, and its standard error is honest, since no
+two draws share noise but that of the split. With fewer references InfoNCE would be of something else, capped at their
+logarithm, below I of the split by an unknown bias that M leaves as it is.
 
 Source: Poole et al. 2019, "On Variational Bounds of Mutual Information", arXiv 1905.06922.
 """
@@ -20,14 +25,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-CHUNK_BYTES = 16 * 2**20  # Of one [chunk, N] float64 table: large enough for fast products, small enough for caches.
+ROWS, COLUMNS = 1024, 1024  # Of one float64 table of pairs: large enough for fast products, small enough for caches.
+NOTHING = -700.0  # e to this is nothing beside 1 in float64; below -708 processors take six times as long for it.
 
 # How the parts of a computation are carried out: (count, work) to [work(0), ..., work(count - 1)].
 Parts = Callable[[int, Callable[[int], Tensor]], list[Tensor]]
+# Some of the N examples to the map of z [R, D] to ln q(z_i|x_j) of these, [R, C].
+Pairs = Callable[[slice], Callable[[Tensor], Tensor]]
 
 
 class TwoSided(NamedTuple):
-    """Per-draw values whose means are the two estimates, both [S, N] float64.
+    """Per-draw values whose means are the two estimates, both [S, M] float64.
 
     Their spread over examples is the estimates' own: an example also enters everyone's reference set, but to first
     order that pull is the integral of q(z|x_j), which is 1 whatever x_j is.
@@ -43,32 +51,36 @@ def in_turn(count: int, work: Callable[[int], Tensor]) -> list[Tensor]:
 
 
 def two_sided_information(
-    z: Tensor, pairwise_log_prob: Callable[[Tensor], Tensor], *, parts: Parts = in_turn
+    z: Tensor, pairs: Pairs, n: int, *, index: Tensor | None = None, parts: Parts = in_turn
 ) -> TwoSided:
-    """InfoNCE and leave-one-out values of N posteriors, every example against every other.
+    """InfoNCE and leave-one-out values of M examples, every one against all N.
 
     Args:
-        z: draws of each example, [S, N, D], float64 where densities lose digits in less.
-        pairwise_log_prob: z [M, D] to ln q(z_i|x_j) for all N examples, [M, N].
+        z: draws of each of the M, [S, M, D], float64 where densities lose digits in less.
+        pairs: ln q of any of the N examples.
+        n: N.
+        index: which of the N the M are, [M]; None where z are of all, in their order.
         parts: carries out the parts that the work falls into, as `in_turn` does; several processes may share them out.
 
     Example:
-        >>> mu = torch.tensor([[-50.0], [50.0]])
-        >>> table = normal_table(mu, torch.ones(2, 1))
-        >>> values = two_sided_information(mu[None], lambda z: pairwise_log_density(z, table))
+        >>> mu, sigma = torch.tensor([[-50.0], [50.0]]), torch.ones(2, 1)
+        >>> pairs = lambda some: lambda z: pairwise_log_density(z, normal_table(mu[some], sigma[some]))
+        >>> values = two_sided_information(mu[None], pairs, 2)
         >>> round(values.lower.mean().item() - math.log(2), 6)
         0.0
     """
-    draws = [_one_draw(draw, pairwise_log_prob, parts) for draw in z]
+    index = torch.arange(n, device=z.device) if index is None else index.to(z.device)
+    draws = [_one_draw(draw, pairs, n, index, parts) for draw in z]
     return TwoSided(*(torch.stack(values) for values in zip(*draws, strict=True)))
 
 
-def categorical_information(q: Tensor, *, draws: int) -> TwoSided:
+def categorical_information(q: Tensor, *, draws: int, index: Tensor | None = None) -> TwoSided:
     """The same of posteriors over K states, where the mean over z is a sum and takes no draws.
 
     Args:
         q: probabilities q(z = k|x_i), [N, K].
         draws: S, over which the values are the same.
+        index: whose values are asked for, [M]; None for all.
 
     Example:
         >>> values = categorical_information(torch.eye(2), draws=1)
@@ -76,42 +88,34 @@ def categorical_information(q: Tensor, *, draws: int) -> TwoSided:
         True
     """
     q, n = q.double(), len(q)
-    others = (q.sum(0) - q).clamp_min(0) / max(n - 1, 1)
+    total = q.sum(0)
+    q = q if index is None else q[index.to(q.device)]
+    others = (total - q).clamp_min(0) / max(n - 1, 1)
     own = torch.special.xlogy(q, q).sum(1)
-    lower, upper = own - torch.special.xlogy(q, q.mean(0)).sum(1), own - torch.special.xlogy(q, others).sum(1)
-    return TwoSided(lower.expand(draws, n), upper.expand(draws, n))
+    lower, upper = own - torch.special.xlogy(q, total / n).sum(1), own - torch.special.xlogy(q, others).sum(1)
+    return TwoSided(lower.expand(draws, len(q)), upper.expand(draws, len(q)))
 
 
-class NormalTable(NamedTuple):
-    """What ln q(z_i|x_j) of N diagonal normals takes for any z: made once, used for all parts of a table.
+def normal_table(mu: Tensor, sigma: Tensor) -> Tensor:
+    """What ln q(z_i|x_j) of N diagonal normals takes for any z: weights of 1, z and z^2, [1 + 2 D, N].
 
-    Attributes:
-        constant: [N].
-        linear: of z, [D, N].
-        quadratic: of z^2, [D, N].
+    Args:
+        mu: means, [N, D] float64.
+        sigma: standard deviations, [N, D] float64.
     """
-
-    constant: Tensor
-    linear: Tensor
-    quadratic: Tensor
-
-
-def normal_table(mu: Tensor, sigma: Tensor) -> NormalTable:
-    """The table of these means and standard deviations, [N, D] float64 each."""
     precision = sigma.reciprocal().square()
     constant = -(0.5 * mu.square() * precision + sigma.log() + 0.5 * math.log(2 * math.pi)).sum(1)
-    return NormalTable(constant, (mu * precision).T, precision.T)
+    return torch.cat([constant[None], (mu * precision).T, -0.5 * precision.T])
 
 
-def pairwise_log_density(z: Tensor, table: NormalTable) -> Tensor:
-    """ln q(z_i|x_j) of diagonal normals for all pairs, as two matrix products, [M, N] nats.
+def pairwise_log_density(z: Tensor, table: Tensor) -> Tensor:
+    """ln q(z_i|x_j) of diagonal normals for all pairs, as one matrix product, [M, N] nats.
 
     Args:
         z: [M, D] float64. The expanded square loses digits where sigma is small: float32 errs by a nat.
         table: from `normal_table`.
     """
-    linear = torch.addmm(table.constant, z, table.linear)
-    return linear.addmm_(z.square(), table.quadratic, alpha=-0.5)
+    return torch.cat([torch.ones_like(z[:, :1]), z, z.square()], 1) @ table
 
 
 def own_and_others(table: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -132,18 +136,39 @@ def own_and_others(table: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         (-5.0, 1.6931)
     """
     own = table.gather(1, index[:, None]).squeeze(1)
-    return own, table.scatter_(1, index[:, None], -math.inf).logsumexp(1)
+    most, total = _summed(table.scatter_(1, index[:, None], -math.inf))
+    return own, most + total.log()
 
 
-def _one_draw(z: Tensor, pairwise_log_prob: Callable[[Tensor], Tensor], parts: Parts) -> tuple[Tensor, Tensor]:
-    """The two [N] vectors of `TwoSided` for one draw per example, [N, D]."""
-    n = len(z)
-    rows = torch.arange(n, device=z.device).split(max(1, CHUNK_BYTES // (8 * n)))
+def _summed(table: Tensor) -> tuple[Tensor, Tensor]:
+    """The largest value of each row, and the sum of e^(value - largest), from a table that it overwrites."""
+    most = table.amax(1)
+    below = table.sub_(most.clamp_min(torch.finfo(table.dtype).min)[:, None])  # A row may hold nothing but -inf.
+    return most, below.clamp_min_(NOTHING).exp_().sum(1)
+
+
+def _one_draw(z: Tensor, pairs: Pairs, n: int, index: Tensor, parts: Parts) -> tuple[Tensor, Tensor]:
+    """The two [M] vectors of `TwoSided` for one draw of each of M examples, [M, D]."""
+    rows = torch.arange(len(z), device=z.device).split(ROWS)
 
     def of_rows(part: int) -> Tensor:
-        table = pairwise_log_prob(z[rows[part]])
-        return torch.stack(own_and_others(table, rows[part]))
+        return torch.stack(_own_and_others_of_all(z[rows[part]], pairs, n, index[rows[part]]))
 
     own, log_others = torch.cat([values.to(z) for values in parts(len(rows), of_rows)], 1)
     log_all = torch.logaddexp(log_others, own)
     return own - log_all + math.log(n), own - log_others + math.log(max(n - 1, 1))
+
+
+def _own_and_others_of_all(z: Tensor, pairs: Pairs, n: int, index: Tensor) -> tuple[Tensor, Tensor]:
+    """`own_and_others` of draws [R, D] against all N examples, so many columns at a time."""
+    own, largest, total = z.new_empty(len(z)), z.new_full((len(z),), -math.inf), z.new_zeros(len(z))
+    for start in range(0, n, COLUMNS):
+        table = pairs(slice(start, start + COLUMNS))(z)
+        [here] = ((index >= start) & (index < start + COLUMNS)).nonzero(as_tuple=True)
+        own[here] = table[here, index[here] - start]
+        table[here, index[here] - start] = -math.inf
+        before, (most, added) = largest, _summed(table)
+        largest = torch.maximum(before, most)
+        base = largest.clamp_min(torch.finfo(z.dtype).min)
+        total = total * (before - base).exp() + added * (most - base).exp()
+    return own, largest + total.log()

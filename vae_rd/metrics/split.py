@@ -2,8 +2,13 @@
 
 One pass over the split, whose chunks several processes share out, collects per-example values under fixed noise; every
 estimate, difference and standard error is a mean of those values, so differences are paired. On a population split only
-z is resampled, elsewhere x and z. The information's cost is the square of the number of examples: of a large sample of
-an unlimited source, the first INFORMATION_EXAMPLES speak for I and the marginal KL, and all for everything else.
+z is resampled, elsewhere x and z.
+
+The information compares every z with every example, so that it costs the square of a split. Of a split of more than
+`information_examples` it takes one draw of each of so many examples, chosen at random since a file may be in order, and
+compares them with all: the same quantity, exact where it was exact, from a smaller sample of x and z. All but I, the
+marginal KL and the decoder's go on being of all examples. A split of an unlimited source is a sample that may be made
+as large as anyone likes: there the first UNLIMITED_REFERENCES stand for all.
 """
 
 from __future__ import annotations
@@ -16,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vae_rd.data.base import DataCard
+from vae_rd.data.base import EVAL_CHUNK, DataCard, subset
 from vae_rd.data.dataset import DataSet
 from vae_rd.functional.active_units import active_units
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
@@ -27,7 +32,7 @@ from vae_rd.process.collectives import all_gather, own_shard, shared_out
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
-INFORMATION_EXAMPLES = 10_000
+UNLIMITED_REFERENCES = 10_000  # Examples of an unlimited source that speak for I, unless more are asked for.
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,14 @@ class SplitValues:
         minus_log_px_z: -ln p(x|z) per draw, the Monte Carlo form of the distortion, [S, N].
         rate: KL(q(z|x) || m(z)) per draw, analytic where it can be, [S, N].
         log_ratio: ln q(z|x) - ln m(z), the Monte Carlo form of the rate, [S, N].
-        rate_per_dim: [N, D], or None without a closed form.
+        rate_per_dim: [N, D], or None without a closed form; this and the next two in the model's precision.
         mean: E_q[z|x], [N, D], or None where it is not known.
         variance: Var_q[z|x], likewise.
-        lower: InfoNCE values of the first M examples among each other, [S, M], or None where z has several groups;
-            M = N but for an unlimited source.
+        lower: InfoNCE values of the examples at `asked`, [S, M], or [1, M] where these are not all; None where z has
+            several groups.
         leave_one_out: likewise.
+        asked: whose information is measured, [M] positions in the split.
+        references: how many examples each of them is compared with, itself among them.
     """
 
     distortion: Tensor
@@ -56,15 +63,23 @@ class SplitValues:
     variance: Tensor | None
     lower: Tensor | None
     leave_one_out: Tensor | None
+    asked: Tensor
+    references: int
 
-    @property
-    def paired_rate(self) -> Tensor:
-        """The rates of those examples that the information is of, [S, M]."""
-        return self.rate if self.lower is None else self.rate[:, : self.lower.shape[1]]
+    def paired(self, values: Tensor) -> Tensor:
+        """Those of [S, N] values that pair with the information's, [S, M]; all where there is none."""
+        return values if self.lower is None else values[: len(self.lower), self.asked]
 
 
 def evaluate_split(
-    model: VAE, data: DataSet, split: str, *, slope: float | None, seed: int, samples: int | None = None
+    model: VAE,
+    data: DataSet,
+    split: str,
+    *,
+    slope: float | None,
+    seed: int,
+    samples: int | None = None,
+    information_examples: int | None = None,
 ) -> Json:
     """The record's metrics of one split, in eval mode, every estimate with standard error and n.
 
@@ -75,57 +90,78 @@ def evaluate_split(
         slope: weight of the rate in `objective` = D + slope R, which is undefined for None.
         seed: of the evaluation noise.
         samples: draws of z per example; None takes 8 on a population (whose standard errors need two), else 1.
+        information_examples: how many examples the information is measured at; None takes all, of an unlimited source
+            UNLIMITED_REFERENCES.
     """
     draws = samples or (POPULATION_SAMPLES if data.card.population[split] else 1)
-    values = split_values(model, data, split, samples=draws, seed=seed)
+    values = split_values(model, data, split, samples=draws, seed=seed, information_examples=information_examples)
     return summarise(values, data.card, split, slope=slope)
 
 
 @torch.no_grad()
-def split_values(model: VAE, data: DataSet, split: str, *, samples: int, seed: int) -> SplitValues:
+def split_values(
+    model: VAE, data: DataSet, split: str, *, samples: int, seed: int, information_examples: int | None = None
+) -> SplitValues:
     """Run the model over a split, noise fixed by (seed, split, chunk), and collect its per-example values."""
     was_training = model.training
     model.eval()
+    asked, references = _asked(data.card, split, information_examples, seed=seed)
+    drawn = samples if len(asked) == references else 1
     found: dict[int, _Chunk] = {}
     for chunk in own_shard(data.chunks(split)):
         x = data.evaluation_chunk(split, chunk)
         noise = generator("cpu", seed, "evaluation", split, chunk)
-        found[chunk] = _chunk(model.terms(x, model.noise(samples, x, noise)))
+        first = chunk * EVAL_CHUNK
+        here = asked[(asked >= first) & (asked < first + len(x))] - first
+        found[chunk] = _chunk(model.terms(x, model.noise(samples, x, noise)), here.to(x.device), drawn)
     model.train(was_training)
     chunks = [chunk for _, chunk in sorted(all_gather(found).items())]
-    first = INFORMATION_EXAMPLES if data.card.unlimited[split] else None
-    return _whole(chunks, device=data.pixels[split].device, first=first)
+    return _whole(chunks, device=data.pixels[split].device, asked=asked, references=references)
+
+
+def _asked(card: DataCard, split: str, wanted: int | None, *, seed: int) -> tuple[Tensor, int]:
+    """Ascending positions of the examples that I is a mean over, and among how many of the first ones they are."""
+    n = card.n[split]
+    references = min(n, max(wanted or 0, UNLIMITED_REFERENCES)) if card.unlimited[split] else n
+    if wanted is None or wanted >= references:
+        return torch.arange(references), references
+    return subset(references, wanted, seed, "information", split).sort().values, references
 
 
 class _Chunk(NamedTuple):
-    """Float64 values of one chunk on the CPU, examples along the second axis, and its posteriors where one group is."""
+    """Values of one chunk on the CPU, examples along the second axis, and its posteriors where one group is.
+
+    What is per draw is float64. What is per unit, the most of it, stays in the model's precision, and z is that of the
+    examples that the information asks for.
+    """
 
     values: dict[str, Tensor]
     posterior: Posterior | None
 
 
-def _chunk(terms: DrawnTerms) -> _Chunk:
-    values = {"distortion": terms.distortion, "minus_log_px_z": -terms.log_px_z, "z": terms.z}
+def _chunk(terms: DrawnTerms, asked: Tensor, drawn: int) -> _Chunk:
+    values = {"distortion": terms.distortion, "minus_log_px_z": -terms.log_px_z}
     values |= {"rate": terms.rate, "log_ratio": terms.log_qz - terms.log_mz}
+    values = {name: value.double() for name, value in values.items()} | {"z": terms.z[:drawn, asked]}
     if (moments := terms.moments) is not None:
         values |= {"mean": moments.mean[None], "variance": moments.variance[None]}
     if terms.rate_per_dim is not None:
         values["rate_per_dim"] = terms.rate_per_dim[None]
     posterior = terms.groups[0].posterior.detached() if len(terms.groups) == 1 else None
     return _Chunk(
-        {name: value.to("cpu", torch.float64) for name, value in values.items()},
-        None if posterior is None else posterior.to("cpu", torch.float64),
+        {name: value.cpu() for name, value in values.items()},
+        None if posterior is None else posterior.to("cpu", posterior.tensors[0].dtype),
     )
 
 
-def _whole(chunks: Sequence[_Chunk], *, device: torch.device, first: int | None) -> SplitValues:
-    """All chunks together, with the information of the first so many examples, or of all."""
+def _whole(chunks: Sequence[_Chunk], *, device: torch.device, asked: Tensor, references: int) -> SplitValues:
+    """All chunks together, with the information of the examples at `asked` among the first so many."""
     values = {name: torch.cat([c.values[name] for c in chunks], 1).to(device) for name in chunks[0].values}
     posteriors = [chunk.posterior for chunk in chunks if chunk.posterior is not None]
     sides = None
     if posteriors:
-        q = posteriors[0].cat(posteriors).to(device, torch.float64).first(first)
-        sides = q.information(values["z"][:, :first], parts=shared_out)
+        q = posteriors[0].cat(posteriors).part(slice(references)).to(device, posteriors[0].tensors[0].dtype)
+        sides = q.information(values["z"].double(), index=asked, parts=shared_out)
     return SplitValues(
         distortion=values["distortion"],
         minus_log_px_z=values["minus_log_px_z"],
@@ -136,6 +172,8 @@ def _whole(chunks: Sequence[_Chunk], *, device: torch.device, first: int | None)
         variance=_only(values, "variance"),
         lower=sides.lower if sides else None,
         leave_one_out=sides.leave_one_out if sides else None,
+        asked=asked.to(device),
+        references=references,
     )
 
 
@@ -151,12 +189,14 @@ def summarise(values: SplitValues, card: DataCard, split: str, *, slope: float |
     def stat(per_example: Tensor | None, **details: object) -> Json:
         if per_example is None:
             return estimate(math.nan, None, n, **details)
-        mean, stderr = mean_and_stderr(per_example, population=population)
-        return estimate(mean, stderr, per_example.shape[1], resampled="z" if population else "x, z", **details)
+        whole = population and per_example.shape[1] == n
+        mean, stderr = mean_and_stderr(per_example, population=whole)
+        return estimate(mean, stderr, per_example.shape[1], resampled="z" if whole else "x, z", **details)
 
     kind = _kind(card, split)
     method, upper = _upper(values, card, split, kind=kind)
-    d, r, paired_r, lower = values.distortion, values.rate, values.paired_rate, values.lower
+    d, r, lower = values.distortion, values.rate, values.lower
+    paired_r = values.paired(r)
     return {
         "distortion": stat(d),
         "distortion_monte_carlo": stat(values.minus_log_px_z),
@@ -164,7 +204,7 @@ def summarise(values: SplitValues, card: DataCard, split: str, *, slope: float |
         "rate_monte_carlo": stat(values.log_ratio),
         "elbo": stat(-(d + r)),
         "objective": stat(None if slope is None else d + slope * r),
-        "mutual_information_lower": stat(lower, cap=math.log(paired_r.shape[1]), kind=kind),
+        "mutual_information_lower": stat(lower, cap=math.log(values.references), kind=kind),
         "mutual_information_leave_one_out": stat(values.leave_one_out),
         "mutual_information_upper": stat(upper, method=method),
         "marginal_kl_lower": stat(None if upper is None else paired_r - upper),
@@ -191,7 +231,7 @@ def _upper(values: SplitValues, card: DataCard, split: str, *, kind: str) -> tup
     """
     if kind != "bound" and values.lower is not None:
         return "exact", values.lower
-    bounds = {"rate": values.paired_rate}
+    bounds = {"rate": values.paired(values.rate)}
     if values.leave_one_out is not None and values.leave_one_out.isfinite().all():
         bounds["leave_one_out"] = values.leave_one_out
     entropy = card.entropy[split]
@@ -211,7 +251,7 @@ def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str) -
     entropy = card.entropy[split]
     if values.lower is None or kind == "bound" or entropy.value is None or entropy.kind != "exact":
         return None
-    return values.distortion + values.lower - entropy.value
+    return values.paired(values.distortion) + values.lower - entropy.value
 
 
 def _per_dim(values: SplitValues, *, population: bool) -> Json:
@@ -219,12 +259,13 @@ def _per_dim(values: SplitValues, *, population: bool) -> Json:
     nothing: Json = {"value": None, "stderr": None, "n": n}
     metrics: Json = dict.fromkeys(("active_units", "explained_variance_per_dim", "rate_per_dim"), nothing)
     if values.mean is not None and values.variance is not None:
-        between, within = values.mean.var(0, correction=0), values.variance.mean(0)
+        between, within = values.mean.double().var(0, correction=0), values.variance.double().mean(0)
         metrics["active_units"] = estimate(int(active_units(between)), None, n)
         # Scale-free companion of active units: the share of each unit's variance that x explains.
         shares = (between / (between + within)).tolist()
         metrics["explained_variance_per_dim"] = {"value": shares, "stderr": None, "n": n}
-    if (rates := values.rate_per_dim) is not None:
+    if values.rate_per_dim is not None:
+        rates = values.rate_per_dim.double()
         stderr = torch.zeros_like(rates[0]) if population else rates.std(0) / math.sqrt(n)
         metrics["rate_per_dim"] = {"value": rates.mean(0).tolist(), "stderr": stderr.tolist(), "n": n}
     return metrics

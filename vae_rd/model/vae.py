@@ -39,10 +39,10 @@ class VAE(nn.Module):
         >>> from vae_rd.model.nn.mlp import mlp_decoder, mlp_encoder
         >>> from vae_rd.model.posteriors.diagonal import DiagonalPosterior
         >>> from vae_rd.model.priors.normal import StandardNormalPrior
-        >>> trunk = mlp_encoder((1, 4, 4), [8], torch.nn.SiLU)
+        >>> trunk = mlp_encoder((1, 4, 4), [8])
         >>> model = VAE(
         ...     encoder=Encoder(trunk, DiagonalPosterior(trunk.features, latent_dim=2)),
-        ...     decoder=Decoder(mlp_decoder((1, 4, 4), [8], 2, torch.nn.SiLU), BernoulliLikelihood()),
+        ...     decoder=Decoder(mlp_decoder((1, 4, 4), [8], latent_dim=2), BernoulliLikelihood()),
         ...     prior=StandardNormalPrior(2),
         ...     latent_dim=2,
         ... )

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 
 
-def conv_encoder(shape: Shape, hidden: Sequence[int], activation: Activation) -> EncoderTrunk:
+def conv_encoder(shape: Shape, hidden: Sequence[int], activation: Activation = nn.SiLU) -> EncoderTrunk:
     """One 4x4 convolution of stride 2 per entry of `hidden`, each activated; any H x W (sizes halve, rounded up).
 
     Example:
         >>> import torch
-        >>> conv_encoder((1, 28, 25), [8, 16], nn.SiLU)(torch.zeros(2, 1, 28, 25)).shape
+        >>> conv_encoder((1, 28, 25), [8, 16])(torch.zeros(2, 1, 28, 25)).shape
         torch.Size([2, 784])
     """
     channels, sizes = [shape[0], *hidden], _halvings(shape, len(hidden))
@@ -31,12 +31,14 @@ def conv_encoder(shape: Shape, hidden: Sequence[int], activation: Activation) ->
     return EncoderTrunk(*layers, nn.Flatten(), features=channels[-1] * math.prod(sizes[-1]))
 
 
-def conv_decoder(shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation) -> nn.Sequential:
+def conv_decoder(
+    shape: Shape, hidden: Sequence[int], latent_dim: int, activation: Activation = nn.SiLU
+) -> nn.Sequential:
     """The mirror of `conv_encoder`: a linear layer to the coarsest grid, then transposed convolutions cropped to size.
 
     Example:
         >>> import torch
-        >>> conv_decoder((1, 28, 25), [8, 16], 3, nn.SiLU)(torch.zeros(2, 3)).shape
+        >>> conv_decoder((1, 28, 25), [8, 16], latent_dim=3)(torch.zeros(2, 3)).shape
         torch.Size([2, 1, 28, 25])
     """
     sizes = _halvings(shape, len(hidden))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple, Self
 
 import torch
@@ -107,14 +107,19 @@ class Posterior(Distribution):
         """ln q(z_i|x_j) of every z with every x, [M, N] for z [M, D] and N examples."""
         return self.log_prob(z[:, None])
 
-    def information(self, z: Tensor, *, parts: Parts = in_turn) -> TwoSided:
-        """The two-sided mutual information of these N examples, [S, N] each.
+    def information(self, z: Tensor, *, index: Tensor | None = None, parts: Parts = in_turn) -> TwoSided:
+        """The two-sided mutual information of these N examples, [S, M] each, computed in z's precision.
 
         Args:
-            z: draws of each example, [S, N, D].
+            z: draws of M of the examples, [S, M, D], float64 where densities lose digits in less.
+            index: which of the N they are, [M]; None for all.
             parts: see `vae_rd.functional.information.two_sided_information`.
         """
-        return two_sided_information(z, self.pairwise_log_prob, parts=parts)
+
+        def pairs(some: slice) -> Callable[[Tensor], Tensor]:
+            return self.part(some).to(z.device, z.dtype).pairwise_log_prob
+
+        return two_sided_information(z, pairs, self.batch_shape[0], index=index, parts=parts)
 
     def perturbed(self, change: Tensor) -> Self:
         """Another member of the family near this one, where the family has coordinates for that.
@@ -128,9 +133,9 @@ class Posterior(Distribution):
         """The same on another device, in another precision."""
         return type(self)(*(tensor.to(where, dtype) for tensor in self.tensors))
 
-    def first(self, n: int | None) -> Self:
-        """Of the first n examples; of all for None."""
-        return type(self)(*(tensor[:n] for tensor in self.tensors))
+    def part(self, some: slice) -> Self:
+        """Of some of the examples."""
+        return type(self)(*(tensor[some] for tensor in self.tensors))
 
     def detached(self) -> Self:
         """Cut off from its graph."""

@@ -49,9 +49,9 @@ class CategoricalLatent(Posterior):
         """ln q of the state that is 1, [...] for z [..., K]."""
         return (value * self.log_q).sum(-1)
 
-    def information(self, z: Tensor, *, parts: Parts = in_turn) -> TwoSided:
+    def information(self, z: Tensor, *, index: Tensor | None = None, parts: Parts = in_turn) -> TwoSided:
         """A sum over the states, the same for every draw."""
-        return categorical_information(self.log_q.exp(), draws=len(z))
+        return categorical_information(self.log_q.double().exp(), draws=len(z), index=index)
 
 
 class CategoricalPosterior(PosteriorHead):

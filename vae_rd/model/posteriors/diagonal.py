@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import torch
 from torch import Tensor, nn
 
 from vae_rd.functional.bounding import bounded
-from vae_rd.functional.information import NormalTable, normal_table, pairwise_log_density
+from vae_rd.functional.information import normal_table, pairwise_log_density
 from vae_rd.model.lazy import at_least_single
 from vae_rd.model.posteriors.base import Draw, Moments, Posterior, PosteriorHead
 from vae_rd.units import LN_2PI
@@ -53,12 +51,8 @@ class DiagonalNormal(Posterior):
         return self.moments()
 
     def pairwise_log_prob(self, z: Tensor) -> Tensor:
-        """As two matrix products, for which z and this should be float64: the expanded square loses digits."""
-        return pairwise_log_density(z, self._table)
-
-    @cached_property
-    def _table(self) -> NormalTable:
-        return normal_table(self.mu, (0.5 * self.log_var).exp())
+        """As one matrix product, for which z and this should be float64: the expanded square loses digits."""
+        return pairwise_log_density(z, normal_table(self.mu, (0.5 * self.log_var).exp()))
 
     def perturbed(self, change: Tensor) -> DiagonalNormal:
         """The mean moved by change[0] standard deviations, the log variance by change[1]."""
