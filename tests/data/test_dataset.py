@@ -217,4 +217,4 @@ def test_evaluation_shares_chunks_without_padding(world_size):
 
 def test_binarised_leaves_binary_pixels_alone():
     source = sprites()
-    assert binarised(source, 0) is source
+    assert binarised(source, "static", seed=0) is source
