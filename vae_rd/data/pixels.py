@@ -174,7 +174,7 @@ def _plain_support(source: Source | UnlimitedSource) -> Support:
 
 
 def binarised(source: Source, how: Literal["static", "threshold"], *, seed: int) -> Source:
-    """The source with bits in place of its grey pixels: one stored Bernoulli draw, fixed by `seed`, or the threshold's."""
+    """The source with bits in place of its grey pixels: one stored Bernoulli draw of `seed`, or by threshold."""
     if source.levels is None or source.levels == 2:
         return source
     levels = source.levels

@@ -40,7 +40,6 @@ from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 
 
-
 def _own(c: FitConfig) -> dict[str, Any]:
     """How a file or folder of one's own is read."""
     return {"data_seed": c.data_seed, "levels": c.levels, "rules": c.file_rules, "population": c.population}

@@ -207,10 +207,10 @@ def _upper(values: SplitValues, card: DataCard, split: str, *, kind: str) -> tup
 
 
 def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str) -> Tensor | None:
-    """D + I - H = E_q(z) KL(q(x|z) || p(x|z)) per draw, where I and H are those of the split itself, and D of its measure."""
+    """D + I - H = E_q(z) KL(q(x|z) || p(x|z)) per draw, where I and H are those of the split, and H of D's measure."""
     entropy = card.entropy[split]
-    is_exact = entropy.value is not None and entropy.kind == "exact" and entropy.measure == card.measure
-    if values.lower is None or kind == "bound" or not is_exact:
+    is_held = entropy.kind == "exact" and entropy.measure == card.measure
+    if values.lower is None or kind == "bound" or entropy.value is None or not is_held:
         return None
     return values.distortion + values.lower - entropy.value
 
