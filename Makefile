@@ -1,11 +1,12 @@
 # On a fresh machine with Python 3.11 or later (with venv and pip), make and git:
 #
-#     make demo         the sweep of sweeps/demo.yaml, five values of beta on the embedded source, and its figures
+#     make demo         the sweep of sweeps/demo.yaml, seven values of beta on real handwriting, and its figures
 #     make test         the fast tests
 #     make test-slow    the slow ones, each a real case
 #     make lint         ruff, its formatter and mypy
 #     make clean        remove what these leave behind
 #
+# `make demo` installs what users get, the others the developers' tools too.
 # CONTRIBUTING.md says how to use a CPU build of torch, or one that is installed already.
 
 PYTHON ?= python3
@@ -19,18 +20,24 @@ export OMP_NUM_THREADS ?= 1
 python := $(VENV)/bin/python
 figures := $(foreach name,plane curves,figures/$(name).pdf figures/$(name).png)
 
-.PHONY: install demo test test-slow lint clean
+.PHONY: install install-dev demo test test-slow lint clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/installed
+
+install-dev: $(VENV)/installed-dev
 
 $(python):
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "give Python 3.11 or later: make PYTHON=PATH")'
 	$(PYTHON) -m venv $(VENV_FLAGS) $(VENV)
 
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | $(python)
-	$(python) -m pip install $(CONSTRAINTS:%=-c %) -e '.[dev]'
+	$(python) -m pip install $(CONSTRAINTS:%=-c %) -e .
 	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml $(CONSTRAINTS) | $(python)
+	$(python) -m pip install $(CONSTRAINTS:%=-c %) -e '.[dev]'
+	@touch $(VENV)/installed $@
 
 # It ends in an empty line, so that every call is a line of the recipe.
 define draw
@@ -45,13 +52,13 @@ demo: install
 	@echo; echo 'figures, and their numbers beside them as CSV:'; ls $(figures)
 	@echo; echo 'run records:'; ls runs/demo/*/record.json
 
-test: install
+test: install-dev
 	OMP_NUM_THREADS=1 $(python) -m pytest -n auto --dist worksteal
 
-test-slow: install
+test-slow: install-dev
 	$(python) -m pytest -m slow
 
-lint: install
+lint: install-dev
 	$(python) -m ruff check
 	$(python) -m ruff format --check
 	$(python) -m mypy

@@ -48,6 +48,7 @@ METRICS = (
     "decoder_kl",
 )
 EPOCH_METRICS = ("distortion", "rate", "elbo")
+DENSITY = ("grey", "real")  # Supports of x whose D is that of a density.
 NLL_KINDS = ("importance", "prior", "ais")
 LIMIT = 3.0  # standard errors from a value to the limit by which it is judged
 Row = dict[str, Any]
@@ -123,7 +124,7 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
     }
     measured = {k: v for name in METRICS for k, v in _flat(name, metrics.optional(name), scale).items()}
     counts = {"active_units": metrics.optional("active_units").maybe("value")}
-    return place | measured | counts | _entropy(card.part("entropy").part(split), scale) | _nll(record, split, scale)
+    return place | measured | counts | _entropy(card, split, scale) | _nll(record, split, scale)
 
 
 def _settings(record: RunRecord) -> Row:
@@ -151,7 +152,11 @@ def _flat(name: str, entry: Part, scale: Scale) -> Row:
     return row
 
 
-def _entropy(entry: Part, scale: Scale) -> Row:
+def _entropy(card: Part, split: str, scale: Scale) -> Row:
+    """H as far as D + R can be held to it: where D is of a density, that of distinct images is left out."""
+    entry = card.part("entropy").part(split)
+    if card.word("support") in DENSITY and entry.word("measure") == "discrete":
+        entry = Part({"measure": "differential"}, entry.name)
     words = {f"entropy_{key}": entry.word(key) for key in ("kind", "measure", "source")}
     return _flat("entropy", entry, scale) | words
 

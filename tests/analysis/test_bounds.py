@@ -180,3 +180,16 @@ def test_known_entropies_hold_no_estimates(tmp_path):
 
 def test_the_fake_population_has_ln_n(tmp_path):
     assert math.log(SPRITES_N) == pytest.approx(8.2364, abs=5e-5)
+
+
+@pytest.mark.parametrize("support", ["grey", "real"])
+def test_d_of_a_density_is_not_held_to_the_entropy_of_the_images(tmp_path, support):
+    """H = ln N of distinct grey images is exact, but D of a density can be anything: no bound follows from the two."""
+    point = sprites_point(1.0)
+    card = sprites_card() | {"support": support}
+    write_run(tmp_path / "a", card=card, beta=1.0, points=dict.fromkeys(SPLITS, replace(point, distortion=-500.0)))
+    runs = load_runs(tmp_path)
+    assert runs["entropy"].isna().all()
+    assert set(runs["entropy_measure"]) == {"differential"}
+    assert known_entropies(runs) == {}
+    assert set(add_bounds(runs, split="test")["impossible"]) == {""}

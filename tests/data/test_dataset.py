@@ -151,6 +151,30 @@ def test_grey_values_span_the_unit_interval():
     assert torch.equal(data.evaluation_chunk("train", 0), data.pixels["train"] / 255)
 
 
+@pytest.mark.parametrize(("levels", "least"), [(3, 1), (17, 8), (154, 77), (256, 128), (65536, 32768)])
+def test_from_half_of_the_top_level_on_pixels_are_one(levels, least):
+    """2 k >= top, for an even and an odd top; H of the stored bits is known of train alone, as for static."""
+    kind = torch.uint8 if levels <= 256 else torch.int32
+    pixels = torch.tensor([0, least - 1, least, levels - 1]).to(kind).reshape(4, 1, 1, 1)
+    source = Source("npz", dict.fromkeys(SPLITS, pixels), levels=levels)
+    data = DataSet(source, binarization="threshold")
+    assert data.evaluation_chunk("test", 0).flatten().tolist() == [0, 0, 1, 1]
+    assert 2 * least >= levels - 1 > 2 * (least - 1)
+    assert (data.card.support, data.card.levels) == ("binary", levels)
+    assert data.card.entropy["train"].value == pytest.approx(math.log(2))
+    assert data.card.entropy["test"].value is None
+    again = DataSet(source, binarization="threshold", data_seed=5)
+    assert torch.equal(data.pixels["train"], again.pixels["train"])
+
+
+@pytest.mark.parametrize("word", ["static", "threshold"])
+@pytest.mark.parametrize("levels", [2, None])
+def test_refuses_to_binarise_what_is_not_grey(word, levels):
+    images = {s: torch.zeros(20, 1, 2, 2) for s in SPLITS}
+    with pytest.raises(InputError, match=f"--binarization {word}: the pixels of --data npz are .*; leave it out"):
+        DataSet(Source("npz", images, levels=levels), binarization=word)
+
+
 @pytest.mark.parametrize("flag", ["binarization", "dequantize"])
 @pytest.mark.parametrize("levels", [2, None])
 def test_refuses_to_binarise_or_dequantise_what_is_not_grey(flag, levels):
@@ -217,4 +241,4 @@ def test_evaluation_shares_chunks_without_padding(world_size):
 
 def test_binarised_leaves_binary_pixels_alone():
     source = sprites()
-    assert binarised(source, 0) is source
+    assert binarised(source, "static", seed=0) is source

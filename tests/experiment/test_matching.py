@@ -265,3 +265,29 @@ def test_an_older_record_knows_neither_content_nor_network(tmp_path):
     assert vae_rd.evaluate_run(tmp_path / "runs" / "a", model=own_vae(), data=own_data(0)).status == "finished"
     with pytest.raises(InputError, match=r"its data \(mine\) were given from Python"):
         vae_rd.evaluate_run(tmp_path / "runs" / "a", model=own_vae())
+
+
+@pytest.mark.parametrize(
+    ("flags", "likelihood", "entropy"),
+    [
+        ({"binarization": "dynamic"}, "bernoulli", None),
+        ({}, "gaussian", "discrete"),
+        ({"dequantize": "uniform"}, "gaussian", None),
+    ],
+)
+def test_a_run_on_a_population_from_before_it_was_known_better_goes_on(tmp_path, flags, likelihood, entropy):
+    """Once x drawn anew from a population was called one, and H of its grey images was known of val and test alone."""
+    pixels = torch.arange(60 * 16).reshape(60, 1, 4, 4) * 7919 % 1009 % 17
+    data = DataSet(Source("mine", {"train": pixels}, levels=17, population=True), **flags)
+    settings = config(tmp_path, hidden=[4], latent_dim=2, max_steps=2, likelihood=likelihood)
+    record = vae_rd.fit_model(settings, data=data)
+    folder = tmp_path / "runs" / "a"
+    content = json.loads((folder / "record.json").read_text())
+    content["data"]["population"] = dict.fromkeys(SPLITS, True)
+    content["data"]["entropy"]["train"] = {**vars(Entropy(measure="differential" if entropy else "discrete"))}
+    (folder / "record.json").write_text(json.dumps(content))
+    assert vae_rd.fit_model(settings, data=data).metrics == record.metrics
+    vae_rd.evaluate_run(folder, data=data)
+    cut = DataSet(Source("mine", {"train": pixels}, levels=17, population=True), n_train=32, **flags)
+    with pytest.raises(InputError, match="not what this run was fitted to"):
+        vae_rd.fit_model(settings, data=cut)

@@ -63,7 +63,7 @@ LARGE = np.arange(60 * 30).reshape(60, 1, 6, 5) * 7919 % 1009 / 1009
 ODD = DIGITS * 0.73 + 0.1
 MASKED = np.where(np.arange(4) < 2, np.float32(0), NOISE)
 WALK = [  # Data and flags; words of the refusal; its remedy.
-    (DIGITS / 16, [], "add --binarization dynamic or static", (DIGITS / 16, ["--binarization=dynamic"])),
+    (DIGITS / 16, [], "add --binarization dynamic, static or threshold", (DIGITS / 16, ["--binarization=dynamic"])),
     (DIGITS / 16, [], "choose gaussian", (DIGITS / 16, ["--likelihood=gaussian"])),
     (DIGITS / 8 - 1, ["--likelihood=gaussian_shared"], "add --dequantize uniform", (
         DIGITS / 8 - 1, ["--likelihood=gaussian_shared", "--dequantize=uniform"])),

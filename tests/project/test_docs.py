@@ -85,6 +85,17 @@ def test_make_demo_runs_commands_that_parse():
         PARSERS[program](words)
 
 
+@pytest.mark.parametrize(
+    ("target", "installed"),
+    [("demo", "-e ."), ("test", "-e '.[dev]'"), ("test-slow", "-e '.[dev]'"), ("lint", "-e '.[dev]'")],
+)
+def test_targets_install_what_they_need(target, installed, tmp_path):
+    dry_run = ["make", "--dry-run", target, f"VENV={tmp_path / 'none'}"]
+    recipe = subprocess.run(dry_run, cwd=ROOT, capture_output=True, text=True, check=True)
+    (line,) = (line for line in recipe.stdout.splitlines() if " -m pip install " in line)
+    assert line.endswith(f" {installed}")
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_in_documents_parse(document, monkeypatch):
     monkeypatch.chdir(ROOT)

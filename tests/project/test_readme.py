@@ -21,14 +21,15 @@ def test_the_readme_s_python_runs(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "runs" / "mine" / "record.json").is_file()
 
 
-def test_the_table_of_the_sprites_benchmark_is_whole():
+@pytest.mark.parametrize(("data", "entropy", "last"), [("sprites", math.log(3584), "1000"), ("digits", 7.443336, "30")])
+def test_the_table_of_the_bounds_is_whole(data, entropy, last):
     text = README.read_text(encoding="utf-8")
-    (block,) = re.findall(r"<!-- begin: python benchmarks/sprites.py --readme -->\n(.*?)<!-- end -->", text, re.DOTALL)
+    (block,) = re.findall(rf"<!-- begin: python benchmarks/{data}.py --readme -->\n(.*?)<!-- end -->", text, re.DOTALL)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines() if line.startswith("|")][2:]
     assert len(rows) == 7
     for _, distortion, rate, below, information, *_ in rows:
         d, i, error = float(distortion.split()[0]), float(information.split()[0]), float(information.split()[2])
-        assert float(below) == pytest.approx(max(0.0, math.log(3584) - d), abs=1e-4)
+        assert float(below) == pytest.approx(max(0.0, entropy - d), abs=1e-4)
         assert float(below) - 4 * error <= i + 1e-4 <= float(rate) + 4 * error + 2e-4
-    assert rows[-1][0] == "1000"
+    assert rows[-1][0] == last
     assert rows[-1][-1] == "yes"

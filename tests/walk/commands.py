@@ -146,11 +146,12 @@ COMBINATIONS = [
         ),
     ),
     step(
-        "choose gaussian, or add --binarization dynamic or static",
+        "choose gaussian, or add --binarization dynamic, static or threshold",
         fitted(*GREY),
         fitted(*GREY, "--likelihood=gaussian"),
         fitted(*GREY, "--binarization=dynamic"),
         fitted(*GREY, "--binarization=static"),
+        fitted(*GREY, "--binarization=threshold"),
         before=archive(images=LEVELS),
     ),
     step(

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from vae_rd.data import readers
+from vae_rd.data import digits, readers
 from vae_rd.data.fetch import RemoteFile, fetch
 from vae_rd.data.readers import read_amat, read_idx, read_npz
 
-from walk.steps import BITS, LEVELS, Call, Step, archive, each, fitted, limited, step, written
+from walk.steps import BITS, LEVELS, Call, Step, archive, each, fitted, limited, step, without, written
 
 NPZ = ("--data=npz", "--data_file=own.npz", "--likelihood=gaussian")
 REAL = np.random.default_rng(1).normal(size=(40, 4, 4)).astype(np.float32)
@@ -267,4 +267,10 @@ PUBLISHED = [
         before=lambda: Path("data/x.bin").mkdir(parents=True),
     ),
 ]
-STEPS = [*ROLES, *VALUES, *SCALES, *READING, *PUBLISHED]
+HANDWRITING = fitted("--data=digits", "--binarization=threshold")
+INSTALLED = [  # Within scikit-learn's folder.
+    step("pip install scikit-learn", without("sklearn", HANDWRITING), HANDWRITING),
+    step("install scikit-learn again", limited(digits, "FILE", "none.csv.gz", HANDWRITING), HANDWRITING),
+    step("install scikit-learn again", limited(digits, "SHA256", "0" * 64, HANDWRITING), HANDWRITING),
+]
+STEPS = [*ROLES, *VALUES, *SCALES, *READING, *PUBLISHED, *INSTALLED]

@@ -73,11 +73,12 @@ STEPS: list[Step] = [
     step("of vectors [n, 1, 1, D]", endless(rows=lambda n, g: torch.rand(n, 2, generator=g)), endless()),
     step("one_hot x has one 1 in each row", endless("one_hot", rows=bits_of), endless("one_hot", rows=one_hot)),
     step(
-        "choose one of none, static, dynamic",
+        "choose one of none, static, dynamic, threshold",
         made(BITS, 2, binarization="yes"),
         made(BITS, 2, binarization="none"),
         made(COUNTS, 7, binarization="static"),
         made(COUNTS, 7, binarization="dynamic"),
+        made(COUNTS, 7, binarization="threshold"),
     ),
     step(
         "leave out dequantize or binarization",

@@ -19,6 +19,7 @@ from vae_rd.config.versions import DEFAULTS_VERSION
 
 DataName = Literal[
     "sprites",
+    "digits",
     "mnist",
     "static_mnist",
     "omniglot",
@@ -31,7 +32,7 @@ DataName = Literal[
     "toy_channel",
     "noisy_sprites",
 ]
-Binarization = Literal["none", "static", "dynamic"]
+Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
 Trunk = Literal["linear", "mlp", "conv"]
@@ -91,7 +92,9 @@ def flag(
 class FitConfig:
     """All flags of a fit with their defaults, in the order and grouping of `--help`."""
 
-    data: DataName = flag("sprites", "data set; sprites, and those from gaussian on, need no file", group="data")
+    data: DataName = flag(
+        "sprites", "data set; sprites, digits, and those from gaussian on, need no file", group="data"
+    )
     data_dir: str | None = flag(None, "folder of data sets [VAE_RD_DATA, else ./data]", group="data")
     data_file: str | None = flag(
         None,
@@ -115,6 +118,12 @@ class FitConfig:
         group="data",
         only={"data": ("npz", "image_folder")},
     )
+    population: bool = flag(
+        False,
+        "one's own images are all there are: each split is all of them, and the bounds on I are exact",
+        group="data",
+        only={"data": ("npz", "image_folder")},
+    )
     data_seed: int = flag(
         0,
         "seed of all that makes the data",
@@ -122,10 +131,10 @@ class FitConfig:
         least=0,
         most=MOST,
         unless={
-            "data": ("sprites", "mnist", "static_mnist", "omniglot", "cmu_faces", "dsprites"),
+            "data": ("sprites", "digits", "mnist", "static_mnist", "omniglot", "cmu_faces", "dsprites"),
             "n_train": (None,),
             "n_test": (None,),
-            "binarization": ("none",),
+            "binarization": ("none", "threshold"),
             "dequantize": ("none",),
         },
     )
@@ -141,7 +150,11 @@ class FitConfig:
     flip_probability: float = flag(
         0.05, "of a pixel of --data noisy_sprites", group="data", above=0, most=0.5, only={"data": ("noisy_sprites",)}
     )
-    binarization: Binarization = flag("none", "grey pixels to {0,1}: one stored draw, or fresh each step", group="data")
+    binarization: Binarization = flag(
+        "none",
+        "grey pixels to {0,1}: one stored draw, fresh each step, or 1 from half the top level on",
+        group="data",
+    )
     dequantize: Dequantize = flag("none", "grey pixels plus uniform noise of one bin", group="data")
     n_train: int | None = flag(
         None, "training examples [null: all, or fresh ones at every step where they never end]", group="data", least=2

@@ -127,6 +127,11 @@ class DataCard:
     levels: int | None = None
     content: str | None = None
 
+    @property
+    def measure(self) -> Literal["discrete", "differential"]:
+        """Of an entropy that D can be held to: D of grey and real x is that of a density."""
+        return "discrete" if self.support in ("binary", "one_hot") else "differential"
+
     def steps_per_epoch(self, batch_size: int) -> int:
         """Whole batches of a stored training split, or FRESH_STEPS where every batch is fresh."""
         return FRESH_STEPS if self.unlimited["train"] else self.n["train"] // batch_size

@@ -56,6 +56,7 @@ class DataSet:
         pixels: per split, [N, C, H, W]; the splits of a population share one tensor.
         labels: per split, arrays of length N by factor name.
         transform: how pixels become x.
+        is_whole: whether the stored pixels are all there are of a finite source, however x is drawn from them.
 
     Example:
         >>> images = {split: torch.randint(256, (9, 1, 4, 4), dtype=torch.uint8) for split in SPLITS}
@@ -83,14 +84,15 @@ class DataSet:
         self.data_seed = data_seed
         self.transform = pixel_transform(source, binarization=binarization, dequantize=dequantize)
         self.labels: dict[str, Mapping[str, np.ndarray]] = {split: {} for split in SPLITS}
+        self.is_whole = isinstance(source, Source) and source.population
         self._unlimited = source if isinstance(source, UnlimitedSource) else None
         if isinstance(source, UnlimitedSource):
             check_unlimited(source)
             self.pixels = _drawn(source, wanted)
             self.card = _card(source, wanted, self.pixels, self.transform)
             return
-        if binarization == "static":
-            source = binarised(source, data_seed)
+        if binarization in ("static", "threshold"):
+            source = binarised(source, binarization, seed=data_seed)
             self.transform = pixel_transform(source)
         self.pixels = {}
         for split in SPLITS:
@@ -178,6 +180,7 @@ def _card(
 ) -> DataCard:
     cut = {"train": wanted.n_train is not None, "val": False, "test": wanted.n_test is not None}
     endless, whole = isinstance(source, UnlimitedSource), isinstance(source, Source) and source.population
+    whole = whole and not transform.is_random  # Draws of x from all pixels are not all x there are.
     unlimited = {split: endless and not (split == "train" and cut["train"]) for split in SPLITS}
     population = {split: whole and not cut[split] for split in SPLITS}
     sizes = {split: group_sizes(pixels[split]) for split in SPLITS if not unlimited[split]}
@@ -208,11 +211,14 @@ def _entropies(
     """
     discrete = transform.support in ("binary", "one_hot")
     unknown = Entropy(measure="discrete" if discrete else "differential")
-    own = uniform_entropy(sizes["train"]) if discrete and not transform.is_random and "train" in sizes else unknown
+    population = isinstance(source, Source) and source.population
+    # Of a population H is that of its images, whatever values they have; D of a density is not to be held to it.
+    known = (discrete or population) and not transform.is_random
+    own = uniform_entropy(sizes["train"]) if known and "train" in sizes else unknown
     if isinstance(source, UnlimitedSource):
         law = source.entropy
         return {"train": own if "train" in sizes else law, "val": law, "test": law}
-    if not source.population or transform.is_random:
+    if not (population and known):
         return {"train": own, "val": unknown, "test": unknown}
     whole = uniform_entropy(sizes["val"])
     return {"train": own, "val": whole, "test": whole}

@@ -8,8 +8,14 @@ from torch import Tensor
 
 from vae_rd.data.base import DataCard
 from vae_rd.data.dataset import DataSet
+from vae_rd.data.pixels import threshold
 from vae_rd.run.record import SPLITS
 
+_BITS = {
+    "static": "once with P(1) = k/{top}",
+    "dynamic": "anew at every use with P(1) = k/{top}",
+    "threshold": "to 1 where k >= {threshold}",
+}
 _COLOURS = {1: "grey", 3: "colour"}
 
 
@@ -26,19 +32,22 @@ def described(data: DataSet) -> str:
 
 def _parts(data: DataSet) -> Iterator[str]:
     card = data.card
-    yield f"{_amount(card)} {_kind(card)}"
+    yield f"{_amount(data)} {_kind(card)}"
     yield card.params.get("reading") or _values(data)
     yield from _drawn(card)
-    yield _split(card)
-    if not any(card.population.values()) and not all(card.unlimited.values()):
+    yield _split(data)
+    if all(card.population.values()) and (equal := card.params["duplicates"]["train"]):
+        yield f"{card.n['train'] - equal:,} of them distinct"
+    if not data.is_whole and not all(card.unlimited.values()):
         yield _shared(data)
     yield from card.params.get("notes", ())
 
 
-def _amount(card: DataCard) -> str:
+def _amount(data: DataSet) -> str:
+    card = data.card
     if all(card.unlimited.values()):
         return "endless"
-    if any(card.population.values()):
+    if data.is_whole:
         return f"{max(card.n.values()):,}"
     return f"{sum(n for split, n in card.n.items() if not card.unlimited[split]):,}"
 
@@ -53,6 +62,8 @@ def _kind(card: DataCard) -> str:
 
 
 def _values(data: DataSet) -> str:
+    if data.card.params.get("binarization") in ("static", "threshold"):  # What is stored are bits by now.
+        return f"{data.card.levels} levels"
     low = min(pixels.min().item() for pixels in data.pixels.values())
     high = max(pixels.max().item() for pixels in data.pixels.values())
     if data.card.levels is None:
@@ -62,14 +73,15 @@ def _values(data: DataSet) -> str:
 
 def _drawn(card: DataCard) -> Iterator[str]:
     if (word := card.params.get("binarization")) is not None and card.levels is not None:
-        yield f"binarised {'once' if word == 'static' else 'anew at every use'} with P(1) = k/{card.levels - 1}"
+        yield f"binarised {_BITS[word].format(top=card.levels - 1, threshold=threshold(card.levels))}"
     elif card.levels is None and card.support == "grey":
         yield "which repeat as on a grid"
     elif card.pixel_scale is not None:
         yield f"x = {card.pixel_scale.replace(' / ', '/')}"
 
 
-def _split(card: DataCard) -> str:
+def _split(data: DataSet) -> str:
+    card = data.card
     sizes = " / ".join(f"{card.n[split]:,}" for split in SPLITS)
     if all(card.population.values()):
         return "each split is the whole population"
@@ -80,6 +92,8 @@ def _split(card: DataCard) -> str:
         )
     if all(card.unlimited.values()):
         return f"fresh ones at every step, evaluated on {sizes}"
+    if data.is_whole and not any(flag in card.params for flag in ("n_train", "n_test")):
+        return "each split is all of them"
     cut = [f"cut by --{flag}" for flag in ("n_train", "n_test") if flag in card.params]
     how = [str(card.params["split"])] if "split" in card.params else []
     return f"split {sizes}" + (f" ({'; '.join(how + cut)})" if how or cut else "")

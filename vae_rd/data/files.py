@@ -37,7 +37,9 @@ class _Own(NamedTuple):
     notes: Sequence[str]
 
 
-def npz(path: Path, *, data_seed: int = 0, levels: int | None = None, rules: FileRules = "2") -> Source:
+def npz(
+    path: Path, *, data_seed: int = 0, levels: int | None = None, rules: FileRules = "2", population: bool = False
+) -> Source:
     """The arrays of an npz file: `images` [N, H, W] or [N, H, W, C], or vectors [N, D], with optional `labels`.
 
     In place of `images` there may be arrays named by their split: `train`, `val` (or `valid`, `validation`, `dev`) and
@@ -50,10 +52,11 @@ def npz(path: Path, *, data_seed: int = 0, levels: int | None = None, rules: Fil
         data_seed: seed of what is split at random.
         levels: number of grey levels; None to tell from the values.
         rules: "1" for what version 1 of the defaults made of a file.
+        population: whether the images are all there are: then each split is all of them, whatever splits are named.
 
     Raises:
         InputError: for a file that is no whole npz archive, Python objects, another shape or dtype, values that are
-            not finite or could be several things, or fewer than 20 images.
+            not finite or could be several things, or fewer than 20 images to split.
 
     Example:
         >>> import tempfile
@@ -72,10 +75,13 @@ def npz(path: Path, *, data_seed: int = 0, levels: int | None = None, rules: Fil
         if levels is None:
             _check_scales(found, reading)
     notes = [f"arrays left out: {', '.join(found.left_out)}"] if found.left_out else []
-    return _source("npz", path, _Own(reading, found.splits, found.factors, notes), data_seed=data_seed, rules=rules)
+    own = _Own(reading, found.splits, found.factors, notes)
+    return _source("npz", path, own, data_seed=data_seed, rules=rules, population=population)
 
 
-def image_folder(path: Path, *, data_seed: int = 0, levels: int | None = None, rules: FileRules = "2") -> Source:
+def image_folder(
+    path: Path, *, data_seed: int = 0, levels: int | None = None, rules: FileRules = "2", population: bool = False
+) -> Source:
     """All PNG, JPEG, BMP, PPM, TIFF, WebP and GIF files below a folder, of one size and mode: 1-bit, grey or RGB.
 
     Folders named train, val (or valid, validation, dev) and test are the splits, in any case, and labels are the
@@ -88,10 +94,11 @@ def image_folder(path: Path, *, data_seed: int = 0, levels: int | None = None, r
         data_seed: seed of what is split at random.
         levels: number of grey levels; None to tell from the values.
         rules: "1" for what version 1 of the defaults made of a folder.
+        population: whether the images are all there are: then each split is all of them, whatever splits are named.
 
     Raises:
         InputError: naming the first file that is unreadable, too large, transparent, of another size or mode, or linked
-            from outside the folder; or when there are fewer than 20 images.
+            from outside the folder; or when there are fewer than 20 images to split.
 
     Example:
         >>> import tempfile
@@ -114,7 +121,7 @@ def image_folder(path: Path, *, data_seed: int = 0, levels: int | None = None, r
     if left_out:
         notes.append(f"left out: {', '.join(f'{n} {suffix}' for suffix, n in sorted(left_out.items()))}")
     own = _Own(reading, splits, {} if labels is None else {"label": labels}, notes)
-    return _source("image_folder", path, own, data_seed=data_seed, rules=rules)
+    return _source("image_folder", path, own, data_seed=data_seed, rules=rules, population=population)
 
 
 def _check_scales(found: Archive, whole: Reading) -> None:
@@ -152,18 +159,22 @@ def _as_first(pixels: np.ndarray) -> Reading:
     return Reading(pixels.astype(np.uint8, copy=False), levels, f"read as {levels} levels (--file_rules 1)")
 
 
-def _source(name: str, path: Path, own: _Own, *, data_seed: int, rules: FileRules) -> Source:
+def _source(name: str, path: Path, own: _Own, *, data_seed: int, rules: FileRules, population: bool) -> Source:
     pixels, levels, said = own.reading
-    where, split = divided(len(pixels), own.splits, data_seed=data_seed, where=str(path))
+    where: Mapping[str, slice | np.ndarray] = {"train": slice(None)}
+    split, joined = "each is all images", [f"{', '.join(own.splits)} joined"] if own.splits else []
+    if not population:
+        (where, split), joined = divided(len(pixels), own.splits, data_seed=data_seed, where=str(path)), []
     params = {
         "sha256_pixels": hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest(),
         "split": split,
         "data_seed": data_seed,
         "file": path.absolute().name,
         "reading": said,
-        "notes": list(own.notes),
+        "notes": [*joined, *own.notes],
     }
     source = split_source(name, pixels, where=where, levels=levels, factors=own.factors, params=params)
+    source = replace(source, population=population)
     if rules == "1" and levels is None:
         return replace(source, support="grey" if was_grid(source.images["train"]) else "real")
     return source

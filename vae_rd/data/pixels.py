@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -121,10 +121,30 @@ _PLAIN: Mapping[Support, tuple[str, str]] = {
 }
 
 
+def threshold_bits(pixels: Tensor, levels: int) -> Tensor:
+    """1 where a count is at least half of the top level, 2 k >= levels - 1.
+
+    Example:
+        >>> threshold_bits(torch.tensor([7, 8, 16], dtype=torch.uint8), 17)
+        tensor([0, 1, 1], dtype=torch.uint8)
+    """
+    return (pixels >= threshold(levels)).to(torch.uint8)
+
+
+def threshold(levels: int) -> int:
+    """The least count that is 1: half of the top level, rounded up.
+
+    Example:
+        >>> threshold(17), threshold(256)
+        (8, 128)
+    """
+    return levels // 2
+
+
 def pixel_transform(
     source: Source | UnlimitedSource, *, binarization: Binarization = "none", dequantize: Dequantize = "none"
 ) -> PixelTransform:
-    """The way to x that is asked for; static binarisation, which is of the source, leaves none to do here.
+    """The way to x that is asked for; a stored binarisation, which is of the source, leaves none to do here.
 
     Raises:
         InputError: for binarization or dequantize of pixels that are not grey.
@@ -153,13 +173,16 @@ def _plain_support(source: Source | UnlimitedSource) -> Support:
     return source.support or ("grey" if is_grid(source.images["train"]) else "real")
 
 
-def binarised(source: Source, seed: int) -> Source:
-    """The source with one stored Bernoulli draw in place of its grey pixels, fixed by `seed`."""
+def binarised(source: Source, how: Literal["static", "threshold"], *, seed: int) -> Source:
+    """The source with bits in place of its grey pixels: one stored Bernoulli draw of `seed`, or by threshold."""
     if source.levels is None or source.levels == 2:
         return source
     levels = source.levels
-    images = {
-        split: bernoulli_bits(pixels, levels, generator("cpu", seed, "binarization", split))
-        for split, pixels in source.images.items()
-    }
+
+    def bits(split: str, pixels: Tensor) -> Tensor:
+        if how == "threshold":
+            return threshold_bits(pixels, levels)
+        return bernoulli_bits(pixels, levels, generator("cpu", seed, "binarization", split))
+
+    images = {split: bits(split, pixels) for split, pixels in source.images.items()}
     return replace(source, images=images, levels=2)

@@ -156,7 +156,7 @@ def check_likelihood(likelihood: Likelihood, config: FitConfig, card: DataCard) 
 
 def _ways_out(likelihood: Likelihood, card: DataCard) -> str:
     """What else than another likelihood helps where x is grey: what makes it of a support that this one has."""
-    flags = {"binary": "--binarization dynamic or static", "real": "--dequantize uniform"}
+    flags = {"binary": "--binarization dynamic, static or threshold", "real": "--dequantize uniform"}
     fitting = [flag for support, flag in flags.items() if support in likelihood.supports]
     counts = "" if card.levels is not None else "store the values as whole numbers from 0, and "
     return f", or {counts}add {' or '.join(fitting)}" if fitting else ""

@@ -19,6 +19,7 @@ from vae_rd.run.record import Json, RunRecord
 DIGITS = 6  # of a checksum, for people
 UNCOMPARED = frozenset({"is_own", "file_sha256", "content", "params"})  # Of a record's data, besides its card.
 SAID = frozenset({"file", "reading", "notes", "split"})  # Of a card's params: words, which are free.
+DENSITY = ("grey", "real")  # Supports of x whose D is that of a density.
 FLAGS = frozenset(Wanted._fields)
 WIDTH = 60  # of a difference, in characters
 
@@ -100,10 +101,17 @@ def _differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[
         yield f"other pixels (checksum {now['content'][:DIGITS]}, was {before['content'][:DIGITS]})"
     facts, earlier = now["params"], before["params"]
     shared = facts.keys() & earlier.keys() if not knows_content else facts.keys() | earlier.keys()
-    for name in (name for name in now if name in before and name not in UNCOMPARED):
+    for name in (name for name in now if name in before and name not in UNCOMPARED | _known_otherwise(now)):
         yield from _difference(name, now[name], before[name])
     for name in (shared | FLAGS & (facts.keys() | earlier.keys())) - SAID:
         yield from _difference(name, facts.get(name), earlier.get(name))
+
+
+def _known_otherwise(card: Mapping[str, Any]) -> set[str]:
+    """What follows from the rest of a card, and older ones have otherwise, where their source is a population."""
+    params = card["params"]
+    is_random = params.get("binarization") == "dynamic" or params.get("dequantize") == "uniform"
+    return {name for name, is_so in (("population", is_random), ("entropy", card["support"] in DENSITY)) if is_so}
 
 
 def _difference(name: str, now: object, before: object) -> Iterator[str]:

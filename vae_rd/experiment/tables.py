@@ -14,6 +14,7 @@ from torch import nn
 from vae_rd.config.fields import WORDS, FitConfig
 from vae_rd.config.names import data_root
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
+from vae_rd.data.digits import digits
 from vae_rd.data.files import image_folder, npz
 from vae_rd.data.images import cmu_faces, dsprites, mnist, omniglot, static_mnist
 from vae_rd.data.noisy_sprites import noisy_sprites
@@ -39,8 +40,15 @@ from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.schedules import constant, cosine_decay, one_cycle
 
+
+def _own(c: FitConfig) -> dict[str, Any]:
+    """How a file or folder of one's own is read."""
+    return {"data_seed": c.data_seed, "levels": c.levels, "rules": c.file_rules, "population": c.population}
+
+
 SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "sprites": lambda c: sprites(),
+    "digits": lambda c: digits(),
     "gaussian": lambda c: gaussian(c.gaussian_eigenvalues, data_seed=c.data_seed),
     "sphere": lambda c: sphere(c.sphere_dim),
     "toy_channel": lambda c: toy_channel(),
@@ -50,10 +58,8 @@ SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "static_mnist": lambda c: static_mnist(Path(data_root(c))),
     "omniglot": lambda c: omniglot(Path(data_root(c))),
     "cmu_faces": lambda c: cmu_faces(Path(data_root(c))),
-    "npz": lambda c: npz(Path(str(c.data_file)), data_seed=c.data_seed, levels=c.levels, rules=c.file_rules),
-    "image_folder": lambda c: image_folder(
-        Path(str(c.data_file)), data_seed=c.data_seed, levels=c.levels, rules=c.file_rules
-    ),
+    "npz": lambda c: npz(Path(str(c.data_file)), **_own(c)),
+    "image_folder": lambda c: image_folder(Path(str(c.data_file)), **_own(c)),
 }
 
 

@@ -247,9 +247,10 @@ def _upper(values: SplitValues, card: DataCard, split: str, *, kind: str) -> tup
 
 
 def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str) -> Tensor | None:
-    """D + I - H = E_q(z) KL(q(x|z) || p(x|z)) per draw, where I and H are those of the split itself."""
+    """D + I - H = E_q(z) KL(q(x|z) || p(x|z)) per draw, where I and H are those of the split, and H of D's measure."""
     entropy = card.entropy[split]
-    if values.lower is None or kind == "bound" or entropy.value is None or entropy.kind != "exact":
+    is_held = entropy.kind == "exact" and entropy.measure == card.measure
+    if values.lower is None or kind == "bound" or entropy.value is None or not is_held:
         return None
     return values.paired(values.distortion) + values.lower - entropy.value
 
