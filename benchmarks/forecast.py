@@ -1,4 +1,4 @@
-"""How good the forecast of a linear VAE is for networks that are not: ten pairs of data and likelihood, five betas each.
+"""How good the forecast of a linear VAE is for networks that are not: ten pairs of data and likelihood, five betas.
 
     VAE_RD_DATA=... OMP_NUM_THREADS=1 python benchmarks/forecast.py [--runs runs/forecast]     five minutes of one core
 
@@ -10,6 +10,7 @@ A second call does what is missing; the tables are printed at the end.
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -56,6 +57,7 @@ class Case:
     source: Callable[[], Source] | None = None
 
     def config(self, **more: Any) -> FitConfig:
+        """The fit's, with further fields."""
         return FitConfig(**{**NETWORK, **TRAINING, **self.flags, "wandb": "off", **more})
 
     def data(self) -> DataSet:
@@ -116,7 +118,7 @@ def rate_of(record: RunRecord) -> float:
 def crossing(records: list[RunRecord]) -> str:
     """The beta at which R falls below COLLAPSED, by ln R over ln beta between the two runs beside it."""
     points = [(math.log(r.model["slope"]), math.log(max(rate_of(r), 1e-6) / COLLAPSED)) for r in records]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if y0 >= 0 > y1:
             return f"{math.exp(x0 + (x1 - x0) * y0 / (y0 - y1)):.3g}"
     return f"below {math.exp(points[0][0]):.3g}" if points[0][1] < 0 else f"above {math.exp(points[-1][0]):.3g}"

@@ -124,7 +124,9 @@ def test_the_forecast_lies_between_the_betas_beside_it(tmp_path):
     data = load_runs(tmp_path)
     figure = plane(data)
     (line,) = lines(figure.axes[1], "a linear VAE collapses from")
-    labels = {t.get_text(): y for t, y in zip(figure.axes[1].get_yticklabels(), figure.axes[1].get_yticks(), strict=True)}
+    labels = {
+        t.get_text(): y for t, y in zip(figure.axes[1].get_yticklabels(), figure.axes[1].get_yticks(), strict=True)
+    }
     assert labels["10"] < line.get_ydata()[0] < labels["23.9"]
     assert r"a linear VAE collapses from $\beta$ = 23.9 (forecast)" in legend_text(figure)
     assert set(plane_numbers(data, split="test")[0]["collapse_beta"]) == {23.9}

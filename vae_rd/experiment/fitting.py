@@ -189,7 +189,9 @@ class Experiment:
             self.record.write(self.folder)
             print(described(self.data), flush=True)
             if self.forecast is not None:
-                print(forecast_words(self.forecast, beta=self.config.beta, latent_dim=self.model.latent_dim), flush=True)
+                print(
+                    forecast_words(self.forecast, beta=self.config.beta, latent_dim=self.model.latent_dim), flush=True
+                )
             self._train(guard, logger)
             self._evaluate()
             self.record.seal(self.folder, (KEPT, HISTORY_FILE))
