@@ -83,15 +83,15 @@ def digits() -> Source:
 
 CASES = (
     Case("sprites, Bernoulli", {"data": "sprites"}),
-    Case("digits, Bernoulli", BINARY, digits),
-    Case("static MNIST, Bernoulli", {"data": "static_mnist"}),
-    Case("Omniglot, Bernoulli", {"data": "omniglot", **BINARY}),
-    Case("faces, Bernoulli", {"data": "cmu_faces", **BINARY}),
     Case("Gaussian source, Gaussian", {"data": "gaussian", "likelihood": "gaussian", "likelihood_scale": 0.4}),
+    Case("digits, Bernoulli", BINARY, digits),
     Case("digits, Gaussian", GREY, digits),
+    Case("static MNIST, Bernoulli", {"data": "static_mnist"}),
     Case("MNIST, Gaussian", {"data": "mnist", **GREY}),
-    Case("Omniglot, Gaussian", {"data": "omniglot", **GREY}),
+    Case("faces, Bernoulli", {"data": "cmu_faces", **BINARY}),
     Case("faces, Gaussian", {"data": "cmu_faces", **GREY}),
+    Case("Omniglot, Bernoulli", {"data": "omniglot", **BINARY}),
+    Case("Omniglot, Gaussian", {"data": "omniglot", **GREY}),
 )
 
 
