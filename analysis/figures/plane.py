@@ -69,7 +69,8 @@ class _Side:
 
     @property
     def text_height(self) -> float:
-        return TEXT_HEIGHT + LINE_HEIGHT * (line_marks.legend_rows(self.lines) + lines_of(self.head))
+        forecast = int(intervals.collapse_height(self.chosen) is not None)
+        return TEXT_HEIGHT + LINE_HEIGHT * (line_marks.legend_rows(self.lines) + lines_of(self.head) + forecast)
 
 
 @dataclass(frozen=True)
@@ -190,5 +191,6 @@ def _draw_bounds(side: _Side, look: _Look, *, ax: Axes) -> None:
         side.chosen, colours=look.colours, groups=look.groups, row_height=side.row_height, ax=ax
     )
     intervals.information_caps(side.chosen, ax=ax)
+    intervals.forecast_collapse(side.chosen, ax=ax)
     ax.set_xlabel(f"mutual information $I(X; Z)$ [{unit_label(side.chosen['units'].iloc[0])}]")
     legend_above(ax, ax.get_legend_handles_labels()[0])

@@ -126,6 +126,32 @@ def _interval_keys(data: pd.DataFrame, *, ax: Axes) -> Axes:
     return ax
 
 
+def collapse_height(data: pd.DataFrame) -> float | None:
+    """The height between the rows below and above the beta where a linear VAE of the data collapses.
+
+    None where the runs have no forecast or several, or all lie on one side of it.
+
+    Example:
+        >>> collapse_height(pd.DataFrame({"beta": [1.0, 4.0, 40.0], "collapse_beta": [23.9] * 3}))
+        1.5
+    """
+    above = (data["beta"] >= data["collapse_beta"]).to_numpy()
+    one = data["collapse_beta"].notna().all() and data["collapse_beta"].nunique() == 1
+    if not one or data["beta"].isna().any() or above.all() or not above.any():
+        return None
+    heights = np.array(interval_rows(data))
+    return float(heights[~above].max() + heights[above].min()) / 2
+
+
+def forecast_collapse(data: pd.DataFrame, *, ax: Axes) -> Axes:
+    """A thin line at `collapse_height`, if there is one: what was known of the betas before training."""
+    if (height := collapse_height(data)) is not None:
+        beta = float(f"{data['collapse_beta'].iloc[0]:.3g}")
+        label = rf"a linear VAE collapses from $\beta$ = {beta:g} (forecast)"
+        ax.axhline(height, color=GREY, linestyle=(0, (6, 2)), linewidth=0.6, zorder=1, label=label)
+    return ax
+
+
 def information_caps(data: pd.DataFrame, *, ax: Axes) -> Axes:
     """InfoNCE's cap ln N as a dotted line, where InfoNCE is a bound and the limits of `ax` reach that far."""
     bounded = data[data["mutual_information_lower_kind"] == "bound"].dropna(subset="mutual_information_lower")

@@ -4,6 +4,7 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 
 - `run`, `folder`, `data`, `beta` (the slope -dD/dR that training aimed at), `seed`, `latent_dim`, `collapsed`,
   `kept_epoch`: the run;
+- `collapse_beta`: from which on a linear VAE of the run's training data collapses, by its forecast;
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
 - `config`: what else may affect the numbers, as JSON: flags, and which networks they are, if not those of the flags;
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
@@ -93,6 +94,7 @@ def _run(record: RunRecord, folder: Path) -> Row:
         "seed": config.whole("seed"),
         "latent_dim": _latent_dim(record),
         "collapsed": Part(record.verdicts, "verdicts").optional("collapse").content.get("collapsed"),
+        "collapse_beta": model.optional("forecast").maybe("collapse_beta"),
         "likelihood": distortion.word("family"),
         "likelihood_scale": distortion.number("scale"),
         "kept_epoch": model.number("kept_epoch"),

@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.text import Annotation
 
 from analysis import curves, load_runs, plane
+from analysis.figures.plane import plane_numbers
 from analysis.marks.plane import TICK_POINTS
 from analysis.rows.finding import RunWarning
 from analysis.style import COLUMN, beta_colours
@@ -61,6 +62,15 @@ def real_groups(root, **_):
         mnist_sweep(root, betas=[0.5, 1.0, 4.0], nll=True, excess=5.0 * place, latent_dim=dim, encoder=encoder)
 
 
+def forecast(root, *, collapse_betas=(23.9,), betas=SPRITES_BETAS):
+    """Runs whose records say at which beta a linear VAE of their data collapses."""
+    for place, collapse_beta in enumerate(collapse_betas):
+        for beta in betas:
+            points = dict.fromkeys(SPLITS, sprites_point(beta))
+            model = {"forecast": collapse_beta and {"collapse_beta": collapse_beta}}
+            write_run(root, card=sprites_card(), beta=beta, points=points, seed=place, model=model)
+
+
 CASES = {
     "exact": sprites_sweep,
     "single": lambda root: sprites_sweep(root, betas=[2.0]),
@@ -68,6 +78,7 @@ CASES = {
     "real": mnist_sweep,
     "twenty runs": lambda root: mnist_sweep(root, betas=[0.5, 1.0, 2.0, 4.0], seeds=range(5), nll=True),
     "density": gaussian_sweep,
+    "forecast": forecast,
     "all known": all_known,
     "finite": finite_sample,
     "decoders": sprites_decoders,
@@ -106,6 +117,35 @@ def test_texts_of_three_data_sets_are_legible_two_columns_wide(tmp_path, draw):
     figure = draw(load_runs(tmp_path))
     assert figure.get_figwidth() == 2 * COLUMN
     assert not faults(figure)
+
+
+def test_the_forecast_lies_between_the_betas_beside_it(tmp_path):
+    forecast(tmp_path, betas=(1.0, 4.0, 10.0, 23.9, 1000.0))
+    data = load_runs(tmp_path)
+    figure = plane(data)
+    (line,) = lines(figure.axes[1], "a linear VAE collapses from")
+    labels = {
+        t.get_text(): y for t, y in zip(figure.axes[1].get_yticklabels(), figure.axes[1].get_yticks(), strict=True)
+    }
+    assert labels["10"] < line.get_ydata()[0] < labels["23.9"]
+    assert r"a linear VAE collapses from $\beta$ = 23.9 (forecast)" in legend_text(figure)
+    assert set(plane_numbers(data, split="test")[0]["collapse_beta"]) == {23.9}
+
+
+@pytest.mark.parametrize(
+    "runs_of",
+    [
+        {"collapse_betas": (23.9, 24.5)},
+        {"collapse_betas": (23.9, None)},
+        {"collapse_betas": (None,)},
+        {"betas": (0.5, 1.0, 4.0)},
+        {"betas": (100.0, 1000.0)},
+    ],
+    ids=["two", "not of all", "none", "all below", "all above"],
+)
+def test_without_one_forecast_between_the_betas_none_is_drawn(tmp_path, runs_of):
+    forecast(tmp_path, **runs_of)
+    assert not lines(plane(load_runs(tmp_path)).axes[1], "a linear VAE")
 
 
 def test_every_beta_is_labelled_once_clear_of_the_points(runs):

@@ -18,11 +18,11 @@ def real(rows: np.ndarray, shape: tuple[int, int, int]) -> DataSet:
     return DataSet(Source("npz", dict.fromkeys(SPLITS, images), levels=None))
 
 
-def correlated(n: int, size: int, *, seed: int = 0) -> np.ndarray:
+def correlated(n: int, size: int, *, seed: int = 0, mean: float = 100.0) -> np.ndarray:
     """Rows whose principal variances fall by steps, about means far from 0."""
     noise = np.random.default_rng(seed)
     axes = np.linalg.qr(noise.normal(size=(size, size)))[0]
-    rows = (noise.normal(size=(n, size)) * np.geomspace(3, 0.3, size)) @ axes + 100 * noise.normal(size=size)
+    rows = (noise.normal(size=(n, size)) * np.geomspace(3, 0.3, size)) @ axes + mean * noise.normal(size=size)
     return rows.astype(np.float32).astype(np.float64)
 
 
@@ -30,8 +30,9 @@ def by_numpy(matrix: np.ndarray) -> np.ndarray:
     return np.linalg.eigvalsh(matrix)[::-1]
 
 
-def test_of_one_noise_they_are_those_of_the_covariance():
-    rows = correlated(700, 6)
+@pytest.mark.parametrize("mean", [100.0, 1e6])
+def test_of_one_noise_they_are_those_of_the_covariance(mean):
+    rows = correlated(700, 6, mean=mean)
     found = noise_spectrum(real(rows, (1, 2, 3)), lambda variance: torch.full_like(variance, 0.25), most=4)
     assert found.eigenvalues == pytest.approx(by_numpy(np.cov(rows.T, ddof=0))[:4] / 0.25, rel=STATED)
     assert found.n == 700

@@ -16,13 +16,14 @@ from vae_rd.config.cli import parse
 from vae_rd.experiment.options import parser as evaluate_parser
 from vae_rd.launch.options import parse as parse_sweep
 from vae_rd.launch.points.plan import plan
+from vae_rd.launch.suggestion import parse as parse_suggestion
 
 from helpers.common import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 PARSERS = {
     "vae_rd.fit": parse,
-    "vae_rd.sweep": lambda words: plan(parse_sweep(words)[1]),
+    "vae_rd.sweep": lambda words: parse_suggestion(words) if "--suggest" in words else plan(parse_sweep(words)[1]),
     "vae_rd.evaluate": lambda words: evaluate_parser().parse_args(words),
     "analysis": lambda words: parser().parse_args(words),
 }

@@ -87,6 +87,28 @@ LINE = [
         before=file(parameters={"beta": {"values": [1, 1.0]}}),
     ),
 ]
+
+
+def suggested(*words: str) -> Call:
+    return lambda: sweep.main(["--suggest", *FIXED, "--wandb=off", *words])
+
+
+SUGGESTIONS = [
+    step("--beta: is what --suggest chooses; leave it out", suggested("--beta=4"), suggested()),
+    step(
+        "remove it, or name another file",
+        suggested("-o", "sweep.yaml"),
+        suggested("-o", "other.yaml"),
+        each(Path("sweep.yaml").unlink, suggested("-o", "sweep.yaml"), planned()),
+        before=file(),
+    ),
+    step(
+        "write the betas yourself, as in sweeps/beta.yaml",
+        suggested("--posterior=categorical", "--prior=categorical"),
+        swept("sweep.yaml", "--dry_run", "--posterior=categorical", "--prior=categorical"),
+        before=file(),
+    ),
+]
 NODES = file(parameters={"beta": {"values": [1, 4]}, "num_nodes": {"value": 2}})
 LOCAL = [
     step("a sweep's runs are each on one machine; use --devices", RUN, each(file(), RUN), before=NODES),
@@ -279,4 +301,4 @@ WANDB = [
         before=each(file()),
     ),
 ]
-STEPS: list[Step] = [*LINE, *LOCAL, *SLURM, *WANDB]
+STEPS: list[Step] = [*LINE, *SUGGESTIONS, *LOCAL, *SLURM, *WANDB]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from vae_rd.config.cli import split, typed, understood
 from vae_rd.config.cli import given as given_by
+from vae_rd.config.cli import split, typed, understood
 from vae_rd.config.fields import FitConfig
 from vae_rd.config.options import Parser, whole
 from vae_rd.errors import InputError
@@ -116,7 +115,8 @@ def _forecast(config: FitConfig) -> Forecast:
         forecast = prepare(config, None, None).forecast
     if forecast is None:
         known = f"--data {config.data} --likelihood {config.likelihood} --posterior {config.posterior}"
-        raise InputError(f"--suggest: there is no forecast for {known}; write the betas yourself, as in sweeps/beta.yaml")
+        way_out = "write the betas yourself, as in sweeps/beta.yaml"
+        raise InputError(f"--suggest: there is no forecast for {known}; {way_out}")
     return forecast
 
 
