@@ -1,6 +1,6 @@
 """What a command imports before it answers or refuses: nothing that takes long, whatever the machine's pace.
 
-The 0.3 s that this is for are measured by `python benchmarks/speed.py --start_up`.
+The 0.3 s that this is for are measured by `python benchmarks/start_up.py`.
 """
 
 import subprocess
