@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from analysis.figures.kinds import FIGURES
+from vae_rd import __version__
 from vae_rd.config.options import Parser
 from vae_rd.errors import InputError
+from vae_rd.run.finding import find_runs
 from vae_rd.run.record import SPLITS
 from vae_rd.units import UNITS
 
@@ -24,6 +26,7 @@ RUNS_HELP = "run folders, folders of runs, or globs of either; runs that are not
 def parser() -> Parser:
     """The command line; building it imports neither pandas nor matplotlib."""
     top = Parser(prog="python -m analysis", description="Figures and tables from run records alone.")
+    top.add_argument("--version", action="version", version=f"vae_rd {__version__}")
     names = ",".join((*FIGURES, "table"))
     commands = top.add_subparsers(dest="command", required=True, metavar=f"{{{names}}}")
     for name, kind in FIGURES.items():
@@ -101,22 +104,26 @@ def _one_line(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def _figure(options: argparse.Namespace) -> list[Path]:
     from analysis import output
-    from analysis.rows.runs import load_runs
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
-    runs, drawing = load_runs(options.runs, units=options.units), FIGURES[options.command].load()
+    folders = find_runs(options.runs)  # What is refused so far need not wait for pandas.
+    from analysis.rows.runs import load_runs
+
+    runs, drawing = load_runs(folders, units=options.units), FIGURES[options.command].load()
     split = getattr(options, "split", "test")
     return output.write_figure(drawing.draw(runs, split=split), drawing.numbers(runs, split=split), options.out)
 
 
 def _table(options: argparse.Namespace) -> Sequence[str | Path]:
     from analysis import output
-    from analysis.figures import table as tables
-    from analysis.rows.runs import load_runs
 
     if options.out is not None:
         output.check_suffix(options.out, (".md", ".csv"))
-    runs = load_runs(options.runs, units=options.units)
+    folders = find_runs(options.runs)
+    from analysis.figures import table as tables
+    from analysis.rows.runs import load_runs
+
+    runs = load_runs(folders, units=options.units)
     text = tables.table(runs, split=options.split)
     if options.out is None:
         return [text.rstrip("\n")]

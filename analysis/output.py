@@ -6,14 +6,14 @@ import io
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-import pandas as pd
-from matplotlib.figure import Figure
-
-from analysis.style import STYLE
 from vae_rd.errors import InputError
 from vae_rd.run.files import staged
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 FIGURE_SUFFIXES = (".pdf", ".svg", ".png")
 _UNDATED = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}
@@ -38,6 +38,10 @@ def write_figure(figure: Figure, numbers: Mapping[str, pd.DataFrame], out: Path)
         numbers: tables by what their file names add to that of the figure.
         out: the figure's path.
     """
+    import matplotlib as mpl  # No refusal has to wait for it.
+
+    from analysis.style import STYLE
+
     suffix, buffer = out.suffix.lower(), io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format=suffix[1:], metadata=_UNDATED[suffix])

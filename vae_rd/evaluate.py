@@ -10,6 +10,7 @@ from vae_rd.experiment.options import kinds_of, parser, settings_of
 from vae_rd.process.command import Answer, run_command
 from vae_rd.process.ranks import check_place, place, run_processes
 from vae_rd.process.signals import whole_imports
+from vae_rd.run.finding import finished_of
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,12 +28,19 @@ def _answer(argv: Sequence[str]) -> Answer:
 
 def _lines(options: argparse.Namespace) -> Iterator[str]:
     kinds, given = kinds_of(options), settings_of(options)
+    folders, left_out = finished_of(options.runs)
     with whole_imports():
         from vae_rd.experiment.evaluating import evaluate_runs
 
     processes = {"devices": options.devices, "num_nodes": options.num_nodes}
     yield from evaluate_runs(
-        options.runs, kinds, split=options.split, given=given, data_file=options.data_file, processes=processes
+        folders,
+        kinds,
+        split=options.split,
+        given=given,
+        data_file=options.data_file,
+        processes=processes,
+        said=left_out,
     )
 
 

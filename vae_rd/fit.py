@@ -14,7 +14,7 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.process.command import Answer, Text, run_command
 from vae_rd.process.ranks import check_place, place, run_processes
 from vae_rd.process.signals import whole_imports
-from vae_rd.run.folder import check_data_file, check_unread, folder_of
+from vae_rd.run.folder import check_data_file, check_unread, claim, folder_of
 from vae_rd.run.summary import summary_lines
 
 
@@ -31,6 +31,8 @@ def _answer(argv: Sequence[str]) -> Answer:
     check_unread(config, spared=parsed.spared)
     check_data_file(config)
     check_place(found, devices=config.devices, num_nodes=config.num_nodes)
+    if found is None:
+        claim(config)  # Whatever it refuses need not wait for torch.
     if found is None and config.devices > 1:
         return run_processes("vae_rd.fit", argv, count=config.devices)
     return _fit(config)

@@ -12,14 +12,9 @@ from collections.abc import Sequence
 if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from vae_rd.launch.local.launcher import run_local
 from vae_rd.launch.options import SLURM, parse
 from vae_rd.launch.points.plan import plan
 from vae_rd.launch.points.search import first_commands
-from vae_rd.launch.slurm.launcher import SlurmOptions, submit
-from vae_rd.launch.suggestion import parse as parse_suggestion
-from vae_rd.launch.suggestion import suggest
-from vae_rd.launch.wandb.launcher import agents_on_slurm, run_by_agents
 from vae_rd.process.command import Answer, Text, run_command
 
 
@@ -31,6 +26,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _answer(argv: Sequence[str]) -> Answer:
     if "--suggest" in argv:
+        from vae_rd.launch.suggestion import parse as parse_suggestion
+        from vae_rd.launch.suggestion import suggest
+
         asked = parse_suggestion(argv)
         return suggest(asked) if asked.output else Text(suggest(asked))
     options, file = parse(argv)
@@ -38,10 +36,19 @@ def _answer(argv: Sequence[str]) -> Answer:
         return Text(first_commands(file, search_seed=options.search_seed))
     wanted = plan(file, search_seed=options.search_seed)
     if options.launcher == "slurm":
+        from vae_rd.launch.slurm.launcher import SlurmOptions, submit
+        from vae_rd.launch.wandb.launcher import agents_on_slurm
+
         given = {name: getattr(options, name) for name in SLURM if getattr(options, name) is not None}
         tasks = SlurmOptions(**given, requeue=not options.no_requeue)
         return submit(wanted, tasks) if options.script is None else agents_on_slurm(wanted, tasks, options.script)
-    return (run_by_agents if options.launcher == "wandb" else run_local)(wanted, jobs=options.jobs)
+    if options.launcher == "wandb":
+        from vae_rd.launch.wandb.launcher import run_by_agents
+
+        return run_by_agents(wanted, jobs=options.jobs)
+    from vae_rd.launch.local.launcher import run_local
+
+    return run_local(wanted, jobs=options.jobs)
 
 
 if __name__ == "__main__":

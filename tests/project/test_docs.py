@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from analysis.__main__ import parser
 from vae_rd import __version__
+from vae_rd.beta import parser as beta_parser
 from vae_rd.config.cli import parse
 from vae_rd.experiment.options import parser as evaluate_parser
 from vae_rd.launch.options import parse as parse_sweep
@@ -25,6 +26,7 @@ PARSERS = {
     "vae_rd.fit": parse,
     "vae_rd.sweep": lambda words: parse_suggestion(words) if "--suggest" in words else plan(parse_sweep(words)[1]),
     "vae_rd.evaluate": lambda words: evaluate_parser().parse_args(words),
+    "vae_rd.beta": lambda words: beta_parser().parse_args(words),
     "analysis": lambda words: parser().parse_args(words),
 }
 

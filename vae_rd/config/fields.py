@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from omegaconf import OmegaConf
-
 from vae_rd.config.versions import DEFAULTS_VERSION
 
 DataName = Literal[
@@ -324,4 +322,6 @@ def to_dict(config: FitConfig) -> dict[str, Any]:
 
 def to_yaml(config: FitConfig) -> str:
     """The config as YAML that `--config` reads back to an equal config."""
+    from omegaconf import OmegaConf  # No refusal has to wait for it.
+
     return OmegaConf.to_yaml(OmegaConf.create(to_dict(config)))

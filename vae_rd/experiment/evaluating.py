@@ -17,13 +17,13 @@ from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.kinds import KINDS
 from vae_rd.estimates.partials import forget
 from vae_rd.experiment.door import check_network_and_data
-from vae_rd.experiment.loading import check_finished, open_run, precision_of
+from vae_rd.experiment.loading import open_run, precision_of
 from vae_rd.experiment.options import OPTIONS
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import broadcast, check_same, connected, is_first, on_all_ranks, rank_zero_first
 from vae_rd.process.memory import memory_advice
-from vae_rd.run.finding import find_runs
+from vae_rd.run.finding import check_finished
 from vae_rd.run.lock import locked
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.run.summary import split_lines
@@ -163,26 +163,27 @@ def evaluate_run(
 
 
 def evaluate_runs(
-    entries: Sequence[Path],
+    folders: Sequence[Path],
     kinds: Sequence[str],
     *,
     split: str | None,
     given: Mapping[str, Any],
     data_file: str | None,
     processes: Mapping[str, int],
+    said: Sequence[str] = (),
 ) -> Iterator[str]:
     """What the command does: every run is opened and checked before any work is begun; lines as numbers are there.
 
     Args:
-        entries: run folders, folders of runs, or globs.
+        folders: of finished runs.
         kinds: keys of `KINDS`; without any, metrics are measured again.
         split: of the estimates, by default test; of metrics, by default all.
         given: settings of the estimates; without any, examples are those that I is a mean over.
         data_file: where the runs' own data are now.
         processes: `devices` and `num_nodes`.
+        said: lines that come first.
     """
     settings = Settings(split=split or "test", **given)
-    folders, left_out = _finished(find_runs(entries), named=entries)
     cuda = torch.cuda.is_available() and any(_wants_gpu(folder) for folder in folders)
     with connected(**processes, cuda=cuda), ExitStack() as held:
         check_same([[str(folder) for folder in folders], list(kinds), split, dict(given)], what="options")
@@ -191,24 +192,13 @@ def evaluate_runs(
         runs = [on_all_ranks(partial(rank_zero_first, opening)) for opening in opened]
         for run in runs:
             check_estimates(run, settings, kinds)
-        yield from left_out
+        yield from said
         for run in runs:
             yield f"{run.folder}:"
             if kinds:
                 yield from (_line(entry) for entry in add_estimates(run, settings, kinds))
             else:
                 yield from renew_metrics(run, [split] if split else SPLITS, examples=settings.examples)
-
-
-def _finished(found: Sequence[Path], *, named: Sequence[Path]) -> tuple[list[Path], list[str]]:
-    """The runs to work on, and a line on those left out: what is named one by one must be finished, and is refused."""
-    records = {folder: RunRecord.read(folder) for folder in found}
-    unfinished = [folder for folder in found if records[folder].status != "finished" and folder not in named]
-    if len(unfinished) == len(found):
-        fault = f"none of the {len(found)} runs is finished"
-        raise InputError(f"{', '.join(map(str, named))}: {fault}; finish one with --resume auto")
-    said = ", ".join(f"{folder} ({records[folder].standing(folder)})" for folder in unfinished)
-    return [f for f in found if f not in unfinished], [f"left out, not finished: {said}"] if unfinished else []
 
 
 def _wants_gpu(folder: Path) -> bool:

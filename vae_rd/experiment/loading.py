@@ -24,9 +24,9 @@ from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.vae import VAE
 from vae_rd.run.checkpoints import read_checkpoint
-from vae_rd.run.files import ERROR_FILE, RECORD_FILE
+from vae_rd.run.files import RECORD_FILE
+from vae_rd.run.finding import check_finished
 from vae_rd.run.folder import KEPT, refuse_given
-from vae_rd.run.lock import holder_of
 from vae_rd.run.record import RunRecord
 
 _ALONE = threading.RLock()  # A thread that opens a run on the way to measuring it holds it twice.
@@ -68,21 +68,6 @@ def _moved(config: FitConfig, data_file: str, folder: Path) -> FitConfig:
             f"--data_file {data_file}: {folder} is of --data {config.data}, which has no file; leave it out"
         )
     return replace(config, data_file=data_file)
-
-
-def check_finished(record: RunRecord, folder: Path) -> None:
-    """Refuse a run that is not finished, saying how it stands with it."""
-    if record.status != "finished":
-        raise InputError(f"{folder}: this run {record.standing(folder)}; {_then(record, folder)}")
-
-
-def _then(record: RunRecord, folder: Path) -> str:
-    """What finishes it; a fit that has failed would fail again where nothing is changed."""
-    if record.status == "running" and holder_of(folder):
-        return "wait for its end"
-    if record.status == "failed":
-        return f"mend what its {ERROR_FILE} says, and go on with --resume auto or begin anew with --overwrite"
-    return "finish it with --resume auto"
 
 
 def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:

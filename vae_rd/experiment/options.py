@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from vae_rd import __version__
 from vae_rd.config.estimates import ESTIMATES, flag_of
 from vae_rd.config.fields import MOST
 from vae_rd.config.options import Parser, whole
@@ -19,6 +20,7 @@ READ_BY_METRICS = ("examples",)  # What measuring D, R and I again looks at, too
 def parser(description: str | None = None) -> Parser:
     """The options, with their help."""
     command = Parser(prog="python -m vae_rd.evaluate", description=description, allow_abbrev=False)
+    command.add_argument("--version", action="version", version=f"vae_rd {__version__}")
     runs = (
         "folders of finished runs, folders of runs, or globs of either; of the latter, what is unfinished is left out"
     )

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vae_rd.errors import InputError
-from vae_rd.run.files import RECORD_FILE
+from vae_rd.run.files import ERROR_FILE, RECORD_FILE
+from vae_rd.run.lock import holder_of
+from vae_rd.run.record import RunRecord
 
 Runs = str | Path | Sequence[str | Path]
 
@@ -23,6 +25,39 @@ def find_runs(runs: Runs) -> list[Path]:
     for folder in (folder for entry in entries for folder in _find(entry)):
         found.setdefault(folder.resolve(), folder)
     return list(found.values())
+
+
+def finished_of(named: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The runs to work on, and a line on those left out: what is named one by one must be finished, and is refused.
+
+    Raises:
+        InputError: for an entry that leads to no record.json, a damaged record, or a run that is to be finished first.
+    """
+    found = find_runs(named)
+    records = {folder: RunRecord.read(folder) for folder in found}
+    unfinished = [folder for folder in found if records[folder].status != "finished" and folder not in named]
+    if len(unfinished) == len(found):
+        fault = f"none of the {len(found)} runs is finished"
+        raise InputError(f"{', '.join(map(str, named))}: {fault}; finish one with --resume auto")
+    for folder in set(found).intersection(named):
+        check_finished(records[folder], folder)
+    said = ", ".join(f"{folder} ({records[folder].standing(folder)})" for folder in unfinished)
+    return [f for f in found if f not in unfinished], [f"left out, not finished: {said}"] if unfinished else []
+
+
+def check_finished(record: RunRecord, folder: Path) -> None:
+    """Refuse a run that is not finished, saying how it stands with it."""
+    if record.status != "finished":
+        raise InputError(f"{folder}: this run {record.standing(folder)}; {_then(record, folder)}")
+
+
+def _then(record: RunRecord, folder: Path) -> str:
+    """What finishes it; a fit that has failed would fail again where nothing is changed."""
+    if record.status == "running" and holder_of(folder):
+        return "wait for its end"
+    if record.status == "failed":
+        return f"mend what its {ERROR_FILE} says, and go on with --resume auto or begin anew with --overwrite"
+    return "finish it with --resume auto"
 
 
 def _find(entry: str | Path) -> list[Path]:
