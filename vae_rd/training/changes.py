@@ -16,8 +16,8 @@ class ValidationChanges:
         >>> import torch
         >>> changes = ValidationChanges()
         >>> for values in ([1.0, 3.0], [0.5, 1.5], [1.5, 1.5]):
-        ...     columns = changes.columns(torch.tensor(values))
-        >>> columns["val/objective_change"], columns["val/objective_above_best_stderr"]
+        ...     numbers = changes.numbers(torch.tensor(values))
+        >>> numbers["val/objective_change"], numbers["val/objective_above_best_stderr"]
         (0.5, 0.5)
     """
 
@@ -25,7 +25,7 @@ class ValidationChanges:
         self.before: Tensor | None = None
         self.best: Tensor | None = None
 
-    def columns(self, values: Tensor) -> dict[str, float]:
+    def numbers(self, values: Tensor) -> dict[str, float]:
         """The change since the validation before, and the height above the lowest so far, with standard errors.
 
         Args:
@@ -33,9 +33,9 @@ class ValidationChanges:
         """
         if self.best is None or values.double().mean() < self.best.double().mean():
             self.best = values
-        columns = {} if self.before is None else _difference("val/objective_change", values, self.before)
+        numbers = {} if self.before is None else _difference("val/objective_change", values, self.before)
         self.before = values
-        return columns | _difference("val/objective_above_best", values, self.best)
+        return numbers | _difference("val/objective_above_best", values, self.best)
 
     def state_dict(self) -> dict[str, Any]:
         """What must survive a resume."""

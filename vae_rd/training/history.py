@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from vae_rd.run.files import HISTORY_FILE, csv_text, write_atomic
 from vae_rd.training.base import TrainedModule
 
-_QUANTITIES = ("distortion", "rate", "elbo", "objective", "objective_stderr", "loss", "active_units")
+_QUANTITIES = ("distortion", "rate", "elbo", "objective", "loss", "active_units")
 
 
 def history_columns(latent_dim: int) -> list[str]:

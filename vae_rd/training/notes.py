@@ -15,19 +15,15 @@ from vae_rd.training.changes import ValidationChanges
 from vae_rd.training.tracking import RunLogger
 from vae_rd.verdicts.training import AT_END, EACH_EPOCH, Judge, TrainingFacts
 
-# Of a row of history, what notes read: the last checkpoint holds these rows.
-READ = (
-    *("beta_effective", "lr", "val/distortion", "val/rate", "val/elbo"),
-    *(f"{split}/objective{end}" for split in ("train", "val") for end in ("", "_stderr")),
-    *(f"val/objective_{name}{end}" for name in ("change", "above_best") for end in ("", "_stderr")),
-)
+# Of a row of history, what notes read; standard errors and changes come to it.
+READ = ("beta_effective", "lr", "train/objective", "val/objective", "val/distortion", "val/rate", "val/elbo")
 
 
 class TrainingNotes(Checkpoint):
     """Asks the functions of `vae_rd.verdicts.training` after each epoch, and prints each kind of note once.
 
-    It is a Lightning `Checkpoint`, as history's writer is, before which it comes, since it adds columns to the row. The
-    last checkpoint holds what it has seen and said; what is said at the end alone is not in it, as a run may go on.
+    It is a Lightning `Checkpoint`, which run after the module has logged its epoch, and comes before the keeper. The last
+    checkpoint holds what it has seen and said; what is said at the end alone is not in it, as a run may go on.
 
     Args:
         facts: what is known beside the rows.
@@ -40,12 +36,12 @@ class TrainingNotes(Checkpoint):
         self.changes = ValidationChanges()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add the columns of change to the epoch's row, and say what there is to say."""
+        """Keep what notes read of the epoch, and say what there is to say."""
         assert isinstance(pl_module, TrainedModule)
         (member,) = pl_module.members
+        known = {name: value for name, value in member.epoch_values.items() if name in READ} | member.stderrs
         if member.val_objective is not None:
-            member.epoch_values |= self.changes.columns(member.val_objective)
-        known = {name: member.epoch_values[name] for name in READ if name in member.epoch_values}
+            known |= self.changes.numbers(member.val_objective)
         place = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         annealing = {"annealing": int(member.objective.is_annealing(trainer.global_step))}
         self.rows.append(place | annealing | {n: float(v) for n, v in known.items() if math.isfinite(v)})

@@ -165,7 +165,8 @@ class VAEModule(TrainedModule):
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's row of history."""
-        self.member.epoch_values, self.member.score, self.member.val_objective = {}, None, None
+        self.member.epoch_values, self.member.stderrs = {}, {}
+        self.member.score, self.member.val_objective = None, None
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch's validation means, and score them once the loss is the final one."""
@@ -195,6 +196,9 @@ class VAEModule(TrainedModule):
 
     def _log(self, split: str, values: Mapping[str, float | Tensor]) -> None:
         """Keep values for the row of history, which is what loggers get, and show them to other callbacks."""
+        if "objective_stderr" in values:
+            self.member.stderrs[f"{split}/objective_stderr"] = _number(values["objective_stderr"])
+        values = {name: value for name, value in values.items() if name != "objective_stderr"}
         row = {f"{split}/{name}" if split else name: _number(value) for name, value in values.items()}
         self.member.epoch_values |= row
         self.log_dict({name: float(value) for name, value in row.items()}, logger=False)

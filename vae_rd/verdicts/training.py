@@ -1,8 +1,9 @@
 """What a training says while it runs: functions of the rows of its epochs, each of one thing a user should be told.
 
-A row is an epoch's line of history.csv as numbers, with what is undefined left out. Training's means are over the epoch
-while the weights moved, validation's are at its end: a training mean is behind, and a gap to it is no smaller than it
-looks. `*_stderr` of a change of validation is of the paired difference over examples, which keep their noise.
+A row is an epoch's line of history.csv as numbers, with what is undefined left out, and beside it `annealing` (1 where
+the loss was not yet the final one), `<split>/objective_stderr`, and `val/objective_change` and `_above_best` (the best so
+far) with their `_stderr`, paired over examples, which keep their noise. Training's means are over the epoch while the
+weights moved, validation's are at its end: training's are behind, and the gap to them is no smaller than it looks.
 """
 
 from __future__ import annotations
@@ -82,18 +83,9 @@ def rate_lost(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
         >>> print(rate_lost(rows, TrainingFacts(9.0, False, 256)).text)
         R has fallen to 0.01 nats, from 2.5 at epoch 1: beta 9 is more than a nat of z saves of D; lower --beta
     """
-    return _rate_lost(rows, facts, lasting=LASTING)
-
-
-def rate_lost_at_end(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
-    """The same where training ended before a third such validation."""
-    return _rate_lost(rows, facts, lasting=LASTING - 1)
-
-
-def _rate_lost(rows: Sequence[Row], facts: TrainingFacts, *, lasting: int) -> Note | None:
     seen = [row for row in validated(rows) if "val/rate" in row]
-    low = [row["val/rate"] for row in seen[-lasting:]]
-    if facts.beta is None or len(low) < lasting or max(low) >= COLLAPSED_RATE or low[-1] > GROWTH * low[0]:
+    low = [row["val/rate"] for row in seen[-LASTING:]]
+    if facts.beta is None or len(low) < LASTING or max(low) >= COLLAPSED_RATE or low[-1] > GROWTH * low[0]:
         return None
     if (weight := seen[-1]["beta_effective"]) > facts.beta:  # It descends: from above, units switch on later.
         return None
@@ -165,9 +157,16 @@ def worse_on_validation(rows: Sequence[Row], facts: TrainingFacts) -> Note | Non
         return None
     text = (
         f"validation's D + beta R is {_with_error(gap, stderr)} nats worse than training's over the epoch: the network "
-        "fits its examples better than others; no harm while validation's falls"
+        f"fits its examples better than others; {_since_best(rows, last)}"
     )
     return _note("worse_on_validation", last, text, gap=gap, stderr=stderr)
+
+
+def _since_best(rows: Sequence[Row], last: Row) -> str:
+    best = min(validated(rows), key=_objective)
+    if (rise := last["val/objective"] - best["val/objective"]) <= WORTH:
+        return "no harm while validation's falls"
+    return f"validation's is {_nats(rise)} above its lowest, epoch {_count(best)}'s"
 
 
 def overfitting(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
@@ -220,9 +219,9 @@ def warmup_too_long(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
 
 
 def not_converged(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
-    """Validation's D + beta R fell by more than its noise over the last quarter of the validations.
+    """Validation's D + beta R fell by more than its noise, and than its own s.e., over the last quarter of validations.
 
-    The standard error adds up the paired ones of the changes between them. As a learning rate goes to 0 the end is flat
+    The standard error of the fall adds up the paired ones of the changes between them. As a learning rate goes to 0 the end is flat
     by construction, and part of the fall is that of the noise of descent: how far a longer run gets, it cannot tell.
 
     Example:
@@ -237,7 +236,7 @@ def not_converged(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
         return None
     epochs, fall = tail[-1]["epoch"] - tail[0]["epoch"], tail[0]["val/objective"] - tail[-1]["val/objective"]
     stderr = math.hypot(*(row.get("val/objective_change_stderr", math.nan) for row in tail[1:]))
-    if fall <= WORTH or fall <= SIGMAS * stderr:
+    if fall <= max(WORTH, tail[-1].get("val/objective_stderr", 0.0)) or fall <= SIGMAS * stderr:
         return None
     last = (tail[-2]["val/objective"] - tail[-1]["val/objective"]) / (tail[-1]["epoch"] - tail[-2]["epoch"])
     each = _with_error(fall / epochs, stderr / epochs)
@@ -253,7 +252,7 @@ def not_converged(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
 # What is asked after every epoch, and what once training has ended. One kind is said once.
 Judge = Callable[[Sequence[Row], TrainingFacts], Note | None]
 EACH_EPOCH: tuple[Judge, ...] = (rate_lost, rate_rises, negative_distortion, worse_on_validation, overfitting)
-AT_END: tuple[Judge, ...] = (rate_lost_at_end, warmup_too_long, not_converged)
+AT_END: tuple[Judge, ...] = (warmup_too_long, not_converged)
 
 
 def _note(kind: str, row: Row, text: str, **numbers: float) -> Note:
