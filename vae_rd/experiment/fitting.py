@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 from lightning.pytorch.utilities.exceptions import SIGTERMException
-from rich.console import Console
 
 from vae_rd.config.cli import from_mapping
 from vae_rd.config.fields import FitConfig, to_dict, to_yaml
@@ -51,10 +50,12 @@ from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, write_atomic
 from vae_rd.run.folder import KEPT, Claim, check_unread, claim, refuse_given
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.training.advice import validation_advice
-from vae_rd.training.progress import RateDistortionProgress
+from vae_rd.training.notes import TrainingNotes
+from vae_rd.training.progress import RateDistortionProgress, shown
 from vae_rd.training.signals import HoldSignals
 from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
 from vae_rd.verdicts.kinds import judged
+from vae_rd.verdicts.training import TrainingFacts
 
 REPORT_SECONDS = 5.0  # For another process to write down why it has ended.
 UNREPORTED = "another process of this run exited without reporting an error; was it killed, or did memory run out?"
@@ -253,13 +254,15 @@ class Experiment:
         config = self.config
         module = build.build_module(self.settled, self.model, self.data.card, steps=self.steps, after_step=guard.check)
         epochs = math.ceil(self.steps / self.data.card.steps_per_epoch(config.batch_size))
-        callbacks = [RateDistortionProgress(epochs), HoldSignals(guard)]
+        notes = TrainingNotes(self._facts(module.objective.slope()), said=self.record.verdicts["training"])
+        callbacks = [RateDistortionProgress(epochs), HoldSignals(guard), notes]
         trainer = build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
         try:
             trainer.fit(module, batches, ckpt_path=self.checkpoint)
         except SIGTERMException:  # Lightning's own handler beats our check between epochs.
             raise Interrupted(signal.SIGTERM) from None
+        notes.finish(trainer)
         if not (self.folder / KEPT).is_file():
             remedy = validation_advice(self.data.pixels["val"])
             raise Diverged(f"no validation had a finite objective; {remedy}")
@@ -270,11 +273,22 @@ class Experiment:
         }
         self.model.to(trainer.strategy.root_device)
 
+    def _facts(self, beta: float | None) -> TrainingFacts:
+        """What notes on the training know beside its numbers."""
+        card = self.data.card
+        return TrainingFacts(
+            beta,
+            is_sample=not (card.population["train"] or card.unlimited["train"]),
+            values=math.prod(card.shape),
+            pixel_scale=card.pixel_scale,
+            bins=card.levels if card.support == "real" else None,
+        )
+
     def _evaluate(self) -> None:
         config = self.config
         for split in SPLITS:
-            shown = Console(quiet=not is_first()).status(f"evaluating the {split} split ...")
-            with shown, memory_advice("evaluation", lower="--eval_samples or the network (--hidden, --latent_dim)"):
+            work = shown(f"evaluating the {split} split ({self.data.card.n[split]:,} examples)")
+            with work, memory_advice("evaluation", lower="--eval_samples or the network (--hidden, --latent_dim)"):
                 self.record.metrics[split] = evaluate_split(
                     self.model,
                     self.data,

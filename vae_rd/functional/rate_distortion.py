@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vae_rd.functional.active_units import active_units
 
-SCALARS = 4  # The count and the sums of distortion, rate and loss come first.
+SCALARS = 4  # The count and the sums of distortion, rate and loss come first, the square of the objective last.
 
 
 def rate_distortion(
@@ -32,8 +32,8 @@ def rate_distortion(
         slope: weight of the rate in `objective`; None leaves that undefined.
 
     Returns:
-        by name, float64: "distortion", "rate", "elbo", "objective", "loss" and "active_units", [] each, and
-        "rate_per_dim", [D]. Undefined is nan.
+        by name, float64: "distortion", "rate", "elbo", "objective" and its "objective_stderr" over examples, "loss" and
+        "active_units", [] each, and "rate_per_dim", [D]. Undefined is nan.
 
     Example:
         >>> d, r = torch.tensor([2.0, 4.0]), torch.tensor([1.0, 1.0])
@@ -41,7 +41,7 @@ def rate_distortion(
         >>> means["elbo"].item(), means["objective"].item(), means["active_units"].item()
         (-4.0, 7.0, 1.0)
     """
-    sums = sums_of(distortion, rate, mean=mean, rate_per_dim=rate_per_dim, loss=loss, dtype=torch.float64)
+    sums = sums_of(distortion, rate, mean=mean, rate_per_dim=rate_per_dim, loss=loss, slope=slope, dtype=torch.float64)
     return means_of(sums, slope=slope)
 
 
@@ -52,26 +52,35 @@ def sums_of(
     mean: Tensor,
     rate_per_dim: Tensor | None,
     loss: Tensor | None,
+    slope: float | None,
     dtype: torch.dtype,
 ) -> Tensor:
-    """One row of sums over examples, [SCALARS + 3 D]: what batches and processes add up."""
+    """One row of sums over examples, [SCALARS + 3 D + 1]: what batches and processes add up."""
     undefined = torch.full_like(distortion, torch.nan)
     scalars = torch.stack([torch.ones_like(distortion), distortion, rate, undefined if loss is None else loss], 1)
     per_dim = torch.full_like(mean, torch.nan) if rate_per_dim is None else rate_per_dim
-    return torch.cat([scalars, mean, mean.square(), per_dim], 1).sum(0, dtype=dtype)
+    # Last the square of the objective, in the precision of the sums: its variance is a small difference of large ones.
+    objective = undefined.to(dtype) if slope is None else distortion.to(dtype) + slope * rate.to(dtype)
+    rows = torch.cat([scalars, mean, mean.square(), per_dim], 1)
+    return torch.cat([rows.sum(0, dtype=dtype), objective.square().sum(0, keepdim=True)])
 
 
 def means_of(sums: Tensor, *, slope: float | None) -> dict[str, Tensor]:
     """What `rate_distortion` returns, from the sums over all examples."""
     means = sums / sums[0]
     latent_dim = (len(means) - SCALARS) // 3
-    (_, distortion, rate, loss), mean, square, per_dim = means.split([SCALARS, *[latent_dim] * 3])
+    (_, distortion, rate, loss), mean, square, per_dim, (objective_square,) = means.split(
+        [SCALARS, *[latent_dim] * 3, 1]
+    )
     between = square - mean.square()
+    objective = torch.full_like(rate, torch.nan) if slope is None else distortion + slope * rate
+    variance = (objective_square - objective.square()).clamp_min(0)
     return {
         "distortion": distortion,
         "rate": rate,
         "elbo": -(distortion + rate),
-        "objective": torch.full_like(rate, torch.nan) if slope is None else distortion + slope * rate,
+        "objective": objective,
+        "objective_stderr": (variance / (sums[0] - 1)).sqrt(),
         "loss": loss,
         "active_units": torch.where(between.isnan().any(), torch.nan, active_units(between).to(means)),
         "rate_per_dim": per_dim,

@@ -36,7 +36,7 @@ class RateDistortion(Metric):
         super().__init__()
         self.slope = slope
         # One row for the count and for everything whose mean is asked for, so that an update costs one addition.
-        self.add_state("sums", torch.zeros(SCALARS + 3 * latent_dim, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("sums", torch.zeros(SCALARS + 3 * latent_dim + 1, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(
         self,
@@ -48,9 +48,8 @@ class RateDistortion(Metric):
         loss: Tensor | None = None,
     ) -> None:
         """Add a batch: arguments as of `vae_rd.functional.rate_distortion.rate_distortion`."""
-        self.sums.add_(
-            sums_of(distortion, rate, mean=mean, rate_per_dim=rate_per_dim, loss=loss, dtype=self.sums.dtype)
-        )
+        given = {"mean": mean, "rate_per_dim": rate_per_dim, "loss": loss}
+        self.sums.add_(sums_of(distortion, rate, **given, slope=self.slope, dtype=self.sums.dtype))
 
     def compute(self) -> dict[str, Tensor]:
         """Means by name: see `vae_rd.functional.rate_distortion.rate_distortion`."""

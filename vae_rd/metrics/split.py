@@ -25,6 +25,7 @@ from vae_rd.data.base import EVAL_CHUNK, DataCard, subset
 from vae_rd.data.dataset import DataSet
 from vae_rd.functional.active_units import active_units
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
+from vae_rd.metrics.cuts import cut_distortion
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.terms import DrawnTerms
 from vae_rd.model.vae import VAE
@@ -95,7 +96,8 @@ def evaluate_split(
     """
     draws = samples or (POPULATION_SAMPLES if data.card.population[split] else 1)
     values = split_values(model, data, split, samples=draws, seed=seed, information_examples=information_examples)
-    return summarise(values, data.card, split, slope=slope)
+    cut = {"cut_distortion_per_dim": cut_distortion(model, data, split, seed=seed)} if split == "test" else {}
+    return summarise(values, data.card, split, slope=slope) | cut
 
 
 @torch.no_grad()
@@ -258,10 +260,12 @@ def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str) -
 def _per_dim(values: SplitValues, *, population: bool) -> Json:
     n = values.distortion.shape[1]
     nothing: Json = {"value": None, "stderr": None, "n": n}
-    metrics: Json = dict.fromkeys(("active_units", "explained_variance_per_dim", "rate_per_dim"), nothing)
+    names = ("active_units", "mean_variance_per_dim", "explained_variance_per_dim", "rate_per_dim")
+    metrics: Json = dict.fromkeys(names, nothing)
     if values.mean is not None and values.variance is not None:
         between, within = values.mean.double().var(0, correction=0), values.variance.double().mean(0)
         metrics["active_units"] = estimate(int(active_units(between)), None, n)
+        metrics["mean_variance_per_dim"] = {"value": between.tolist(), "stderr": None, "n": n}
         # Scale-free companion of active units: the share of each unit's variance that x explains.
         shares = (between / (between + within)).tolist()
         metrics["explained_variance_per_dim"] = {"value": shares, "stderr": None, "n": n}

@@ -75,7 +75,7 @@ class RunRecord:
     units: str = "nats"
     metrics: dict[str, Json] = field(default_factory=dict)
     estimates: list[Json] = field(default_factory=list)
-    verdicts: Json = field(default_factory=lambda: {"collapse": None, "fit": None})
+    verdicts: Json = field(default_factory=lambda: {"collapse": None, "fit": None, "training": []})
     environment: Json = field(default_factory=dict)
     git: Json | None = None
     seconds: float = 0.0

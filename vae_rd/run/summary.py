@@ -9,12 +9,14 @@ from typing import Any
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.verdicts.collapse import collapse_words
 from vae_rd.verdicts.information import shown_information
+from vae_rd.verdicts.units import unit_lines
 
 
 def summary_lines(record: RunRecord, folder: Path) -> list[str]:
-    """D, R and the bounds on I of each split with standard errors, the verdict, and where everything lies."""
+    """D, R and the bounds on I of each split with standard errors, the verdict, the units, and where everything lies."""
     lines = split_lines(record, SPLITS)
     lines.append(collapse_words(record.verdicts["collapse"]))
+    lines += unit_lines(record.metrics["test"])
     if (weight := record.model["distortion"]["squared_error_weight"]) is not None:
         lines.append(f"D = C * squared error + constant with C = 1 / (2 scale^2) = {weight:g}")
     return [*lines, f"record: {folder / 'record.json'}"]

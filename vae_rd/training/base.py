@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lightning.pytorch import LightningModule
+from torch import Tensor
 
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
@@ -20,13 +21,18 @@ class Member:
         model: what is trained.
         objective: what is minimised.
         epoch_values: the epoch's row of history so far: Lightning's own log rounds to single precision.
+        stderrs: of the epoch's means of the objective, by "train/objective_stderr" and "val/objective_stderr".
         score: what selects the checkpoint to keep, the lowest; None in an epoch without validation or while annealing.
+        val_objective: D + slope R of every validation example, [N]; None in an epoch without validation, or without
+            a slope or a rate.
     """
 
     model: VAE
     objective: Objective
     epoch_values: dict[str, float] = field(default_factory=dict)
+    stderrs: dict[str, float] = field(default_factory=dict)
     score: float | None = None
+    val_objective: Tensor | None = None
 
 
 class TrainedModule(LightningModule):

@@ -1,19 +1,20 @@
-"""What a user sees during a fit: a rich bar with D and R on a terminal, ten plain lines elsewhere."""
+"""What a user sees during a fit: a rich bar with D and R on a terminal, elsewhere a line an epoch; what it waits for."""
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vae_rd.process.collectives import is_first
 from vae_rd.training.base import TrainedModule
 
 REFRESH_SECONDS = 0.2  # A refresh costs milliseconds, as much as a training step.
-PLAIN_LINES = 10
 
 
 class RateDistortionProgress(Callback):
@@ -47,13 +48,13 @@ class RateDistortionProgress(Callback):
         """Show the validation's D and R (the training's come after this hook)."""
         assert isinstance(pl_module, TrainedModule)
         epoch, values = trainer.current_epoch + 1, pl_module.members[0].epoch_values
-        if "val/distortion" not in values or not trainer.is_global_zero:
-            return
-        seen = f"val D {values['val/distortion']:.2f}  R {values['val/rate']:.2f}  active {values['val/active_units']}"
+        seen = ""
+        if "val/distortion" in values:
+            seen = f"val D {values['val/distortion']:.2f}  R {values['val/rate']:.2f}  active {values['val/active_units']}"
         if self.bar is not None:
-            self.bar.update(self.task, completed=epoch, seen=seen, refresh=True)
-        elif epoch % math.ceil(self.epochs / PLAIN_LINES) == 0 or epoch == self.epochs:
-            self.console.print(f"epoch {epoch}/{self.epochs}  {seen}", highlight=False)
+            self.bar.update(self.task, completed=epoch, refresh=True, **({"seen": seen} if seen else {}))
+        elif trainer.is_global_zero:
+            print(f"epoch {epoch}/{self.epochs}  {seen}".rstrip(), flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""
@@ -66,3 +67,22 @@ class RateDistortionProgress(Callback):
     def _stop(self) -> None:
         if self.bar is not None:
             self.bar.stop()
+
+
+@contextmanager
+def shown(work: str) -> Iterator[None]:
+    """Say what is being done within the block: for as long as it takes on a terminal, else on a line.
+
+    Example:
+        >>> with shown("evaluating the test split (9 examples)"):
+        ...     pass
+        evaluating the test split (9 examples) ...
+    """
+    console = Console(quiet=not is_first())
+    if console.is_terminal:
+        with console.status(f"{work} ..."):
+            yield
+        return
+    if is_first():
+        print(f"{work} ...", flush=True)
+    yield

@@ -60,6 +60,12 @@ class RunLogger(WandbLogger):
             self.experiment.log({**row, **place, STEP: step}, step=step, commit=True)
             self._next_step = step + 1
 
+    def note(self, kind: str, text: str) -> None:
+        """Put a note on the training into the run's summary, where it stands while the run goes on."""
+        if not self.is_broken:
+            with self.surviving("W&B gets no more of this run, its folder has every number"):
+                self.experiment.summary[f"note/{kind}"] = text
+
     def catch_up(self, history: Path) -> None:
         """Log the rows of an earlier start, of which a kill may have kept some from W&B."""
         if history.is_file():
@@ -168,7 +174,7 @@ def finish_tracking(logger: RunLogger | None, record: RunRecord, folder: Path) -
 
 
 def summary_of(record: RunRecord) -> Json:
-    """Flat W&B summary: `test/distortion`, `test/distortion_stderr`, ..., `test/rate_dim_0`, ..., and the verdict.
+    """Flat W&B summary: `test/distortion`, `test/distortion_stderr`, ..., `test/rate_dim_0`, ..., the verdict, the notes.
 
     Example:
         >>> metrics = {"test": {"rate": {"value": 2.0, "stderr": 0.1, "n": 9}}}
@@ -189,7 +195,7 @@ def summary_of(record: RunRecord) -> Json:
         summary["collapse_beta"] = record.model["forecast"]["collapse_beta"]
     if record.verdicts.get("collapse"):
         summary["collapsed"] = record.verdicts["collapse"]["collapsed"]
-    return summary
+    return summary | {f"note/{note['kind']}": note["text"] for note in record.verdicts.get("training", [])}
 
 
 def _open(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str | None) -> Any:

@@ -14,6 +14,7 @@ from vae_rd.data.module import Batch, TrainBatches
 from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
+from vae_rd.process.collectives import all_gather
 from vae_rd.process.memory import memory_advice
 from vae_rd.seeding import generator
 from vae_rd.training.advice import Advice
@@ -66,6 +67,7 @@ class VAEModule(TrainedModule):
         self.train_metrics = RateDistortion(model.latent_dim, slope=objective.slope())
         self.val_metrics = RateDistortion(model.latent_dim, slope=objective.slope())
         self.member = Member(model, objective)
+        self._val_objective: dict[int, Tensor] = {}  # By evaluation chunk.
 
     @property
     def members(self) -> tuple[Member]:
@@ -155,18 +157,30 @@ class VAEModule(TrainedModule):
         with memory_advice("validation", lower="--samples or the network (--hidden, --latent_dim)"):
             terms = self.model.terms(batch.x, self.model.noise(self.samples, batch.x, noise))
             loss = self.objective(terms, self.global_step, noise=noise)
-            add_examples(self.val_metrics, [example_terms(terms, loss, latent_dim=self.model.latent_dim)])
+            seen = example_terms(terms, loss, latent_dim=self.model.latent_dim)
+        add_examples(self.val_metrics, [seen])
+        if len(batch.x) and (slope := self.objective.slope()) is not None:
+            self._val_objective[batch.part] = (seen.distortion + slope * seen.rate).mean(0)
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's row of history."""
-        self.member.epoch_values, self.member.score = {}, None
+        self.member.epoch_values, self.member.stderrs = {}, {}
+        self.member.score, self.member.val_objective = None, None
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch's validation means, and score them once the loss is the final one."""
         means = _read(self.val_metrics)
         self._log("val", means)
+        self.member.val_objective = self._read_val_objective()
         if not self.objective.is_annealing(self.global_step):
             self.member.score = self.objective.score(means)
+
+    def _read_val_objective(self) -> Tensor | None:
+        """The objective of every validation example, of all processes in their fixed order."""
+        found = all_gather({part: values.cpu() for part, values in self._val_objective.items()})
+        self._val_objective = {}
+        values = torch.cat([found[part] for part in sorted(found)]) if found else None
+        return values if values is not None and values.isfinite().all() else None
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training means, over weights as they moved and in train mode, and the settings to come.
@@ -181,6 +195,9 @@ class VAEModule(TrainedModule):
 
     def _log(self, split: str, values: Mapping[str, float | Tensor]) -> None:
         """Keep values for the row of history, which is what loggers get, and show them to other callbacks."""
+        if "objective_stderr" in values:
+            self.member.stderrs[f"{split}/objective_stderr"] = _number(values["objective_stderr"])
+        values = {name: value for name, value in values.items() if name != "objective_stderr"}
         row = {f"{split}/{name}" if split else name: _number(value) for name, value in values.items()}
         self.member.epoch_values |= row
         self.log_dict({name: float(value) for name, value in row.items()}, logger=False)

@@ -1,0 +1,92 @@
+"""Notes of real fits: each line that docs/training.md quotes, by the command that provokes it there; once, and lasting."""
+
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vae_rd
+from vae_rd import fit
+from vae_rd.errors import Interrupted
+from vae_rd.run.record import RunRecord
+from vae_rd.training.tracking import summary_of
+from vae_rd.verdicts.training import AT_END, EACH_EPOCH
+
+from helpers.common import ROOT, TOY
+
+PAGE = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+QUOTED = re.findall(r"```sh\npython -m vae_rd\.fit (.*?)\n```\n```text\n(.*?)\n```", PAGE, re.DOTALL)
+HEAVY = "noisy_sprites"  # Ten seconds each, of which most are validation.
+
+
+def shape(line: str) -> str:
+    """A line without its numbers, which differ between machines."""
+    return re.sub(r"-?\d+(\.\d+)?(e[-+]?\d+)?", "#", line)
+
+
+def notes_in(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("note: ")]
+
+
+@pytest.mark.parametrize(
+    ("flags", "lines"),
+    [pytest.param(*case, marks=[pytest.mark.slow] if HEAVY in case[0] else []) for case in QUOTED],
+    ids=lambda value: shlex.split(value)[-1] if value.startswith("--") else "",
+)
+def test_a_fit_says_what_the_page_quotes(flags, lines, tmp_path, capsys):
+    assert fit.main([*shlex.split(flags), "--wandb=off", f"--run_dir={tmp_path}", "--name=run"]) == 0
+    said = notes_in(capsys.readouterr().out)
+    assert {shape(line) for line in lines.splitlines()} <= set(map(shape, said))
+    record = RunRecord.read(tmp_path / "run")
+    assert said == [f"note: epoch {note['epoch'] + 1}: {note['text']}" for note in record.verdicts["training"]]
+    kinds = [note["kind"] for note in record.verdicts["training"]]
+    assert len(set(kinds)) == len(kinds), "each kind once"
+    summary = summary_of(record)
+    assert [summary[f"note/{kind}"] for kind in kinds] == [note["text"] for note in record.verdicts["training"]]
+
+
+def test_the_page_has_every_kind():
+    kinds = {judge.__name__ for judge in (*EACH_EPOCH, *AT_END)}
+    headings = re.findall("^## (.*)$", PAGE, re.MULTILINE)
+    assert kinds == {word for heading in headings for word in re.findall("`(.*?)`", heading)}
+    assert len(QUOTED) == 6
+
+
+def test_a_resumed_run_says_nothing_twice_and_ends_with_the_same_notes(toy, interrupt, capsys):
+    whole = toy(beta=100.0, max_epochs=6, name="whole")
+    notes = vae_rd.fit_model(whole).verdicts["training"]
+    assert notes_in(capsys.readouterr().out)[0].startswith("note: epoch 3: R is ")
+    parts = toy(beta=100.0, max_epochs=6, name="parts", resume="auto")
+    interrupt(4 * 4 + 2, signal.SIGTERM)
+    with pytest.raises(Interrupted):
+        vae_rd.fit_model(parts)
+    before = notes_in(capsys.readouterr().out)
+    stopped = RunRecord.read(Path(parts.run_dir) / "parts")
+    assert [note["kind"] for note in stopped.verdicts["training"]] == ["rate_lost"]
+    interrupt(0, signal.SIGTERM)
+    assert vae_rd.fit_model(parts).verdicts["training"] == notes
+    assert not set(before) & set(notes_in(capsys.readouterr().out))
+
+
+def test_where_output_is_piped_there_is_a_line_an_epoch_and_one_a_split(toy, capsys):
+    vae_rd.fit_model(toy(max_epochs=12, val_every=2))
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("epoch", "evaluating"))]
+    assert [line.split("  ")[0] for line in lines[:12]] == [f"epoch {epoch}/12" for epoch in range(1, 13)]
+    assert [" val D " in f" {line}" for line in lines[:12]] == [False, True] * 6
+    splits = [("train", "256"), ("val", "3,584"), ("test", "3,584")]
+    assert lines[12:] == [f"evaluating the {split} split ({n} examples) ..." for split, n in splits]
+
+
+def test_it_is_there_at_once(tmp_path):
+    """Not when a buffer is full, nor at the end."""
+    words = [sys.executable, "-m", "vae_rd.fit", *TOY, "--max_epochs=100000"]
+    environment = {"PATH": "", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        assert process.stdout.readline().startswith("epoch 1/100000  val D ")
+        assert process.poll() is None
+        process.terminate()

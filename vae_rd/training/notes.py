@@ -1,0 +1,72 @@
+"""Says what a user should know of a training, once, when it happens: on the terminal, in the record and in W&B."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+
+from vae_rd.run.record import Json
+from vae_rd.training.base import TrainedModule
+from vae_rd.training.changes import ValidationChanges
+from vae_rd.training.tracking import RunLogger
+from vae_rd.verdicts.training import AT_END, EACH_EPOCH, Judge, TrainingFacts
+
+# Of a row of history, what notes read; standard errors and changes come to it.
+READ = ("beta_effective", "lr", "train/objective", "val/objective", "val/distortion", "val/rate", "val/elbo")
+
+
+class TrainingNotes(Checkpoint):
+    """Asks the functions of `vae_rd.verdicts.training` after each epoch, and prints each kind of note once.
+
+    It is a Lightning `Checkpoint`, which run after the module has logged its epoch, and comes before the keeper. The last
+    checkpoint holds what it has seen and said; what is said at the end alone is not in it, as a run may go on.
+
+    Args:
+        facts: what is known beside the rows.
+        said: the notes so far, to which it adds: the record's own list.
+    """
+
+    def __init__(self, facts: TrainingFacts, *, said: list[Json]) -> None:
+        self.facts, self.said = facts, said
+        self.rows: list[dict[str, float]] = []
+        self.changes = ValidationChanges()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep what notes read of the epoch, and say what there is to say."""
+        assert isinstance(pl_module, TrainedModule)
+        (member,) = pl_module.members
+        known = {name: value for name, value in member.epoch_values.items() if name in READ} | member.stderrs
+        if member.val_objective is not None:
+            known |= self.changes.numbers(member.val_objective)
+        place = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+        annealing = {"annealing": int(member.objective.is_annealing(trainer.global_step))}
+        self.rows.append(place | annealing | {n: float(v) for n, v in known.items() if math.isfinite(v)})
+        self._say(EACH_EPOCH, trainer)
+
+    def finish(self, trainer: Trainer) -> None:
+        """Say what only the end of training shows."""
+        self._say(AT_END, trainer)
+
+    def _say(self, judges: Sequence[Judge], trainer: Trainer) -> None:
+        for judge in judges:
+            note = judge(self.rows, self.facts)
+            if note is None or any(note.kind == known["kind"] for known in self.said):
+                continue
+            self.said.append(note.to_json())
+            if trainer.is_global_zero:
+                print(f"note: epoch {note.epoch + 1}: {note.text}", flush=True)
+            if isinstance(trainer.logger, RunLogger):
+                trainer.logger.note(note.kind, note.text)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must survive a resume."""
+        return {"rows": self.rows, "said": self.said, **self.changes.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where the checkpoint left off."""
+        self.rows, self.said[:] = state_dict["rows"], state_dict["said"]
+        self.changes.load_state_dict(state_dict)

@@ -1,0 +1,283 @@
+"""What a training says while it runs: functions of the rows of its epochs, each of one thing a user should be told.
+
+A row is an epoch's line of history.csv as numbers, with what is undefined left out, and beside it `annealing` (1 where
+the loss was not yet the final one), `<split>/objective_stderr`, and `val/objective_change` and `_above_best` (the best so
+far) with their `_stderr`, paired over examples, which keep their noise. Training's means are over the epoch while the
+weights moved, validation's are at its end: training's are behind, and the gap to them is no smaller than it looks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from vae_rd.units import per_nat
+from vae_rd.verdicts.collapse import COLLAPSED_RATE
+
+Row = Mapping[str, float]
+
+# When a note is due. COLLAPSED_RATE is the collapse verdict's, so that both speak of the same runs.
+LASTING = 3  # Validations in a row: one alone may be a step too far that the next one takes back.
+SIGMAS = 3.0  # Standard errors of a difference, beyond which it is no noise, even if asked after each of many epochs.
+WORTH = 0.1  # Nats of D + beta R: less matters to nobody, however small its standard error on a large split.
+GROWTH = 1.1  # Of a small rate within LASTING validations: units that switch on grow by a factor an epoch from near 0.
+RISE = 1.0  # Nat of R within LASTING validations: what one sees in a chart.
+TAIL = 0.25  # Of the validations, that say whether training has ended: the last alone follow a learning rate near 0.
+DECAYED = 0.1  # Of the largest learning rate: below it, a flat end may be the learning rate's own.
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """What is known of a training beside its rows.
+
+    Attributes:
+        beta: -dD/dR where it aims; None if undefined.
+        is_sample: whether training examples are some of many, which a network can fit better than the others; not so
+            where they are all there are, nor where every step has fresh ones.
+        values: numbers in one x.
+        pixel_scale: of the card: the scale of grey x.
+        bins: grey levels of an x that is dequantised, so that a density plus ln(bins) a value bounds discrete ones.
+    """
+
+    beta: float | None
+    is_sample: bool
+    values: int
+    pixel_scale: str | None = None
+    bins: int | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing that was found.
+
+    Attributes:
+        kind: which, of NOTES.
+        epoch: after which, from 0 as in history.csv; its text counts from 1, as the terminal does.
+        text: in one line.
+        numbers: that led to it.
+    """
+
+    kind: str
+    epoch: int
+    text: str
+    numbers: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the record has it."""
+        return asdict(self)
+
+
+def validated(rows: Sequence[Row], *, final: bool = False) -> list[Row]:
+    """The epochs with a validation; with `final` those alone whose loss was the final one, not on its way there."""
+    return [row for row in rows if "val/distortion" in row and not (final and row["annealing"])]
+
+
+def rate_lost(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
+    """R below 0.1 nat for three validations, without growing.
+
+    Example:
+        >>> rows = [{"epoch": e, "annealing": 0, "beta_effective": 9.0, "val/distortion": 60.0} for e in range(4)]
+        >>> rows = [{**row, "val/rate": rate} for row, rate in zip(rows, (2.5, 0.05, 0.02, 0.01))]
+        >>> print(rate_lost(rows, TrainingFacts(9.0, False, 256)).text)
+        R has fallen to 0.01 nats, from 2.5 at epoch 1: beta 9 is more than a nat of z saves of D; lower --beta
+    """
+    seen = [row for row in validated(rows) if "val/rate" in row]
+    low = [row["val/rate"] for row in seen[-LASTING:]]
+    if facts.beta is None or len(low) < LASTING or max(low) >= COLLAPSED_RATE or low[-1] > GROWTH * low[0]:
+        return None
+    if (weight := seen[-1]["beta_effective"]) > facts.beta:  # It descends: from above, units switch on later.
+        return None
+    highest = max(seen, key=lambda row: row["val/rate"])
+    numbers = {"rate": low[-1], "highest_rate": highest["val/rate"], "weight": weight, "beta": facts.beta}
+    return _note("rate_lost", seen[-1], _lost(highest, low[-1], weight, facts.beta), **numbers)
+
+
+def _lost(highest: Row, rate: float, weight: float, beta: float) -> str:
+    if highest["val/rate"] < COLLAPSED_RATE:
+        cause = f"beta {beta:g} is more than a nat of z saves of D, or the network has not begun to learn"
+        return f"R is {rate:.2g} nats and was never above {COLLAPSED_RATE}: {cause}; lower --beta, else raise --lr"
+    fallen = f"R has fallen to {rate:.2g} nats, from {highest['val/rate']:.3g} at epoch {_count(highest)}"
+    if weight < beta:
+        return f"{fallen}, at weight {weight:.3g} of a warm-up that goes on to beta {beta:g}; lower --beta"
+    return f"{fallen}: beta {beta:g} is more than a nat of z saves of D; lower --beta"
+
+
+def rate_rises(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
+    """R up and D and D + beta R down over three validations, by more than a nat of R: nothing is wrong."""
+    seen = validated(rows, final=True)[-LASTING:]
+    if facts.beta is None or len(seen) < LASTING or not all("val/objective" in row for row in seen):
+        return None
+    rates, distortions, objectives = ([row[f"val/{n}"] for row in seen] for n in ("rate", "distortion", "objective"))
+    if not (_rises(rates) and _rises(distortions[::-1]) and _rises(objectives[::-1])) or rates[-1] - rates[0] < RISE:
+        return None
+    saved = (distortions[0] - distortions[-1]) / (rates[-1] - rates[0])
+    text = (
+        f"R rises as D falls (R {rates[0]:.1f} to {rates[-1]:.1f}, D {distortions[0]:.1f} to {distortions[-1]:.1f} "
+        f"since epoch {_count(seen[0])}): expected while D + beta R falls; a nat of R saves {saved:.3g} of D, "
+        f"and costs beta = {facts.beta:g}"
+    )
+    return _note("rate_rises", seen[-1], text, rate_rise=rates[-1] - rates[0], saved=saved, beta=facts.beta)
+
+
+def negative_distortion(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
+    """D below 0, as that of a density may be: its scale, and what D + R is in bits a value."""
+    seen = validated(rows)
+    if not seen or seen[-1]["val/distortion"] >= 0:
+        return None
+    distortion, bits = seen[-1]["val/distortion"], None
+    text = f"D is {distortion:.4g} nats, and negative is right: p(x|z) is a density of x, {_scale(facts)}"
+    if "val/elbo" in seen[-1]:
+        bits = -seen[-1]["val/elbo"] * per_nat("bits_per_dim", dims=facts.values)
+        text += f"; D + R is {bits:.3f} bits a value"
+        text += f", or {bits + math.log2(facts.bins):.3f} of a level of {facts.bins}" if facts.bins else ""
+    known = {} if bits is None else {"bits_per_dim": bits}
+    return _note("negative_distortion", seen[-1], text, distortion=distortion, **known)
+
+
+def _scale(facts: TrainingFacts) -> str:
+    if facts.pixel_scale is not None:
+        return f"x = {facts.pixel_scale.replace(' / ', '/')}"
+    return f"and x taken c times as large adds {facts.values} ln c"
+
+
+def worse_on_validation(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
+    """Validation's D + beta R above training's by more than 3 s.e. of the difference, and not rising.
+
+    Different examples, hence unpaired.
+    """
+    seen = [row for row in validated(rows, final=True) if "val/objective_stderr" in row and "train/objective" in row]
+    if not facts.is_sample or not seen or _rising(rows) is not None:
+        return None
+    last = seen[-1]
+    gap = last["val/objective"] - last["train/objective"]
+    stderr = math.hypot(last["val/objective_stderr"], last["train/objective_stderr"])
+    if gap <= max(SIGMAS * stderr, WORTH):
+        return None
+    text = (
+        f"validation's D + beta R is {_with_error(gap, stderr)} nats worse than training's over the epoch: the network "
+        f"fits its examples better than others; {_since_best(rows, last)}"
+    )
+    return _note("worse_on_validation", last, text, gap=gap, stderr=stderr)
+
+
+def _since_best(rows: Sequence[Row], last: Row) -> str:
+    best = min(validated(rows), key=_objective)
+    if (rise := last["val/objective"] - best["val/objective"]) <= WORTH:
+        return "no harm while validation's falls"
+    return f"validation's is {_nats(rise)} above its lowest, epoch {_count(best)}'s"
+
+
+def overfitting(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
+    """Validation's D + beta R above its lowest by more than 3 paired s.e. three times in a row, training's falling."""
+    rising = _rising(rows)
+    if not facts.is_sample or rising is None:
+        return None
+    best, last = rising
+    trained = best.get("train/objective", math.nan) - last.get("train/objective", math.nan)
+    if not trained > 0:
+        return None
+    rise, stderr = last["val/objective_above_best"], last["val/objective_above_best_stderr"]
+    text = (
+        f"validation's D + beta R has been rising since epoch {_count(best)}, by {_with_error(rise, stderr)} nats, while "
+        f"training's fell by {_nats(trained)}: overfitting; the checkpoint of epoch {_count(best)} is kept, "
+        "--patience stops there, more data or a larger --beta help"
+    )
+    numbers = {"best_epoch": best["epoch"], "rise": rise, "stderr": stderr, "train_fall": trained}
+    return _note("overfitting", last, text, **numbers)
+
+
+def _rising(rows: Sequence[Row]) -> tuple[Row, Row] | None:
+    """The best validation and the last one, where the last three were all worse than it."""
+    seen = [row for row in validated(rows, final=True) if "val/objective_above_best_stderr" in row]
+    if len(seen) <= LASTING or not all(_is_above(row) for row in seen[-LASTING:]):
+        return None
+    best = min(seen, key=lambda row: row["val/objective"])
+    return None if best is not min(validated(rows), key=_objective) else (best, seen[-1])
+
+
+def _is_above(row: Row) -> bool:
+    return row["val/objective_above_best"] > max(SIGMAS * row["val/objective_above_best_stderr"], WORTH)
+
+
+def warmup_too_long(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
+    """The best validation within the warm-up, in which no checkpoint is kept, and none as good after it."""
+    seen, final = validated(rows), [row for row in validated(rows, final=True) if "val/objective" in row]
+    if facts.beta is None or not final:
+        return None
+    best, kept = min(seen, key=_objective), min(final, key=_objective)
+    lost, stderr = kept["val/objective"] - best["val/objective"], kept.get("val/objective_above_best_stderr", math.nan)
+    if not best["annealing"] or lost <= WORTH or lost <= SIGMAS * stderr:
+        return None
+    text = (
+        f"the best validation, D + beta R {best['val/objective']:.2f} nats, was epoch {_count(best)}'s, within the "
+        f"warm-up, where no checkpoint is kept; the kept one is {_with_error(lost, stderr)} nats worse; "
+        f"lower --beta_warmup to {best['step']:.0f} steps or fewer"
+    )
+    return _note("warmup_too_long", kept, text, best_epoch=best["epoch"], lost=lost, **_known(stderr=stderr))
+
+
+def not_converged(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
+    """Validation's D + beta R fell by more than its noise, and than its own s.e., over the last quarter of validations.
+
+    The standard error of the fall adds up the paired ones of the changes between them. As a learning rate goes to 0 the end is flat
+    by construction, and part of the fall is that of the noise of descent: how far a longer run gets, it cannot tell.
+
+    Example:
+        >>> row = {"annealing": 0, "lr": 1e-3, "val/distortion": 9.0}
+        >>> rows = [{**row, "epoch": epoch, "val/objective": 20 - epoch} for epoch in range(5)]
+        >>> print(not_converged(rows, TrainingFacts(1.0, False, 256)).text)
+        not converged: validation's D + beta R still fell by 1.00 nats an epoch (1.00 in the last); raise --max_epochs
+    """
+    seen = [row for row in validated(rows, final=True) if "val/objective" in row]
+    tail = seen[-1 - max(1, math.ceil(TAIL * (len(seen) - 1))) :]
+    if len(tail) < 2:
+        return None
+    epochs, fall = tail[-1]["epoch"] - tail[0]["epoch"], tail[0]["val/objective"] - tail[-1]["val/objective"]
+    stderr = math.hypot(*(row.get("val/objective_change_stderr", math.nan) for row in tail[1:]))
+    if fall <= max(WORTH, tail[-1].get("val/objective_stderr", 0.0)) or fall <= SIGMAS * stderr:
+        return None
+    last = (tail[-2]["val/objective"] - tail[-1]["val/objective"]) / (tail[-1]["epoch"] - tail[-2]["epoch"])
+    each = _with_error(fall / epochs, stderr / epochs)
+    text = f"not converged: validation's D + beta R still fell by {each} nats an epoch ({_nats(last)} in the last)"
+    if tail[-1]["lr"] < DECAYED * max(row["lr"] for row in rows):
+        text += ", in part as the learning rate went to 0; raise --max_epochs to see what a longer run gains"
+    else:
+        text += "; raise --max_epochs"
+    numbers = {"fall": fall, "epochs": epochs, "last_fall": last, **_known(stderr=stderr)}
+    return _note("not_converged", tail[-1], text, **numbers)
+
+
+# What is asked after every epoch, and what once training has ended. One kind is said once.
+Judge = Callable[[Sequence[Row], TrainingFacts], Note | None]
+EACH_EPOCH: tuple[Judge, ...] = (rate_lost, rate_rises, negative_distortion, worse_on_validation, overfitting)
+AT_END: tuple[Judge, ...] = (warmup_too_long, not_converged)
+
+
+def _note(kind: str, row: Row, text: str, **numbers: float) -> Note:
+    return Note(kind, int(row["epoch"]), text, numbers)
+
+
+def _count(row: Row) -> int:
+    return int(row["epoch"]) + 1
+
+
+def _objective(row: Row) -> float:
+    return row.get("val/objective", math.inf)
+
+
+def _rises(values: Sequence[float]) -> bool:
+    return all(before < after for before, after in zip(values, values[1:], strict=False))
+
+
+def _known(**numbers: float) -> dict[str, float]:
+    return {name: value for name, value in numbers.items() if not math.isnan(value)}
+
+
+def _with_error(value: float, stderr: float) -> str:
+    return _nats(value) if math.isnan(stderr) else f"{_nats(value)} ± {_nats(stderr)}"
+
+
+def _nats(value: float) -> str:
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.1g}"
