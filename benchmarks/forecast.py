@@ -1,6 +1,6 @@
 """How good the forecast of a linear VAE is for networks that are not: ten pairs of data and likelihood, five betas.
 
-    VAE_RD_DATA=... OMP_NUM_THREADS=1 python benchmarks/forecast.py [--runs runs/forecast]     five minutes of one core
+    VAE_RD_DATA=... OMP_NUM_THREADS=1 python benchmarks/forecast.py [--runs runs/forecast]     15 minutes of one core
 
 An MLP with a hidden layer of 256 units and 16 latents is fitted for 1,000 steps to at most 3,000 training examples, at
 multiples of the beta where a linear VAE of them collapses. R is that of the training split, which the forecast is of.
