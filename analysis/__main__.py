@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from analysis.figures.kinds import FIGURES
-from vae_rd import __version__
 from vae_rd.config.options import Parser
 from vae_rd.errors import InputError
 from vae_rd.run.finding import find_runs
@@ -26,7 +25,6 @@ RUNS_HELP = "run folders, folders of runs, or globs of either; runs that are not
 def parser() -> Parser:
     """The command line; building it imports neither pandas nor matplotlib."""
     top = Parser(prog="python -m analysis", description="Figures and tables from run records alone.")
-    top.add_argument("--version", action="version", version=f"vae_rd {__version__}")
     names = ",".join((*FIGURES, "table"))
     commands = top.add_subparsers(dest="command", required=True, metavar=f"{{{names}}}")
     for name, kind in FIGURES.items():

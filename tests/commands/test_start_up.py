@@ -21,8 +21,9 @@ atexit.register(lambda: print("imported:", [name for name in {HEAVY} if name in 
 runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
 ANSWERED = [
-    *(f"{module} {flag}" for module in ("vae_rd.fit", "vae_rd.evaluate", "vae_rd.sweep", "vae_rd.beta", "analysis")
+    *(f"{module} {flag}" for module in ("vae_rd.fit", "vae_rd.evaluate", "vae_rd.sweep", "vae_rd.beta")
       for flag in ("--help", "--version")),
+    "analysis --help",
     "analysis plane --help",
     "vae_rd.beta mse --weight 4",
     f"vae_rd.sweep {ROOT}/sweeps/beta.yaml --dry_run",
