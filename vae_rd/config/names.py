@@ -122,7 +122,7 @@ def differences(config: FitConfig, before: Mapping[str, Any], *, allowed: frozen
     A field that version 1 did not have counts where either of the two reads it.
 
     Example:
-        >>> differences(FitConfig(beta=4.0, lr=0.1), {"defaults_version": 1, "beta": 2.0}, allowed=frozenset({"lr"}))
+        >>> differences(FitConfig(beta=4.0, lr=0.1), {"defaults_version": 3, "beta": 2.0}, allowed=frozenset({"lr"}))
         {'beta': 2.0}
     """
     was = {**defaults_of(before["defaults_version"], type(config)), **before}
