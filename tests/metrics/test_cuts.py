@@ -26,7 +26,7 @@ def linear_vae(log_var: float) -> VAE:
 
 
 def exact_rises(model: VAE, x: torch.Tensor, variance: float) -> torch.Tensor:
-    """For x ~ N(W z + b, s^2) and z ~ N(m, v): ([|x - W m' - b|^2 - |x - W m - b|^2] - v |w_d|^2) / (2 s^2) by units."""
+    """([|x - W m' - b|^2 - |x - W m - b|^2] - v |w_d|^2) / (2 s^2), z ~ N(m, v)."""
     head, out = model.encoder.posterior.head, model.decoder.trunk[0]
     x = x.flatten(1)
     mean = x @ head.weight[:3].T + head.bias[:3]

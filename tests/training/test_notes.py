@@ -1,4 +1,4 @@
-"""Notes of real fits: each line that docs/training.md quotes, by the command that provokes it there; once, and lasting."""
+"""Notes of real fits: each line that docs/training.md quotes, by the command above it there; once, and lasting."""
 
 import re
 import shlex

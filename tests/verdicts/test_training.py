@@ -4,11 +4,10 @@ import random
 
 import pytest
 
+from vae_rd.verdicts.notes import Note, TrainingFacts
 from vae_rd.verdicts.training import (
     AT_END,
     EACH_EPOCH,
-    Note,
-    TrainingFacts,
     negative_distortion,
     not_converged,
     overfitting,
@@ -23,7 +22,7 @@ NOISE = random.Random(0)
 
 
 def history(distortions, rates, *, train=None, beta=4.0, annealing=0, stderr=0.3, paired=0.01, lr=None) -> list[dict]:
-    """Rows of epochs with a validation each, whose objectives are D + beta R; of the first `annealing` half the weight."""
+    """Rows of epochs with a validation each; the first `annealing` of them have half the weight."""
     rows, objectives = [], []
     for epoch, (d, r) in enumerate(zip(distortions, rates, strict=True)):
         objectives.append(d + beta * r)
@@ -211,7 +210,7 @@ def test_one_that_has_ended(distortions, more):
 
 
 def test_a_calm_training_is_not_talked_about():
-    """Falling into its end over 40 epochs with noise of paired errors: nothing but that it converged, whatever is asked."""
+    """Falling into its end over 40 epochs, with noise."""
     falling = noisy([50 + 20 * 0.7**epoch for epoch in range(40)])
     rows = history(falling, noisy([2.0] * 40, 0.001), stderr=0.3, paired=0.02)
     assert [first(judge, rows) for judge in EACH_EPOCH] == [None] * len(EACH_EPOCH)
@@ -220,7 +219,7 @@ def test_a_calm_training_is_not_talked_about():
 
 @pytest.mark.parametrize("judge", [*EACH_EPOCH, *AT_END], ids=lambda judge: judge.__name__)
 def test_epochs_without_validation_or_standard_errors_are_no_obstacle(judge):
-    """As of the epochs between validations, of an objective without a slope, and of histories from before there were any."""
+    """Epochs between validations, an objective without a slope, old histories."""
     rows = history([60, 50, 40, 30], [1, 2, 3, 4])
     bare = [{k: v for k, v in row.items() if "stderr" not in k and "above" not in k} for row in rows]
     between = [{k: v for k, v in row.items() if not k.startswith("val/")} for row in rows]

@@ -55,7 +55,7 @@ from vae_rd.training.progress import RateDistortionProgress, shown
 from vae_rd.training.signals import HoldSignals
 from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
 from vae_rd.verdicts.kinds import judged
-from vae_rd.verdicts.training import TrainingFacts
+from vae_rd.verdicts.notes import TrainingFacts
 
 REPORT_SECONDS = 5.0  # For another process to write down why it has ended.
 UNREPORTED = "another process of this run exited without reporting an error; was it killed, or did memory run out?"

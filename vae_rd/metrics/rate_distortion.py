@@ -48,8 +48,16 @@ class RateDistortion(Metric):
         loss: Tensor | None = None,
     ) -> None:
         """Add a batch: arguments as of `vae_rd.functional.rate_distortion.rate_distortion`."""
-        given = {"mean": mean, "rate_per_dim": rate_per_dim, "loss": loss}
-        self.sums.add_(sums_of(distortion, rate, **given, slope=self.slope, dtype=self.sums.dtype))
+        of_examples = sums_of(
+            distortion,
+            rate,
+            mean=mean,
+            rate_per_dim=rate_per_dim,
+            loss=loss,
+            slope=self.slope,
+            dtype=self.sums.dtype,
+        )
+        self.sums.add_(of_examples)
 
     def compute(self) -> dict[str, Tensor]:
         """Means by name: see `vae_rd.functional.rate_distortion.rate_distortion`."""

@@ -13,7 +13,7 @@ from vae_rd.verdicts.units import unit_lines
 
 
 def summary_lines(record: RunRecord, folder: Path) -> list[str]:
-    """D, R and the bounds on I of each split with standard errors, the verdict, the units, and where everything lies."""
+    """D, R and the bounds on I of each split with standard errors, the verdict, the units, where all lies."""
     lines = split_lines(record, SPLITS)
     lines.append(collapse_words(record.verdicts["collapse"]))
     lines += unit_lines(record.metrics["test"])

@@ -13,7 +13,8 @@ from vae_rd.run.record import Json
 from vae_rd.training.base import TrainedModule
 from vae_rd.training.changes import ValidationChanges
 from vae_rd.training.tracking import RunLogger
-from vae_rd.verdicts.training import AT_END, EACH_EPOCH, Judge, TrainingFacts
+from vae_rd.verdicts.notes import TrainingFacts
+from vae_rd.verdicts.training import AT_END, EACH_EPOCH, Judge
 
 # Of a row of history, what notes read; standard errors and changes come to it.
 READ = ("beta_effective", "lr", "train/objective", "val/objective", "val/distortion", "val/rate", "val/elbo")
@@ -22,8 +23,8 @@ READ = ("beta_effective", "lr", "train/objective", "val/objective", "val/distort
 class TrainingNotes(Checkpoint):
     """Asks the functions of `vae_rd.verdicts.training` after each epoch, and prints each kind of note once.
 
-    It is a Lightning `Checkpoint`, which run after the module has logged its epoch, and comes before the keeper. The last
-    checkpoint holds what it has seen and said; what is said at the end alone is not in it, as a run may go on.
+    It is a Lightning `Checkpoint`, as those run after the module has logged its epoch, and comes before the keeper. The
+    last checkpoint holds what it has seen and said; what is said at the end alone is not in it, as a run may go on.
 
     Args:
         facts: what is known beside the rows.

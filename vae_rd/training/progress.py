@@ -1,4 +1,4 @@
-"""What a user sees during a fit: a rich bar with D and R on a terminal, elsewhere a line an epoch; what it waits for."""
+"""What a user sees during a fit: a bar with D and R on a terminal, elsewhere a line an epoch; and what is awaited."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class RateDistortionProgress(Callback):
         self.epochs = epochs
         self.console = Console()
         self.bar: Progress | None = None
+        self.seen = ""  # Of the last validation.
         self._refreshed = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -48,13 +49,14 @@ class RateDistortionProgress(Callback):
         """Show the validation's D and R (the training's come after this hook)."""
         assert isinstance(pl_module, TrainedModule)
         epoch, values = trainer.current_epoch + 1, pl_module.members[0].epoch_values
-        seen = ""
-        if "val/distortion" in values:
-            seen = f"val D {values['val/distortion']:.2f}  R {values['val/rate']:.2f}  active {values['val/active_units']}"
+        is_validated = "val/distortion" in values
+        if is_validated:
+            means = f"val D {values['val/distortion']:.2f}  R {values['val/rate']:.2f}"
+            self.seen = f"{means}  active {values['val/active_units']}"
         if self.bar is not None:
-            self.bar.update(self.task, completed=epoch, refresh=True, **({"seen": seen} if seen else {}))
+            self.bar.update(self.task, completed=epoch, seen=self.seen, refresh=True)
         elif trainer.is_global_zero:
-            print(f"epoch {epoch}/{self.epochs}  {seen}".rstrip(), flush=True)
+            print(f"epoch {epoch}/{self.epochs}" + is_validated * f"  {self.seen}", flush=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Close the bar."""

@@ -174,7 +174,7 @@ def finish_tracking(logger: RunLogger | None, record: RunRecord, folder: Path) -
 
 
 def summary_of(record: RunRecord) -> Json:
-    """Flat W&B summary: `test/distortion`, `test/distortion_stderr`, ..., `test/rate_dim_0`, ..., the verdict, the notes.
+    """Flat W&B summary: `test/distortion`, `test/distortion_stderr`, ..., `test/rate_dim_0`, ..., verdict and notes.
 
     Example:
         >>> metrics = {"test": {"rate": {"value": 2.0, "stderr": 0.1, "n": 9}}}

@@ -1,77 +1,38 @@
 """What a training says while it runs: functions of the rows of its epochs, each of one thing a user should be told.
 
 A row is an epoch's line of history.csv as numbers, with what is undefined left out, and beside it `annealing` (1 where
-the loss was not yet the final one), `<split>/objective_stderr`, and `val/objective_change` and `_above_best` (the best so
-far) with their `_stderr`, paired over examples, which keep their noise. Training's means are over the epoch while the
-weights moved, validation's are at its end: training's are behind, and the gap to them is no smaller than it looks.
+the loss was not yet the final one), `<split>/objective_stderr`, and `val/objective_change` and `_above_best` (the best
+so far) with their `_stderr`, paired over examples, which keep their noise. Training's means are over the epoch while
+the weights moved, validation's are at its end: training's are behind, and the gap to them is no smaller than it looks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from vae_rd.units import per_nat
 from vae_rd.verdicts.collapse import COLLAPSED_RATE
-
-Row = Mapping[str, float]
-
-# When a note is due. COLLAPSED_RATE is the collapse verdict's, so that both speak of the same runs.
-LASTING = 3  # Validations in a row: one alone may be a step too far that the next one takes back.
-SIGMAS = 3.0  # Standard errors of a difference, beyond which it is no noise, even if asked after each of many epochs.
-WORTH = 0.1  # Nats of D + beta R: less matters to nobody, however small its standard error on a large split.
-GROWTH = 1.1  # Of a small rate within LASTING validations: units that switch on grow by a factor an epoch from near 0.
-RISE = 1.0  # Nat of R within LASTING validations: what one sees in a chart.
-TAIL = 0.25  # Of the validations, that say whether training has ended: the last alone follow a learning rate near 0.
-DECAYED = 0.1  # Of the largest learning rate: below it, a flat end may be the learning rate's own.
-
-
-@dataclass(frozen=True)
-class TrainingFacts:
-    """What is known of a training beside its rows.
-
-    Attributes:
-        beta: -dD/dR where it aims; None if undefined.
-        is_sample: whether training examples are some of many, which a network can fit better than the others; not so
-            where they are all there are, nor where every step has fresh ones.
-        values: numbers in one x.
-        pixel_scale: of the card: the scale of grey x.
-        bins: grey levels of an x that is dequantised, so that a density plus ln(bins) a value bounds discrete ones.
-    """
-
-    beta: float | None
-    is_sample: bool
-    values: int
-    pixel_scale: str | None = None
-    bins: int | None = None
-
-
-@dataclass(frozen=True)
-class Note:
-    """One thing that was found.
-
-    Attributes:
-        kind: which, of NOTES.
-        epoch: after which, from 0 as in history.csv; its text counts from 1, as the terminal does.
-        text: in one line.
-        numbers: that led to it.
-    """
-
-    kind: str
-    epoch: int
-    text: str
-    numbers: Mapping[str, float]
-
-    def to_json(self) -> dict[str, Any]:
-        """As the record has it."""
-        return asdict(self)
-
-
-def validated(rows: Sequence[Row], *, final: bool = False) -> list[Row]:
-    """The epochs with a validation; with `final` those alone whose loss was the final one, not on its way there."""
-    return [row for row in rows if "val/distortion" in row and not (final and row["annealing"])]
+from vae_rd.verdicts.notes import (
+    DECAYED,
+    GROWTH,
+    LASTING,
+    RISE,
+    SIGMAS,
+    TAIL,
+    WORTH,
+    Note,
+    Row,
+    TrainingFacts,
+    count_of,
+    known_only,
+    nats,
+    noted,
+    objective_of,
+    rises,
+    validated,
+    with_error,
+)
 
 
 def rate_lost(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
@@ -91,14 +52,14 @@ def rate_lost(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
         return None
     highest = max(seen, key=lambda row: row["val/rate"])
     numbers = {"rate": low[-1], "highest_rate": highest["val/rate"], "weight": weight, "beta": facts.beta}
-    return _note("rate_lost", seen[-1], _lost(highest, low[-1], weight, facts.beta), **numbers)
+    return noted("rate_lost", seen[-1], _lost(highest, low[-1], weight, facts.beta), **numbers)
 
 
 def _lost(highest: Row, rate: float, weight: float, beta: float) -> str:
     if highest["val/rate"] < COLLAPSED_RATE:
         cause = f"beta {beta:g} is more than a nat of z saves of D, or the network has not begun to learn"
         return f"R is {rate:.2g} nats and was never above {COLLAPSED_RATE}: {cause}; lower --beta, else raise --lr"
-    fallen = f"R has fallen to {rate:.2g} nats, from {highest['val/rate']:.3g} at epoch {_count(highest)}"
+    fallen = f"R has fallen to {rate:.2g} nats, from {highest['val/rate']:.3g} at epoch {count_of(highest)}"
     if weight < beta:
         return f"{fallen}, at weight {weight:.3g} of a warm-up that goes on to beta {beta:g}; lower --beta"
     return f"{fallen}: beta {beta:g} is more than a nat of z saves of D; lower --beta"
@@ -110,15 +71,15 @@ def rate_rises(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
     if facts.beta is None or len(seen) < LASTING or not all("val/objective" in row for row in seen):
         return None
     rates, distortions, objectives = ([row[f"val/{n}"] for row in seen] for n in ("rate", "distortion", "objective"))
-    if not (_rises(rates) and _rises(distortions[::-1]) and _rises(objectives[::-1])) or rates[-1] - rates[0] < RISE:
+    if not (rises(rates) and rises(distortions[::-1]) and rises(objectives[::-1])) or rates[-1] - rates[0] < RISE:
         return None
     saved = (distortions[0] - distortions[-1]) / (rates[-1] - rates[0])
     text = (
         f"R rises as D falls (R {rates[0]:.1f} to {rates[-1]:.1f}, D {distortions[0]:.1f} to {distortions[-1]:.1f} "
-        f"since epoch {_count(seen[0])}): expected while D + beta R falls; a nat of R saves {saved:.3g} of D, "
+        f"since epoch {count_of(seen[0])}): expected while D + beta R falls; a nat of R saves {saved:.3g} of D, "
         f"and costs beta = {facts.beta:g}"
     )
-    return _note("rate_rises", seen[-1], text, rate_rise=rates[-1] - rates[0], saved=saved, beta=facts.beta)
+    return noted("rate_rises", seen[-1], text, rate_rise=rates[-1] - rates[0], saved=saved, beta=facts.beta)
 
 
 def negative_distortion(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
@@ -133,7 +94,7 @@ def negative_distortion(rows: Sequence[Row], facts: TrainingFacts) -> Note | Non
         text += f"; D + R is {bits:.3f} bits a value"
         text += f", or {bits + math.log2(facts.bins):.3f} of a level of {facts.bins}" if facts.bins else ""
     known = {} if bits is None else {"bits_per_dim": bits}
-    return _note("negative_distortion", seen[-1], text, distortion=distortion, **known)
+    return noted("negative_distortion", seen[-1], text, distortion=distortion, **known)
 
 
 def _scale(facts: TrainingFacts) -> str:
@@ -156,17 +117,17 @@ def worse_on_validation(rows: Sequence[Row], facts: TrainingFacts) -> Note | Non
     if gap <= max(SIGMAS * stderr, WORTH):
         return None
     text = (
-        f"validation's D + beta R is {_with_error(gap, stderr)} nats worse than training's over the epoch: the network "
+        f"validation's D + beta R is {with_error(gap, stderr)} nats worse than training's over the epoch: the network "
         f"fits its examples better than others; {_since_best(rows, last)}"
     )
-    return _note("worse_on_validation", last, text, gap=gap, stderr=stderr)
+    return noted("worse_on_validation", last, text, gap=gap, stderr=stderr)
 
 
 def _since_best(rows: Sequence[Row], last: Row) -> str:
-    best = min(validated(rows), key=_objective)
+    best = min(validated(rows), key=objective_of)
     if (rise := last["val/objective"] - best["val/objective"]) <= WORTH:
         return "no harm while validation's falls"
-    return f"validation's is {_nats(rise)} above its lowest, epoch {_count(best)}'s"
+    return f"validation's is {nats(rise)} above its lowest, epoch {count_of(best)}'s"
 
 
 def overfitting(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
@@ -180,12 +141,12 @@ def overfitting(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
         return None
     rise, stderr = last["val/objective_above_best"], last["val/objective_above_best_stderr"]
     text = (
-        f"validation's D + beta R has been rising since epoch {_count(best)}, by {_with_error(rise, stderr)} nats, while "
-        f"training's fell by {_nats(trained)}: overfitting; the checkpoint of epoch {_count(best)} is kept, "
+        f"validation's D + beta R has been rising since epoch {count_of(best)}, by {with_error(rise, stderr)} nats, "
+        f"while training's fell by {nats(trained)}: overfitting; the checkpoint of epoch {count_of(best)} is kept, "
         "--patience stops there, more data or a larger --beta help"
     )
     numbers = {"best_epoch": best["epoch"], "rise": rise, "stderr": stderr, "train_fall": trained}
-    return _note("overfitting", last, text, **numbers)
+    return noted("overfitting", last, text, **numbers)
 
 
 def _rising(rows: Sequence[Row]) -> tuple[Row, Row] | None:
@@ -194,7 +155,7 @@ def _rising(rows: Sequence[Row]) -> tuple[Row, Row] | None:
     if len(seen) <= LASTING or not all(_is_above(row) for row in seen[-LASTING:]):
         return None
     best = min(seen, key=lambda row: row["val/objective"])
-    return None if best is not min(validated(rows), key=_objective) else (best, seen[-1])
+    return None if best is not min(validated(rows), key=objective_of) else (best, seen[-1])
 
 
 def _is_above(row: Row) -> bool:
@@ -206,23 +167,24 @@ def warmup_too_long(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
     seen, final = validated(rows), [row for row in validated(rows, final=True) if "val/objective" in row]
     if facts.beta is None or not final:
         return None
-    best, kept = min(seen, key=_objective), min(final, key=_objective)
+    best, kept = min(seen, key=objective_of), min(final, key=objective_of)
     lost, stderr = kept["val/objective"] - best["val/objective"], kept.get("val/objective_above_best_stderr", math.nan)
     if not best["annealing"] or lost <= WORTH or lost <= SIGMAS * stderr:
         return None
     text = (
-        f"the best validation, D + beta R {best['val/objective']:.2f} nats, was epoch {_count(best)}'s, within the "
-        f"warm-up, where no checkpoint is kept; the kept one is {_with_error(lost, stderr)} nats worse; "
+        f"the best validation, D + beta R {best['val/objective']:.2f} nats, was epoch {count_of(best)}'s, within the "
+        f"warm-up, where no checkpoint is kept; the kept one is {with_error(lost, stderr)} nats worse; "
         f"lower --beta_warmup to {best['step']:.0f} steps or fewer"
     )
-    return _note("warmup_too_long", kept, text, best_epoch=best["epoch"], lost=lost, **_known(stderr=stderr))
+    return noted("warmup_too_long", kept, text, best_epoch=best["epoch"], lost=lost, **known_only(stderr=stderr))
 
 
 def not_converged(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
     """Validation's D + beta R fell by more than its noise, and than its own s.e., over the last quarter of validations.
 
-    The standard error of the fall adds up the paired ones of the changes between them. As a learning rate goes to 0 the end is flat
-    by construction, and part of the fall is that of the noise of descent: how far a longer run gets, it cannot tell.
+    The standard error of the fall adds up the paired ones of the changes between them. As a learning rate goes to 0
+    the end is flat by construction, and part of the fall is that of the noise of descent: how far a longer run gets, it
+    cannot tell.
 
     Example:
         >>> row = {"annealing": 0, "lr": 1e-3, "val/distortion": 9.0}
@@ -239,45 +201,17 @@ def not_converged(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
     if fall <= max(WORTH, tail[-1].get("val/objective_stderr", 0.0)) or fall <= SIGMAS * stderr:
         return None
     last = (tail[-2]["val/objective"] - tail[-1]["val/objective"]) / (tail[-1]["epoch"] - tail[-2]["epoch"])
-    each = _with_error(fall / epochs, stderr / epochs)
-    text = f"not converged: validation's D + beta R still fell by {each} nats an epoch ({_nats(last)} in the last)"
+    each = with_error(fall / epochs, stderr / epochs)
+    text = f"not converged: validation's D + beta R still fell by {each} nats an epoch ({nats(last)} in the last)"
     if tail[-1]["lr"] < DECAYED * max(row["lr"] for row in rows):
         text += ", in part as the learning rate went to 0; raise --max_epochs to see what a longer run gains"
     else:
         text += "; raise --max_epochs"
-    numbers = {"fall": fall, "epochs": epochs, "last_fall": last, **_known(stderr=stderr)}
-    return _note("not_converged", tail[-1], text, **numbers)
+    numbers = {"fall": fall, "epochs": epochs, "last_fall": last, **known_only(stderr=stderr)}
+    return noted("not_converged", tail[-1], text, **numbers)
 
 
 # What is asked after every epoch, and what once training has ended. One kind is said once.
 Judge = Callable[[Sequence[Row], TrainingFacts], Note | None]
 EACH_EPOCH: tuple[Judge, ...] = (rate_lost, rate_rises, negative_distortion, worse_on_validation, overfitting)
 AT_END: tuple[Judge, ...] = (warmup_too_long, not_converged)
-
-
-def _note(kind: str, row: Row, text: str, **numbers: float) -> Note:
-    return Note(kind, int(row["epoch"]), text, numbers)
-
-
-def _count(row: Row) -> int:
-    return int(row["epoch"]) + 1
-
-
-def _objective(row: Row) -> float:
-    return row.get("val/objective", math.inf)
-
-
-def _rises(values: Sequence[float]) -> bool:
-    return all(before < after for before, after in zip(values, values[1:], strict=False))
-
-
-def _known(**numbers: float) -> dict[str, float]:
-    return {name: value for name, value in numbers.items() if not math.isnan(value)}
-
-
-def _with_error(value: float, stderr: float) -> str:
-    return _nats(value) if math.isnan(stderr) else f"{_nats(value)} ± {_nats(stderr)}"
-
-
-def _nats(value: float) -> str:
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.1g}"

@@ -28,8 +28,8 @@ def unit_groups(mean_variance: Sequence[float], share: Sequence[float]) -> list[
         mean_variance: Var_x(E[z_d|x]), by units.
         share: Var_x(E[z_d|x]) / Var(z_d), by units.
 
-    Source: Burda et al. 2016, arXiv 1509.00519; Bonheme and Grzes 2023, arXiv 2109.12679, with the variance of q(z_d) in
-    place of 1.
+    Source: Burda et al. 2016, arXiv 1509.00519; Bonheme and Grzes 2023, arXiv 2109.12679, with the variance of
+    q(z_d) in place of 1.
 
     Example:
         >>> unit_groups([0.95, 0.4, 0.002], [0.97, 0.4, 0.002])
