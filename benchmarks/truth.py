@@ -21,9 +21,9 @@ from types import MappingProxyType
 from known_answers.fits import linear_rows, toy_rows
 from known_answers.information import information_rows, population_rows
 from known_answers.likelihood import annealing_rows, curve_rows, gap_rows, importance_rows
-from known_answers.readme import put_into_readme
 from known_answers.sources import source_rows
 from known_answers.table import HEADING, Row, problems
+from known_answers.tables import put_table
 from known_answers.weights import ppca_rows, weight_rows
 
 Part = Callable[[Path], Iterator[Row]]
@@ -57,7 +57,7 @@ def main() -> int:
     missed = problems(rows)
     print("\n".join(missed) or f"all {len(rows)} rows hold", file=sys.stderr)
     if options.readme and not options.only:
-        put_into_readme("\n".join([HEADING, *map(str, rows)]), command="python benchmarks/truth.py --readme")
+        put_table("\n".join([HEADING, *map(str, rows)]), command="python benchmarks/truth.py --readme")
     return 1 if missed else 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from known_answers.readme import put_into_readme
+from known_answers.tables import put_table
 from vae_rd import fit_model
 from vae_rd.config.cli import parse
 from vae_rd.run.record import Json, RunRecord
@@ -97,5 +97,5 @@ def check(data: str, betas: Sequence[float]) -> int:
     found = problems(records)
     print("\n".join(found) or "\nevery link holds within 3 paired s.e.; D falls and R rises as beta falls")
     if arguments.readme and not found:
-        put_into_readme(table(records), command=f"python benchmarks/{data}.py --readme")
+        put_table(table(records), command=f"python benchmarks/{data}.py --readme")
     return 1 if found else 0

@@ -17,7 +17,9 @@ SCALE = 0.7
 
 def linear_vae(log_var: float) -> VAE:
     flags = {"encoder": "linear", "decoder": "linear", "latent_dim": 3}
-    config = FitConfig(likelihood="gaussian", likelihood_scale=SCALE, **flags)
+    config = FitConfig(
+        likelihood="gaussian", likelihood_scale=SCALE, standardize=False, whiten=False, log_var_bound=None, **flags
+    )
     model = build.build_model(config, gaussian_data(20).card)
     with torch.no_grad():
         model.encoder.posterior.head.weight[3:] = 0.0

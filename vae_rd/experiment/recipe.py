@@ -8,7 +8,7 @@ from dataclasses import replace
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import DataCard
 from vae_rd.model.likelihoods.base import Likelihood
-from vae_rd.theory.forecast import Forecast
+from vae_rd.theory.forecast import ABOVE_COLLAPSE, Forecast
 
 MOST_WHITENED = 1024  # Values of x: the moments take the square of them in memory, and the cube in time.
 DESCENT = 0.5  # Of all steps, those over which a beta between linear networks comes down from the collapse.
@@ -42,7 +42,7 @@ def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitC
         >>> linear = FitConfig(encoder="linear", decoder="linear", beta=2.0)
         >>> found = settled(linear, steps=100, forecast=Forecast((30.0, 4.0)))
         >>> found.beta_warmup, found.beta_start
-        (50, 30.0)
+        (50, 33.0)
         >>> found = settled(FitConfig(beta=2.0), steps=100, forecast=Forecast((30.0, 4.0)))
         >>> found.beta_warmup, found.beta_start
         (0, 0.0)
@@ -50,4 +50,4 @@ def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitC
     is_said = config.beta_warmup is not None or config.beta_start is not None
     if is_said or not is_linear(config) or forecast is None or not 0 < config.beta < forecast.collapse_beta:
         return replace(config, beta_warmup=config.beta_warmup or 0, beta_start=config.beta_start or 0.0)
-    return replace(config, beta_warmup=round(DESCENT * steps), beta_start=forecast.collapse_beta)
+    return replace(config, beta_warmup=round(DESCENT * steps), beta_start=ABOVE_COLLAPSE * forecast.collapse_beta)
