@@ -45,7 +45,7 @@ class Note:
     """One thing that was found.
 
     Attributes:
-        kind: which, of NOTES.
+        kind: the word for it.
         epoch: after which, from 0 as in history.csv; its text counts from 1, as the terminal does.
         text: in one line.
         numbers: that led to it.
