@@ -26,7 +26,7 @@ COMMAND = ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"]
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 TRIVIAL = {"n_train": 256, "hidden": [8], "latent_dim": 2, "batch_size": 64, "eval_samples": 2, "max_steps": 1}
-REAL = {"max_epochs": 10, "batch_size": 64, "hidden": [512, 512], "lr": 2e-3}  # sprites_mlp, cut short
+REAL = {"max_epochs": 10, "batch_size": 64, "hidden": [512, 512]}  # sprites_mlp, cut short
 BETAS = [0.003, 0.03, 0.3, 1, 3, 10, 1000]
 WANTED_OVERHEAD, WANTED_RATIO = 1.0, 0.6
 
