@@ -19,7 +19,7 @@ from breaking.forks import ForkedFit
 from breaking.runs import FIT, RUN, Bench, ended, status_of
 from vae_rd.model.terms import Terms
 from vae_rd.objectives.beta import BetaObjective
-from vae_rd.training import tracking
+from vae_rd.training import wandb_runs
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 from helpers.wandb_server import WandbServer
@@ -132,5 +132,5 @@ def poison() -> None:
 
 def hurry() -> None:
     """Wait less for a W&B server that is broken."""
-    tracking.FINISH_SECONDS = 2.0
-    tracking.INIT_SECONDS = 2.0
+    wandb_runs.FINISH_SECONDS = 2.0
+    wandb_runs.INIT_SECONDS = 2.0

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from breaking.forks import ForkedFit
 from breaking.runs import FIT, RUN, Bench, ended, settled
-from vae_rd.training import tracking
+from vae_rd.training import wandb_runs
 from vae_rd.training.history import HistoryWriter
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
@@ -158,7 +158,7 @@ def prepare() -> None:
             stream.write(f"{time.monotonic()}\n")
 
     HistoryWriter.on_train_epoch_end = with_clock  # type: ignore[assignment,method-assign]
-    tracking.FINISH_SECONDS = 5.0
+    wandb_runs.FINISH_SECONDS = 5.0
 
 
 def epochs(folder: Path) -> list[float]:

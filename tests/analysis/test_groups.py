@@ -104,7 +104,7 @@ def test_a_field_that_older_records_lack_differs_only_where_it_is_known_to(tmp_p
     edit(folders[0], config=old)
     assert varying(load_runs(tmp_path)) == []
     edit_config(folders[1], whiten=True)
-    assert group_runs(load_runs(tmp_path)).labels == ("whiten ?", "whiten false", "whiten true")
+    assert group_runs(load_runs(tmp_path)).labels == ("whiten ?", "whiten null", "whiten true")
 
 
 def test_what_differs_between_data_sets_alone_makes_no_group(tmp_path):

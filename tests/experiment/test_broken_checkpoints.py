@@ -15,9 +15,9 @@ import torch
 from vae_rd import fit_model
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.module import TensorDataModule
-from vae_rd.data.sprites import sprites
 from vae_rd.errors import InputError
 from vae_rd.experiment import build, fitting
+from vae_rd.experiment.preparing import prepare
 from vae_rd.experiment.trainer import build_trainer
 from vae_rd.fit import main
 from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
@@ -32,12 +32,12 @@ SIZES = {"n_train": 256, "hidden": [8], "latent_dim": 2, "batch_size": 64, "lr":
 def train(folder: Path, *, epochs: int, resume: Path | None = None, **changes) -> None:
     """The fit of an experiment without its evaluation, stopped after some of EPOCHS epochs."""
     config = FitConfig(**{**SIZES, "max_epochs": epochs, **changes})
-    data = build.data_set(sprites(), config)
-    module = build.build_module(config, build.build_model(config, data.card), data.card, steps=EPOCHS * STEPS)
+    prepared = prepare(config, None, None)
+    module = build.build_module(config, prepared.model, prepared.data.card, steps=EPOCHS * STEPS)
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
     trainer = build_trainer(config, folder, logger=None, callbacks=[])
     trainer.strategy.checkpoint_io = StagedCheckpointIO()  # Names the run by its folder alone.
-    batches = TensorDataModule(data, batch_size=config.batch_size, seed=config.seed)
+    batches = TensorDataModule(prepared.data, batch_size=config.batch_size, seed=config.seed)
     trainer.fit(module, batches, ckpt_path=resume)
 
 
@@ -345,7 +345,7 @@ def test_a_last_checkpoint_holds_all_that_training_depends_on(part):
     content = read_checkpoint(part / LAST)
     assert content["global_step"] == 3 * STEPS
     assert content["epoch"] == 2
-    names = [name for name in content["state_dict"] if name.startswith("model.")]
+    names = [name for name, _ in prepare(FitConfig(**SIZES), None, None).model.named_parameters()]
     (adam,) = content["optimizer_states"]
     assert len(adam["state"]) == len(names)
     assert all({"step", "exp_avg", "exp_avg_sq"} <= state.keys() for state in adam["state"].values())

@@ -9,7 +9,7 @@ import torch
 
 import vae_rd
 from vae_rd.config.cli import parse
-from vae_rd.config.fields import FitConfig
+from vae_rd.config.fields import FitConfig, choices
 from vae_rd.config.names import run_name
 from vae_rd.data import module
 from vae_rd.data.base import Source
@@ -157,11 +157,23 @@ def test_gradients_are_clipped(toy):
     assert norms == pytest.approx([0.5] * 4, rel=1e-4)
 
 
-def test_the_learning_rate_follows_half_a_cosine(toy):
-    config = toy(max_epochs=4, lr=0.1)
+def along(schedule: str, share: float) -> float:
+    """What is left of the learning rate after this share of the steps."""
+    if schedule == "constant":
+        return 1.0
+    if schedule == "cosine":
+        return (1 + math.cos(math.pi * share)) / 2
+    if share < 0.3:
+        return 1 / 25 + 24 / 25 * (1 - math.cos(math.pi * share / 0.3)) / 2
+    return (1 + math.cos(math.pi * (share - 0.3) / 0.7)) / 2
+
+
+@pytest.mark.parametrize("schedule", choices("lr_schedule"))
+def test_the_learning_rate_follows_its_schedule(schedule, toy):
+    config = toy(max_epochs=4, lr=0.1, lr_schedule=schedule)
     vae_rd.fit_model(config)
     rates = [float(row["lr"]) for row in history(only_run(config))]
-    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * step / 16)) for step in (4, 8, 12, 16)], abs=1e-12)
+    assert rates == pytest.approx([0.1 * along(schedule, step / 16) for step in (4, 8, 12, 16)], abs=1e-12)
 
 
 def test_max_steps_ends_within_an_epoch_with_a_validation(toy):

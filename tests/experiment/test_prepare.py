@@ -18,7 +18,7 @@ def broken(monkeypatch):
     """Give the linear trunk an encoder whose constructor raises."""
 
     def arm(error: Exception) -> None:
-        def raising(shape, widths):
+        def raising(shape, widths, activation):
             raise error
 
         monkeypatch.setitem(tables.TRUNKS, "linear", tables.TRUNKS["linear"]._replace(encoder=raising))

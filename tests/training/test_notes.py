@@ -86,7 +86,10 @@ def test_it_is_there_at_once(tmp_path):
     words = [sys.executable, "-m", "vae_rd.fit", *TOY, "--max_epochs=100000"]
     environment = {"PATH": "", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        process.stdout.readline()
-        assert process.stdout.readline().startswith("epoch 1/100000  val D ")
-        assert process.poll() is None
-        process.terminate()
+        try:
+            before = [process.stdout.readline() for _ in range(2)]
+            assert [line.partition(":")[0] for line in before] == ["sprites", "forecast"]
+            assert process.stdout.readline().startswith("epoch 1/100000  val D ")
+            assert process.poll() is None
+        finally:
+            process.terminate()

@@ -23,7 +23,7 @@ from vae_rd.errors import Interrupted
 from vae_rd.experiment import fitting
 from vae_rd.run.finding import find_runs
 from vae_rd.run.record import RunRecord
-from vae_rd.training import tracking
+from vae_rd.training import tracking, wandb_runs
 from vae_rd.training.tracking import finish_tracking, start_tracking, tracking_mode, tracking_state
 from vae_rd.training.vae import VAEModule
 
@@ -218,7 +218,9 @@ def test_online_a_finished_run_is_on_the_chart_that_all_runs_share(online):
     (media,) = [content for name, content in online.served.files.items() if name.startswith("media/table/")]
     table, metrics = json.loads(media), online.record.metrics
     assert table["columns"] == ["split", "rate", "distortion", "beta"]
-    assert table["data"] == [[s, metrics[s]["rate"]["value"], metrics[s]["distortion"]["value"], 1.0] for s in metrics]
+    assert table["data"] == [
+        [s, metrics[s]["rate"]["value"], metrics[s]["distortion"]["value"], 100.0] for s in metrics
+    ]
     assert online.served.summary["rate_distortion_table"]["nrows"] == 3
 
 
@@ -320,7 +322,7 @@ def test_a_run_of_the_user_s_own_is_left_alone(user, server, folder):
 
 @pytest.mark.parametrize("fault", ["silence", "nobody there"])
 def test_without_a_server_a_fit_goes_on_offline(fault, user, server, monkeypatch, capfd):
-    monkeypatch.setattr(tracking, "INIT_SECONDS", 1.0)
+    monkeypatch.setattr(wandb_runs, "INIT_SECONDS", 1.0)
     if fault == "silence":
         server.fault = fault
     else:
@@ -341,7 +343,7 @@ def test_without_a_server_a_fit_goes_on_offline(fault, user, server, monkeypatch
 
 @pytest.mark.parametrize("fault", ["error", "silence"])
 def test_a_server_that_fails_later_holds_a_run_up_for_a_bounded_time(fault, user, server, folder, monkeypatch, capfd):
-    monkeypatch.setattr(tracking, "FINISH_SECONDS", 1.0)
+    monkeypatch.setattr(wandb_runs, "FINISH_SECONDS", 1.0)
     monkeypatch.setattr(tracking, "CHART_SECONDS", 1.0)
     logger = start_tracking(toy(), folder, name="mine", run_id=None)
     server.fault = fault
@@ -402,7 +404,9 @@ def test_off_writes_nothing_and_does_not_import_wandb(nobody, tmp_path):
 
 
 def test_a_server_that_answers_errors_costs_one_line(user, server, tmp_path):
-    script = "import sys; from vae_rd import fit; from vae_rd.training import tracking; tracking.INIT_SECONDS = 1.0\n"
+    script = (
+        "import sys; from vae_rd import fit; from vae_rd.training import wandb_runs; wandb_runs.INIT_SECONDS = 1.0\n"
+    )
     script += f"sys.exit(fit.main({[*TOY[:-1], '--max_steps=1', '--name=mine']}))"
     server.fault = "error"
     done = subprocess.run([sys.executable, "-c", script], env=one_thread(), capture_output=True, text=True, check=False)

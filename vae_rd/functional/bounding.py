@@ -22,6 +22,7 @@ def bounded(raw: Tensor, bound: float) -> Tensor:
         a tensor of the shape of `raw`; an infinite value is at its bound, nan stays nan.
 
     Example:
+        >>> import torch
         >>> raw = torch.tensor([0.5, 9.0, 9.0], requires_grad=True)
         >>> value = bounded(raw, 4.0)
         >>> value.tolist()

@@ -3,51 +3,50 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from lightning.pytorch.loggers import WandbLogger
 
-from vae_rd.config.fields import FitConfig, to_dict
+from vae_rd.config.fields import FitConfig
 from vae_rd.run.files import HISTORY_FILE, RECORD_FILE
 from vae_rd.run.record import Json, RunRecord
+from vae_rd.training.wandb_runs import PLANE, STEP, Mode, client, contained, environment, run_of, tracking_mode
 
-INIT_SECONDS = 30.0
 CHART_SECONDS = 5.0  # Before it sends a table, the client asks the server several questions, each for up to 20 s.
-FINISH_SECONDS = 20.0  # An agent kills a run 30 s after asking it to stop.
 CHART = "rate_distortion"
-STEP = "trainer/global_step"  # The name under which Lightning's users look for the step.
-Mode = Literal["off", "offline", "online"]
 _ATTEMPTS: Mapping[Mode, tuple[Mode, ...]] = MappingProxyType(
     {"off": (), "offline": ("offline",), "online": ("online", "offline")}
 )
 # W&B starts a requeued run with every key it logged: a bare name, such as lr, would be taken for a flag.
 _BARE = ("epoch", "beta_effective")
-# Each validation once more, D over R instead of the step: all runs of a project then share one rate-distortion chart.
-PLANE: Mapping[str, str] = MappingProxyType({"val/rate": "plane/val_rate", "val/distortion": "plane/val_distortion"})
 
 
 class RunLogger(WandbLogger):
-    """Logs to an open W&B run; when the client breaks down, training goes on without it.
+    """Logs to a W&B run; when the client breaks down, training goes on without it.
 
     W&B's own step is the optimiser's. A step is logged once, however often a run is killed and trains it again: what
     W&B had at the start is not sent a second time, and what it had not is caught up on.
 
     Args:
-        run: what `wandb.init` returned.
+        run: what `wandb.init` returned, or will.
         folder: the run's folder.
     """
 
     def __init__(self, run: Any, folder: Path) -> None:
         super().__init__(experiment=run, save_dir=folder)
-        self.is_broken = False
+        self.run, self.is_broken = run, False
         self._next_step: int = run.starting_step  # 0 offline, where nobody knows what W&B has.
+
+    @property
+    def experiment(self) -> Any:
+        """The run, without the import of wandb that Lightning's own logger adds."""
+        return self.run
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log all metrics of one step, unless W&B has the step or the client broke down earlier."""
@@ -78,8 +77,8 @@ class RunLogger(WandbLogger):
         """Put the kept checkpoint's points on a chart that W&B shares, by its key, between all runs of a page."""
         rows = [[split, *(m[name]["value"] for name in ("rate", "distortion"))] for split, m in record.metrics.items()]
         columns = ["split", "rate", "distortion", "beta"]
-        with _environment(WANDB_DATA_DIR=str(folder.absolute() / "wandb")):  # Else tables pass through the home folder.
-            wandb = _client()
+        with environment(WANDB_DATA_DIR=str(folder.absolute() / "wandb")):  # Else tables pass through the home folder.
+            wandb = client()
             table = wandb.Table(columns=columns, data=[[*row, record.model["slope"]] for row in rows])
             chart = wandb.plot.scatter(table, "rate", "distortion", title="D over R of kept checkpoints, nats")
             self.experiment.log({CHART: chart}, step=self._next_step, commit=True)
@@ -94,21 +93,7 @@ class RunLogger(WandbLogger):
             _warn(error, consequence)
             if isinstance(error, ConnectionError):  # The client's own process is gone; a next run starts a new one.
                 with suppress(Exception, SystemExit):
-                    _client().teardown()
-
-
-def tracking_mode(config: FitConfig) -> Mode:
-    """The mode of `--wandb`, with auto settled: W&B's own WANDB_MODE, else online under an agent or when logged in."""
-    if config.wandb != "auto":
-        return config.wandb
-    match os.environ.get("WANDB_MODE"):
-        case "disabled":
-            return "off"
-        case "offline" | "dryrun":
-            return "offline"
-        case "online" | "run":
-            return "online"
-    return "online" if "WANDB_SWEEP_ID" in os.environ or _logged_in() else "offline"
+                    client().teardown()
 
 
 def start_tracking(config: FitConfig, folder: Path, *, name: str, run_id: str | None) -> RunLogger | None:
@@ -120,13 +105,12 @@ def start_tracking(config: FitConfig, folder: Path, *, name: str, run_id: str | 
         name: the run's name.
         run_id: the id of the W&B run to go on with, or None for a new one.
     """
-    # W&B's reports about itself would print lines and hold up the exit by 20 s when the server is out of reach.
-    with _environment(WANDB_CACHE_DIR=str(folder.absolute()), WANDB_ERROR_REPORTING="false"):
+    with contained(folder):  # To ask for the mode may start the client.
         for mode in _ATTEMPTS[tracking_mode(config)]:
             try:
-                run = _open(config, folder, mode, name=name, run_id=run_id)
+                run = run_of(config, folder, mode, name=name, run_id=run_id)
             except Exception as error:
-                _warn(error, "logging offline, for `wandb sync`" if mode == "online" else "logging nothing to W&B")
+                _warn(error, "logging offline, for `wandb sync`")
             else:
                 if mode == "online":
                     print(f"W&B: {run.url}")
@@ -196,63 +180,6 @@ def summary_of(record: RunRecord) -> Json:
     if record.verdicts.get("collapse"):
         summary["collapsed"] = record.verdicts["collapse"]["collapsed"]
     return summary | {f"note/{note['kind']}": note["text"] for note in record.verdicts.get("training", [])}
-
-
-def _open(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str | None) -> Any:
-    wandb = _client()
-    run = wandb.init(
-        project=config.wandb_project,
-        name=name,
-        id=run_id,
-        resume="allow",
-        reinit="create_new",
-        dir=folder,
-        mode=mode,
-        config=to_dict(config),
-        settings=wandb.Settings(
-            silent=True,
-            console="off",
-            symlink=False,
-            init_timeout=INIT_SECONDS,
-            finish_timeout=FINISH_SECONDS,
-            finish_timeout_raises=True,
-        ),
-    )
-    run.define_metric(STEP)
-    run.define_metric("*", step_metric=STEP, step_sync=True)
-    run.define_metric(PLANE["val/rate"], hidden=True)
-    run.define_metric(PLANE["val/distortion"], step_metric=PLANE["val/rate"], step_sync=False)
-    return run
-
-
-def _client() -> Any:
-    """The wandb module, set up to print nothing and hence, having nowhere to ask, to ask for nothing."""
-    import wandb
-
-    wandb.setup(wandb.Settings(silent=True))
-    return wandb
-
-
-def _logged_in() -> bool:
-    try:
-        wandb = _client()
-        if wandb.run is not None:  # One of the user's own, beside which login does not look for a key.
-            return not wandb.run.offline
-        return bool(wandb.login(prompt=False, verify=False))
-    except Exception:  # A malformed key, say: going online will tell.
-        return True
-
-
-@contextmanager
-def _environment(**defaults: str) -> Iterator[None]:
-    """Set the variables that the user has not set, for the processes that are started within the block."""
-    added = {name: value for name, value in defaults.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]
 
 
 def _within(seconds: float, action: Callable[[], None]) -> None:
