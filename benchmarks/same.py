@@ -46,17 +46,28 @@ SIZES = {
 }
 
 
-def fit(name: str, *, code: Path, runs: Path) -> Path | None:
-    """The folder of one run by the code of a checkout; None where its data are not at hand."""
+def fit(name: str, *, code: Path, runs: Path, other: Path, version: int) -> Path | None:
+    """The folder of one run by the code of a checkout; None where its data are not at hand.
+
+    Both read the other checkout's configs, and mean by unsaid flags what that one does.
+    """
     words = [*FITS[name], *SIZES.get(name, []), f"--run_dir={runs}", "--name=run", "--wandb=off", "--accelerator=cpu"]
+    words += [f"--defaults_version={version}"] if code == ROOT else []
     environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "vae_rd.fit", *words]
-    done = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=other, env=environment, capture_output=True, text=True, check=False)
     if done.returncode == 2:
         print(f"{name:<32} left out: {done.stderr.strip()}")
         return None
     done.check_returncode()
     return runs / "run"
+
+
+def defaults_version(code: Path) -> int:
+    """That of a checkout; 1 where it knows of none."""
+    asked = [sys.executable, "-c", "from vae_rd.config.versions import DEFAULTS_VERSION as v; print(v)"]
+    done = subprocess.run(asked, cwd=code, env={**os.environ, "PYTHONPATH": str(code)}, capture_output=True, text=True)
+    return int(done.stdout) if done.returncode == 0 else 1
 
 
 def equal(a: Path, b: Path) -> dict[str, bool]:
@@ -77,8 +88,9 @@ def main() -> int:
         other = Path(folder) / "other"
         subprocess.run(["git", "clone", "-q", str(ROOT), str(other)], check=True)
         subprocess.run(["git", "-C", str(other), "checkout", "-q", revision], check=True)
+        common = {"other": other, "version": defaults_version(other)}
         for number, name in enumerate(FITS):
-            runs = [fit(name, code=code, runs=Path(folder) / f"{number}-{code.name}") for code in (ROOT, other)]
+            runs = [fit(name, code=c, runs=Path(folder) / f"{number}-{c.name}", **common) for c in (ROOT, other)]
             if runs[0] is not None and runs[1] is not None:
                 found = equal(runs[0], runs[1])
                 differing += not (found["history"] and found["weights"])

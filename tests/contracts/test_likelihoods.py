@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from vae_rd.experiment import tables
+from vae_rd.model.nn.whitening import Sample
 
 from helpers.members import SHAPE, gradients, grid, is_one, likelihood, stacked
 
@@ -176,3 +177,17 @@ def test_many_are_one_call_over_stacked_parameters(word):
         return head(written).log_prob(x)
 
     assert torch.allclose(stacked(heads, call, written, x), torch.stack([call(head, written, x) for head in heads]))
+
+
+@pytest.mark.parametrize("n", [50, 5_000])
+def test_training_starts_at_the_best_density_that_ignores_z(word, n):
+    """Against descent on the trunk's output and the head's own scale; of bits and categories a half more is seen."""
+    head, best, x = likelihood(word), likelihood(word), some_x(likelihood(word), n=n)
+    offset, unit = head.start(Sample(x))
+    assert (offset.shape, unit.shape) == ((head.params_per_value, 1, 3), (head.params_per_value, 1, 1))
+    written = collapsed(best, x)
+    found = best.eval()(written.expand(n, *written.shape)).log_prob(x).mean()
+    head.train()
+    head.after_step(head(offset.expand(n, *offset.shape)), x)
+    started = head.eval()(offset.expand(n, *offset.shape)).log_prob(x).mean()
+    assert -1 / n < found - started < 1 / n

@@ -1,6 +1,7 @@
 """The linear VAE against its closed forms: analytic distortion, whitened coordinates, and the fit itself."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,13 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.errors import InputError
 from vae_rd.experiment import build
 from vae_rd.experiment.fitting import fit_model
+from vae_rd.experiment.recipe import settled
 from vae_rd.model.closed_forms import expected_log_prob
 from vae_rd.model.nn.whitening import Colour, Whiten, set_moments
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.beta import BetaObjective
+from vae_rd.theory.forecast import Forecast
 from vae_rd.theory.linear_vae import optimal_weights
 
 from helpers.reference import EIGENVALUES, S2, water_filling
@@ -147,6 +150,42 @@ def test_a_short_fit_comes_near_the_water_filling_point(
     assert abs(rate["value"] - exact["rate"]) < max(0.01 * exact["rate"], 0.01) + 4 * rate["stderr"]
     assert abs(distortion["value"] - exact["distortion"]) < 0.03 + 4 * distortion["stderr"]
     assert test["active_units"]["value"] == exact["active"]
+
+
+PLAIN = [[5.3, 3.1, 1.7, 0.9, 0.41, 0.13], [2.0] * 4]
+
+
+@pytest.mark.parametrize(
+    ("beta", "eigenvalues"),
+    [
+        (0.4, PLAIN[0]),
+        pytest.param(10.0, PLAIN[0], marks=pytest.mark.slow),
+        pytest.param(1.0, PLAIN[1], marks=pytest.mark.slow),
+    ],
+)
+def test_plain_flags_reach_the_water_filling_point(beta: float, eigenvalues: list[float], tmp_path: Path) -> None:
+    """A third of the default length; benchmarks/linear.py has the whole of it, on six spectra."""
+    flags = {"likelihood": "gaussian", "likelihood_scale": 0.4, "encoder": "linear", "decoder": "linear"}
+    config = FitConfig(data="gaussian", gaussian_eigenvalues=eigenvalues, beta=beta, max_epochs=30, **flags)
+    config = replace(config, n_test=20_000, val_every=30, wandb="off", run_dir=str(tmp_path))
+    record = fit_model(config)
+    rate, exact = record.metrics["test"]["rate"], water_filling(eigenvalues, s2=0.16, beta=beta)["rate"]
+    assert rate["stderr"] < 0.03
+    assert abs(rate["value"] - exact) < max(0.01 * exact, 0.02) + 4 * rate["stderr"]
+    assert record.model["beta_warmup"] == 1500
+    assert record.model["beta_start"] == pytest.approx(1.1 * max(eigenvalues) / 0.16, rel=0.05), "of 10,000 draws"
+    before = np.loadtxt(next(tmp_path.glob("*/history.csv")), delimiter=",", skiprows=1, max_rows=1, usecols=2)
+    assert before == pytest.approx(record.model["beta_start"] * (beta / record.model["beta_start"]) ** (100 / 1500))
+
+
+def test_what_is_said_of_a_warm_up_stays(tmp_path: Path) -> None:
+    forecast = Forecast((30.0, 4.0))
+    for said in ({"beta_warmup": 0}, {"beta_start": 0.0}, {"beta_warmup": 7}, {"encoder": "mlp"}):
+        found = settled(gaussian_config(**said), steps=100, forecast=forecast)
+        assert (found.beta_warmup, found.beta_start) == (said.get("beta_warmup", 0), 0.0)
+    for beta, none in ((30.0, forecast), (0.0, forecast), (1.0, None)):
+        found = settled(gaussian_config(beta=beta), steps=100, forecast=none)
+        assert (found.beta_warmup, found.beta_start) == (0, 0.0)
 
 
 def test_whitening_needs_a_decoder_that_writes_means(tmp_path: Path) -> None:

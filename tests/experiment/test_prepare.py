@@ -7,10 +7,45 @@ import torch
 
 import vae_rd
 from vae_rd import fit
+from vae_rd.config.cli import parse
+from vae_rd.config.fields import FitConfig
 from vae_rd.experiment import tables
+from vae_rd.experiment.preparing import prepare
 from vae_rd.model.nn.mlp import mlp_encoder
+from vae_rd.model.nn.whitening import Offset, Standard, Whiten
 
 from helpers.common import TOY
+
+
+def test_a_network_begins_at_the_best_density_without_z_and_sees_x_less_its_mean():
+    config = FitConfig(n_train=512)
+    prepared = prepare(config, None, None)
+    pixels = prepared.data.pixels["train"].double()
+    ones = pixels.sum(0)
+    centre, start = prepared.model.encoder.trunk[0], prepared.model.decoder.trunk[1]
+    assert torch.allclose(centre(pixels).mean(0), torch.zeros(1, 16, 16).double(), atol=1e-6)
+    assert centre.scale == 1, "bits have a unit of their own"
+    assert torch.allclose(start.offset.double(), ((ones + 0.5) / (512.5 - ones)).log())
+    assert torch.equal(start(torch.zeros(1, 16, 16)), start.offset)
+
+
+def test_real_values_are_seen_in_one_scale_and_written_in_it():
+    config = FitConfig(data="gaussian", likelihood="gaussian_pixel", gaussian_eigenvalues=[9e6, 1e6], n_train=5000)
+    prepared = prepare(config, None, None)
+    x = prepared.data.pixels["train"]
+    centre, start = prepared.model.encoder.trunk[0], prepared.model.decoder.trunk[1]
+    assert centre(x).mean().item() == pytest.approx(0, abs=1e-5)
+    assert centre(x).var(0, correction=0).mean().item() == pytest.approx(1, rel=1e-5)
+    assert start.offset[0].flatten().tolist() == pytest.approx(x.mean(0).flatten().tolist(), rel=1e-4, abs=0.1)
+    assert start.offset[1].flatten().tolist() == pytest.approx(
+        x.std(0, correction=0).log().flatten().tolist(), rel=1e-5
+    )
+    assert start.unit.flatten().tolist() == pytest.approx([centre.scale.item(), 1.0])
+
+
+def test_by_version_2_of_the_defaults_there_are_no_maps():
+    model = prepare(parse(["--defaults_version=2"]).config, None, None).model
+    assert not any(isinstance(module, Standard | Offset | Whiten) for module in model.modules())
 
 
 @pytest.fixture

@@ -130,9 +130,10 @@ class PixelGaussianLikelihood(Likelihood):
         self.bound = bound
 
     def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
-        """The mean and the log of the one scale of x; a unit is that scale, and 1."""
+        """The mean and the log standard deviation of each value; a unit is the one scale of x, and 1."""
         mean, scale = mean_and_scale(sample)
-        return torch.cat([mean, scale.log().expand_as(mean)]), torch.cat([scale, torch.ones_like(scale)])
+        variance = torch.where(sample.variance > 0, sample.variance, scale.square())
+        return torch.cat([mean, 0.5 * variance.log()]), torch.cat([scale, torch.ones_like(scale)])
 
     def noise_variance(self, variance: Tensor) -> Tensor:
         """That of the pixel itself; what its scale tells of z besides is left out."""

@@ -34,6 +34,11 @@ class Sample:
         return self.x.double().mean(0)
 
     @cached_property
+    def variance(self) -> Tensor:
+        """Of each value, [C, H, W]."""
+        return self.x.double().var(0, correction=0)
+
+    @cached_property
     def scale(self) -> Tensor:
         """The square root of the mean variance of a value, []; 1 where nothing varies.
 
@@ -41,7 +46,7 @@ class Sample:
             >>> Sample(torch.tensor([0.0, 4.0]).reshape(2, 1, 1, 1)).scale
             tensor(2., dtype=torch.float64)
         """
-        variance = self.x.double().var(0, correction=0).mean()
+        variance = self.variance.mean()
         return torch.where((variance > 0) & (not self.has_unit), variance, 1.0).sqrt()
 
     @property
