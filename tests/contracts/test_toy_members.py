@@ -55,7 +55,7 @@ def check_record(folder: Path) -> None:
     assert record["data"]["entropy"]["test"]["value"] == pytest.approx(2.772589)
     assert record["model"]["slope"] is None
     assert record["model"]["distortion"]["family"] == "probit"
-    assert record["verdicts"].keys() == {"collapse", "fit", "busy"}
+    assert record["verdicts"].keys() == {"collapse", "fit", "training", "busy"}
     test = record["metrics"]["test"]
     assert test["rate"]["value"] == test["rate_monte_carlo"]["value"]  # No closed form.
     assert test["objective"]["value"] is None
