@@ -24,7 +24,7 @@ from vae_rd.experiment import fitting
 from vae_rd.run.finding import find_runs
 from vae_rd.run.record import RunRecord
 from vae_rd.training import tracking, wandb_runs
-from vae_rd.training.tracking import finish_tracking, start_tracking, tracking_mode, tracking_state
+from vae_rd.training.tracking import finish_tracking, start_tracking, summary_of, tracking_mode, tracking_state
 from vae_rd.training.vae import VAEModule
 
 from helpers.common import ROOT, TOY
@@ -315,6 +315,13 @@ def test_a_run_of_the_user_s_own_is_left_alone(user, server, folder):
     assert (wandb.run, own.id) == (own, own.id)
     own.finish()
     assert sorted(run.project for run in server.runs.values()) == ["other", "vae_rd"]
+
+
+def test_what_a_run_that_makes_room_is_called_by_again_is_no_flag():
+    """A requeued run's command has a key for each name in the summary; those with a slash are left aside."""
+    model, notes = {"forecast": {"collapse_beta": 24.9}}, [{"kind": "rate_lost", "text": "R is 0.01 nats"}]
+    summary = summary_of(record(status="interrupted", model=model, verdicts={"training": notes}))
+    assert summary == {"forecast/collapse_beta": 24.9, "note/rate_lost": "R is 0.01 nats"}
 
 
 # What may go wrong

@@ -227,3 +227,9 @@ def test_epochs_without_validation_or_standard_errors_are_no_obstacle(judge):
     for some in ([], bare, between, undefined):
         judge(some, FACTS)
         judge(some, TrainingFacts(None, is_sample=True, values=100))
+
+
+def test_a_learning_rate_that_still_rises_is_waited_for():
+    rows = [{**row, "lr": 1e-4 * (1 + epoch)} for epoch, row in enumerate(history([60] * 3, [0.01, 0.012, 0.01]))]
+    assert first(rate_lost, rows) is None
+    assert first(rate_lost, [{**row, "lr": 1e-4} for row in rows]) is not None

@@ -176,7 +176,7 @@ def summary_of(record: RunRecord) -> Json:
         for d, rate in enumerate(metrics.get("rate_per_dim", {"value": []})["value"]):
             summary[f"{split}/rate_dim_{d}"] = rate
     if record.model.get("forecast"):
-        summary["collapse_beta"] = record.model["forecast"]["collapse_beta"]
+        summary["forecast/collapse_beta"] = record.model["forecast"]["collapse_beta"]
     if record.verdicts.get("collapse"):
         summary["collapsed"] = record.verdicts["collapse"]["collapsed"]
     return summary | {f"note/{note['kind']}": note["text"] for note in record.verdicts.get("training", [])}

@@ -36,7 +36,7 @@ from vae_rd.verdicts.notes import (
 
 
 def rate_lost(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
-    """R below 0.1 nat for three validations, without growing.
+    """R below 0.1 nat for three validations, without growing, and the learning rate no longer rises.
 
     Example:
         >>> rows = [{"epoch": e, "annealing": 0, "beta_effective": 9.0, "val/distortion": 60.0} for e in range(4)]
@@ -49,6 +49,8 @@ def rate_lost(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
     if facts.beta is None or len(low) < LASTING or max(low) >= COLLAPSED_RATE or low[-1] > GROWTH * low[0]:
         return None
     if (weight := seen[-1]["beta_effective"]) > facts.beta:  # It descends: from above, units switch on later.
+        return None
+    if len(rows) > 1 and rows[-1].get("lr", 0.0) > rows[-2].get("lr", 0.0):  # One cycle has not begun in earnest.
         return None
     highest = max(seen, key=lambda row: row["val/rate"])
     numbers = {"rate": low[-1], "highest_rate": highest["val/rate"], "weight": weight, "beta": facts.beta}
