@@ -15,7 +15,7 @@ from vae_rd.experiment import build
 from vae_rd.experiment.fitting import fit_model
 from vae_rd.experiment.recipe import settled
 from vae_rd.model.closed_forms import expected_log_prob
-from vae_rd.model.nn.whitening import Colour, Whiten, set_moments
+from vae_rd.model.nn.whitening import Colour, Sample, Whiten, set_moments
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.beta import BetaObjective
@@ -96,7 +96,7 @@ def test_no_distortion_is_analytic_where_ln_p_is_not_quadratic_in_z() -> None:
 def test_whitening_gives_unit_covariance_and_colouring_undoes_it() -> None:
     x = (torch.randn(200, 5) @ torch.randn(5, 5) + torch.randn(5)).reshape(200, 1, 1, 5)
     whiten, colour = Whiten(5), Colour(5)
-    set_moments(nn.ModuleList([whiten, colour]), x)
+    set_moments(nn.ModuleList([whiten, colour]), Sample(x))
     assert np.cov(whiten(x).flatten(1).T) == pytest.approx(np.eye(5), abs=1e-9)
     assert colour(whiten(x)).numpy() == pytest.approx(x.numpy(), abs=1e-9)
 
@@ -105,7 +105,7 @@ def test_a_direction_without_variance_stays_finite() -> None:
     x = torch.randn(50, 1, 1, 3)
     x[..., 2] = 7.0
     whiten, colour = Whiten(3), Colour(3)
-    set_moments(nn.ModuleList([whiten, colour]), x)
+    set_moments(nn.ModuleList([whiten, colour]), Sample(x))
     assert whiten(x).isfinite().all()
     assert colour(whiten(x)).numpy() == pytest.approx(x.numpy(), abs=1e-9)
 

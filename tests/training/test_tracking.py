@@ -272,6 +272,34 @@ def test_offline_asks_no_server_and_keeps_no_secret(user, server, folder, capfd)
     assert holding(API_KEY, Path()) == []
 
 
+def test_offline_the_client_starts_with_the_first_row(user, folder):
+    logger = start_tracking(toy(wandb="offline"), folder, name="mine", run_id=None)
+    known = tracking_state(logger)
+    assert not (folder / "wandb").exists()
+    logger.log_metrics({"val/rate": 1.0}, step=3)
+    (made,) = (folder / "wandb").glob("offline-run-*")
+    assert made.name.endswith(known["id"])
+    finish_tracking(logger, record(status="finished"), folder)
+    assert tracking_state(logger) == known
+
+
+def test_offline_a_run_goes_on_under_its_id(user, folder):
+    logger = start_tracking(toy(wandb="offline"), folder, name="mine", run_id="abc12345")
+    finish_tracking(logger, record(status="finished"), folder)
+    assert tracking_state(logger)["id"] == "abc12345"
+    assert list((folder / "wandb").glob("offline-run-*-abc12345"))
+
+
+def test_who_is_not_logged_in_waits_for_no_client(nobody, tmp_path):
+    script = "import sys; from pathlib import Path; from vae_rd.config.fields import FitConfig\n"
+    script += "from vae_rd.training.tracking import start_tracking\n"
+    script += "logger = start_tracking(FitConfig(), Path('.'), name='mine', run_id=None)\n"
+    script += "assert logger.experiment.offline and logger.experiment.id\n"
+    script += "sys.exit('wandb' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], env=one_thread(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_fit_that_fails_closes_its_run(user, server, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("out of luck")

@@ -15,7 +15,7 @@ from vae_rd.experiment.forecasting import forecast_of
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.coders import Decoder
-from vae_rd.model.nn.whitening import MomentMap, Offset, Sample
+from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
 from vae_rd.model.vae import VAE
 from vae_rd.run.folder import Claim, file_checksum, has_files_of, refuse_given
 from vae_rd.theory.forecast import Forecast
@@ -79,10 +79,7 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
 
 def _take_moments(model: VAE, data: DataSet) -> None:
     """Give a new network's fixed maps the moments of training examples, evenly spread over the split."""
-    decoder = model.decoder
-    assert isinstance(decoder, Decoder), "of named networks"
-    maps = [module for module in model.modules() if isinstance(module, MomentMap | Offset)]
-    if not maps:
+    if not any(isinstance(module, MomentMap | Offset) for module in model.modules()):
         return
     every = max(1, data.chunks("train") // MOMENT_CHUNKS)
     chunks = range(0, data.chunks("train"), every)[:MOMENT_CHUNKS]
@@ -90,12 +87,12 @@ def _take_moments(model: VAE, data: DataSet) -> None:
     sample = Sample(x, has_unit=data.card.support in ("binary", "one_hot"))
     if not sample.is_finite:
         return  # Training says what to mend.
-    start = decoder.likelihood.start(sample)
-    for module in maps:
+    set_moments(model, sample)
+    decoder = model.decoder
+    assert isinstance(decoder, Decoder), "of named networks"
+    for module in decoder.modules():
         if isinstance(module, Offset):
-            module.set_start(*start)
-        else:
-            module.set_moments(sample)
+            module.set_start(*decoder.likelihood.start(sample))
 
 
 def check_same_run(config: FitConfig, claimed: Claim, model: VAE | None, data: DataSet | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import DataCard
+from vae_rd.experiment.tables import TRUNKS
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.theory.forecast import ABOVE_COLLAPSE, Forecast
 
@@ -16,7 +17,7 @@ DESCENT = 0.5  # Of all steps, those over which a beta between linear networks c
 
 def is_linear(config: FitConfig) -> bool:
     """Whether both networks are linear, as the flags say."""
-    return config.encoder == config.decoder == "linear"
+    return TRUNKS[config.encoder].is_linear and TRUNKS[config.decoder].is_linear
 
 
 def whitens(config: FitConfig, card: DataCard, likelihood: Likelihood) -> bool:

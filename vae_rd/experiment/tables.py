@@ -70,15 +70,17 @@ class Trunk(NamedTuple):
         encoder: (shape of x, widths, activation) to a network from images to features.
         decoder: (shape of the parameters, widths, latent_dim, activation) to a network from z to them.
         hidden: widths where --hidden is null.
+        is_linear: whether they are linear maps.
     """
 
     encoder: Callable[[Shape, Sequence[int], Activation], EncoderTrunk]
     decoder: Callable[[Shape, Sequence[int], int, Activation], nn.Module]
     hidden: tuple[int, ...] = ()
+    is_linear: bool = False
 
 
 TRUNKS: dict[str, Trunk] = {
-    "linear": Trunk(linear_encoder, linear_decoder),
+    "linear": Trunk(linear_encoder, linear_decoder, is_linear=True),
     "mlp": Trunk(mlp_encoder, mlp_decoder, (512,)),
     "conv": Trunk(conv_encoder, conv_decoder, (32, 64)),
 }

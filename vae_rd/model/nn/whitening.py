@@ -91,8 +91,12 @@ class Standard(MomentMap):
         self.scale.copy_(sample.scale)
 
 
-class Whiten(MomentMap):
-    """(x - mean) -> Lambda^(-1/2) Q^T (x - mean)."""
+class PrincipalMap(MomentMap, ABC):
+    """A map along the principal axes of x.
+
+    Args:
+        values: of x.
+    """
 
     mean: Tensor
     matrix: Tensor
@@ -101,6 +105,10 @@ class Whiten(MomentMap):
         super().__init__()
         self.register_buffer("mean", torch.zeros(values))
         self.register_buffer("matrix", torch.eye(values))
+
+
+class Whiten(PrincipalMap):
+    """(x - mean) -> Lambda^(-1/2) Q^T (x - mean)."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, H, W] to images of the same shape, whose values are uncorrelated with variance 1."""
@@ -113,16 +121,8 @@ class Whiten(MomentMap):
         self.matrix.copy_((axes / scale).T)
 
 
-class Colour(MomentMap):
+class Colour(PrincipalMap):
     """y -> mean + Q Lambda^(1/2) y, the inverse of `Whiten`."""
-
-    mean: Tensor
-    matrix: Tensor
-
-    def __init__(self, values: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(values))
-        self.register_buffer("matrix", torch.eye(values))
 
     def forward(self, y: Tensor) -> Tensor:
         """Whitened images [B, C, H, W] to images."""
@@ -160,23 +160,22 @@ class Offset(nn.Module):
         self.unit.copy_(unit)
 
 
-def set_moments(model: nn.Module, x: Tensor) -> None:
+def set_moments(model: nn.Module, sample: Sample) -> None:
     """Give every map of a model the moments of a sample.
 
     Args:
         model: any module.
-        x: images, [N, C, H, W], on any device.
+        sample: of what the maps are to be of.
 
     Example:
         >>> x = torch.randn(500, 1, 1, 3).cumsum(-1)
         >>> whiten, colour = Whiten(3), Colour(3)
-        >>> set_moments(nn.Sequential(whiten, colour), x)
+        >>> set_moments(nn.Sequential(whiten, colour), Sample(x))
         >>> torch.allclose(torch.cov(whiten(x).flatten(1).T), torch.eye(3), atol=1e-4)
         True
         >>> torch.allclose(colour(whiten(x)), x, atol=1e-5)
         True
     """
-    sample = Sample(x)
     for module in model.modules():
         if isinstance(module, MomentMap):
             module.set_moments(sample)
