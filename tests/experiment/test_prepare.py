@@ -9,12 +9,16 @@ import vae_rd
 from vae_rd import fit
 from vae_rd.config.cli import parse
 from vae_rd.config.fields import FitConfig
-from vae_rd.experiment import tables
+from vae_rd.data.base import Source
+from vae_rd.data.dataset import DataSet
+from vae_rd.experiment import build, tables
 from vae_rd.experiment.preparing import prepare
 from vae_rd.model.nn.mlp import mlp_encoder
 from vae_rd.model.nn.whitening import Offset, Standard, Whiten
+from vae_rd.run.record import SPLITS
 
 from helpers.common import TOY
+from helpers.members import card
 
 
 def test_a_network_begins_at_the_best_density_without_z_and_sees_x_less_its_mean():
@@ -41,6 +45,44 @@ def test_real_values_are_seen_in_one_scale_and_written_in_it():
         x.std(0, correction=0).log().flatten().tolist(), rel=1e-5
     )
     assert start.unit.flatten().tolist() == pytest.approx([centre.scale.item(), 1.0])
+    moved = start(torch.full((2, 1, 2), 2.0)) - start.offset
+    assert moved.flatten().tolist() == pytest.approx([2 * centre.scale.item()] * 2 + [2.0] * 2, rel=1e-4)
+
+
+def test_the_moments_are_of_examples_from_all_of_a_split_in_order():
+    images = {split: torch.arange(40_000.0).reshape(-1, 1, 1, 1) for split in SPLITS}
+    config = FitConfig(likelihood="gaussian", encoder="mlp", decoder="mlp")
+    prepared = prepare(config, None, DataSet(Source("mine", images, levels=None)))
+    assert prepared.model.encoder.trunk[0].mean.item() == pytest.approx(20_000, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("flags", "shape", "whitened"),
+    [
+        ({}, (1, 32, 32), True),
+        ({}, (1, 32, 33), False),
+        ({"whiten": True}, (1, 32, 33), True),
+        ({"whiten": False}, (1, 2, 2), False),
+        ({"encoder": "mlp"}, (1, 2, 2), False),
+        ({"decoder": "conv"}, (1, 2, 2), False),
+        ({"likelihood": "gaussian_pixel"}, (1, 2, 2), False),
+    ],
+)
+def test_linear_networks_see_whitened_pixels_of_small_images(flags, shape, whitened):
+    config = FitConfig(**{"encoder": "linear", "decoder": "linear", "likelihood": "gaussian", **flags})
+    model = build.build_model(config, card("real", shape))
+    assert any(isinstance(module, Whiten) for module in model.modules()) is whitened
+    assert any(isinstance(module, Standard) for module in model.modules()) is not whitened
+
+
+def test_the_bound_on_log_variances_is_that_of_the_flag():
+    for bound, most in ((2.0, 2.0), (None, 1e3)):
+        model = build.build_model(FitConfig(log_var_bound=bound), card())
+        with torch.no_grad():
+            model.encoder.posterior.head.bias.fill_(1e3)
+        assert model.encoder(torch.zeros(1, 1, 1, 3)).log_var.max().item() == pytest.approx(most, rel=1e-2)
+        pixels = build.build_model(FitConfig(log_var_bound=bound, likelihood="gaussian_pixel"), card("real"))
+        assert pixels.decoder.likelihood.bound == bound
 
 
 def test_by_version_2_of_the_defaults_there_are_no_maps():

@@ -128,14 +128,15 @@ def test_of_several_suspects_each_is_named():
     assert advice.at(2) == f"scale the data, as x reaches 100, and {nearer}, and lower --lr"
 
 
+@pytest.mark.parametrize("standardize", [False, True])  # Moments that are no numbers are left alone.
 @pytest.mark.parametrize("place", [0, 199, 200, 255])
-def test_the_batch_of_the_broken_step_is_the_one_that_is_looked_at(place, tmp_path):
+def test_the_batch_of_the_broken_step_is_the_one_that_is_looked_at(place, standardize, tmp_path):
     """Drawn again from the epoch's order, across blocks of 50 steps of 4 examples."""
     order = torch.randperm(256, generator=generator("cpu", 0, "shuffle", 0))
     data = own_data()
     data.pixels["train"][order[place], 0, 1, 2] = torch.nan
     with pytest.raises(Diverged) as stop:
-        own_fit(tmp_path, data, batch_size=4)
+        own_fit(tmp_path, data, batch_size=4, standardize=standardize)
     assert str(stop.value).startswith(f"step {place // 4 + 1}: the loss is nan")
     assert str(stop.value).endswith("; mend the data, as x of that step has nan values")
 

@@ -300,6 +300,17 @@ def test_who_is_not_logged_in_waits_for_no_client(nobody, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("place", ["NETRC", "~/.netrc", "~/_netrc"])
+def test_a_key_is_found_by_a_process_that_has_not_imported_the_client(place, nobody, tmp_path):
+    file = Path("netrc") if place == "NETRC" else nobody / place[2:]
+    file.write_text(f"machine api.wandb.ai\n  login user\n  password {API_KEY}\n")
+    environment = one_thread(**({"NETRC": str(file)} if place == "NETRC" else {}))
+    script = "from vae_rd.config.fields import FitConfig; from vae_rd.training.wandb_runs import tracking_mode\n"
+    script += "print(tracking_mode(FitConfig()))"
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("online\n", "")
+
+
 def test_a_fit_that_fails_closes_its_run(user, server, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("out of luck")
