@@ -193,6 +193,9 @@ def test_under_a_learning_rate_that_ends_at_0_it_says_so():
     rates = [1e-3 * (1 - epoch / 8) for epoch in range(9)]
     note = not_converged(history([60 - 2 * epoch for epoch in range(9)], [1] * 9, lr=rates), FACTS)
     assert "in part as the learning rate went to 0; raise --max_epochs to see" in note.text
+    little = [60 - 0.4 * epoch for epoch in range(9)]  # 0.8 in the last quarter, as of the noise of any descent.
+    assert not_converged(history(little, [1] * 9, lr=rates), FACTS) is None
+    assert not_converged(history(little, [1] * 9), FACTS) is not None
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ GROWTH = 1.1  # Of a small rate within LASTING validations: units that switch on
 RISE = 1.0  # Nat of R within LASTING validations: what one sees in a chart.
 TAIL = 0.25  # Of the validations, that say whether training has ended: the last alone follow a learning rate near 0.
 DECAYED = 0.1  # Of the largest learning rate: below it, a flat end may be the learning rate's own.
+WORTH_DECAYED = 1.0  # Nats: as a learning rate goes to 0 every training falls by some tenths, the last of its noise.
 
 
 @dataclass(frozen=True)

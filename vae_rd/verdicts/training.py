@@ -21,6 +21,7 @@ from vae_rd.verdicts.notes import (
     SIGMAS,
     TAIL,
     WORTH,
+    WORTH_DECAYED,
     Note,
     Row,
     TrainingFacts,
@@ -200,12 +201,14 @@ def not_converged(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
         return None
     epochs, fall = tail[-1]["epoch"] - tail[0]["epoch"], tail[0]["val/objective"] - tail[-1]["val/objective"]
     stderr = math.hypot(*(row.get("val/objective_change_stderr", math.nan) for row in tail[1:]))
-    if fall <= max(WORTH, tail[-1].get("val/objective_stderr", 0.0)) or fall <= SIGMAS * stderr:
+    is_decayed = tail[-1]["lr"] < DECAYED * max(row["lr"] for row in rows)
+    worth = WORTH_DECAYED if is_decayed else WORTH
+    if fall <= max(worth, tail[-1].get("val/objective_stderr", 0.0)) or fall <= SIGMAS * stderr:
         return None
     last = (tail[-2]["val/objective"] - tail[-1]["val/objective"]) / (tail[-1]["epoch"] - tail[-2]["epoch"])
     each = with_error(fall / epochs, stderr / epochs)
     text = f"not converged: validation's D + beta R still fell by {each} nats an epoch ({nats(last)} in the last)"
-    if tail[-1]["lr"] < DECAYED * max(row["lr"] for row in rows):
+    if is_decayed:
         text += ", in part as the learning rate went to 0; raise --max_epochs to see what a longer run gains"
     else:
         text += "; raise --max_epochs"
