@@ -105,7 +105,7 @@ def _shared(data: DataSet) -> str:
     found = []
     for split in SPLITS:
         rows = _hashes(data.pixels[split])
-        if common := sum(row in seen for row in rows):
+        if common := sum(map(seen.__contains__, rows)):
             earlier = "training images" if split == "val" else "training or val images"
             found.append(f"{common:,} of {len(rows):,} {split} images are {earlier} too")
         seen.update(rows)

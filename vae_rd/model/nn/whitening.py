@@ -31,7 +31,7 @@ class Sample:
     @cached_property
     def mean(self) -> Tensor:
         """Of each value, [C, H, W]."""
-        return self.x.double().mean(0)
+        return self.x.mean(0, dtype=torch.float64)
 
     @cached_property
     def variance(self) -> Tensor:
@@ -46,8 +46,10 @@ class Sample:
             >>> Sample(torch.tensor([0.0, 4.0]).reshape(2, 1, 1, 1)).scale
             tensor(2., dtype=torch.float64)
         """
+        if self.has_unit:
+            return torch.ones((), dtype=torch.float64, device=self.x.device)
         variance = self.variance.mean()
-        return torch.where((variance > 0) & (not self.has_unit), variance, 1.0).sqrt()
+        return torch.where(variance > 0, variance, 1.0).sqrt()
 
     @property
     def is_finite(self) -> bool:
@@ -83,7 +85,7 @@ class Standard(MomentMap):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [B, C, H, W] to images of the same shape, of mean 0 and of mean variance 1."""
-        return (x - self.mean) / self.scale
+        return (x - self.mean).div_(self.scale)
 
     def set_moments(self, sample: Sample) -> None:
         """Take over the moments of x."""
@@ -152,7 +154,7 @@ class Offset(nn.Module):
 
     def forward(self, y: Tensor) -> Tensor:
         """What a trunk returns, [B, k C, H, W], to the parameters, of the same shape."""
-        return self.offset + self.unit * y
+        return torch.addcmul(self.offset, self.unit, y)
 
     def set_start(self, offset: Tensor, unit: Tensor) -> None:
         """Take over the parameters at y = 0, [k C, H, W], and by how much one unit of y moves them, [k C, 1, 1]."""
