@@ -1,29 +1,36 @@
-"""What the defaults of training are worth: fits by them and by earlier or other ones, on seven data sets.
+"""What the defaults of training are worth: fits by them and by earlier or other ones, on eight data sets.
 
     VAE_RD_DATA=... python benchmarks/recipe.py [--cases ...] [--budgets ...] [--recipes ...] [--seeds N] [--jobs N]
-    VAE_RD_DATA=... python benchmarks/recipe.py --table [--split val]
+    VAE_RD_DATA=... python benchmarks/recipe.py --search
+    VAE_RD_DATA=... python benchmarks/recipe_pythae.py
+    python benchmarks/recipe.py [--search] --table [--write]
 
 Each case, budget and recipe is a sweep over beta and seed under runs/recipe (`--runs`), which goes on where it was
-interrupted and does what is missing. `--table` fits nothing and prints, from the runs that are finished, the mean
-Lagrangian D + beta R of the test split, its standard error over seeds, and by how much it differs from the default
-recipe, paired over seeds. Defaults were chosen by the validation split (`--split val`).
+interrupted and does what is missing. The table shows, of the runs that are finished, the mean Lagrangian D + beta R of
+the test split and its standard error over seeds; of recipes beside the default one, by how much they are above it,
+paired over seeds. `--search` is that by which the defaults were chosen: every recipe, one seed, 3 epochs, on the
+validation split. `--table` fits nothing; `--write` puts the table into docs/recipe.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import yaml
+from known_answers.tables import ROOT, put_table
 
 from vae_rd import sweep
 from vae_rd.run.record import RunRecord
 
+DOCS = ROOT / "docs" / "recipe.md"
 BINARY, FACES = {"beta": [0.01, 0.1, 1, 10]}, {"beta": [0.1, 1, 10]}
 CONV = {"encoder": "conv", "decoder": "conv", "latent_dim": 32}
 # Flags of each case; those of several values are its grid.
@@ -49,6 +56,7 @@ CASES: Mapping[str, Mapping[str, Any]] = {
         "beta": [0.1, 0.4, 1, 10],
     },
 }
+SEARCHED = ["static_mnist", "sprites", "digits"]
 EPOCHS = {"short": 3, "8": 8, "middle": 10, "long": 100}
 # What is not as the defaults say.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
@@ -67,6 +75,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "raw": {"standardize": False},
     "clip": {"grad_clip": 100.0},
 }
+PYTHAE = "pythae"  # Fitted by recipe_pythae.py.
 
 
 def sweep_file(case: str, budget: str, recipe: str, *, runs: Path, seeds: int) -> Path:
@@ -94,68 +103,76 @@ def folder_of(case: str, budget: str, recipe: str, *, runs: Path) -> Path:
 
 def lagrangians(folder: Path, split: str) -> dict[tuple[float, int], float]:
     """D + beta R of the finished runs of a cell, by beta and seed."""
-    found = {}
-    for record in _finished(folder):
-        found[record.config["beta"], record.config["seed"]] = record.metrics[split]["objective"]["value"]
-    return found
+    runs = [RunRecord.read(path.parent) for path in sorted(folder.glob("*/record.json"))]
+    ours = {
+        (run.config["beta"], run.config["seed"]): run.metrics[split]["objective"]["value"]
+        for run in runs
+        if run.status == "finished"
+    }
+    theirs = [json.loads(path.read_text()) for path in folder.glob("beta*.json")]  # From recipe_pythae.py.
+    return ours | {(found["beta"], found["seed"]): found["objective"] for found in theirs}
 
 
-def _finished(folder: Path) -> Iterator[RunRecord]:
-    for path in sorted(folder.glob("*/record.json")):
-        record = RunRecord.read(path.parent)
-        if record.status == "finished":
-            yield record
+def rows(case: str, budget: str, recipes: Sequence[str], *, runs: Path, split: str) -> Iterator[list[str]]:
+    """Of one case and budget, a row for each recipe that has runs: names, seeds, then a cell for each of `betas_of`."""
+    default = lagrangians(folder_of(case, budget, "default", runs=runs), split)
+    for recipe in recipes:
+        found = lagrangians(folder_of(case, budget, recipe, runs=runs), split)
+        if recipe != "default":
+            found = {key: value - default[key] for key, value in found.items() if key in default}
+        if found:
+            seeds = max(sum(b == beta for b, _ in found) for beta in {beta for beta, _ in found})
+            cells = (_cell(found, beta, signed=recipe != "default") for beta in betas_of(CASES))
+            yield [case, budget, recipe, str(seeds), *cells]
 
 
-def rows(case: str, budget: str, recipes: Sequence[str], *, runs: Path, split: str) -> Iterator[str]:
-    """Of one case and budget, a row for each beta and recipe that has runs."""
-    cells = {recipe: lagrangians(folder_of(case, budget, recipe, runs=runs), split) for recipe in recipes}
-    default = cells.get("default", {})
-    for beta in sorted({beta for cell in cells.values() for beta, _ in cell}):
-        for recipe, cell in cells.items():
-            values = {seed: value for (b, seed), value in cell.items() if b == beta}
-            if values:
-                paired = [value - default[beta, seed] for seed, value in values.items() if (beta, seed) in default]
-                shown = "" if recipe == "default" or not paired else with_stderr(paired, signed=True)
-                names = f"{case} | {budget} | {beta:g} | {recipe}"
-                yield f"| {names} | {with_stderr(list(values.values()))} | {shown} | {len(values)} |"
+def betas_of(cases: Iterable[str]) -> list[float]:
+    """All values of beta of these cases."""
+    return sorted({beta for case in cases for beta in CASES[case]["beta"]})
 
 
-def with_stderr(values: Sequence[float], *, signed: bool = False) -> str:
-    """Their mean, and its standard error where there are several."""
+def _cell(found: Mapping[tuple[float, int], float], beta: float, *, signed: bool) -> str:
+    """The mean of a beta's values over seeds, and its standard error where there are several."""
+    values = [value for (b, _), value in found.items() if b == beta]
+    if not values:
+        return ""
     mean = f"{fmean(values):{'+' if signed else ''}.2f}"
     return f"{mean} ± {stdev(values) / math.sqrt(len(values)):.2f}" if len(values) > 1 else mean
 
 
 def table(cases: Sequence[str], budgets: Sequence[str], recipes: Sequence[str], *, runs: Path, split: str) -> str:
     """All rows of these."""
-    lines = [
-        f"| data | budget | beta | recipe | {split} D + beta R | less the default | seeds |",
-        "|:---|:---|---:|:---|---:|---:|---:|",
-    ]
-    for case in cases:
-        for budget in budgets:
-            lines += rows(case, budget, recipes, runs=runs, split=split)
-    return "\n".join(lines)
+    found = [row for c in cases for b in budgets for row in rows(c, b, recipes, runs=runs, split=split)]
+    head = ["data", "budget", "recipe", "seeds", *(f"beta {beta:g}" for beta in betas_of(CASES))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, [":---"] * 3 + ["---:"] * (len(head) - 3), *found])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare recipes of training on seven data sets.")
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--budgets", nargs="+", choices=EPOCHS, default=["short", "middle", "long"])
-    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=["default", "before"])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--cases", nargs="+", choices=CASES)
+    parser.add_argument("--budgets", nargs="+", choices=EPOCHS)
+    parser.add_argument("--recipes", nargs="+", choices=[*RECIPES, PYTHAE])
+    parser.add_argument("--seeds", type=int)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/recipe"))
+    parser.add_argument("--search", action="store_true", help="every recipe, 3 epochs, validation")
     parser.add_argument("--table", action="store_true", help="fit nothing")
-    parser.add_argument("--split", choices=["val", "test"], default="test")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/recipe.md")
     options = parser.parse_args()
-    cells = [(c, b, r) for b in options.budgets for c in options.cases for r in options.recipes]
+    cases = options.cases or (SEARCHED if options.search else list(CASES))
+    budgets = options.budgets or (["short"] if options.search else list(EPOCHS))
+    recipes = options.recipes or (list(RECIPES) if options.search else ["default", "before", PYTHAE])
+    seeds = options.seeds or (1 if options.search else 3)
     codes = [0]
-    for case, budget, recipe in [] if options.table else cells:
-        file = sweep_file(case, budget, recipe, runs=options.runs, seeds=options.seeds)
+    fitted = [recipe for recipe in recipes if recipe != PYTHAE and not options.table]
+    for case, budget, recipe in itertools.product(cases, budgets, fitted):
+        file = sweep_file(case, budget, recipe, runs=options.runs, seeds=seeds)
         codes.append(sweep.main([str(file), f"--jobs={options.jobs}"]))
-    print(table(options.cases, options.budgets, options.recipes, runs=options.runs, split=options.split))
+    text = table(cases, budgets, recipes, runs=options.runs, split="val" if options.search else "test")
+    print(text)
+    if options.write:
+        command = f"python benchmarks/recipe.py{' --search' if options.search else ''} --table --write"
+        put_table(text, command=command, file=DOCS)
     return max(codes)
 
 
