@@ -35,6 +35,7 @@ from vae_rd.model.posteriors.categorical import CategoricalPosterior
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.priors.categorical import CategoricalPrior
+from vae_rd.model.priors.mixture import MixturePrior
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
@@ -100,6 +101,7 @@ POSTERIORS: dict[str, Callable[[FitConfig, DataCard, EncoderTrunk], PosteriorHea
 PRIORS: dict[str, Callable[[FitConfig, DataCard, Encoder], PriorHead]] = {
     "normal": lambda c, card, encoder: StandardNormalPrior(c.latent_dim),
     "categorical": lambda c, card, encoder: CategoricalPrior(c.latent_dim),
+    "mixture": lambda c, card, encoder: MixturePrior(c.latent_dim, components=c.components or 10),
 }
 LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
     "bernoulli": lambda c, card: BernoulliLikelihood(),
