@@ -35,7 +35,7 @@ Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
 Trunk = Literal["linear", "mlp", "conv"]
 PosteriorName = Literal["diagonal", "categorical"]
-PriorName = Literal["normal", "categorical", "mixture"]
+PriorName = Literal["normal", "categorical", "mixture", "vamp"]
 LikelihoodName = Literal[
     "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
 ]
@@ -178,10 +178,10 @@ class FitConfig:
     prior: PriorName = flag("normal", "marginal m(z)", group="model")
     components: int | None = flag(
         None,
-        "normals of --prior mixture [null: 10]",
+        "normals of --prior mixture, pseudo-inputs of vamp [null: 10; 500, or one a training example if fewer]",
         group="model",
         least=1,
-        only={"prior": ("mixture",)},
+        only={"prior": ("mixture", "vamp")},
     )
     likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
     standardize: bool = flag(

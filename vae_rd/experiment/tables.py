@@ -37,6 +37,7 @@ from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.priors.categorical import CategoricalPrior
 from vae_rd.model.priors.mixture import MixturePrior
 from vae_rd.model.priors.normal import StandardNormalPrior
+from vae_rd.model.priors.vamp import VampPrior
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.schedules import constant, cosine_decay, one_cycle
@@ -102,6 +103,9 @@ PRIORS: dict[str, Callable[[FitConfig, DataCard, Encoder], PriorHead]] = {
     "normal": lambda c, card, encoder: StandardNormalPrior(c.latent_dim),
     "categorical": lambda c, card, encoder: CategoricalPrior(c.latent_dim),
     "mixture": lambda c, card, encoder: MixturePrior(c.latent_dim, components=c.components or 10),
+    "vamp": lambda c, card, encoder: VampPrior(
+        encoder, card.shape, components=c.components or min(500, card.n["train"])
+    ),
 }
 LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
     "bernoulli": lambda c, card: BernoulliLikelihood(),

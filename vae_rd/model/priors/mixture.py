@@ -34,7 +34,9 @@ class Mixture(Prior):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """ln sum_k w_k q_k(z), [...] for z [..., D]; in double precision, since it is made of all pairs of z and k."""
-        each = self.components.to(value.device, torch.float64).pairwise_log_prob(value.double().reshape(-1, value.shape[-1]))
+        each = self.components.to(value.device, torch.float64).pairwise_log_prob(
+            value.double().reshape(-1, value.shape[-1])
+        )
         return (each + self.log_weights).logsumexp(-1).to(value.dtype).view(value.shape[:-1])
 
     @torch.no_grad()
