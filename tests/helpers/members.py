@@ -30,7 +30,7 @@ def config(**fields) -> FitConfig:
 
 def posterior(word: str, *, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return tables.POSTERIORS[word](config(posterior=word), card(), mlp_encoder(SHAPE, [4], nn.SiLU))
+    return moved(tables.POSTERIORS[word](config(posterior=word), card(), mlp_encoder(SHAPE, [4], nn.SiLU)))
 
 
 class Held(nn.Module):

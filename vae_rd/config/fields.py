@@ -34,7 +34,7 @@ Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
 Trunk = Literal["linear", "mlp", "conv"]
-PosteriorName = Literal["diagonal", "categorical"]
+PosteriorName = Literal["diagonal", "full", "categorical"]
 PriorName = Literal["normal", "categorical", "mixture", "vamp"]
 LikelihoodName = Literal[
     "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"

@@ -33,6 +33,7 @@ from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.posteriors.categorical import CategoricalPosterior
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
+from vae_rd.model.posteriors.full import FullPosterior
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.priors.categorical import CategoricalPrior
 from vae_rd.model.priors.mixture import MixturePrior
@@ -96,6 +97,7 @@ ACTIVATIONS: dict[str, Activation] = {
 # The third argument is the encoder's trunk, whose features a head takes.
 POSTERIORS: dict[str, Callable[[FitConfig, DataCard, EncoderTrunk], PosteriorHead]] = {
     "diagonal": lambda c, card, trunk: DiagonalPosterior(trunk.features, c.latent_dim, bound=c.log_var_bound),
+    "full": lambda c, card, trunk: FullPosterior(trunk.features, c.latent_dim, bound=c.log_var_bound),
     "categorical": lambda c, card, trunk: CategoricalPosterior(trunk.features, c.latent_dim),
 }
 # The third argument is the encoder, of which some priors are made.

@@ -60,7 +60,7 @@ class Posterior(Distribution):
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
     has_rsample = True
-    perturbations: ClassVar[int] = 0
+    perturbations: int = 0
 
     def __init__(self, *tensors: Tensor) -> None:
         self.tensors = tensors
