@@ -169,6 +169,7 @@ def _draw_plane(side: _Side, look: _Look, *, ax: Axes) -> list[Artist]:
     plots.slope_key(side.chosen, ax=ax)
     line_marks.nll_key(lines, ax=ax)
     line_marks.decoder_curves(lines, colours=look.colours, ax=ax)
+    line_marks.fitted_priors(lines, side.chosen, colours=look.colours, ax=ax)
     plots.entropy_lines(side.h_by_split, split=look.split, unit=unit, ax=ax)
     line_marks.known_curves(lines, ax=ax)
     legend_above(ax, ax.get_legend_handles_labels()[0][len(points) :], head=side.head)

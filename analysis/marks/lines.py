@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from analysis.marks.plane import tangents
 from analysis.rows.estimates import DECODER, LOWER, UPPER
-from analysis.statistics.lines import ENTROPY, NLL, SHANNON, lower_envelope
+from analysis.statistics.lines import ENTROPY, MARGINAL, NLL, SHANNON, lower_envelope
 from analysis.style import INK, PALER, Colours, Mark, folded, key
 
 HEADS = {
@@ -17,6 +17,7 @@ HEADS = {
     UPPER: "{} upper bound on $R(D)$",
     DECODER: "estimate: $R$-$D$ curve of the decoder",
     NLL: "estimate: $D + R$ = NLL of the run",
+    MARGINAL: "the run with a prior fitted afterwards",
 }
 MARKS: dict[str, Mark] = {
     SHANNON: {"color": INK, "linestyle": "-", "linewidth": 1.5},
@@ -24,6 +25,7 @@ MARKS: dict[str, Mark] = {
     UPPER: {"color": INK, "linestyle": "none", "marker": "v", "markersize": 4.5, "markerfacecolor": "white"},
     DECODER: {"linestyle": "-", "linewidth": 0.6, "marker": "o", "markersize": 1.5},
     NLL: {"linestyle": "-", "linewidth": 1.5},
+    MARGINAL: {"linestyle": ":", "linewidth": 0.8, "marker": "<", "markersize": 4, "markerfacecolor": "white"},
 }
 BELOW = "infeasible at this likelihood scale: below $R(D)$"
 NLL_POINTS = 9.0  # visual length of an NLL tick
@@ -75,6 +77,17 @@ def decoder_curves(lines: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
         ax.plot(curve["rate"], curve["distortion"], color=colour, zorder=2, **MARKS[DECODER])
     if not curves.empty:
         key(ax, line_labels(lines)[DECODER], **MARKS[DECODER])
+    return ax
+
+
+def fitted_priors(lines: pd.DataFrame, data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
+    """Each run under a prior fitted afterwards, joined to the point of the run, whose D it keeps."""
+    points, rates = lines[lines["line"] == MARGINAL], data.set_index("folder")["rate"]
+    for folder, beta, rate, distortion in points[["folder", "beta", "rate", "distortion"]].itertuples(index=False):
+        ends = [rate, rates[folder]], [distortion, distortion]
+        ax.plot(*ends, color=colours[beta], markevery=[0], zorder=2.5, **MARKS[MARGINAL])
+    if not points.empty:
+        key(ax, line_labels(lines)[MARGINAL], **MARKS[MARGINAL])
     return ax
 
 

@@ -14,14 +14,16 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 - `entropy` with `_stderr`, `_kind`, `_measure` and `_source`: H of the split, as far as the record knows it;
 - `nll`, with `_stderr`, `_kind` and `_source`: of the run's estimates of -E ln p(x) on the split, those of
   the most examples, and of these that of the least upper limit. Each bounds the NLL from above in expectation; the
-  least value itself would be the luckiest one.
+  least value itself would be the luckiest one;
+- `marginal_rate`, with `_stderr` and `_source`: R under a prior fitted afterwards, chosen likewise; it bounds I
+  from above, and stands for the record's own bound where it is the tighter one.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,6 +53,7 @@ METRICS = (
 EPOCH_METRICS = ("distortion", "rate", "elbo")
 DENSITY = ("grey", "real")  # Supports of x whose D is that of a density.
 NLL_KINDS = ("importance", "prior", "ais")
+MARGINAL = "marginal_"  # What the kinds of R under a fitted prior begin with.
 LIMIT = 3.0  # standard errors from a value to the limit by which it is judged
 Row = dict[str, Any]
 
@@ -126,7 +129,8 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
     }
     measured = {k: v for name in METRICS for k, v in _flat(name, metrics.optional(name), scale).items()}
     counts = {"active_units": metrics.optional("active_units").maybe("value")}
-    return place | measured | counts | _entropy(card, split, scale) | _nll(record, split, scale)
+    estimated = _nll(record, split, scale) | _marginal(record, split, scale)
+    return place | _tightened(measured, estimated) | counts | _entropy(card, split, scale) | estimated
 
 
 def _settings(record: RunRecord) -> Row:
@@ -164,17 +168,37 @@ def _entropy(card: Part, split: str, scale: Scale) -> Row:
 
 
 def _nll(record: RunRecord, split: str, scale: Scale) -> Row:
-    entries = [Part(entry, "estimate") for entry in record.estimates]
-    found = [e for e in entries if e.text("kind") in NLL_KINDS and e.text("split") == split and "value" in e]
-    most = max((entry.whole("n") for entry in found), default=0)
-    widest = [entry for entry in found if entry.whole("n") == most]  # A subset is no match for the split.
-    best = min(widest, key=_limit, default=Part({}, "estimate"))
+    best = _least(record, split, lambda kind: kind in NLL_KINDS)
     return _flat("nll", best, scale) | {f"nll_{key}": best.word(key) for key in ("kind", "source")}
 
 
-def _limit(entry: Part) -> float:
-    stderr = entry.number("stderr")
-    return entry.number("value") + LIMIT * (0.0 if math.isnan(stderr) else stderr)
+def _marginal(record: RunRecord, split: str, scale: Scale) -> Row:
+    best = _least(record, split, lambda kind: kind.startswith(MARGINAL))
+    return _flat("marginal_rate", best, scale) | {"marginal_rate_source": best.word("source")}
+
+
+def _least(record: RunRecord, split: str, is_one: Callable[[str], bool]) -> Part:
+    """Of the estimates of some kinds on a split, those of the most examples, and of these the least upper limit's."""
+    entries = [Part(entry, "estimate") for entry in record.estimates]
+    found = [e for e in entries if is_one(e.text("kind")) and e.text("split") == split and "value" in e]
+    most = max((entry.whole("n") for entry in found), default=0)
+    widest = [entry for entry in found if entry.whole("n") == most]  # A subset is no match for the split.
+    limits = [_limit(entry.number("value"), entry.number("stderr")) for entry in widest]
+    return widest[limits.index(min(limits))] if widest else Part({}, "estimate")
+
+
+def _tightened(measured: Row, estimated: Row) -> Row:
+    """The metrics with R under a fitted prior for the upper bound on I, where its limit is the lower one."""
+    bound, fitted = "mutual_information_upper", "marginal_rate"
+    limits = [_limit(row[name], row[f"{name}_stderr"]) for row, name in ((estimated, fitted), (measured, bound))]
+    if measured["mutual_information_lower_kind"] != "bound" or not limits[0] < limits[1]:
+        return measured
+    tighter = {bound: estimated[fitted], f"{bound}_stderr": estimated[f"{fitted}_stderr"]}
+    return measured | tighter | {f"{bound}_method": "fitted marginal"}
+
+
+def _limit(value: float, stderr: float) -> float:
+    return value + LIMIT * (0.0 if math.isnan(stderr) else stderr)
 
 
 def as_rows(frame: pd.DataFrame) -> list[Row]:

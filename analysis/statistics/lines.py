@@ -21,6 +21,7 @@ from analysis.statistics.shannon import common_curve
 from vae_rd.units import per_nat
 
 SHANNON, ENTROPY, NLL = "Shannon's R(D)", "D + R = H", "D + R = NLL"
+MARGINAL = "R under a fitted prior"
 # Likelihoods whose D is one function of x and of what the decoder puts out: nothing in it is learned beside.
 ONE_DISTORTION = ("bernoulli", "categorical", "gaussian")
 BEYOND = 1.1  # curves end this many times the largest rate out
@@ -44,7 +45,12 @@ def plane_lines(rows: pd.DataFrame, h_by_split: Mapping[str, Entropy], *, split:
     if not source_bounds_hold(chosen):
         found = found[~found["line"].isin((LOWER, UPPER))]
     reach = max([0.0, *chosen["rate"], *found["rate"][found["line"] == UPPER].dropna()]) or 1.0
-    others = [*_entropies(chosen, h_by_split), *_shannon(chosen, rate=BEYOND * reach), *_likelihoods(chosen, found)]
+    others = [
+        *_entropies(chosen, h_by_split),
+        *_shannon(chosen, rate=BEYOND * reach),
+        *_likelihoods(chosen, found),
+        *_marginals(chosen),
+    ]
     known = pd.DataFrame(others, columns=found.columns)
     return pd.concat([part for part in (known, found) if not part.empty] or [known], ignore_index=True)
 
@@ -110,6 +116,16 @@ def _likelihoods(chosen: pd.DataFrame, found: pd.DataFrame) -> Iterator[Row]:
         rate = run["rate"] if curve.empty else float(np.interp(1.0, curve["b"], curve["rate"]))
         place = {"b": 1.0, "rate": rate, "distortion": run["nll"] - rate}
         yield _row(chosen, line=NLL, **own, **words, **place, value=run["nll"], stderr=run["nll_stderr"])
+
+
+def _marginals(chosen: pd.DataFrame) -> Iterator[Row]:
+    """A point of each run's R under a prior fitted afterwards, at its D, which the prior does not change."""
+    for run in as_rows(chosen.dropna(subset="marginal_rate")):
+        own = {key: run[key] for key in ("run", "folder", "beta", "split")}
+        words = {"kind": "estimate", "source": run["marginal_rate_source"]}
+        place = {"b": 1.0, "rate": run["marginal_rate"], "distortion": run["distortion"]}
+        value = {"value": run["marginal_rate"] + run["distortion"], "stderr": run["marginal_rate_stderr"]}
+        yield _row(chosen, line=MARGINAL, **own, **words, **place, **value)
 
 
 def _row(chosen: pd.DataFrame, **cells: object) -> Row:

@@ -9,6 +9,7 @@ import torch
 
 from analysis.rows.runs import load_runs
 from vae_rd import evaluate, fit
+from vae_rd.estimates import marginal
 from vae_rd.estimates.base import Examples, Settings
 from vae_rd.estimates.nll import importance_nll, prior_nll
 from vae_rd.estimates.partials import FOLDER, by_parts, forget
@@ -98,6 +99,38 @@ def test_an_importance_nll_lies_between_the_entropy_and_the_elbo(gaussian_run: P
     assert entropy - 4 * entry["stderr"] < entry["value"] < -test["elbo"]["value"]
     rise = [-test["elbo"]["value"], *list(entry["value_by_samples"].values())[1:], entry["value"]]
     assert rise == sorted(rise, reverse=True)
+
+
+def channel_information(run: Path) -> float:
+    """I(X; Z) of a linear encoder of a Gaussian x with the run's eigenvalues, in closed form."""
+    opened = open_run(run)
+    with torch.no_grad():
+        at = opened.model.encoder(torch.cat([torch.zeros(1, 2), torch.eye(2)]).reshape(3, 1, 1, 2))
+    mean, log_var = at.mu.double(), at.log_var[0].double()
+    weight = (mean[1:] - mean[0]).T
+    covariance = weight @ torch.diag(torch.tensor([2.0, 0.5]).double()) @ weight.T + log_var.exp().diag()
+    return 0.5 * (torch.logdet(covariance) - log_var.sum()).item()
+
+
+@pytest.mark.parametrize("family", ["mixture", "vamp"])
+def test_a_prior_fitted_afterwards_bounds_the_information_more_tightly_than_the_rate(family, gaussian_run, monkeypatch):
+    monkeypatch.setattr(marginal, "STEPS", 150)
+    command = [str(gaussian_run), "--fit_marginal", family, "--components", "20"]
+    assert evaluate.main(command) == evaluate.main([*command, "--seed", "1"]) == evaluate.main(command) == 0
+    found = [e for e in RunRecord.read(gaussian_run).estimates if e["kind"] == f"marginal_{family}"]
+    assert sorted(e["seed"] for e in found) == [0, 1]  # A repeated command replaces its entry.
+    entry = next(e for e in found if e["seed"] == 0)
+    rate = RunRecord.read(gaussian_run).metrics["test"]["rate"]
+    information = channel_information(gaussian_run)
+    assert information - 3 * entry["stderr"] < entry["value"] < rate["value"] - 3 * entry["gain"]["stderr"]
+    assert entry["value"] - information < 0.3 * (rate["value"] - information)
+    assert entry["gain"]["value"] == pytest.approx(entry["rate"]["value"] - entry["value"])
+    assert entry["negative_elbo"]["value"] == pytest.approx(entry["distortion"]["value"] + entry["value"])
+    assert (entry["components"], entry["n"]) == (20, 1000)
+    assert (gaussian_run / f"marginal_{family}.pt").is_file()
+    row = load_runs([gaussian_run]).query("split == 'test'").iloc[0]
+    assert row["marginal_rate"] <= entry["value"]
+    assert row["mutual_information_upper"] <= row["rate"]
 
 
 @pytest.mark.slow

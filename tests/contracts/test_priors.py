@@ -5,7 +5,7 @@ import torch
 
 from vae_rd.experiment import tables
 
-from helpers.members import LATENT_DIM, every_z, gradients, is_one, prior, stacked
+from helpers.members import LATENT_DIM, every_z, gradients, held, is_one, prior, stacked
 
 pytestmark = [pytest.mark.usefixtures("float64"), pytest.mark.parametrize("word", tables.PRIORS)]
 
@@ -67,14 +67,14 @@ def test_gradients_reach_every_parameter(word):
 
 
 def test_saved_weights_bring_it_back(word):
-    head, other = prior(word), prior(word, seed=1)
+    head, other = held(word), held(word, seed=1)
     z = draws(head(), 7)
     other.load_state_dict(head.state_dict())
     assert torch.equal(other().log_prob(z), head().log_prob(z))
 
 
 def test_many_are_one_call_over_stacked_parameters(word):
-    heads = [prior(word, seed=seed) for seed in range(3)]
+    heads = [held(word, seed=seed) for seed in range(3)]
     z = draws(heads[0](), 7)
 
     def call(head, z):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import DataCard, Entropy
@@ -29,14 +30,29 @@ def config(**fields) -> FitConfig:
 
 def posterior(word: str, *, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return tables.POSTERIORS[word](config(posterior=word), card(), mlp_encoder(SHAPE, [4], nn.SiLU))
+    return moved(tables.POSTERIORS[word](config(posterior=word), card(), mlp_encoder(SHAPE, [4], nn.SiLU)))
 
 
-def prior(word: str, *, seed: int = 0) -> nn.Module:
+class Held(nn.Module):
+    """A prior beside the encoder that it may be made of, as a VAE holds both."""
+
+    def __init__(self, encoder: nn.Module, prior: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.prior = encoder, prior
+
+    def forward(self) -> Distribution:
+        return self.prior()
+
+
+def held(word: str, *, seed: int = 0) -> Held:
     """The prior with parameters that are not those it begins with, which may be the same for all units."""
     torch.manual_seed(seed)
     encoder = Encoder(trunk := mlp_encoder(SHAPE, [4], nn.SiLU), tables.POSTERIORS["diagonal"](config(), card(), trunk))
-    return moved(tables.PRIORS[word](config(prior=word), card(), encoder))
+    return Held(encoder, moved(tables.PRIORS[word](config(prior=word), card(), encoder)))
+
+
+def prior(word: str, *, seed: int = 0) -> nn.Module:
+    return held(word, seed=seed).prior
 
 
 def likelihood(word: str, support: str | None = None, *, seed: int = 0) -> nn.Module:

@@ -126,6 +126,7 @@ STEPS: list[Step] = [
         each(fitted(*NAMED, "--overwrite"), evaluated("runs/a")),
         before=after_fit(unsealed(rewritten(KEPT, lambda c: c.update(state_dict={})))),
     ),
+    of("takes a real z, not one of finitely many states", "marginal_auto", CATEGORICAL, NORMAL),
     step("choose one of importance,", measured("nll"), measured("importance", samples=9), before=RUNS),
     step(
         "is no setting; choose one of samples,",

@@ -37,6 +37,14 @@ ESTIMATES: dict[str, EstimateFlag] = {
         "bounds from below and above on the source's R(D) at this run's slope, for unlimited Gaussian-like sources",
         ("seed",),
     ),
+    **{
+        f"marginal_{word}": EstimateFlag(
+            "R, and so an upper bound on I, under a prior fitted afterwards to q(z) of the training split",
+            ("examples", "components", "seed"),
+            f"--fit_marginal {word}",
+        )
+        for word in ("mixture", "vamp", "auto")
+    },
 }
 
 

@@ -34,8 +34,8 @@ Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
 Trunk = Literal["linear", "mlp", "conv"]
-PosteriorName = Literal["diagonal", "categorical"]
-PriorName = Literal["normal", "categorical"]
+PosteriorName = Literal["diagonal", "full", "categorical"]
+PriorName = Literal["normal", "categorical", "mixture", "vamp"]
 LikelihoodName = Literal[
     "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
 ]
@@ -176,6 +176,13 @@ class FitConfig:
     )
     latent_dim: int = flag(16, "dimensions of z, or its number of states", group="model", least=1)
     prior: PriorName = flag("normal", "marginal m(z)", group="model")
+    components: int | None = flag(
+        None,
+        "normals of --prior mixture, pseudo-inputs of vamp [null: 10; 500, or one a training example if fewer]",
+        group="model",
+        least=1,
+        only={"prior": ("mixture", "vamp")},
+    )
     likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
     standardize: bool = flag(
         True,

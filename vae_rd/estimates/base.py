@@ -28,13 +28,14 @@ PART_OF_FEW = 25  # Examples that one process takes at a time there.
 
 @dataclass(frozen=True)
 class Settings:
-    """What `python -m vae_rd.evaluate` was asked for; `examples` None leaves their number to the estimate."""
+    """What `python -m vae_rd.evaluate` was asked for; None leaves a number to the estimate."""
 
     split: str = "test"
     samples: int = 5000
     examples: int | None = None
     chains: int = 16
     temperatures: int = 500
+    components: int | None = None
     seed: int = 0
 
 

@@ -6,11 +6,13 @@ The words are in `vae_rd.config.estimates`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from vae_rd.estimates.annealed import annealed_curve, annealing_error, check_annealing
 from vae_rd.estimates.base import Estimate, Fitted, Settings
 from vae_rd.estimates.information import check_information, information
+from vae_rd.estimates.marginal import FAMILIES, check_marginal, fitted_marginal
 from vae_rd.estimates.nll import check_gaps, encoder_gaps, importance_nll, prior_nll
 from vae_rd.estimates.source import check_source, source_lower, source_upper
 
@@ -29,4 +31,6 @@ KINDS: dict[str, Kind] = {
     "gaps": Kind((encoder_gaps,), check_gaps),
     "information": Kind((information,), check_information),
     "dual": Kind((source_lower, source_upper), check_source),
+    **{f"marginal_{word}": Kind((partial(fitted_marginal, [word]),), check_marginal) for word in FAMILIES},
+    "marginal_auto": Kind((partial(fitted_marginal, list(FAMILIES)),), check_marginal),
 }

@@ -13,7 +13,7 @@ from vae_rd.config.options import Parser, whole
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 
-OPTIONS = ("samples", "examples", "chains", "temperatures", "seed")
+OPTIONS = ("samples", "examples", "chains", "temperatures", "components", "seed")
 READ_BY_METRICS = ("examples",)  # What measuring D, R and I again looks at, too.
 
 
@@ -27,25 +27,39 @@ def parser(description: str | None = None) -> Parser:
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=runs)
     command.add_argument("--data_file", help="where the file or folder of one's own data is now [as the run says]")
     command.add_argument("--split", choices=SPLITS, help="of the estimates [test]; without any, of D, R and I [all]")
-    command.add_argument("--nll", choices=("importance", "prior"), help="-E ln p(x), z from q(z|x) or from m(z)")
+    command.add_argument("--nll", choices=_words("--nll"), help="-E ln p(x), z from q(z|x) or from m(z)")
     for kind, estimate in ESTIMATES.items():
         if estimate.flag is None:
             command.add_argument(f"--{kind}", action="store_true", help=estimate.meaning)
+    tighter = "R, and so an upper bound on I, under a prior fitted afterwards to q(z) of the training split"
+    command.add_argument("--fit_marginal", choices=_words("--fit_marginal"), help=tighter)
     command.add_argument("--samples", type=whole(2), help="draws of z an example, of --nll and --gaps [5000]")
     examples = "how many, at random [all; 100 of --ais and --gaps]; without any estimate, those that I is a mean over"
     command.add_argument("--examples", type=whole(2), help=f"{examples} [as the run says]")
     command.add_argument("--chains", type=whole(2), help="of --ais, an example [16]")
     command.add_argument("--temperatures", type=whole(2), help="of --ais [500]")
+    components = "of --fit_marginal [100 normals, 500 pseudo-inputs]"
+    command.add_argument("--components", type=whole(1), help=components)
     command.add_argument("--seed", type=whole(0, MOST), help="of all draws [0]")
     command.add_argument("--devices", type=whole(1), default=1, help="processes on each machine, one a device [1]")
     command.add_argument("--num_nodes", type=whole(1), default=1, help="machines, as for vae_rd.fit [1]")
     return command
 
 
+def _words(flag: str) -> list[str]:
+    """The values of a flag that asks for one of several kinds."""
+    split = [flag_of(kind).split() for kind in ESTIMATES]
+    return [words[1] for words in split if words[0] == flag and len(words) > 1]
+
+
 def kinds_of(options: argparse.Namespace) -> list[str]:
     """The kinds of estimates that are asked for."""
-    flags = [kind for kind, estimate in ESTIMATES.items() if estimate.flag is None and getattr(options, kind)]
-    return [options.nll, *flags] if options.nll else flags
+    return [kind for kind in ESTIMATES if _is_asked(options, flag_of(kind))]
+
+
+def _is_asked(options: argparse.Namespace, flag: str) -> bool:
+    name, *word = flag.removeprefix("--").split()
+    return getattr(options, name) == (word[0] if word else True)
 
 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:

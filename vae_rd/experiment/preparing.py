@@ -16,8 +16,10 @@ from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.coders import Decoder
 from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
+from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.vae import VAE
 from vae_rd.run.folder import Claim, file_checksum, has_files_of, refuse_given
+from vae_rd.seeding import generator
 from vae_rd.theory.forecast import Forecast
 
 MOMENT_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
@@ -65,7 +67,7 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
         check_model(model, data)
     build.check_values(config, made, data)
     if model is None:
-        _take_moments(made, data)
+        _take_sample(made, data, seed=config.seed)
     return Prepared(
         data,
         made,
@@ -77,9 +79,12 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     )
 
 
-def _take_moments(model: VAE, data: DataSet) -> None:
-    """Give a new network's fixed maps the moments of training examples, evenly spread over the split."""
-    if not any(isinstance(module, MomentMap | Offset) for module in model.modules()):
+def _take_sample(model: VAE, data: DataSet, *, seed: int) -> None:
+    """Give what is fixed or begins by the data in a new network training examples, evenly spread over the split."""
+    decoder, prior = model.decoder, model.prior
+    assert isinstance(decoder, Decoder), "of named networks"
+    assert isinstance(prior, PriorHead), "of named networks"
+    if not (prior.starts_from_data or any(isinstance(module, MomentMap | Offset) for module in model.modules())):
         return
     every = max(1, data.chunks("train") // MOMENT_CHUNKS)
     chunks = range(0, data.chunks("train"), every)[:MOMENT_CHUNKS]
@@ -88,11 +93,10 @@ def _take_moments(model: VAE, data: DataSet) -> None:
     if not sample.is_finite:
         return  # Training says what to mend.
     set_moments(model, sample)
-    decoder = model.decoder
-    assert isinstance(decoder, Decoder), "of named networks"
     for module in decoder.modules():
         if isinstance(module, Offset):
             module.set_start(*decoder.likelihood.start(sample))
+    prior.start(sample, generator=generator("cpu", seed, "prior"))
 
 
 def check_same_run(config: FitConfig, claimed: Claim, model: VAE | None, data: DataSet | None) -> None:

@@ -33,9 +33,12 @@ from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.posteriors.categorical import CategoricalPosterior
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
+from vae_rd.model.posteriors.full import FullPosterior
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.priors.categorical import CategoricalPrior
+from vae_rd.model.priors.mixture import MixturePrior
 from vae_rd.model.priors.normal import StandardNormalPrior
+from vae_rd.model.priors.vamp import VampPrior
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.schedules import constant, cosine_decay, one_cycle
@@ -94,12 +97,17 @@ ACTIVATIONS: dict[str, Activation] = {
 # The third argument is the encoder's trunk, whose features a head takes.
 POSTERIORS: dict[str, Callable[[FitConfig, DataCard, EncoderTrunk], PosteriorHead]] = {
     "diagonal": lambda c, card, trunk: DiagonalPosterior(trunk.features, c.latent_dim, bound=c.log_var_bound),
+    "full": lambda c, card, trunk: FullPosterior(trunk.features, c.latent_dim, bound=c.log_var_bound),
     "categorical": lambda c, card, trunk: CategoricalPosterior(trunk.features, c.latent_dim),
 }
 # The third argument is the encoder, of which some priors are made.
 PRIORS: dict[str, Callable[[FitConfig, DataCard, Encoder], PriorHead]] = {
     "normal": lambda c, card, encoder: StandardNormalPrior(c.latent_dim),
     "categorical": lambda c, card, encoder: CategoricalPrior(c.latent_dim),
+    "mixture": lambda c, card, encoder: MixturePrior(c.latent_dim, components=c.components or 10),
+    "vamp": lambda c, card, encoder: VampPrior(
+        encoder, card.shape, components=c.components or min(500, card.n["train"])
+    ),
 }
 LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
     "bernoulli": lambda c, card: BernoulliLikelihood(),

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from vae_rd.functional.gaussians import Gaussian, kl_by_units
 from vae_rd.model.coders import Decoder
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.posteriors.categorical import CategoricalLatent
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
+from vae_rd.model.posteriors.full import FullNormal
 from vae_rd.model.priors.categorical import CategoricalMarginal
 from vae_rd.model.priors.normal import StandardNormal
 
@@ -51,6 +53,11 @@ def _normal_normal(q: DiagonalNormal, m: StandardNormal) -> Tensor:
     return 0.5 * (q.mu.square() + q.log_var.exp() - 1.0 - q.log_var)
 
 
+def _full_normal(q: FullNormal, m: StandardNormal) -> Tensor:
+    """By the chain rule: unit d given those before it. See `vae_rd.functional.gaussians.kl_by_units`."""
+    return kl_by_units(q.gaussian, Gaussian(torch.zeros_like(q.mu[0]), torch.eye(q.event_shape[0]).to(q.mu)))
+
+
 def _categorical_categorical(q: CategoricalLatent, m: CategoricalMarginal) -> Tensor:
     """q_k ln(q_k / m_k): the states' terms of the one KL there is; one by one they may be negative.
 
@@ -70,29 +77,46 @@ def _over_states(q: CategoricalLatent, decoder: nn.Module, x: Tensor) -> Tensor:
     return (probabilities * each).sum(-1)
 
 
-def _quadratic(q: DiagonalNormal, decoder: Decoder, x: Tensor) -> Tensor | None:
-    """For a z of independent units and ln p quadratic in it, as for an affine trunk W z + b and a Gaussian of scale s:
+def _independent(q: DiagonalNormal, decoder: Decoder, x: Tensor) -> Tensor | None:
+    """sum_d Var(z_d) |w_d|^2."""
+    return _quadratic(q, decoder, x, lambda columns: q.variance @ columns.square().sum(1))
 
-    ln p(x|E z) - sum_d Var(z_d) |w_d|^2 / (2 s^2)
+
+def _correlated(q: FullNormal, decoder: Decoder, x: Tensor) -> Tensor | None:
+    """sum_j |W l_j|^2 over the columns l_j of L, which is tr(L^T W^T W L)."""
+    tril = q.gaussian.scale_tril
+    return _quadratic(q, decoder, x, lambda columns: (tril * (columns @ columns.mT @ tril)).sum((-2, -1)))
+
+
+def _quadratic(q: Posterior, decoder: Decoder, x: Tensor, spread: Callable[[Tensor], Tensor]) -> Tensor | None:
+    """For ln p quadratic in z, as for an affine trunk W z + b and a Gaussian of scale s, and q of any shape:
+
+    ln p(x|E z) - E |W (z - E z)|^2 / (2 s^2)
+
+    Args:
+        q: q(z|x).
+        decoder: z to p(x|z).
+        x: [B, C, H, W].
+        spread: E |W (z - E z)|^2, [B], from the rows of W^T, [D, values].
     """
     precision = decoder.likelihood.precision
     if precision is None or not decoder.is_affine:
         return None
-    mean, variance = q.moments()
-    latent_dim = mean.shape[-1]
+    mean, latent_dim = q.mean, q.event_shape[0]
     corners = torch.cat([torch.zeros_like(mean[:1]), torch.eye(latent_dim).to(mean)])
     offset, ends = decoder.trunk(corners).flatten(1).split([1, latent_dim])
-    spread = variance @ (ends - offset).square().sum(1)
     at_mean: Tensor = decoder(mean).log_prob(x)
-    return at_mean - 0.5 * precision * spread
+    return at_mean - 0.5 * precision * spread(ends - offset)
 
 
 # By the first row that fits.
 RATE_PER_DIM: tuple[tuple[type, type, Callable[[Any, Any], Tensor]], ...] = (
     (DiagonalNormal, StandardNormal, _normal_normal),
+    (FullNormal, StandardNormal, _full_normal),
     (CategoricalLatent, CategoricalMarginal, _categorical_categorical),
 )
 EXPECTED_LOG_PROB: tuple[tuple[type, type, Callable[[Any, Any, Tensor], Tensor | None]], ...] = (
     (CategoricalLatent, nn.Module, _over_states),
-    (DiagonalNormal, Decoder, _quadratic),
+    (DiagonalNormal, Decoder, _independent),
+    (FullNormal, Decoder, _correlated),
 )

@@ -60,7 +60,7 @@ class Posterior(Distribution):
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
     has_rsample = True
-    perturbations: ClassVar[int] = 0
+    perturbations: int = 0
 
     def __init__(self, *tensors: Tensor) -> None:
         self.tensors = tensors
@@ -133,8 +133,8 @@ class Posterior(Distribution):
         """The same on another device, in another precision."""
         return type(self)(*(tensor.to(where, dtype) for tensor in self.tensors))
 
-    def part(self, some: slice) -> Self:
-        """Of some of the examples."""
+    def part(self, some: slice | Tensor) -> Self:
+        """Of some of the examples: a slice, or their positions, which may repeat."""
         return type(self)(*(tensor[some] for tensor in self.tensors))
 
     def detached(self) -> Self:

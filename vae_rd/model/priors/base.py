@@ -12,6 +12,7 @@ from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
 from vae_rd.model.lazy import LazyDistribution
+from vae_rd.model.nn.whitening import Sample
 
 
 class Prior(Distribution):
@@ -44,6 +45,16 @@ class PriorHead(LazyDistribution):
 
     Attributes:
         is_continuous: that of the prior it returns.
+        starts_from_data: whether it begins at what `start` is given.
     """
 
     is_continuous: ClassVar[bool] = True
+    starts_from_data: ClassVar[bool] = False
+
+    def start(self, sample: Sample, *, generator: torch.Generator) -> None:
+        """Begin at training examples, which the parameters then hold: whoever loads them needs no data.
+
+        Args:
+            sample: of x.
+            generator: of choices, on the CPU.
+        """
