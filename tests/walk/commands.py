@@ -146,7 +146,7 @@ COMBINATIONS = [
         ),
     ),
     step(
-        "choose gaussian, or add --binarization dynamic, static or threshold",
+        ", or add --binarization dynamic, static or threshold",
         fitted(*GREY),
         fitted(*GREY, "--likelihood=gaussian"),
         fitted(*GREY, "--binarization=dynamic"),
@@ -155,7 +155,7 @@ COMBINATIONS = [
         before=archive(images=LEVELS),
     ),
     step(
-        "choose gaussian, or add --dequantize uniform",
+        ", or add --dequantize uniform",
         fitted(*GREY, "--likelihood=gaussian_shared"),
         fitted(*GREY, "--likelihood=gaussian"),
         fitted(*GREY, "--likelihood=gaussian_shared", "--dequantize=uniform"),
