@@ -30,6 +30,11 @@ def some_x(head, shape: tuple[int, int, int] = SHAPE, n: int = B) -> torch.Tenso
     return torch.randn(n, *shape, generator=noise)
 
 
+def is_counted(head) -> bool:
+    """Whether x is one of finitely many images."""
+    return head.supports[0] in ("binary", "one_hot", "levels")
+
+
 def seen(head, x: torch.Tensor):
     """The likelihood after a few training steps, in eval mode, so that its running scales are something."""
     for _ in range(3):
@@ -121,6 +126,10 @@ def test_the_record_states_what_the_distortion_is(word):
         squared_error = (x - p.mean).square().flatten(-3).sum(-1)
         assert torch.allclose(-p.log_prob(x), weight * squared_error + statement["constant"])
         assert head.writes_means
+    if (per_error := statement.get("absolute_error_weight")) is not None:
+        absolute_error = (x - p.mean).abs().flatten(-3).sum(-1)
+        assert torch.allclose(-p.log_prob(x), per_error * absolute_error + statement["constant"])
+    assert statement["measure"] == ("discrete" if is_counted(head) else "differential")
     if statement["scale"] is not None:
         assert weight == pytest.approx(1 / (2 * statement["scale"] ** 2))
 

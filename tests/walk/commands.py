@@ -142,7 +142,7 @@ COMBINATIONS = [
         fitted(*GAUSSIAN),
         *(
             fitted(*GAUSSIAN, f"--likelihood={word}")
-            for word in ("gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal")
+            for word in ("gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal", "laplace")
         ),
     ),
     step(
