@@ -37,7 +37,14 @@ Trunk = Literal["linear", "mlp", "conv"]
 PosteriorName = Literal["diagonal", "categorical"]
 PriorName = Literal["normal", "categorical"]
 LikelihoodName = Literal[
-    "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal", "laplace"
+    "bernoulli",
+    "categorical",
+    "gaussian",
+    "gaussian_shared",
+    "gaussian_pixel",
+    "gaussian_optimal",
+    "laplace",
+    "continuous_bernoulli",
 ]
 ObjectiveName = Literal["beta"]
 Activation = Literal["silu", "gelu", "elu", "tanh", "relu"]
@@ -195,7 +202,15 @@ class FitConfig:
         above=0,
         unless={
             "posterior": ("categorical",),
-            "likelihood": ("bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_optimal", "laplace"),
+            "likelihood": (
+                "bernoulli",
+                "categorical",
+                "gaussian",
+                "gaussian_shared",
+                "gaussian_optimal",
+                "laplace",
+                "continuous_bernoulli",
+            ),
         },
     )
     likelihood_scale: float = flag(

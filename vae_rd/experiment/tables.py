@@ -25,6 +25,7 @@ from vae_rd.model.coders import Encoder
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
 from vae_rd.model.likelihoods.categorical import CategoricalLikelihood
+from vae_rd.model.likelihoods.continuous_bernoulli import ContinuousBernoulliLikelihood
 from vae_rd.model.likelihoods.gaussian import GaussianLikelihood, PixelGaussianLikelihood, SharedGaussianLikelihood
 from vae_rd.model.likelihoods.laplace import LaplaceLikelihood
 from vae_rd.model.likelihoods.optimal_gaussian import OptimalGaussianLikelihood
@@ -110,6 +111,7 @@ LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
     "gaussian_pixel": lambda c, card: PixelGaussianLikelihood(bound=c.log_var_bound),
     "gaussian_optimal": lambda c, card: OptimalGaussianLikelihood(),
     "laplace": lambda c, card: LaplaceLikelihood(c.laplace_scale),
+    "continuous_bernoulli": lambda c, card: ContinuousBernoulliLikelihood(),
 }
 OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
     "beta": lambda c, card: BetaObjective(c.beta, warmup=c.beta_warmup or 0, start=c.beta_start or 0.0),
