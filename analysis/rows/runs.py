@@ -8,7 +8,8 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
 - `config`: what else may affect the numbers, as JSON: flags, and which networks they are, if not those of the flags;
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
-- `levels` (of pixel counts that noise made a density of; NaN for others), `pixel_scale`: see `analysis.rows.scale`;
+- `levels` (of pixel counts that noise made a density of; NaN for others), `pixel_scale` (of a
+  density): see `analysis.rows.scale`;
 - each of `METRICS` under its name in the record, with `_stderr`, and the `_cap`, `_kind` and `_method` that some have;
 - `active_units`;
 - `entropy` with `_stderr`, `_kind`, `_measure` and `_source`: H of the split, as far as the record knows it;
@@ -51,7 +52,7 @@ METRICS = (
     "decoder_kl",
 )
 EPOCH_METRICS = ("distortion", "rate", "elbo")
-DENSITY = ("grey", "real")  # Supports of x whose D is that of a density.
+DENSITY = ("grey", "real")  # Supports of x whose D is that of a density, unless a record says otherwise.
 NLL_KINDS = ("importance", "prior", "ais")
 MARGINAL = "marginal_"  # What the kinds of R under a fitted prior begin with.
 LIMIT = 3.0  # standard errors from a value to the limit by which it is judged
@@ -114,9 +115,12 @@ def _latent_dim(record: RunRecord) -> int:
 
 def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
     metrics, card = Part(record.metrics, "metrics").part(split), Part(record.data, "data")
+    is_mass = Part(record.model, "model").part("distortion").content.get("measure") == "discrete"
     dims, levels = math.prod(card.wholes("shape")), dequantised_levels(card)
     scale = Scale.of(units, dims=dims, levels=levels)
     facts = {k: v for k, v in record.data.items() if k not in ("entropy", "population")}
+    if is_mass and card.word("support") in DENSITY:  # Of one data set, but no number to hold a density's against.
+        facts["D"] = "of a probability"
     place = {
         "split": split,
         "population": bool(card.part("population").value(split)),
@@ -124,13 +128,14 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
         "dims": dims,
         "units": units,
         "levels": levels,
-        "pixel_scale": card.word("pixel_scale"),
+        "pixel_scale": None if is_mass else card.word("pixel_scale"),
         "card": json.dumps(facts, sort_keys=True),
     }
     measured = {k: v for name in METRICS for k, v in _flat(name, metrics.optional(name), scale).items()}
     counts = {"active_units": metrics.optional("active_units").maybe("value")}
     estimated = _nll(record, split, scale) | _marginal(record, split, scale)
-    return place | _tightened(measured, estimated) | counts | _entropy(card, split, scale) | estimated
+    entropy = _entropy(card, split, scale, is_mass=is_mass)
+    return place | _tightened(measured, estimated) | counts | entropy | estimated
 
 
 def _settings(record: RunRecord) -> Row:
@@ -158,10 +163,10 @@ def _flat(name: str, entry: Part, scale: Scale) -> Row:
     return row
 
 
-def _entropy(card: Part, split: str, scale: Scale) -> Row:
+def _entropy(card: Part, split: str, scale: Scale, *, is_mass: bool) -> Row:
     """H as far as D + R can be held to it: where D is of a density, that of distinct images is left out."""
     entry = card.part("entropy").part(split)
-    if card.word("support") in DENSITY and entry.word("measure") == "discrete":
+    if not is_mass and card.word("support") in DENSITY and entry.word("measure") == "discrete":
         entry = Part({"measure": "differential"}, entry.name)
     words = {f"entropy_{key}": entry.word(key) for key in ("kind", "measure", "source")}
     return _flat("entropy", entry, scale) | words

@@ -9,7 +9,7 @@ import torch
 from vae_rd.experiment import tables
 from vae_rd.model.nn.whitening import Sample
 
-from helpers.members import SHAPE, gradients, grid, is_one, likelihood, stacked
+from helpers.members import LEVELS, SHAPE, gradients, grid, is_one, likelihood, stacked
 
 pytestmark = [pytest.mark.usefixtures("float64"), pytest.mark.parametrize("word", tables.LIKELIHOODS)]
 S, B = 2, 4
@@ -27,7 +27,19 @@ def some_x(head, shape: tuple[int, int, int] = SHAPE, n: int = B) -> torch.Tenso
         return torch.randint(2, (n, *shape), generator=noise).to(torch.float64)
     if "one_hot" in head.supports:
         return torch.eye(shape[-1])[torch.randint(shape[-1], (n, *shape[:-1]), generator=noise)]
-    return torch.randn(n, *shape, generator=noise)
+    if "levels" in head.supports:
+        return torch.randint(LEVELS, (n, *shape), generator=noise) / (LEVELS - 1)
+    return (torch.randn if "real" in head.supports else torch.rand)(n, *shape, generator=noise)
+
+
+def middles(cells: int) -> tuple[torch.Tensor, float]:
+    """The middles of equal cells of [0, 1], [cells, 1], and the volume of a cell."""
+    return ((torch.arange(cells) + 0.5) / cells)[:, None], 1 / cells
+
+
+def is_counted(head) -> bool:
+    """Whether x is one of finitely many images."""
+    return head.supports[0] in ("binary", "one_hot", "levels")
 
 
 def seen(head, x: torch.Tensor):
@@ -59,8 +71,13 @@ def test_it_is_one_in_sum_over_all_images_or_their_values(word):
             x = torch.tensor(list(itertools.product((0.0, 1.0), repeat=3)))
         elif "one_hot" in head.supports:
             x = torch.eye(3)
-        else:
+        elif "levels" in head.supports:
+            x = torch.tensor(list(itertools.product(range(LEVELS), repeat=3))) / (LEVELS - 1)
+        elif "real" in head.supports:
             x, volume = grid(-40, 40, points, 1)
+            shape = (1, 1, 1)
+        else:
+            x, volume = middles(points)
             shape = (1, 1, 1)
         return head(params(head, shape, 1)).log_prob(x.reshape(-1, *shape)).exp().sum() * volume
 
@@ -121,6 +138,10 @@ def test_the_record_states_what_the_distortion_is(word):
         squared_error = (x - p.mean).square().flatten(-3).sum(-1)
         assert torch.allclose(-p.log_prob(x), weight * squared_error + statement["constant"])
         assert head.writes_means
+    if (per_error := statement.get("absolute_error_weight")) is not None:
+        absolute_error = (x - p.mean).abs().flatten(-3).sum(-1)
+        assert torch.allclose(-p.log_prob(x), per_error * absolute_error + statement["constant"])
+    assert statement["measure"] == ("discrete" if is_counted(head) else "differential")
     if statement["scale"] is not None:
         assert weight == pytest.approx(1 / (2 * statement["scale"] ** 2))
 
@@ -148,6 +169,7 @@ def test_the_stated_noise_is_that_of_the_score_where_z_is_ignored(word):
     head, noise = likelihood(word), torch.Generator().manual_seed(3)
     x = torch.randn(300, *SHAPE, generator=noise) @ torch.tensor([[2.0, 0.6, 0.0], [0.0, 0.7, -0.4], [0.0, 0.0, 0.3]])
     x = (x > 0.2).to(x) if "binary" in head.supports else x + 1.5
+    x = x.sigmoid() if "unit" in head.supports else x
     flat = x.flatten(1)
     stated = head.noise_variance(flat.var(0, correction=0))
     if stated is None:
@@ -185,6 +207,8 @@ def uneven(x: torch.Tensor, support: str) -> torch.Tensor:
         return x * x.roll(1, 0)
     if support == "one_hot":
         return torch.eye(x.shape[-1])[torch.minimum(x.argmax(-1), x.roll(1, 0).argmax(-1))]
+    if support in ("levels", "unit"):
+        return torch.minimum(x, x.roll(1, 0))
     return 3 * x + torch.arange(x.shape[-1])
 
 

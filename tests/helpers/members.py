@@ -17,11 +17,17 @@ from vae_rd.run.record import SPLITS
 
 SHAPE = (1, 1, 3)
 LATENT_DIM = 2
+LEVELS = 4
 
 
-def card(support: str = "binary", shape: tuple[int, int, int] = SHAPE) -> DataCard:
-    none = dict.fromkeys(SPLITS, False)
-    return DataCard("npz", dict.fromkeys(SPLITS, 9), shape, support, none, None, dict.fromkeys(SPLITS, Entropy()), {})
+def card(kind: str = "binary", shape: tuple[int, int, int] = SHAPE) -> DataCard:
+    """A card whose x is of a kind, of LEVELS grey levels where it has any."""
+    none, unknown = dict.fromkeys(SPLITS, False), dict.fromkeys(SPLITS, Entropy())
+    support, scale, levels = {
+        "levels": ("grey", f"k / {LEVELS - 1}", LEVELS),
+        "unit": ("real", f"(k + u) / {LEVELS}", LEVELS),
+    }.get(kind, (kind, None, None))
+    return DataCard("npz", dict.fromkeys(SPLITS, 9), shape, support, none, scale, unknown, {}, levels=levels)
 
 
 def config(**fields) -> FitConfig:
@@ -55,10 +61,10 @@ def prior(word: str, *, seed: int = 0) -> nn.Module:
     return held(word, seed=seed).prior
 
 
-def likelihood(word: str, support: str | None = None, *, seed: int = 0) -> nn.Module:
+def likelihood(word: str, kind: str | None = None, *, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     made = tables.LIKELIHOODS[word](config(likelihood=word), card())
-    return moved(tables.LIKELIHOODS[word](config(likelihood=word), card(support or made.supports[0])))
+    return moved(tables.LIKELIHOODS[word](config(likelihood=word), card(kind or made.supports[0])))
 
 
 def moved(module: nn.Module) -> nn.Module:

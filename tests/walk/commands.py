@@ -142,11 +142,11 @@ COMBINATIONS = [
         fitted(*GAUSSIAN),
         *(
             fitted(*GAUSSIAN, f"--likelihood={word}")
-            for word in ("gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal")
+            for word in ("gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal", "laplace")
         ),
     ),
     step(
-        "choose gaussian, or add --binarization dynamic, static or threshold",
+        ", or add --binarization dynamic, static or threshold",
         fitted(*GREY),
         fitted(*GREY, "--likelihood=gaussian"),
         fitted(*GREY, "--binarization=dynamic"),
@@ -155,7 +155,7 @@ COMBINATIONS = [
         before=archive(images=LEVELS),
     ),
     step(
-        "choose gaussian, or add --dequantize uniform",
+        ", or add --dequantize uniform",
         fitted(*GREY, "--likelihood=gaussian_shared"),
         fitted(*GREY, "--likelihood=gaussian"),
         fitted(*GREY, "--likelihood=gaussian_shared", "--dequantize=uniform"),

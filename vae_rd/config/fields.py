@@ -37,7 +37,14 @@ Trunk = Literal["linear", "mlp", "conv"]
 PosteriorName = Literal["diagonal", "full", "categorical"]
 PriorName = Literal["normal", "categorical", "mixture", "vamp"]
 LikelihoodName = Literal[
-    "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
+    "bernoulli",
+    "categorical",
+    "gaussian",
+    "gaussian_shared",
+    "gaussian_pixel",
+    "gaussian_optimal",
+    "laplace",
+    "continuous_bernoulli",
 ]
 ObjectiveName = Literal["beta"]
 Activation = Literal["silu", "gelu", "elu", "tanh", "relu"]
@@ -202,7 +209,15 @@ class FitConfig:
         above=0,
         unless={
             "posterior": ("categorical",),
-            "likelihood": ("bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_optimal"),
+            "likelihood": (
+                "bernoulli",
+                "categorical",
+                "gaussian",
+                "gaussian_shared",
+                "gaussian_optimal",
+                "laplace",
+                "continuous_bernoulli",
+            ),
         },
     )
     likelihood_scale: float = flag(
@@ -211,6 +226,13 @@ class FitConfig:
         group="model",
         least=1e-6,
         only={"likelihood": ("gaussian",)},
+    )
+    laplace_scale: float = flag(
+        1.0,
+        "scale b of --likelihood laplace, its mean absolute deviation",
+        group="model",
+        least=1e-6,
+        only={"likelihood": ("laplace",)},
     )
 
     objective: ObjectiveName = flag("beta", "what is minimised: D + beta R", group="objective")

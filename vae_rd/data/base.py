@@ -20,6 +20,7 @@ from vae_rd.seeding import generator
 from vae_rd.theory.discrete import duplicates_entropy
 
 Support = Literal["binary", "one_hot", "grey", "real"]
+Kind = Literal["binary", "one_hot", "levels", "grey", "unit", "real"]
 FRESH_STEPS = 100  # Optimiser steps of an epoch where every batch is drawn afresh.
 EVAL_CHUNK = 500  # Evaluation noise belongs to these fixed index chunks, whatever the batch size or process count.
 
@@ -128,8 +129,19 @@ class DataCard:
     content: str | None = None
 
     @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What x is, in the words of `Likelihood.supports`, of which one is enough.
+
+        Grey x of counted levels may have a probability, or a density at its points. Dequantised x is real and between
+        0 and 1.
+        """
+        if self.support == "grey" and self.levels is not None:
+            return ("levels", "grey")
+        return ("unit", "real") if self.support == "real" and self.pixel_scale is not None else (self.support,)
+
+    @property
     def measure(self) -> Literal["discrete", "differential"]:
-        """Of an entropy that D can be held to: D of grey and real x is that of a density."""
+        """Of an entropy that D can be held to, unless a likelihood says otherwise: of grey and real x a density's."""
         return "discrete" if self.support in ("binary", "one_hot") else "differential"
 
     def steps_per_epoch(self, batch_size: int) -> int:

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from vae_rd.config.fields import FitConfig
-from vae_rd.data.atoms import learned_scale_problem
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import tables
 from vae_rd.experiment.recipe import whitens
+from vae_rd.experiment.supports import check_support
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.trunk import EncoderTrunk, Shape
@@ -53,8 +53,7 @@ def build_model(config: FitConfig, card: DataCard) -> VAE:
     Raises:
         InputError: when the likelihood cannot score the data's values, parts do not fit each other, or memory is short.
     """
-    likelihood = tables.LIKELIHOODS[config.likelihood](config, card)
-    check_likelihood(likelihood, config, card)
+    check_support(config, card)
     try:
         return _initialised(config, card)
     except (RuntimeError, MemoryError) as error:
@@ -95,7 +94,15 @@ def _trunks(config: FitConfig, card: DataCard, likelihood: Likelihood) -> tuple[
 def _in_coordinates(
     encoder: EncoderTrunk, decoder: nn.Module, config: FitConfig, card: DataCard, likelihood: Likelihood
 ) -> tuple[EncoderTrunk, nn.Module]:
-    """The networks between fixed maps, to which `vae_rd.experiment.preparing` gives their moments."""
+    """The networks between fixed maps, to which `vae_rd.experiment.preparing` gives their moments.
+
+    Raises:
+        InputError: for whitened pixels where the decoder writes none.
+    """
+    if config.whiten and not likelihood.writes_means:
+        raise InputError(
+            f"--whiten: the decoder of --likelihood {config.likelihood} does not write means of pixels; leave it out"
+        )
     if whitens(config, card, likelihood):
         values = math.prod(card.shape)
         return EncoderTrunk(Whiten(values), *encoder, features=encoder.features), nn.Sequential(decoder, Colour(values))
@@ -123,67 +130,6 @@ def _check_parts(config: FitConfig, posterior: PosteriorHead, prior: PriorHead, 
         raise InputError(
             f"--likelihood {config.likelihood} takes its scale from draws of z, whose gradient "
             f"--posterior {config.posterior} does not have; choose another likelihood"
-        )
-
-
-# What an x of each support is, in words.
-_SUPPORTS = {
-    "binary": "binary, where a density means nothing",
-    "one_hot": "rows of one 1",
-    "grey": "grey, of repeating values, on which a learned scale shrinks without end",
-    "real": "real-valued",
-}
-
-
-def check_likelihood(likelihood: Likelihood, config: FitConfig, card: DataCard) -> None:
-    """Refuse a likelihood whose distortion would not be one: a wrong support, or a density that diverges.
-
-    Raises:
-        InputError: naming what x is, and the words of --likelihood that fit it.
-    """
-    if card.support not in likelihood.supports:
-        fitting = [w for w, row in tables.LIKELIHOODS.items() if card.support in row(config, card).supports]
-        more = _ways_out(likelihood, card) if card.support == "grey" else ""
-        raise InputError(
-            f"--likelihood {config.likelihood}: x of --data {card.name} is {_SUPPORTS[card.support]}; "
-            f"choose {' or '.join(fitting)}{more}"
-        )
-    if config.whiten and not likelihood.writes_means:
-        raise InputError(
-            f"--whiten: the decoder of --likelihood {config.likelihood} does not write means of pixels; leave it out"
-        )
-
-
-def _ways_out(likelihood: Likelihood, card: DataCard) -> str:
-    """What else than another likelihood helps where x is grey: what makes it of a support that this one has."""
-    flags = {"binary": "--binarization dynamic, static or threshold", "real": "--dequantize uniform"}
-    fitting = [flag for support, flag in flags.items() if support in likelihood.supports]
-    counts = "" if card.levels is not None else "store the values as whole numbers from 0, and "
-    return f", or {counts}add {' or '.join(fitting)}" if fitting else ""
-
-
-def check_values(config: FitConfig, model: VAE, data: DataSet) -> None:
-    """Refuse real values on which the learned scale of a likelihood would shrink without end.
-
-    Runs that read their files as version 1 of the defaults did go on as they were begun.
-
-    Raises:
-        InputError: naming what repeats, and the words of --likelihood that stand it.
-    """
-    likelihood, card = getattr(model.decoder, "likelihood", None), data.card
-    if not isinstance(likelihood, Likelihood) or "grey" in likelihood.supports or card.support != "real":
-        return
-    if data.transform.is_random or config.file_rules == "1":
-        return
-    distinct = card.n["train"] - card.params["duplicates"].get("train", 0)
-    each = likelihood.scales_each_pixel
-    if problem := learned_scale_problem(data.pixels["train"], distinct, each_pixel=each):
-        rows = {word: row(config, card) for word, row in tables.LIKELIHOODS.items() if word != config.likelihood}
-        still = learned_scale_problem(data.pixels["train"], distinct, each_pixel=False)
-        fitting = [w for w, p in rows.items() if "grey" in p.supports or (not still and "real" in p.supports)]
-        raise InputError(
-            f"--likelihood {config.likelihood}: of --data {card.name} {problem}, and a learned scale shrinks onto them "
-            f"without end; choose {' or '.join(fitting)}"
         )
 
 

@@ -192,7 +192,7 @@ def _check_support(decoder: nn.Module, p: Distribution, x: Tensor, card: DataCar
     """A density at values of probabilities, or the other way round, is no distortion, and H - D no bound."""
     likelihood = getattr(decoder, "likelihood", None)
     if isinstance(likelihood, Likelihood):
-        if card.support not in likelihood.supports:
+        if not likelihood.scores(card.kinds):
             raise InputError(
                 f"{type(likelihood).__name__} is for {' or '.join(likelihood.supports)} x; that of {card.name} is "
                 f"{card.support}: give another likelihood, or data of that kind"

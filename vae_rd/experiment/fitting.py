@@ -308,7 +308,7 @@ class Experiment:
         """What D is, as far as a decoder says so."""
         likelihood = getattr(self.model.decoder, "likelihood", None)
         if not isinstance(likelihood, Likelihood):
-            return {"family": None, "scale": None, "squared_error_weight": None, "constant": None}
+            return {"family": None, "measure": None, "scale": None, "squared_error_weight": None, "constant": None}
         family = None if self.record.model["is_own"] else self.config.likelihood
         return {"family": family, **likelihood.statement(math.prod(self.data.card.shape))}
 

@@ -13,6 +13,7 @@ from vae_rd.experiment import build
 from vae_rd.experiment.door import check_agreement, check_model
 from vae_rd.experiment.forecasting import forecast_of
 from vae_rd.experiment.matching import check_data, check_network
+from vae_rd.experiment.supports import check_values
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.coders import Decoder
 from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
@@ -65,7 +66,7 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     made = model or build.build_model(config, data.card)
     if model is not None:
         check_model(model, data)
-    build.check_values(config, made, data)
+    check_values(config, made, data)
     if model is None:
         _take_sample(made, data, seed=config.seed)
     return Prepared(

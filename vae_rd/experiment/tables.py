@@ -25,7 +25,9 @@ from vae_rd.model.coders import Encoder
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
 from vae_rd.model.likelihoods.categorical import CategoricalLikelihood
+from vae_rd.model.likelihoods.continuous_bernoulli import ContinuousBernoulliLikelihood
 from vae_rd.model.likelihoods.gaussian import GaussianLikelihood, PixelGaussianLikelihood, SharedGaussianLikelihood
+from vae_rd.model.likelihoods.laplace import LaplaceLikelihood
 from vae_rd.model.likelihoods.optimal_gaussian import OptimalGaussianLikelihood
 from vae_rd.model.nn.conv import conv_decoder, conv_encoder
 from vae_rd.model.nn.mlp import linear_decoder, linear_encoder, mlp_decoder, mlp_encoder
@@ -116,6 +118,8 @@ LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
     "gaussian_shared": lambda c, card: SharedGaussianLikelihood(),
     "gaussian_pixel": lambda c, card: PixelGaussianLikelihood(bound=c.log_var_bound),
     "gaussian_optimal": lambda c, card: OptimalGaussianLikelihood(),
+    "laplace": lambda c, card: LaplaceLikelihood(c.laplace_scale),
+    "continuous_bernoulli": lambda c, card: ContinuousBernoulliLikelihood(),
 }
 OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
     "beta": lambda c, card: BetaObjective(c.beta, warmup=c.beta_warmup or 0, start=c.beta_start or 0.0),

@@ -26,6 +26,7 @@ from vae_rd.data.dataset import DataSet
 from vae_rd.functional.active_units import active_units
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
 from vae_rd.metrics.cuts import cut_distortion
+from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.terms import DrawnTerms
 from vae_rd.model.vae import VAE
@@ -97,7 +98,9 @@ def evaluate_split(
     draws = samples or (POPULATION_SAMPLES if data.card.population[split] else 1)
     values = split_values(model, data, split, samples=draws, seed=seed, information_examples=information_examples)
     cut = {"cut_distortion_per_dim": cut_distortion(model, data, split, seed=seed)} if split == "test" else {}
-    return summarise(values, data.card, split, slope=slope) | cut
+    likelihood = getattr(model.decoder, "likelihood", None)
+    measure = likelihood.measure if isinstance(likelihood, Likelihood) else None
+    return summarise(values, data.card, split, slope=slope, measure=measure) | cut
 
 
 @torch.no_grad()
@@ -183,8 +186,10 @@ def _only(values: dict[str, Tensor], name: str) -> Tensor | None:
     return values[name][0] if name in values else None
 
 
-def summarise(values: SplitValues, card: DataCard, split: str, *, slope: float | None) -> Json:
-    """Means and standard errors of a split's values, as the record's metrics."""
+def summarise(
+    values: SplitValues, card: DataCard, split: str, *, slope: float | None, measure: str | None = None
+) -> Json:
+    """Means and standard errors of a split's values, as the record's metrics; D is of the card's measure for None."""
     population = card.population[split]
     n = values.distortion.shape[1]
 
@@ -211,7 +216,7 @@ def summarise(values: SplitValues, card: DataCard, split: str, *, slope: float |
         "mutual_information_upper": stat(upper, method=method),
         "marginal_kl_lower": stat(None if upper is None else paired_r - upper),
         "marginal_kl_upper": stat(None if lower is None else paired_r - lower),
-        "decoder_kl": stat(_decoder_kl(values, card, split, kind=kind)),
+        "decoder_kl": stat(_decoder_kl(values, card, split, kind=kind, measure=measure or card.measure)),
         **_per_dim(values, population=population),
     }
 
@@ -248,10 +253,10 @@ def _upper(values: SplitValues, card: DataCard, split: str, *, kind: str) -> tup
     return method, bounds[method]
 
 
-def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str) -> Tensor | None:
+def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str, measure: str) -> Tensor | None:
     """D + I - H = E_q(z) KL(q(x|z) || p(x|z)) per draw, where I and H are those of the split, and H of D's measure."""
     entropy = card.entropy[split]
-    is_held = entropy.kind == "exact" and entropy.measure == card.measure
+    is_held = entropy.kind == "exact" and entropy.measure == measure
     if values.lower is None or kind == "bound" or entropy.value is None or not is_held:
         return None
     return values.paired(values.distortion) + values.lower - entropy.value

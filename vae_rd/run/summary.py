@@ -17,8 +17,11 @@ def summary_lines(record: RunRecord, folder: Path) -> list[str]:
     lines = split_lines(record, SPLITS)
     lines.append(collapse_words(record.verdicts["collapse"]))
     lines += unit_lines(record.metrics["test"])
-    if (weight := record.model["distortion"]["squared_error_weight"]) is not None:
+    distortion = record.model["distortion"]
+    if (weight := distortion["squared_error_weight"]) is not None:
         lines.append(f"D = C * squared error + constant with C = 1 / (2 scale^2) = {weight:g}")
+    if (weight := distortion.get("absolute_error_weight")) is not None:
+        lines.append(f"D = C * absolute error + constant with C = 1 / b = {weight:g}")
     return [*lines, f"record: {folder / 'record.json'}"]
 
 

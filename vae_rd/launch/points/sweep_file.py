@@ -29,7 +29,7 @@ PROGRAM = "vae_rd/fit.py"
 METRICS = tuple(f"{split}/{name}" for split in ("val", "train") for name in ("objective", "distortion", "rate", "elbo"))
 # Where these differ, the metric of two runs is not the same quantity, and the better one is not the better run.
 OF_THE_METRIC = frozenset(
-    {"beta", "likelihood", "likelihood_scale"}
+    {"beta", "likelihood", "likelihood_scale", "laplace_scale"}
     | {name for name, field in FIELDS.items() if field.metadata["group"] == "data"} - {"n_test"}
 )
 

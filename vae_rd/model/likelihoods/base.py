@@ -6,7 +6,8 @@ Each takes [..., k C, H, W] parameters, k its `params_per_value`, and returns a 
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.nn.whitening import Sample
 
 IMAGE_DIMS = 3  # [C, H, W]
+_COUNTED = ("binary", "one_hot", "levels")
 
 
 class ImageDistribution(Distribution):
@@ -37,7 +39,8 @@ class Likelihood(LazyDistribution):
 
     Attributes:
         params_per_value: trunk outputs per pixel and channel.
-        supports: what x may be for D to be a distortion: words of `vae_rd.data.base.Support`.
+        supports: what x it is a normalised distribution of, any of these: "binary", "one_hot" rows, grey "levels" k of
+            0..L-1 as k / (L - 1), "grey" points on which its density is bounded, the "unit" interval, the "real" line.
         writes_means: whether the trunk's output is one mean for each value of x.
         scales_each_pixel: whether every pixel has a learned scale of its own, which one that never changes sends to 0.
         takes_draws: whether its parameters take draws of z, so that no closed form over z has them.
@@ -50,6 +53,22 @@ class Likelihood(LazyDistribution):
     scales_each_pixel: ClassVar[bool] = False
     takes_draws: ClassVar[bool] = False
     learns_scale: ClassVar[bool] = False
+
+    def scores(self, kinds: Iterable[str]) -> bool:
+        """Whether it is a distribution of an x of these kinds, as a card of data has them.
+
+        Example:
+            >>> from vae_rd.model.likelihoods.gaussian import SharedGaussianLikelihood
+            >>> likelihood = SharedGaussianLikelihood()
+            >>> likelihood.scores(("levels", "grey")), likelihood.scores(("unit", "real"))
+            (False, True)
+        """
+        return any(kind in self.supports for kind in kinds)
+
+    @property
+    def measure(self) -> Literal["discrete", "differential"]:
+        """Whether D is -ln of a probability, or of a density."""
+        return "discrete" if set(self.supports) <= set(_COUNTED) else "differential"
 
     @property
     def precision(self) -> Tensor | float | None:
@@ -106,11 +125,18 @@ class Likelihood(LazyDistribution):
     def statement(self, values: int) -> dict[str, Any]:
         """What D is, for the record: D = C * squared error + constant where it is that, for x of so many values.
 
+        Its measure is of a probability, "discrete", or of a density, "differential".
+
         Example:
             >>> from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
             >>> GaussianLikelihood(0.5).statement(2)
-            {'scale': 0.5, 'squared_error_weight': 2.0, 'constant': 0.4515827052894548}
+            {'measure': 'differential', 'scale': 0.5, 'squared_error_weight': 2.0, 'constant': 0.4515827052894548}
         """
         weight = self.squared_error_weight
         constant = None if weight is None else 0.5 * values * math.log(math.pi / weight)
-        return {"scale": self.fixed_scale, "squared_error_weight": weight, "constant": constant}
+        return {
+            "measure": self.measure,
+            "scale": self.fixed_scale,
+            "squared_error_weight": weight,
+            "constant": constant,
+        }

@@ -1,0 +1,54 @@
+"""A likelihood is taken for the x that it is a distribution of, and for no other; the record says what D is then."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import vae_rd
+from vae_rd.config.fields import FitConfig
+from vae_rd.data.base import DataCard, Source
+from vae_rd.data.dataset import DataSet
+from vae_rd.errors import InputError
+from vae_rd.experiment import tables
+from vae_rd.experiment.supports import check_support
+from vae_rd.run.record import SPLITS
+
+from helpers.members import card
+
+
+def grey(levels: int | None = 5, **settings: str) -> DataCard:
+    pixels = torch.arange(4 * 5 * 9).reshape(9, 1, 4, 5) % 5
+    pixels = pixels.to(torch.uint8) if levels is not None else pixels / 7.3
+    return DataSet(Source("npz", dict.fromkeys(SPLITS, pixels), levels=levels), **settings).card
+
+
+@pytest.mark.parametrize(
+    ("x", "kinds"),
+    [
+        (grey(), ("levels", "grey")),
+        (grey(None), ("grey",)),
+        (grey(dequantize="uniform"), ("unit", "real")),
+        (grey(binarization="dynamic"), ("binary",)),
+        (card("real"), ("real",)),
+        (card("one_hot"), ("one_hot",)),
+    ],
+    ids=str,
+)
+def test_a_card_says_what_x_is_and_a_likelihood_what_it_is_of(x, kinds):
+    assert x.kinds == kinds
+    for word, row in tables.LIKELIHOODS.items():
+        config = FitConfig(likelihood=word)
+        if set(row(config, x).supports) & set(kinds):
+            check_support(config, x)
+        else:
+            with pytest.raises(InputError, match=f"--likelihood {word}: x of --data npz is .*; choose ") as refused:
+                check_support(config, x)
+            named = str(refused.value).partition("choose ")[2].partition(",")[0].split(" or ")
+            for other in named:
+                check_support(replace(config, likelihood=other), x)
+
+
+def test_the_record_says_whether_d_is_of_a_probability(toy):
+    record = vae_rd.fit_model(toy(max_epochs=1))
+    assert record.model["distortion"]["measure"] == "discrete"
