@@ -33,13 +33,14 @@ DataName = Literal[
 Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
-Trunk = Literal["linear", "mlp", "conv"]
+EncoderName = Literal["linear", "mlp", "conv"]
+DecoderName = Literal["linear", "mlp", "conv", "made"]
 PosteriorName = Literal["diagonal", "categorical"]
 PriorName = Literal["normal", "categorical"]
 LikelihoodName = Literal[
     "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
 ]
-ObjectiveName = Literal["beta"]
+ObjectiveName = Literal["beta", "target_rate"]
 Activation = Literal["silu", "gelu", "elu", "tanh", "relu"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 Precision = Literal["32", "64", "bf16"]
@@ -159,12 +160,14 @@ class FitConfig:
     )
     n_test: int | None = flag(None, "test examples [null: all, or 100,000]", group="data", least=2)
 
-    encoder: Trunk = flag("mlp", "network of q(z|x)", group="model")
+    encoder: EncoderName = flag("mlp", "network of q(z|x)", group="model")
     posterior: PosteriorName = flag("diagonal", "family of q(z|x); categorical: latent_dim states", group="model")
-    decoder: Trunk = flag("mlp", "network of p(x|z)", group="model")
+    decoder: DecoderName = flag(
+        "mlp", "network of p(x|z); made: each value of x given those before it, too", group="model"
+    )
     hidden: list[int] | None = flag(
         None,
-        "widths (mlp) or channels (conv), mirrored in the decoder [null: [512], [32, 64]]",
+        "widths (mlp, made) or channels (conv), mirrored in the decoder [null: [512], [1024], [32, 64]]",
         group="model",
         unless={"encoder": ("linear",), "decoder": ("linear",)},
     )
@@ -206,13 +209,16 @@ class FitConfig:
         only={"likelihood": ("gaussian",)},
     )
 
-    objective: ObjectiveName = flag("beta", "what is minimised: D + beta R", group="objective")
-    beta: float = flag(1.0, "weight of the rate", group="objective", least=0)
+    objective: ObjectiveName = flag(
+        "beta", "what is minimised: D + beta R, or D + rate_weight |R - target_rate|", group="objective"
+    )
+    beta: float = flag(1.0, "weight of the rate", group="objective", least=0, unless={"objective": ("target_rate",)})
     beta_warmup: int | None = flag(
         None,
         "steps over which the weight goes from beta_start to beta [null: half of all between linear networks, else 0]",
         group="objective",
         least=0,
+        unless={"objective": ("target_rate",)},
     )
     beta_start: float | None = flag(
         None,
@@ -220,6 +226,13 @@ class FitConfig:
         "above which all units collapse, else 0]",
         group="objective",
         least=0,
+        unless={"objective": ("target_rate",)},
+    )
+    target_rate: float = flag(
+        4.0, "R to be held, nats", group="objective", least=0, only={"objective": ("target_rate",)}
+    )
+    rate_weight: float = flag(
+        10.0, "of a nat off the target", group="objective", above=0, only={"objective": ("target_rate",)}
     )
     samples: int = flag(
         1,

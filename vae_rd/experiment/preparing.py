@@ -14,7 +14,7 @@ from vae_rd.experiment.door import check_agreement, check_model
 from vae_rd.experiment.forecasting import forecast_of
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
-from vae_rd.model.coders import Decoder
+from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
 from vae_rd.model.vae import VAE
 from vae_rd.run.folder import Claim, file_checksum, has_files_of, refuse_given
@@ -88,11 +88,11 @@ def _take_moments(model: VAE, data: DataSet) -> None:
     if not sample.is_finite:
         return  # Training says what to mend.
     set_moments(model, sample)
-    decoder = model.decoder
-    assert isinstance(decoder, Decoder), "of named networks"
-    for module in decoder.modules():
+    likelihood = model.decoder.likelihood
+    assert isinstance(likelihood, Likelihood), "of named networks"
+    for module in model.decoder.modules():
         if isinstance(module, Offset):
-            module.set_start(*decoder.likelihood.start(sample))
+            module.set_start(*likelihood.start(sample))
 
 
 def check_same_run(config: FitConfig, claimed: Claim, model: VAE | None, data: DataSet | None) -> None:

@@ -14,13 +14,14 @@ from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
 from vae_rd.model.lazy import LazyDistribution
+from vae_rd.model.nn.raster import Together
 from vae_rd.model.nn.whitening import Sample
 
 IMAGE_DIMS = 3  # [C, H, W]
 
 
 class ImageDistribution(Distribution):
-    """A distribution of event shape [C, H, W], of values that are independent of each other.
+    """A distribution of event shape [C, H, W].
 
     Args:
         like: a tensor of its batch and event shape, [..., C, H, W].
@@ -31,12 +32,17 @@ class ImageDistribution(Distribution):
     def __init__(self, like: Tensor) -> None:
         super().__init__(like.shape[:-IMAGE_DIMS], like.shape[-IMAGE_DIMS:], validate_args=False)
 
+    def given(self, value: Tensor) -> Distribution:
+        """The distribution of a likelihood's own family whose density at `value` this one's is: mostly this one."""
+        return self
+
 
 class Likelihood(LazyDistribution):
     """Base of all likelihoods.
 
     Attributes:
-        params_per_value: trunk outputs per pixel and channel.
+        params_per_value: trunk outputs per pixel and channel; number j C + c is the j-th of channel c.
+        together: which values of x one draw has jointly, whose parameters decide it alone; all others are independent.
         supports: what x may be for D to be a distortion: words of `vae_rd.data.base.Support`.
         writes_means: whether the trunk's output is one mean for each value of x.
         scales_each_pixel: whether every pixel has a learned scale of its own, which one that never changes sends to 0.
@@ -45,6 +51,7 @@ class Likelihood(LazyDistribution):
     """
 
     params_per_value: ClassVar[int] = 1
+    together: ClassVar[Together] = "value"
     supports: ClassVar[tuple[str, ...]]
     writes_means: ClassVar[bool] = False
     scales_each_pixel: ClassVar[bool] = False
