@@ -33,8 +33,8 @@ DataName = Literal[
 Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
-EncoderName = Literal["linear", "mlp", "conv"]
-DecoderName = Literal["linear", "mlp", "conv", "made"]
+EncoderName = Literal["linear", "mlp", "conv", "resnet"]
+DecoderName = Literal["linear", "mlp", "conv", "resnet", "made", "pixelcnn"]
 PosteriorName = Literal["diagonal", "categorical"]
 PriorName = Literal["normal", "categorical"]
 LikelihoodName = Literal[
@@ -163,11 +163,12 @@ class FitConfig:
     encoder: EncoderName = flag("mlp", "network of q(z|x)", group="model")
     posterior: PosteriorName = flag("diagonal", "family of q(z|x); categorical: latent_dim states", group="model")
     decoder: DecoderName = flag(
-        "mlp", "network of p(x|z); made: each value of x given those before it, too", group="model"
+        "mlp", "network of p(x|z); made, pixelcnn: each value of x given those before it, too", group="model"
     )
     hidden: list[int] | None = flag(
         None,
-        "widths (mlp, made) or channels (conv), mirrored in the decoder [null: [512], [1024], [32, 64]]",
+        "widths (mlp, made) or channels (conv, resnet, pixelcnn), mirrored in the decoder [null: [512] for mlp, [1024] "
+        "for made, [32, 64] for conv and resnet, five of 32 for pixelcnn]",
         group="model",
         unless={"encoder": ("linear",), "decoder": ("linear",)},
     )

@@ -31,7 +31,9 @@ from vae_rd.model.nn.autoregressive import AutoregressiveTrunk
 from vae_rd.model.nn.conv import conv_decoder, conv_encoder
 from vae_rd.model.nn.made import made
 from vae_rd.model.nn.mlp import linear_decoder, linear_encoder, mlp_decoder, mlp_encoder
+from vae_rd.model.nn.pixelcnn import pixelcnn
 from vae_rd.model.nn.raster import Raster
+from vae_rd.model.nn.resnet import resnet_decoder, resnet_encoder
 from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.posteriors.categorical import CategoricalPosterior
@@ -94,7 +96,9 @@ TRUNKS: dict[str, Trunk] = {
     "linear": Trunk(linear_encoder, linear_decoder, is_linear=True),
     "mlp": Trunk(mlp_encoder, mlp_decoder, (512,)),
     "conv": Trunk(conv_encoder, conv_decoder, (32, 64)),
+    "resnet": Trunk(resnet_encoder, resnet_decoder, (32, 64)),
     "made": Trunk(hidden=(1024,), autoregressive=made),
+    "pixelcnn": Trunk(hidden=(32, 32, 32, 32, 32), autoregressive=pixelcnn),
 }
 ACTIVATIONS: dict[str, Activation] = {
     "silu": nn.SiLU,

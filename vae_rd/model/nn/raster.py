@@ -60,9 +60,9 @@ class Raster:
         if self.together == "row":
             row, channel = divmod(step, channels)
             return _one(channel), _one(row), slice(None)
-        pixel, channel = divmod(step, channels) if self.together == "value" else (step, None)
+        pixel, channel = divmod(step, channels) if self.together == "value" else (step, 0)
         row, column = divmod(pixel, width)
-        return slice(None) if channel is None else _one(channel), _one(row), _one(column)
+        return slice(None) if self.together == "pixel" else _one(channel), _one(row), _one(column)
 
     def crop(self, images: Tensor, step: int) -> Tensor:
         """Of x, or of parameters, what belongs to one step.
@@ -74,7 +74,12 @@ class Raster:
         Returns:
             [..., j c, h, w] for the c x h x w values of that step.
         """
-        return images.unflatten(-3, (-1, self.shape[0]))[(..., *self.place(step))].flatten(-4, -3)
+        _, rows, columns = self.place(step)
+        return self.channels(images[..., rows, columns], step)
+
+    def channels(self, images: Tensor, step: int) -> Tensor:
+        """Of the rows and columns of a step, [..., j C, h, w], what belongs to it, [..., j c, h, w]."""
+        return images.unflatten(-3, (-1, self.shape[0]))[..., self.place(step)[0], :, :].flatten(-4, -3)
 
 
 def _one(index: int) -> slice:
