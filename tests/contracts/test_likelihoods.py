@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from vae_rd.experiment import tables
+from vae_rd.model.nn.raster import Raster
 from vae_rd.model.nn.whitening import Sample
 
 from helpers.members import LEVELS, SHAPE, gradients, grid, is_one, likelihood, stacked
@@ -144,6 +145,18 @@ def test_the_record_states_what_the_distortion_is(word):
     assert statement["measure"] == ("discrete" if is_counted(head) else "differential")
     if statement["scale"] is not None:
         assert weight == pytest.approx(1 / (2 * statement["scale"] ** 2))
+
+
+def test_what_is_drawn_together_is_scored_by_its_own_parameters_alone(word):
+    """So that each step of a raster can be scored, and drawn, by itself."""
+    head, shape = likelihood(word), (2, 2, 3)
+    head, raster = seen(head, some_x(head)), Raster(shape, head.params_per_value, head.together)
+    x, written = some_x(head, shape), params(head, shape)
+    whole = head(written)
+    steps = [(raster.crop(x, step), raster.crop(written, step)) for step in range(raster.steps)]
+    assert torch.allclose(sum(head(its).log_prob(part) for part, its in steps), whole.log_prob(x))
+    for part, its in steps:
+        assert head(its).sample().shape == (S, *part.shape)
 
 
 def collapsed(head, x: torch.Tensor) -> torch.Tensor:

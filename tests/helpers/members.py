@@ -11,8 +11,10 @@ from torch.distributions import Distribution
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import DataCard, Entropy
 from vae_rd.experiment import tables
-from vae_rd.model.coders import Encoder
+from vae_rd.model.autoregressive import AutoregressiveDecoder
+from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.nn.mlp import mlp_encoder
+from vae_rd.model.nn.raster import Raster
 from vae_rd.run.record import SPLITS
 
 SHAPE = (1, 1, 3)
@@ -65,6 +67,17 @@ def likelihood(word: str, kind: str | None = None, *, seed: int = 0) -> nn.Modul
     torch.manual_seed(seed)
     made = tables.LIKELIHOODS[word](config(likelihood=word), card())
     return moved(tables.LIKELIHOODS[word](config(likelihood=word), card(kind or made.supports[0])))
+
+
+def decoder(word: str, head: nn.Module, shape: tuple[int, int, int] = SHAPE, *, width: int = 6) -> nn.Module:
+    """A decoder of the table before a likelihood, for images of a shape."""
+    row = tables.TRUNKS[word]
+    widths = [width] if row.hidden else []
+    if row.autoregressive is not None:
+        raster = Raster(shape, params_per_value=head.params_per_value, together=head.together)
+        return AutoregressiveDecoder(row.autoregressive(raster, widths, LATENT_DIM, nn.SiLU), head)
+    parameters = (head.params_per_value * shape[0], *shape[1:])
+    return Decoder(row.decoder(parameters, widths, LATENT_DIM, nn.SiLU), head)
 
 
 def moved(module: nn.Module) -> nn.Module:

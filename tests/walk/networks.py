@@ -20,12 +20,15 @@ from vae_rd.model.terms import DrawnTerms, Group
 from vae_rd.run.record import SPLITS
 
 from helpers.own import OwnEncoder, own_vae
-from walk.steps import BITS, Call, Step, step
+from walk.steps import BITS, Call, Step, flags, step
 
 X = {
     "bits": torch.from_numpy(BITS[:, None]),
     "real": torch.randn(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)),
 }
+
+
+WHITE = "--data=gaussian --likelihood=gaussian --max_steps=1"
 
 
 class Given(LazyDistribution):
@@ -112,10 +115,10 @@ def as_config() -> object:
     return vae_rd.fit_model(FitConfig(max_steps=1, batch_size=8, wandb="off"), model=own_vae(), data=data())
 
 
-def added(flag: str, word: str) -> Call:
+def added(flag: str, word: str, row: str = "mlp") -> Call:
     def add() -> None:
         try:
-            tables.add(flag, word, tables.TRUNKS["mlp"])
+            tables.add(flag, word, tables.TRUNKS[row])
         finally:
             if flag == "encoder" and word == "mine":
                 del tables.TRUNKS["mine"]
@@ -169,6 +172,8 @@ STEPS: list[Step] = [
     step("give one that covers them", fits(parts(decoder=Given(beta)), real), fits(gaussian, real)),
     step("and a word that it does not have", added("encoder", "mlp"), added("encoder", "mine")),
     step("give one of data, encoder,", added("beta", "mine"), added("encoder", "mine")),
+    step("its row has no encoder; give it one", added("encoder", "made", "made"), added("encoder", "mine")),
+    flags(f"{WHITE} --decoder=made --whiten", "takes in turn; leave it out", f"{WHITE} --decoder=made"),
     step(
         "choose another posterior or likelihood",
         drawn_distortion(CategoricalLatent(torch.zeros(3, 2)), StandardNormal(torch.zeros(2))),

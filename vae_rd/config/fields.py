@@ -33,7 +33,8 @@ DataName = Literal[
 Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
-Trunk = Literal["linear", "mlp", "conv"]
+EncoderName = Literal["linear", "mlp", "conv", "resnet"]
+DecoderName = Literal["linear", "mlp", "conv", "resnet", "made", "pixelcnn"]
 PosteriorName = Literal["diagonal", "full", "categorical"]
 PriorName = Literal["normal", "categorical", "mixture", "vamp"]
 LikelihoodName = Literal[
@@ -46,7 +47,7 @@ LikelihoodName = Literal[
     "laplace",
     "continuous_bernoulli",
 ]
-ObjectiveName = Literal["beta"]
+ObjectiveName = Literal["beta", "target_rate"]
 Activation = Literal["silu", "gelu", "elu", "tanh", "relu"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 Precision = Literal["32", "64", "bf16"]
@@ -166,12 +167,15 @@ class FitConfig:
     )
     n_test: int | None = flag(None, "test examples [null: all, or 100,000]", group="data", least=2)
 
-    encoder: Trunk = flag("mlp", "network of q(z|x)", group="model")
+    encoder: EncoderName = flag("mlp", "network of q(z|x)", group="model")
     posterior: PosteriorName = flag("diagonal", "family of q(z|x); categorical: latent_dim states", group="model")
-    decoder: Trunk = flag("mlp", "network of p(x|z)", group="model")
+    decoder: DecoderName = flag(
+        "mlp", "network of p(x|z); made, pixelcnn: each value of x given those before it, too", group="model"
+    )
     hidden: list[int] | None = flag(
         None,
-        "widths (mlp) or channels (conv), mirrored in the decoder [null: [512], [32, 64]]",
+        "widths (mlp, made) or channels (conv, resnet, pixelcnn), mirrored in the decoder [null: [512] for mlp, [1024] "
+        "for made, [32, 64] for conv and resnet, five of 32 for pixelcnn]",
         group="model",
         unless={"encoder": ("linear",), "decoder": ("linear",)},
     )
@@ -235,13 +239,16 @@ class FitConfig:
         only={"likelihood": ("laplace",)},
     )
 
-    objective: ObjectiveName = flag("beta", "what is minimised: D + beta R", group="objective")
-    beta: float = flag(1.0, "weight of the rate", group="objective", least=0)
+    objective: ObjectiveName = flag(
+        "beta", "what is minimised: D + beta R, or D + rate_weight |R - target_rate|", group="objective"
+    )
+    beta: float = flag(1.0, "weight of the rate", group="objective", least=0, unless={"objective": ("target_rate",)})
     beta_warmup: int | None = flag(
         None,
         "steps over which the weight goes from beta_start to beta [null: half of all between linear networks, else 0]",
         group="objective",
         least=0,
+        unless={"objective": ("target_rate",)},
     )
     beta_start: float | None = flag(
         None,
@@ -249,6 +256,13 @@ class FitConfig:
         "above which all units collapse, else 0]",
         group="objective",
         least=0,
+        unless={"objective": ("target_rate",)},
+    )
+    target_rate: float = flag(
+        4.0, "R to be held, nats", group="objective", least=0, only={"objective": ("target_rate",)}
+    )
+    rate_weight: float = flag(
+        10.0, "of a nat off the target", group="objective", above=0, only={"objective": ("target_rate",)}
     )
     samples: int = flag(
         1,

@@ -15,8 +15,11 @@ from vae_rd.errors import InputError
 from vae_rd.experiment import tables
 from vae_rd.experiment.recipe import whitens
 from vae_rd.experiment.supports import check_support
+from vae_rd.model.autoregressive import AutoregressiveDecoder, Coordinates
 from vae_rd.model.coders import Decoder, Encoder
+from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.base import Likelihood
+from vae_rd.model.nn.raster import Raster
 from vae_rd.model.nn.trunk import EncoderTrunk, Shape
 from vae_rd.model.nn.whitening import Colour, Offset, Standard, Whiten
 from vae_rd.model.posteriors.base import PosteriorHead
@@ -67,34 +70,22 @@ def _initialised(config: FitConfig, card: DataCard) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         likelihood = tables.LIKELIHOODS[config.likelihood](config, card)
-        trunk, decoder = _in_coordinates(*_trunks(config, card, likelihood), config, card, likelihood)
+        trunk, decoder = _encoder_trunk(config, card, likelihood), _decoder(config, card, likelihood)
         posterior = tables.POSTERIORS[config.posterior](config, card, trunk)
         encoder = Encoder(trunk, posterior)
         prior = tables.PRIORS[config.prior](config, card, encoder)
         _check_parts(config, posterior, prior, likelihood)
         return VAE(
             encoder,
-            Decoder(decoder, likelihood),
+            decoder,
             prior,
             latent_dim=config.latent_dim,
             noise_dim=posterior.noise_dim,
         )
 
 
-def _trunks(config: FitConfig, card: DataCard, likelihood: Likelihood) -> tuple[EncoderTrunk, nn.Module]:
-    """Freshly initialised networks from x to features and from z to parameters of p(x|z)."""
-    activation = tables.ACTIVATIONS[config.activation]
-    encoder = tables.TRUNKS[config.encoder].encoder(card.shape, _hidden(config, config.encoder), activation)
-    decoder = tables.TRUNKS[config.decoder].decoder(
-        _parameters(likelihood, card), _hidden(config, config.decoder), config.latent_dim, activation
-    )
-    return encoder, decoder
-
-
-def _in_coordinates(
-    encoder: EncoderTrunk, decoder: nn.Module, config: FitConfig, card: DataCard, likelihood: Likelihood
-) -> tuple[EncoderTrunk, nn.Module]:
-    """The networks between fixed maps, to which `vae_rd.experiment.preparing` gives their moments.
+def _encoder_trunk(config: FitConfig, card: DataCard, likelihood: Likelihood) -> EncoderTrunk:
+    """A freshly initialised network from x to features, behind a fixed map that `preparing` gives its moments.
 
     Raises:
         InputError: for whitened pixels where the decoder writes none.
@@ -103,13 +94,43 @@ def _in_coordinates(
         raise InputError(
             f"--whiten: the decoder of --likelihood {config.likelihood} does not write means of pixels; leave it out"
         )
+    row = tables.TRUNKS[config.encoder]
+    assert row.encoder is not None, "the words of --encoder are those that have one"
+    trunk = row.encoder(card.shape, _hidden(config, config.encoder), tables.ACTIVATIONS[config.activation])
     if whitens(config, card, likelihood):
-        values = math.prod(card.shape)
-        return EncoderTrunk(Whiten(values), *encoder, features=encoder.features), nn.Sequential(decoder, Colour(values))
+        return EncoderTrunk(Whiten(math.prod(card.shape)), *trunk, features=trunk.features)
     if config.standardize:
-        offset = Offset(_parameters(likelihood, card))
-        return EncoderTrunk(Standard(card.shape), *encoder, features=encoder.features), nn.Sequential(decoder, offset)
-    return encoder, decoder
+        return EncoderTrunk(Standard(card.shape), *trunk, features=trunk.features)
+    return trunk
+
+
+def _decoder(config: FitConfig, card: DataCard, likelihood: Likelihood) -> LazyDistribution:
+    """A freshly initialised p(x|z), its parameters behind a fixed map, likewise."""
+    row, parameters = tables.TRUNKS[config.decoder], _parameters(likelihood, card)
+    if row.decoder is None:
+        return _autoregressive(config, card, likelihood)
+    activation = tables.ACTIVATIONS[config.activation]
+    trunk = row.decoder(parameters, _hidden(config, config.decoder), config.latent_dim, activation)
+    if whitens(config, card, likelihood):
+        trunk = nn.Sequential(trunk, Colour(math.prod(card.shape)))
+    elif config.standardize:
+        trunk = nn.Sequential(trunk, Offset(parameters))
+    return Decoder(trunk, likelihood)
+
+
+def _autoregressive(config: FitConfig, card: DataCard, likelihood: Likelihood) -> AutoregressiveDecoder:
+    """A freshly initialised p(x|z) that reads x, which it sees through a fixed map of single values."""
+    if whitens(config, card, likelihood):
+        raise InputError(
+            f"--whiten mixes the values of x, which --decoder {config.decoder} takes in turn; leave it out"
+        )
+    row = tables.TRUNKS[config.decoder]
+    assert row.autoregressive is not None, "a decoder that does not read z alone"
+    raster = Raster(card.shape, params_per_value=likelihood.params_per_value, together=likelihood.together)
+    activation = tables.ACTIVATIONS[config.activation]
+    trunk = row.autoregressive(raster, _hidden(config, config.decoder), config.latent_dim, activation)
+    coordinates = Coordinates(Standard(card.shape), Offset(raster.parameter_shape)) if config.standardize else None
+    return AutoregressiveDecoder(trunk, likelihood, coordinates=coordinates)
 
 
 def _parameters(likelihood: Likelihood, card: DataCard) -> Shape:

@@ -15,7 +15,7 @@ from vae_rd.experiment.forecasting import forecast_of
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.supports import check_values
 from vae_rd.experiment.trainer import accelerator
-from vae_rd.model.coders import Decoder
+from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.vae import VAE
@@ -82,8 +82,7 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
 
 def _take_sample(model: VAE, data: DataSet, *, seed: int) -> None:
     """Give what is fixed or begins by the data in a new network training examples, evenly spread over the split."""
-    decoder, prior = model.decoder, model.prior
-    assert isinstance(decoder, Decoder), "of named networks"
+    prior = model.prior
     assert isinstance(prior, PriorHead), "of named networks"
     if not (prior.starts_from_data or any(isinstance(module, MomentMap | Offset) for module in model.modules())):
         return
@@ -94,9 +93,11 @@ def _take_sample(model: VAE, data: DataSet, *, seed: int) -> None:
     if not sample.is_finite:
         return  # Training says what to mend.
     set_moments(model, sample)
-    for module in decoder.modules():
+    likelihood = model.decoder.likelihood
+    assert isinstance(likelihood, Likelihood), "of named networks"
+    for module in model.decoder.modules():
         if isinstance(module, Offset):
-            module.set_start(*decoder.likelihood.start(sample))
+            module.set_start(*likelihood.start(sample))
     prior.start(sample, generator=generator("cpu", seed, "prior"))
 
 

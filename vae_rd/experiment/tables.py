@@ -29,8 +29,13 @@ from vae_rd.model.likelihoods.continuous_bernoulli import ContinuousBernoulliLik
 from vae_rd.model.likelihoods.gaussian import GaussianLikelihood, PixelGaussianLikelihood, SharedGaussianLikelihood
 from vae_rd.model.likelihoods.laplace import LaplaceLikelihood
 from vae_rd.model.likelihoods.optimal_gaussian import OptimalGaussianLikelihood
+from vae_rd.model.nn.autoregressive import AutoregressiveTrunk
 from vae_rd.model.nn.conv import conv_decoder, conv_encoder
+from vae_rd.model.nn.made import made
 from vae_rd.model.nn.mlp import linear_decoder, linear_encoder, mlp_decoder, mlp_encoder
+from vae_rd.model.nn.pixelcnn import pixelcnn
+from vae_rd.model.nn.raster import Raster
+from vae_rd.model.nn.resnet import resnet_decoder, resnet_encoder
 from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.posteriors.categorical import CategoricalPosterior
@@ -44,6 +49,7 @@ from vae_rd.model.priors.vamp import VampPrior
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.schedules import constant, cosine_decay, one_cycle
+from vae_rd.objectives.target_rate import TargetRateObjective
 
 
 def _own(c: FitConfig) -> dict[str, Any]:
@@ -72,22 +78,32 @@ class Trunk(NamedTuple):
     """Networks of one kind.
 
     Attributes:
-        encoder: (shape of x, widths, activation) to a network from images to features.
-        decoder: (shape of the parameters, widths, latent_dim, activation) to a network from z to them.
+        encoder: (shape of x, widths, activation) to a network from images to features; None where it has none.
+        decoder: (shape of the parameters, widths, latent_dim, activation) to a network from z to them; None likewise.
         hidden: widths where --hidden is null.
         is_linear: whether they are linear maps.
+        autoregressive: in place of `decoder`, (raster, widths, latent_dim, activation) to a network from x and z to
+            the parameters, in which no value sees itself or a later one.
     """
 
-    encoder: Callable[[Shape, Sequence[int], Activation], EncoderTrunk]
-    decoder: Callable[[Shape, Sequence[int], int, Activation], nn.Module]
+    encoder: Callable[[Shape, Sequence[int], Activation], EncoderTrunk] | None = None
+    decoder: Callable[[Shape, Sequence[int], int, Activation], nn.Module] | None = None
     hidden: tuple[int, ...] = ()
     is_linear: bool = False
+    autoregressive: Callable[[Raster, Sequence[int], int, Activation], AutoregressiveTrunk] | None = None
+
+    def has(self, side: str) -> bool:
+        """Whether there is a network of this side, "encoder" or "decoder"."""
+        return (self.encoder if side == "encoder" else self.decoder or self.autoregressive) is not None
 
 
 TRUNKS: dict[str, Trunk] = {
     "linear": Trunk(linear_encoder, linear_decoder, is_linear=True),
     "mlp": Trunk(mlp_encoder, mlp_decoder, (512,)),
     "conv": Trunk(conv_encoder, conv_decoder, (32, 64)),
+    "resnet": Trunk(resnet_encoder, resnet_decoder, (32, 64)),
+    "made": Trunk(hidden=(1024,), autoregressive=made),
+    "pixelcnn": Trunk(hidden=(32, 32, 32, 32, 32), autoregressive=pixelcnn),
 }
 ACTIVATIONS: dict[str, Activation] = {
     "silu": nn.SiLU,
@@ -123,6 +139,7 @@ LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
 }
 OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
     "beta": lambda c, card: BetaObjective(c.beta, warmup=c.beta_warmup or 0, start=c.beta_start or 0.0),
+    "target_rate": lambda c, card: TargetRateObjective(c.target_rate, weight=c.rate_weight),
 }
 SCHEDULES: dict[str, Callable[..., float]] = {"constant": constant, "cosine": cosine_decay, "one_cycle": one_cycle}
 PRECISIONS: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {
@@ -143,7 +160,7 @@ def add(flag: str, word: str, row: Any) -> None:
         row: as the flag's table has them; encoders and decoders have one table.
 
     Raises:
-        InputError: for another flag, or a word that is there already.
+        InputError: for another flag, a word that is there already, or a trunk that has no such side.
     """
     rows: dict[str, dict[str, Any]] = {
         "data": SOURCES,
@@ -154,7 +171,9 @@ def add(flag: str, word: str, row: Any) -> None:
         "likelihood": LIKELIHOODS,
         "objective": OBJECTIVES,
     }
-    if flag not in rows or word in WORDS[flag]:
+    if flag not in rows or word in WORDS[flag] or rows[flag].get(word, row) != row:
         raise InputError(f"add({flag!r}, {word!r}): give one of {', '.join(rows)}, and a word that it does not have")
+    if isinstance(row, Trunk) and not row.has(flag):
+        raise InputError(f"add({flag!r}, {word!r}): its row has no {flag}; give it one")
     rows[flag][word] = row
     WORDS[flag] = (*WORDS[flag], word)

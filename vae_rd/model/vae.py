@@ -6,10 +6,11 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from vae_rd.model.closed_forms import expected_log_prob
 from vae_rd.model.lazy import LazyDistribution
-from vae_rd.model.likelihoods.base import Likelihood
+from vae_rd.model.likelihoods.base import ImageDistribution, Likelihood
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.terms import DrawnTerms, Group
@@ -89,14 +90,18 @@ class VAE(nn.Module):
         """
         posterior = cast(Posterior, self.encoder(x))
         draw = posterior.from_noise(eps)
-        likelihood = getattr(self.decoder, "likelihood", None)
         return DrawnTerms(
             x=x,
             groups=[Group(draw, posterior, self.prior())],
             likelihood=self.decoder(draw.z),
             expectation=lambda: expected_log_prob(posterior, self.decoder, x),
-            observe=likelihood.after_step if isinstance(likelihood, Likelihood) else lambda p, x: None,
+            observe=self._observe,
         )
+
+    def _observe(self, p: Distribution, x: Tensor) -> None:
+        likelihood = getattr(self.decoder, "likelihood", None)
+        if isinstance(likelihood, Likelihood):
+            likelihood.after_step(p.given(x) if isinstance(p, ImageDistribution) else p, x)
 
     @torch.no_grad()
     def generate(self, n: int, *, generator: torch.Generator, context: Tensor | None = None) -> Generated:

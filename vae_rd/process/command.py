@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from vae_rd.errors import InputError, Interrupted
+from vae_rd.process.counting import bars
 from vae_rd.process.ranks import Place, place
 from vae_rd.process.signals import SignalGuard
 from vae_rd.process.terminal import LastingStream, discard, lasting_output
@@ -51,7 +52,7 @@ def _run(action: Callable[[], Answer], out: LastingStream, *, goes_on: str) -> i
     here = Place()
     try:
         here = place() or here
-        with SignalGuard():
+        with SignalGuard(), bars(shown=here.rank == 0):
             answer = action()
             if isinstance(answer, int):
                 _taken(out, is_all=False)

@@ -15,6 +15,7 @@ from torch.distributions import Distribution
 from torch.distributions.constraints import Constraint
 
 from vae_rd.model.lazy import LazyDistribution
+from vae_rd.model.nn.raster import Together
 from vae_rd.model.nn.whitening import Sample
 
 IMAGE_DIMS = 3  # [C, H, W]
@@ -22,7 +23,7 @@ _COUNTED = ("binary", "one_hot", "levels")
 
 
 class ImageDistribution(Distribution):
-    """A distribution of event shape [C, H, W], of values that are independent of each other.
+    """A distribution of event shape [C, H, W].
 
     Args:
         like: a tensor of its batch and event shape, [..., C, H, W].
@@ -33,12 +34,17 @@ class ImageDistribution(Distribution):
     def __init__(self, like: Tensor) -> None:
         super().__init__(like.shape[:-IMAGE_DIMS], like.shape[-IMAGE_DIMS:], validate_args=False)
 
+    def given(self, value: Tensor) -> Distribution:
+        """The distribution of a likelihood's own family whose density at `value` this one's is: mostly this one."""
+        return self
+
 
 class Likelihood(LazyDistribution):
     """Base of all likelihoods.
 
     Attributes:
-        params_per_value: trunk outputs per pixel and channel.
+        params_per_value: trunk outputs per pixel and channel; number j C + c is the j-th of channel c.
+        together: which values of x one draw has jointly, whose parameters decide it alone; all others are independent.
         supports: what x it is a normalised distribution of, any of these: "binary", "one_hot" rows, grey "levels" k of
             0..L-1 as k / (L - 1), "grey" points on which its density is bounded, the "unit" interval, the "real" line.
         writes_means: whether the trunk's output is one mean for each value of x.
@@ -48,6 +54,7 @@ class Likelihood(LazyDistribution):
     """
 
     params_per_value: ClassVar[int] = 1
+    together: ClassVar[Together] = "value"
     supports: ClassVar[tuple[str, ...]]
     writes_means: ClassVar[bool] = False
     scales_each_pixel: ClassVar[bool] = False

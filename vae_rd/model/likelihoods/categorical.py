@@ -43,6 +43,7 @@ class CategoricalLikelihood(Likelihood):
     """Independent one-hot rows, such as a single variable of W categories; the trunk gives logits."""
 
     supports = ("one_hot",)
+    together = "row"
 
     def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """ln of each category's share of its row, of which a half more is taken as seen."""

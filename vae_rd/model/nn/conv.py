@@ -19,7 +19,7 @@ def conv_encoder(shape: Shape, hidden: Sequence[int], activation: Activation = n
         >>> conv_encoder((1, 28, 25), [8, 16])(torch.zeros(2, 1, 28, 25)).shape
         torch.Size([2, 784])
     """
-    channels, sizes = [shape[0], *hidden], _halvings(shape, len(hidden))
+    channels, sizes = [shape[0], *hidden], halvings(shape, len(hidden))
     layers: list[nn.Module] = []
     for (a, b), (height, width) in zip(pairwise(channels), sizes, strict=False):
         # An odd side gets one more row of padding, so that every stage halves it rounded up.
@@ -41,7 +41,7 @@ def conv_decoder(
         >>> conv_decoder((1, 28, 25), [8, 16], latent_dim=3)(torch.zeros(2, 3)).shape
         torch.Size([2, 1, 28, 25])
     """
-    sizes = _halvings(shape, len(hidden))
+    sizes = halvings(shape, len(hidden))
     coarse = (hidden[-1], *sizes[-1])
     layers: list[nn.Module] = [nn.Linear(latent_dim, math.prod(coarse)), nn.Unflatten(1, coarse), activation()]
     channels = [*reversed(hidden), shape[0]]
@@ -62,7 +62,8 @@ class Crop(nn.Module):
         return images[..., : self.size[0], : self.size[1]]
 
 
-def _halvings(shape: Shape, stages: int) -> list[tuple[int, int]]:
+def halvings(shape: Shape, stages: int) -> list[tuple[int, int]]:
+    """H x W after 0, 1, ... `stages` halvings, rounded up."""
     sizes = [shape[1:]]
     for _ in range(stages):
         sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
