@@ -62,10 +62,11 @@ def likelihood(word: str, support: str | None = None, *, seed: int = 0) -> nn.Mo
 
 
 def moved(module: nn.Module) -> nn.Module:
-    """A module whose parameters are each a little elsewhere."""
+    """A module whose parameters are each a little elsewhere, those of wide layers by less."""
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
+            inputs = parameter.shape[-1] if parameter.ndim == 2 else 1
+            parameter.add_(0.3 * torch.randn_like(parameter) / inputs**0.5)
     return module
 
 

@@ -35,7 +35,7 @@ Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
 Trunk = Literal["linear", "mlp", "conv"]
 PosteriorName = Literal["diagonal", "full", "categorical"]
-PriorName = Literal["normal", "categorical", "mixture", "vamp"]
+PriorName = Literal["normal", "categorical", "mixture", "vamp", "maf", "spline"]
 LikelihoodName = Literal[
     "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
 ]
@@ -182,6 +182,13 @@ class FitConfig:
         group="model",
         least=1,
         only={"prior": ("mixture", "vamp")},
+    )
+    flow_transforms: int = flag(
+        3,
+        "transforms of --prior maf or spline, one after another",
+        group="model",
+        least=1,
+        only={"prior": ("maf", "spline")},
     )
     likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
     standardize: bool = flag(

@@ -36,6 +36,7 @@ from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.posteriors.full import FullPosterior
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.priors.categorical import CategoricalPrior
+from vae_rd.model.priors.flow import FlowPrior
 from vae_rd.model.priors.mixture import MixturePrior
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.model.priors.vamp import VampPrior
@@ -107,6 +108,10 @@ PRIORS: dict[str, Callable[[FitConfig, DataCard, Encoder], PriorHead]] = {
     "mixture": lambda c, card, encoder: MixturePrior(c.latent_dim, components=c.components or 10),
     "vamp": lambda c, card, encoder: VampPrior(
         encoder, card.shape, components=c.components or min(500, card.n["train"])
+    ),
+    "maf": lambda c, card, encoder: FlowPrior(c.latent_dim, transforms=c.flow_transforms, word="--prior maf"),
+    "spline": lambda c, card, encoder: FlowPrior(
+        c.latent_dim, transforms=c.flow_transforms, bins=8, word="--prior spline"
     ),
 }
 LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
