@@ -25,7 +25,7 @@ def card(support: str = "binary", shape: tuple[int, int, int] = SHAPE) -> DataCa
 
 
 def config(**fields) -> FitConfig:
-    return FitConfig(latent_dim=LATENT_DIM, hidden=[4], **fields)
+    return FitConfig(latent_dim=LATENT_DIM, hidden=[4], flow_transforms=2, **fields)
 
 
 def posterior(word: str, *, seed: int = 0) -> nn.Module:

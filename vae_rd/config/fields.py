@@ -34,7 +34,7 @@ Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
 Trunk = Literal["linear", "mlp", "conv"]
-PosteriorName = Literal["diagonal", "full", "categorical"]
+PosteriorName = Literal["diagonal", "full", "iaf", "categorical"]
 PriorName = Literal["normal", "categorical", "mixture", "vamp", "maf", "spline"]
 LikelihoodName = Literal[
     "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
@@ -185,10 +185,10 @@ class FitConfig:
     )
     flow_transforms: int = flag(
         3,
-        "transforms of --prior maf or spline, one after another",
+        "transforms of --prior maf or spline and of --posterior iaf, one after another",
         group="model",
         least=1,
-        only={"prior": ("maf", "spline")},
+        only={"prior": ("maf", "spline"), "posterior": ("iaf",)},
     )
     likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
     standardize: bool = flag(

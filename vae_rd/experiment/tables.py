@@ -34,6 +34,7 @@ from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.posteriors.categorical import CategoricalPosterior
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.posteriors.full import FullPosterior
+from vae_rd.model.posteriors.iaf import FlowedPosterior
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.priors.categorical import CategoricalPrior
 from vae_rd.model.priors.flow import FlowPrior
@@ -99,6 +100,9 @@ ACTIVATIONS: dict[str, Activation] = {
 POSTERIORS: dict[str, Callable[[FitConfig, DataCard, EncoderTrunk], PosteriorHead]] = {
     "diagonal": lambda c, card, trunk: DiagonalPosterior(trunk.features, c.latent_dim, bound=c.log_var_bound),
     "full": lambda c, card, trunk: FullPosterior(trunk.features, c.latent_dim, bound=c.log_var_bound),
+    "iaf": lambda c, card, trunk: FlowedPosterior(
+        trunk.features, c.latent_dim, transforms=c.flow_transforms, bound=c.log_var_bound, word="--posterior iaf"
+    ),
     "categorical": lambda c, card, trunk: CategoricalPosterior(trunk.features, c.latent_dim),
 }
 # The third argument is the encoder, of which some priors are made.

@@ -54,15 +54,23 @@ class Flow(nn.Module):
         """The map of a value, or its inverse, [..., D], and ln |det| of the map's Jacobian there, [...].
 
         Half precision may be asked of what is around, and is switched off: ln |det| is a sum of many terms.
+
+        Args:
+            value: [..., D], in any precision, which the results are in.
+            context: [..., context], batched so that the value broadcasts to it.
+            inverse: whether the value is what the map leads to.
         """
+        dtype, own = value.dtype, next(self.parameters()).dtype
+        if context is not None:
+            context = context.to(own)
+            value = value.expand(*torch.broadcast_shapes(value.shape[:-1], context.shape[:-1]), -1)
         with torch.autocast(value.device.type, enabled=False):
             transform: Any = self.transform(context)
-            value = value.to(next(self.parameters()).dtype)
+            value = value.to(own)
             if inverse:
-                before = transform.inv(value)
-                return before, transform.call_and_ladj(before)[1]
+                value = transform.inv(value)
             moved, log_det = transform.call_and_ladj(value)
-            return moved, log_det
+        return (value if inverse else moved).to(dtype), log_det.to(dtype)
 
 
 def _begin_as_identity(part: nn.Module) -> None:

@@ -27,7 +27,8 @@ class FlowMarginal(Prior):
     def log_prob(self, value: Tensor) -> Tensor:
         """By the change of variables, [...] for z [..., D]."""
         noise, log_det = self.flow(value)
-        return (log_det - 0.5 * (noise.square() + LN_2PI).sum(-1)).to(value.dtype)
+        log_mz: Tensor = log_det - 0.5 * (noise.square() + LN_2PI).sum(-1)
+        return log_mz
 
     @torch.no_grad()
     def sample(  # type: ignore[override]
