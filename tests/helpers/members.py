@@ -33,7 +33,7 @@ def card(kind: str = "binary", shape: tuple[int, int, int] = SHAPE) -> DataCard:
 
 
 def config(**fields) -> FitConfig:
-    return FitConfig(latent_dim=LATENT_DIM, hidden=[4], **fields)
+    return FitConfig(latent_dim=LATENT_DIM, hidden=[4], flow_transforms=2, **fields)
 
 
 def posterior(word: str, *, seed: int = 0) -> nn.Module:
@@ -81,10 +81,11 @@ def decoder(word: str, head: nn.Module, shape: tuple[int, int, int] = SHAPE, *, 
 
 
 def moved(module: nn.Module) -> nn.Module:
-    """A module whose parameters are each a little elsewhere."""
+    """A module whose parameters are each a little elsewhere, those of wide layers by less."""
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
+            inputs = parameter.shape[-1] if parameter.ndim == 2 else 1
+            parameter.add_(0.3 * torch.randn_like(parameter) / inputs**0.5)
     return module
 
 

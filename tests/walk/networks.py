@@ -20,7 +20,7 @@ from vae_rd.model.terms import DrawnTerms, Group
 from vae_rd.run.record import SPLITS
 
 from helpers.own import OwnEncoder, own_vae
-from walk.steps import BITS, Call, Step, flags, step
+from walk.steps import BITS, Call, Step, fitted, flags, step, without
 
 X = {
     "bits": torch.from_numpy(BITS[:, None]),
@@ -170,6 +170,7 @@ STEPS: list[Step] = [
     step("give another likelihood, or data of that kind", fits(gaussian), fits(), fits(gaussian, real)),
     step("give a distribution of such values", fits(parts(decoder=Given(beta))), fits()),
     step("give one that covers them", fits(parts(decoder=Given(beta)), real), fits(gaussian, real)),
+    step("pip install 'vae_rd[flows]'", without("zuko", fitted("--prior=maf")), fitted("--prior=maf")),
     step("and a word that it does not have", added("encoder", "mlp"), added("encoder", "mine")),
     step("give one of data, encoder,", added("beta", "mine"), added("encoder", "mine")),
     step("its row has no encoder; give it one", added("encoder", "made", "made"), added("encoder", "mine")),

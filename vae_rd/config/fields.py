@@ -35,8 +35,8 @@ Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
 EncoderName = Literal["linear", "mlp", "conv", "resnet"]
 DecoderName = Literal["linear", "mlp", "conv", "resnet", "made", "pixelcnn"]
-PosteriorName = Literal["diagonal", "full", "categorical"]
-PriorName = Literal["normal", "categorical", "mixture", "vamp"]
+PosteriorName = Literal["diagonal", "full", "iaf", "categorical"]
+PriorName = Literal["normal", "categorical", "mixture", "vamp", "maf", "spline"]
 LikelihoodName = Literal[
     "bernoulli",
     "categorical",
@@ -193,6 +193,13 @@ class FitConfig:
         group="model",
         least=1,
         only={"prior": ("mixture", "vamp")},
+    )
+    flow_transforms: int = flag(
+        3,
+        "transforms of --prior maf or spline and of --posterior iaf, one after another",
+        group="model",
+        least=1,
+        only={"prior": ("maf", "spline"), "posterior": ("iaf",)},
     )
     likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
     standardize: bool = flag(

@@ -41,8 +41,10 @@ from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.posteriors.categorical import CategoricalPosterior
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.posteriors.full import FullPosterior
+from vae_rd.model.posteriors.iaf import FlowedPosterior
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.priors.categorical import CategoricalPrior
+from vae_rd.model.priors.flow import FlowPrior
 from vae_rd.model.priors.mixture import MixturePrior
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.model.priors.vamp import VampPrior
@@ -116,6 +118,9 @@ ACTIVATIONS: dict[str, Activation] = {
 POSTERIORS: dict[str, Callable[[FitConfig, DataCard, EncoderTrunk], PosteriorHead]] = {
     "diagonal": lambda c, card, trunk: DiagonalPosterior(trunk.features, c.latent_dim, bound=c.log_var_bound),
     "full": lambda c, card, trunk: FullPosterior(trunk.features, c.latent_dim, bound=c.log_var_bound),
+    "iaf": lambda c, card, trunk: FlowedPosterior(
+        trunk.features, c.latent_dim, transforms=c.flow_transforms, bound=c.log_var_bound, word="--posterior iaf"
+    ),
     "categorical": lambda c, card, trunk: CategoricalPosterior(trunk.features, c.latent_dim),
 }
 # The third argument is the encoder, of which some priors are made.
@@ -125,6 +130,10 @@ PRIORS: dict[str, Callable[[FitConfig, DataCard, Encoder], PriorHead]] = {
     "mixture": lambda c, card, encoder: MixturePrior(c.latent_dim, components=c.components or 10),
     "vamp": lambda c, card, encoder: VampPrior(
         encoder, card.shape, components=c.components or min(500, card.n["train"])
+    ),
+    "maf": lambda c, card, encoder: FlowPrior(c.latent_dim, transforms=c.flow_transforms, word="--prior maf"),
+    "spline": lambda c, card, encoder: FlowPrior(
+        c.latent_dim, transforms=c.flow_transforms, bins=8, word="--prior spline"
     ),
 }
 LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {

@@ -8,7 +8,8 @@ The information compares every z with every example, so that it costs the square
 `information_examples` it takes one draw of each of so many examples, chosen at random since a file may be in order, and
 compares them with all: the same quantity, exact where it was exact, from a smaller sample of x and z. All but I, the
 marginal KL and the decoder's go on being of all examples. A split of an unlimited source is a sample that may be made
-as large as anyone likes: there the first UNLIMITED_REFERENCES stand for all.
+as large as anyone likes: there the first UNLIMITED_REFERENCES stand for all. Where ln q(z|x) of a pair is dear, so many
+examples at random stand for all, as the posterior says: InfoNCE and leave-one-out are then bounds, on whatever split.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class SplitValues:
             several groups.
         leave_one_out: likewise.
         asked: whose information is measured, [M] positions in the split.
-        references: how many examples each of them is compared with, itself among them.
+        references: how many examples each of them is compared with, itself among them: of a finite split all, unless
+            pairs are dear.
     """
 
     distortion: Tensor
@@ -110,8 +112,8 @@ def split_values(
     """Run the model over a split, noise fixed by (seed, split, chunk), and collect its per-example values."""
     was_training = model.training
     model.eval()
-    asked, references = _asked(data.card, split, information_examples, seed=seed)
-    drawn = samples if len(asked) == references else 1
+    references, asked = _compared(model, data, split, information_examples, seed=seed)
+    drawn = samples if len(asked) == len(references) else 1
     found: dict[int, _Chunk] = {}
     for chunk in own_shard(data.chunks(split)):
         x = data.evaluation_chunk(split, chunk)
@@ -124,13 +126,20 @@ def split_values(
     return _whole(chunks, device=data.pixels[split].device, asked=asked, references=references)
 
 
-def _asked(card: DataCard, split: str, wanted: int | None, *, seed: int) -> tuple[Tensor, int]:
-    """Ascending positions of the examples that I is a mean over, and among how many of the first ones they are."""
-    n = card.n[split]
-    references = min(n, max(wanted or 0, UNLIMITED_REFERENCES)) if card.unlimited[split] else n
-    if wanted is None or wanted >= references:
-        return torch.arange(references), references
-    return subset(references, wanted, seed, "information", split).sort().values, references
+def _compared(model: VAE, data: DataSet, split: str, wanted: int | None, *, seed: int) -> tuple[Tensor, Tensor]:
+    """Ascending positions of the examples that z are compared with, [R], and of those whose z are, [M]."""
+    n, x = data.card.n[split], data.evaluation_chunk(split, 0)[:1]
+    count = min(n, max(wanted or 0, UNLIMITED_REFERENCES)) if data.card.unlimited[split] else n
+    groups = model.terms(x, model.noise(1, x, generator("cpu", seed, "references", split))).groups
+    asked, most = groups[0].posterior.most_compared or (count, count)
+    references = torch.arange(count) if most >= count else _some(torch.arange(count), most, seed, "references", split)
+    asked = min(asked, wanted or len(references))
+    return references, references if asked >= len(references) else _some(references, asked, seed, "information", split)
+
+
+def _some(positions: Tensor, size: int, *key: int | str) -> Tensor:
+    """`size` of them at random, ascending."""
+    return positions[subset(len(positions), size, *key).sort().values]
 
 
 class _Chunk(NamedTuple):
@@ -159,14 +168,15 @@ def _chunk(terms: DrawnTerms, asked: Tensor, drawn: int) -> _Chunk:
     )
 
 
-def _whole(chunks: Sequence[_Chunk], *, device: torch.device, asked: Tensor, references: int) -> SplitValues:
-    """All chunks together, with the information of the examples at `asked` among the first so many."""
+def _whole(chunks: Sequence[_Chunk], *, device: torch.device, asked: Tensor, references: Tensor) -> SplitValues:
+    """All chunks together, with the information of the examples at `asked` among those at `references`."""
     values = {name: torch.cat([c.values[name] for c in chunks], 1).to(device) for name in chunks[0].values}
     posteriors = [chunk.posterior for chunk in chunks if chunk.posterior is not None]
     sides = None
     if posteriors:
-        q = posteriors[0].cat(posteriors).part(slice(references)).to(device, posteriors[0].tensors[0].dtype)
-        sides = q.information(values["z"].double(), index=asked, parts=shared_out)
+        q = posteriors[0].cat(posteriors).part(references).to(device, posteriors[0].tensors[0].dtype)
+        index = torch.searchsorted(references, asked)
+        sides = q.information(values["z"].double(), index=index, parts=shared_out)
     return SplitValues(
         distortion=values["distortion"],
         minus_log_px_z=values["minus_log_px_z"],
@@ -178,7 +188,7 @@ def _whole(chunks: Sequence[_Chunk], *, device: torch.device, asked: Tensor, ref
         lower=sides.lower if sides else None,
         leave_one_out=sides.leave_one_out if sides else None,
         asked=asked.to(device),
-        references=references,
+        references=len(references),
     )
 
 
@@ -200,7 +210,7 @@ def summarise(
         mean, stderr = mean_and_stderr(per_example, population=whole)
         return estimate(mean, stderr, per_example.shape[1], resampled="z" if whole else "x, z", **details)
 
-    kind = _kind(card, split)
+    kind = _kind(card, split, is_whole=values.references == n)
     method, upper = _upper(values, card, split, kind=kind)
     d, r, lower = values.distortion, values.rate, values.lower
     paired_r = values.paired(r)
@@ -221,11 +231,14 @@ def summarise(
     }
 
 
-def _kind(card: DataCard, split: str) -> str:
+def _kind(card: DataCard, split: str, *, is_whole: bool) -> str:
     """What InfoNCE over the split is: I of the source, I of the split alone, or a bound on the source's I.
 
-    A bound takes examples that the encoder was not fitted to.
+    A bound takes examples that the encoder was not fitted to. Against a part of a finite split, InfoNCE bounds what it
+    would be against all of it.
     """
+    if not (is_whole or card.unlimited[split]):
+        return "bound"
     if card.population[split]:
         return "exact"
     return "empirical" if split == "train" and not card.unlimited[split] else "bound"

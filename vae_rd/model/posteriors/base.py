@@ -56,11 +56,14 @@ class Posterior(Distribution):
     Attributes:
         has_rsample: whether z is a differentiable map of the noise; else only closed forms have a gradient.
         perturbations: numbers a unit of z that `perturbed` takes; 0 where the family has no `perturbed`.
+        most_compared: of how many examples I is measured at most, and against how many, where ln q(z|x) of a pair is
+            dear; else None.
     """
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
     has_rsample = True
     perturbations: int = 0
+    most_compared: ClassVar[tuple[int, int] | None] = None
 
     def __init__(self, *tensors: Tensor) -> None:
         self.tensors = tensors
@@ -129,19 +132,23 @@ class Posterior(Distribution):
         """
         raise NotImplementedError(f"{type(self).__name__} has no coordinates to be moved along")
 
+    def remade(self, *tensors: Tensor) -> Self:
+        """Another member of the family, of tensors each in the place of one of `tensors`."""
+        return type(self)(*tensors)
+
     def to(self, where: torch.device | str, dtype: torch.dtype) -> Self:
         """The same on another device, in another precision."""
-        return type(self)(*(tensor.to(where, dtype) for tensor in self.tensors))
+        return self.remade(*(tensor.to(where, dtype) for tensor in self.tensors))
 
     def part(self, some: slice | Tensor) -> Self:
         """Of some of the examples: a slice, or their positions, which may repeat."""
-        return type(self)(*(tensor[some] for tensor in self.tensors))
+        return self.remade(*(tensor[some] for tensor in self.tensors))
 
     def detached(self) -> Self:
         """Cut off from its graph."""
-        return type(self)(*(tensor.detach() for tensor in self.tensors))
+        return self.remade(*(tensor.detach() for tensor in self.tensors))
 
     @classmethod
     def cat(cls, parts: Sequence[Self]) -> Self:
         """The posteriors of all examples of several batches."""
-        return cls(*(torch.cat(tensors) for tensors in zip(*(part.tensors for part in parts), strict=True)))
+        return parts[0].remade(*(torch.cat(tensors) for tensors in zip(*(part.tensors for part in parts), strict=True)))
