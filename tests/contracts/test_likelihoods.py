@@ -91,6 +91,7 @@ def test_draws_have_the_stated_mean(word):
     draws = p.sample((n,))
     assert draws.shape == (n, S, B, *SHAPE)
     error = draws.std(0) / math.sqrt(n)
+    error = error.clamp(min=1 / n) if "levels" in head.supports else error  # Of a level that may not be drawn at all.
     assert ((draws.mean(0) - p.mean).abs() < 4.5 * error + 1e-9).all()
     assert torch.isfinite(p.log_prob(draws[0, 0])).all()
 
@@ -237,4 +238,7 @@ def test_training_starts_at_the_best_density_that_ignores_z(word, n):
     head.train()
     head.after_step(head(offset.expand(n, *offset.shape)), x)
     started = head.eval()(offset.expand(n, *offset.shape)).log_prob(x).mean()
-    assert -1 / n < found - started < 1 / n
+    if head.starts_at_best:
+        assert -1 / n < found - started < 1 / n
+    else:  # By moments: within a tenth of a nat a value.
+        assert found - started < 0.1 * x[0].numel()

@@ -155,6 +155,12 @@ COMBINATIONS = [
         before=archive(images=LEVELS),
     ),
     step(
+        ", or leave out --dequantize",
+        fitted(*GREY, "--likelihood=beta_binomial", "--dequantize=uniform"),
+        fitted(*GREY, "--likelihood=beta_binomial"),
+        before=archive(images=LEVELS),
+    ),
+    step(
         ", or add --dequantize uniform",
         fitted(*GREY, "--likelihood=gaussian_shared"),
         fitted(*GREY, "--likelihood=gaussian"),

@@ -46,6 +46,10 @@ LikelihoodName = Literal[
     "gaussian_optimal",
     "laplace",
     "continuous_bernoulli",
+    "categorical_levels",
+    "beta_binomial",
+    "gaussian_integrated",
+    "logistic_mixture",
 ]
 ObjectiveName = Literal["beta", "target_rate"]
 Activation = Literal["silu", "gelu", "elu", "tanh", "relu"]
@@ -228,6 +232,8 @@ class FitConfig:
                 "gaussian_optimal",
                 "laplace",
                 "continuous_bernoulli",
+                "categorical_levels",
+                "beta_binomial",
             ),
         },
     )
@@ -244,6 +250,13 @@ class FitConfig:
         group="model",
         least=1e-6,
         only={"likelihood": ("laplace",)},
+    )
+    logistic_components: int = flag(
+        10,
+        "components of --likelihood logistic_mixture",
+        group="model",
+        least=1,
+        only={"likelihood": ("logistic_mixture",)},
     )
 
     objective: ObjectiveName = flag(

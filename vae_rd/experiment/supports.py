@@ -15,7 +15,7 @@ from vae_rd.model.vae import VAE
 _SUPPORTS = {
     "binary": ("binary", "where a density means nothing"),
     "one_hot": ("rows of one 1", "where a density means nothing"),
-    "grey": ("grey", "of repeating values, on which a learned scale shrinks without end"),
+    "grey": ("grey", "of repeating values, on which its density rises without end"),
     "real": ("real-valued", ""),
 }
 # What makes another kind of x of grey one.

@@ -24,10 +24,14 @@ from vae_rd.errors import InputError
 from vae_rd.model.coders import Encoder
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
+from vae_rd.model.likelihoods.beta_binomial import BetaBinomialLikelihood
 from vae_rd.model.likelihoods.categorical import CategoricalLikelihood
+from vae_rd.model.likelihoods.categorical_levels import CategoricalLevelsLikelihood
 from vae_rd.model.likelihoods.continuous_bernoulli import ContinuousBernoulliLikelihood
 from vae_rd.model.likelihoods.gaussian import GaussianLikelihood, PixelGaussianLikelihood, SharedGaussianLikelihood
+from vae_rd.model.likelihoods.gaussian_integrated import IntegratedGaussianLikelihood
 from vae_rd.model.likelihoods.laplace import LaplaceLikelihood
+from vae_rd.model.likelihoods.logistic_mixture import LogisticMixtureLikelihood
 from vae_rd.model.likelihoods.optimal_gaussian import OptimalGaussianLikelihood
 from vae_rd.model.nn.autoregressive import AutoregressiveTrunk
 from vae_rd.model.nn.conv import conv_decoder, conv_encoder
@@ -74,6 +78,11 @@ SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "npz": lambda c: npz(Path(str(c.data_file)), **_own(c)),
     "image_folder": lambda c: image_folder(Path(str(c.data_file)), **_own(c)),
 }
+
+
+def _levels(card: DataCard) -> int:
+    """Grey levels of x; of one that has none a likelihood of levels is made all the same, to be asked what it is of."""
+    return card.levels or 2
 
 
 class Trunk(NamedTuple):
@@ -145,6 +154,12 @@ LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
     "gaussian_optimal": lambda c, card: OptimalGaussianLikelihood(),
     "laplace": lambda c, card: LaplaceLikelihood(c.laplace_scale),
     "continuous_bernoulli": lambda c, card: ContinuousBernoulliLikelihood(),
+    "categorical_levels": lambda c, card: CategoricalLevelsLikelihood(_levels(card)),
+    "beta_binomial": lambda c, card: BetaBinomialLikelihood(_levels(card)),
+    "gaussian_integrated": lambda c, card: IntegratedGaussianLikelihood(_levels(card), bound=c.log_var_bound),
+    "logistic_mixture": lambda c, card: LogisticMixtureLikelihood(
+        _levels(card), components=c.logistic_components, channels=card.shape[0], bound=c.log_var_bound
+    ),
 }
 OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
     "beta": lambda c, card: BetaObjective(c.beta, warmup=c.beta_warmup or 0, start=c.beta_start or 0.0),

@@ -51,15 +51,17 @@ class Likelihood(LazyDistribution):
         scales_each_pixel: whether every pixel has a learned scale of its own, which one that never changes sends to 0.
         takes_draws: whether its parameters take draws of z, so that no closed form over z has them.
         learns_scale: whether the noise of p(x|z) is learned with the rest, and falls as z tells more of x.
+        starts_at_best: whether `start` is the best p(x) that ignores z, and not merely one of its moments.
     """
 
-    params_per_value: ClassVar[int] = 1
+    params_per_value: int = 1
     together: ClassVar[Together] = "value"
     supports: ClassVar[tuple[str, ...]]
     writes_means: ClassVar[bool] = False
     scales_each_pixel: ClassVar[bool] = False
     takes_draws: ClassVar[bool] = False
     learns_scale: ClassVar[bool] = False
+    starts_at_best: ClassVar[bool] = True
 
     def scores(self, kinds: Iterable[str]) -> bool:
         """Whether it is a distribution of an x of these kinds, as a card of data has them.
