@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from vae_rd.errors import InputError
-from vae_rd.estimators import importance as module
 from vae_rd.estimators.importance import importance, importance_curve, prior_sampling
+from vae_rd.estimators.memory import cost
 from vae_rd.functional.statistics import mean_and_stderr, mean_and_stderr_of_estimates
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
@@ -19,6 +19,7 @@ from vae_rd.model.vae import VAE
 from vae_rd.seeding import generator
 
 from helpers.linear_gaussian import LinearGaussian
+from helpers.members import decoder, moved
 from helpers.reference import bernoulli_moment, weighted_bound
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -39,13 +40,13 @@ def wrong_on_purpose() -> tuple[LinearGaussian, VAE]:
 def bernoulli_toy() -> tuple[VAE, torch.Tensor, torch.Tensor]:
     """One latent dimension, four binary pixels of logits slope z + offset, and an encoder that is off."""
     trunk, posterior = linear_encoder((1, 2, 2), ()), DiagonalPosterior(4, 1)
-    decoder = linear_decoder((1, 2, 2), (), latent_dim=1)
+    network = linear_decoder((1, 2, 2), (), latent_dim=1)
     with torch.no_grad():
-        decoder[0].weight.mul_(4)
+        network[0].weight.mul_(4)
     model = VAE(
-        Encoder(trunk, posterior), Decoder(decoder, BernoulliLikelihood()), StandardNormalPrior(1), latent_dim=1
+        Encoder(trunk, posterior), Decoder(network, BernoulliLikelihood()), StandardNormalPrior(1), latent_dim=1
     )
-    return model.eval(), decoder[0].weight[:, 0].detach(), decoder[0].bias.detach()
+    return model.eval(), network[0].weight[:, 0].detach(), network[0].bias.detach()
 
 
 def test_rises_to_the_exact_likelihood_with_a_wrong_encoder():
@@ -105,10 +106,19 @@ def test_equals_plain_sums_over_the_same_draws():
         assert [weighted.log_p[i], weighted.ess[i], weighted.log_needed[i]] == pytest.approx(bound, rel=1e-10)
 
 
+def reading_toy() -> VAE:
+    """The same encoder with a decoder that reads x."""
+    model, _, _ = bernoulli_toy()
+    return VAE(
+        model.encoder, moved(decoder("made", BernoulliLikelihood(), (1, 2, 2), latent_dim=1)), model.prior, latent_dim=1
+    )
+
+
 @pytest.mark.parametrize("estimator", [importance, prior_sampling])
 @pytest.mark.parametrize("max_bytes", [1, 5_000, 40_000, 10**9])
-def test_memory_bound_leaves_the_values_alone(estimator, max_bytes):
-    model, _, _ = bernoulli_toy()
+@pytest.mark.parametrize("reads_x", [False, True])
+def test_memory_bound_leaves_the_values_alone(estimator, max_bytes, reads_x):
+    model = reading_toy().eval() if reads_x else bernoulli_toy()[0]
     whole = estimator(model, IMAGES, samples=300, noise=noise())
     parts = estimator(model, IMAGES, samples=300, noise=noise(), max_bytes=max_bytes)
     for one, other in zip(whole[:3], parts[:3], strict=True):
@@ -118,10 +128,20 @@ def test_memory_bound_leaves_the_values_alone(estimator, max_bytes):
 @pytest.mark.parametrize("estimator", [importance, prior_sampling])
 def test_activations_stay_within_the_bound(estimator):
     model, _, _ = bernoulli_toy()
-    row, held = module._row_bytes(model, IMAGES), []
+    row, held = sum(cost(model, IMAGES)), []
     model.decoder.register_forward_hook(lambda _module, _inputs, p: held.append(p.logits[..., 0, 0, 0].numel() * row))
     estimator(model, IMAGES, samples=3000, noise=noise(), max_bytes=20_000)
     assert 20_000 >= max(held) > 5_000
+
+
+@pytest.mark.parametrize("estimator", [importance, prior_sampling])
+def test_activations_of_a_decoder_that_reads_x_stay_within_the_bound(estimator):
+    """It runs once for each pair of a draw and an example, when it is asked for a density."""
+    model, held = reading_toy().eval(), []
+    layers = (6 + 6 + 4 + 4) * 8  # Two layers of 6 and 4 units, each with a code's own.
+    model.decoder.trunk.register_forward_hook(lambda _module, inputs, _output: held.append(len(inputs[0]) * layers))
+    estimator(model, IMAGES, samples=3000, noise=noise(), max_bytes=20_000)
+    assert 20_000 >= max(held) > 4_000
 
 
 def test_quadrature_of_a_bernoulli_decoder():

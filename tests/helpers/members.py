@@ -69,15 +69,22 @@ def likelihood(word: str, kind: str | None = None, *, seed: int = 0) -> nn.Modul
     return moved(tables.LIKELIHOODS[word](config(likelihood=word), card(kind or made.supports[0])))
 
 
-def decoder(word: str, head: nn.Module, shape: tuple[int, int, int] = SHAPE, *, width: int = 6) -> nn.Module:
+def decoder(
+    word: str,
+    head: nn.Module,
+    shape: tuple[int, int, int] = SHAPE,
+    *,
+    width: int = 6,
+    latent_dim: int = LATENT_DIM,
+) -> nn.Module:
     """A decoder of the table before a likelihood, for images of a shape."""
     row = tables.TRUNKS[word]
     widths = [width] if row.hidden else []
     if row.autoregressive is not None:
         raster = Raster(shape, params_per_value=head.params_per_value, together=head.together)
-        return AutoregressiveDecoder(row.autoregressive(raster, widths, LATENT_DIM, nn.SiLU), head)
+        return AutoregressiveDecoder(row.autoregressive(raster, widths, latent_dim, nn.SiLU), head)
     parameters = (head.params_per_value * shape[0], *shape[1:])
-    return Decoder(row.decoder(parameters, widths, LATENT_DIM, nn.SiLU), head)
+    return Decoder(row.decoder(parameters, widths, latent_dim, nn.SiLU), head)
 
 
 def moved(module: nn.Module) -> nn.Module:

@@ -6,7 +6,9 @@ import torch
 from vae_rd.config.fields import FIELDS, FitConfig, choices
 from vae_rd.data.base import DataCard, Entropy
 from vae_rd.experiment import build, tables
+from vae_rd.model.terms import Terms
 from vae_rd.objectives.beta import BetaObjective
+from vae_rd.objectives.target_rate import TargetRateObjective
 
 SHAPES = ((1, 28, 28), (3, 60, 64), (1, 5, 7), (2, 1, 1))
 TABLES = {
@@ -106,6 +108,23 @@ def test_objective_is_distortion_plus_weighted_rate():
     for beta in (0.0, 0.5, 4.0):
         expected = terms.distortion.mean(0) + beta * terms.rate.mean(0)
         torch.testing.assert_close(BetaObjective(beta)(terms, 0, noise=torch.Generator()), expected)
+
+
+def test_a_target_rate_is_held_from_either_side():
+    objective = TargetRateObjective(2.0, weight=3.0)
+    rate = torch.tensor([[1.0, 4.0], [0.0, 4.0]], requires_grad=True)
+    terms = Terms.stated(log_px_z=torch.tensor([[-5.0, -5.0], [-7.0, -5.0]]), rate=rate)
+    loss = objective(terms, 0, noise=torch.Generator())
+    assert loss.tolist() == [6.0 + 3.0 * 1.5, 5.0 + 3.0 * 2.0]
+    loss.sum().backward()
+    assert rate.grad.tolist() == [[-1.5, 1.5], [-1.5, 1.5]]
+
+
+def test_of_rates_at_the_target_the_least_distortion_is_kept_else_the_nearest():
+    score = TargetRateObjective(2.0, weight=3.0).score
+    at = [score({"distortion": d, "rate": r}) for d, r in ((9.0, 2.05), (8.0, 1.95), (1.0, 2.2), (1.0, 1.0))]
+    assert at[:2] == [9.0, 8.0]
+    assert max(at[:2]) < at[2] < at[3]
 
 
 def test_warmup_grows_to_beta_and_says_when_it_is_over():

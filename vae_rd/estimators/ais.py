@@ -29,6 +29,7 @@ from vae_rd.errors import InputError
 from vae_rd.estimators.annealing import Annealing
 from vae_rd.estimators.hmc import FIRST_STEP, LogDensity, Point, adapted, evaluate, transition
 from vae_rd.estimators.importance import check_evaluating
+from vae_rd.estimators.memory import within
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
@@ -99,7 +100,8 @@ def prior_path(prior: Prior, distortion: LogDensity, *, n: int) -> Path:
 def decoder_distortion(model: VAE, x: Tensor) -> LogDensity:
     """d(x, z) = -ln p(x|z) of a model's decoder, for z [C, N, D].
 
-    The decoder runs in the precision of its own parameters; the result is float64, so that weights add up in it.
+    The decoder runs in the precision of its own parameters; the result is float64, so that weights add up in it. Its
+    gradient is taken by as many chains at a time as memory allows.
 
     Args:
         model: in eval mode, on x's device.
@@ -111,7 +113,7 @@ def decoder_distortion(model: VAE, x: Tensor) -> LogDensity:
     check_evaluating(model)
     dtype = next(model.decoder.parameters()).dtype
     images = x.to(dtype)
-    return lambda z: -model.decoder(z.to(dtype)).log_prob(images).double()
+    return within(model, images, lambda z: -model.decoder(z.to(dtype)).log_prob(images).double())
 
 
 def adapt_step_sizes(path: Path, plan: Annealing, *, generator: torch.Generator) -> Tensor:

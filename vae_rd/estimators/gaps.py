@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from vae_rd.errors import InputError
+from vae_rd.estimators.hmc import LogDensity
 from vae_rd.estimators.importance import check_evaluating
+from vae_rd.estimators.memory import within
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.terms import Group
 from vae_rd.model.vae import VAE
@@ -49,7 +51,7 @@ def inference_gaps(
     draws: int = 16,
     samples: int = 500,
 ) -> Gaps:
-    """Split each example's inference gap. Memory: the gradients of draws x N decoder rows; hand over chunks of x.
+    """Split each example's inference gap. Memory grows with N, and by the decoder up to a bound; hand over chunks of x.
 
     Args:
         model: in eval mode, with posteriors that can be `perturbed`.
@@ -87,11 +89,11 @@ def _optimise(
     change = torch.zeros(shape, dtype=like.dtype, device=x.device, requires_grad=True)
     optimizer = torch.optim.Adam([change], lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    before = start
+    before, log_px_z = start, _log_px_z(model, x)
     for step in range(steps):
         if step == 3 * steps // 4:
             before = start.perturbed(change.detach().clone())
-        elbo = _elbo(model, x, start.perturbed(change), _opposite_pairs(model, draws, x, noise))
+        elbo = _elbo(model, log_px_z, start.perturbed(change), _opposite_pairs(model, draws, x, noise))
         (change.grad,) = torch.autograd.grad(-elbo.mean(0).sum(), change)  # The model's weights get no gradient.
         optimizer.step()
         schedule.step()
@@ -104,10 +106,14 @@ def _opposite_pairs(model: VAE, draws: int, x: Tensor, noise: torch.Generator) -
     return torch.cat([eps, -eps])[:draws]
 
 
-def _elbo(model: VAE, x: Tensor, q: Posterior, eps: Tensor) -> Tensor:
+def _elbo(model: VAE, log_px_z: LogDensity, q: Posterior, eps: Tensor) -> Tensor:
     """ln p(x|z) - KL(q || m), the latter in closed form where it has one, [S, N] float64."""
     group = Group(q.from_noise(eps), q, model.prior())
-    return model.decoder(group.z).log_prob(x).double() - group.rate.double()
+    return log_px_z(group.z) - group.rate.double()
+
+
+def _log_px_z(model: VAE, x: Tensor) -> LogDensity:
+    return within(model, x, lambda z: model.decoder(z).log_prob(x).double())
 
 
 @torch.no_grad()
@@ -116,7 +122,8 @@ def _elbos(
 ) -> Tensor:
     """The ELBO of each posterior on common fresh noise, [len(posteriors), N]."""
     totals = torch.zeros(len(posteriors), len(x), dtype=torch.float64, device=x.device)
+    log_px_z = _log_px_z(model, x)
     for start in range(0, samples, draws):
         eps = _opposite_pairs(model, min(draws, samples - start), x, noise)
-        totals += torch.stack([_elbo(model, x, q, eps).sum(0) for q in posteriors])
+        totals += torch.stack([_elbo(model, log_px_z, q, eps).sum(0) for q in posteriors])
     return totals / samples

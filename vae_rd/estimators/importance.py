@@ -12,19 +12,19 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vae_rd.errors import InputError
+from vae_rd.estimators.memory import cost
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
 
 CHUNK_BYTES = 8 * 2**20  # Larger tables leave the caches: the elementwise part of a Bernoulli image then takes twice.
 PRIOR_BLOCK = 256  # Draws from the prior under one seed; a constant, so that memory bounds leave the stream alone.
 GROUPS = 50  # Of draws from the prior, whose spread says how well all of them together know p(x).
-IMAGE_TEMPORARIES = 4  # Image-sized tensors that a likelihood's log density may hold at once.
 
 
 class Weighted(NamedTuple):
@@ -101,7 +101,7 @@ def importance_curve(
         what `importance` returns, and L_k, [len(at), N] nats.
     """
     _check(model, samples, at)
-    rows = max(1, max_bytes // _row_bytes(model, x))
+    rows = max(1, max_bytes // sum(cost(model, x)))
     parts = []
     for batch in x.split(max(1, rows // samples)):
         log_px_z, log_ratio = _draws(model, batch, samples, noise, rows)
@@ -131,8 +131,9 @@ def prior_sampling(
         InputError: n below 1, or a model in training mode.
     """
     _check(model, samples)
-    draws = max(1, max_bytes // (2 * _row_bytes(model, x)))
-    examples = max(1, max_bytes // (2 * min(draws, PRIOR_BLOCK) * IMAGE_TEMPORARIES * x[0].nbytes))
+    taken = cost(model, x)
+    draws = max(1, max_bytes // (2 * sum(taken)))
+    examples = max(1, max_bytes // (2 * min(draws, PRIOR_BLOCK) * taken.pair))
     count = min(GROUPS, samples)
     groups = torch.full((count, 3, len(x)), -math.inf, dtype=torch.float64, device=x.device)
     ends = [samples * (group + 1) // count for group in range(count)]
@@ -160,21 +161,6 @@ def _check(model: VAE, samples: int, at: Sequence[int] = ()) -> None:
             f"samples = {samples}, at = {list(at)}: give whole numbers of draws from 1, none above samples"
         )
     check_evaluating(model)
-
-
-def _row_bytes(model: VAE, x: Tensor) -> int:
-    """Bytes that one pair of draw and example takes: every decoder layer's output, and the log density's own."""
-    outputs: dict[int, Tensor] = {}  # By address, so that views count once; held, so that none is reused.
-
-    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
-            outputs[output.data_ptr()] = output
-
-    handles = [module.register_forward_hook(keep) for module in model.decoder.modules()]
-    model.decoder(x.new_zeros(1, 1, model.latent_dim))
-    for handle in handles:
-        handle.remove()
-    return IMAGE_TEMPORARIES * x[0].nbytes + sum(output.nbytes for output in outputs.values())
 
 
 def _draws(model: VAE, x: Tensor, samples: int, noise: torch.Generator, rows: int) -> tuple[Tensor, Tensor]:

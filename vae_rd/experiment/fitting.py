@@ -15,7 +15,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from vae_rd.config.cli import from_mapping
 from vae_rd.config.fields import FitConfig, to_dict, to_yaml
-from vae_rd.config.names import checkpoint_owners, identity
+from vae_rd.config.names import checkpoint_owners, identity, is_read
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.description import described
 from vae_rd.data.module import TensorDataModule
@@ -193,7 +193,7 @@ class Experiment:
             self.record.wandb = tracking_state(logger) or self.record.wandb
             self.record.write(self.folder)
             print(described(self.data), flush=True)
-            if self.forecast is not None:
+            if self.forecast is not None and is_read("beta", vars(self.config)):
                 print(
                     forecast_words(self.forecast, beta=self.config.beta, latent_dim=self.model.latent_dim), flush=True
                 )

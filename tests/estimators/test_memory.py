@@ -1,0 +1,58 @@
+"""Densities by parts have the values and gradients of the whole, and the cost of a decoder is that of its layers."""
+
+import pytest
+import torch
+
+from vae_rd.estimators import memory
+from vae_rd.estimators.ais import decoder_distortion
+from vae_rd.estimators.hmc import evaluate
+from vae_rd.estimators.memory import IMAGE_TEMPORARIES, by_parts, cost
+from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
+from vae_rd.model.priors.normal import StandardNormalPrior
+from vae_rd.model.vae import VAE
+
+from helpers.members import LATENT_DIM, SHAPE, decoder, moved
+
+pytestmark = pytest.mark.usefixtures("float64")
+IMAGE = 3 * 8 * IMAGE_TEMPORARIES
+
+
+def model(word: str) -> VAE:
+    made = moved(decoder(word, BernoulliLikelihood()))
+    return VAE(torch.nn.Identity(), made, StandardNormalPrior(LATENT_DIM), latent_dim=LATENT_DIM).eval()
+
+
+def images() -> torch.Tensor:
+    return torch.randint(2, (4, *SHAPE)).double()
+
+
+def test_what_a_draw_costs_and_what_a_pair():
+    layers = (6 + 6 + 3) * 8  # A layer, its activation, and three logits.
+    assert cost(model("mlp"), images()) == (layers, IMAGE)
+    assert cost(model("made"), images()) == (0, layers + (6 + 3) * 8 + IMAGE)  # Each layer's code besides.
+
+
+@pytest.mark.parametrize("chains", [1, 3, 7, 8])
+def test_parts_have_the_values_and_gradients_of_the_whole(chains):
+    made, x, z = model("made"), images(), torch.randn(7, 4, LATENT_DIM)
+
+    def term(z):
+        return made.decoder(z).log_prob(x)
+
+    whole, parts = evaluate([term], z), evaluate([by_parts(term, chains=chains)], z)
+    assert torch.allclose(parts.terms, whole.terms)
+    assert torch.allclose(parts.gradients, whole.gradients)
+    with torch.no_grad():
+        assert torch.allclose(by_parts(term, chains=chains)(z), whole.terms[0])
+
+
+@pytest.mark.parametrize("word", ["mlp", "made", "pixelcnn"])
+def test_gradients_in_z_hold_the_graph_of_one_part(word, monkeypatch):
+    made, x, z, rows = model(word), images(), torch.randn(40, 4, LATENT_DIM), []
+    whole = evaluate([decoder_distortion(made, x)], z)
+    made.decoder.trunk.register_forward_hook(lambda _module, _inputs, output: rows.append(len(output)))
+    monkeypatch.setattr(memory, "GRADIENT_BYTES", 20_000)
+    parts = evaluate([decoder_distortion(made, x)], z)
+    assert max(rows) * sum(cost(made, x)) * memory.GRAPH <= 20_000 or max(rows) == len(x)
+    assert len(rows) > 2
+    assert torch.allclose(parts.gradients, whole.gradients)
