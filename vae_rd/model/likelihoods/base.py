@@ -55,7 +55,7 @@ class Likelihood(LazyDistribution):
     """
 
     params_per_value: int = 1
-    together: ClassVar[Together] = "value"
+    together: Together = "value"
     supports: ClassVar[tuple[str, ...]]
     writes_means: ClassVar[bool] = False
     scales_each_pixel: ClassVar[bool] = False

@@ -117,6 +117,7 @@ class LogisticMixtureLikelihood(LevelsLikelihood):
         super().__init__(levels)
         self.components, self.bound = components, bound
         self.parts = 4 if channels == COLOURS else 3
+        self.together = "pixel" if channels == COLOURS else "value"
         self.params_per_value = self.parts * components
 
     def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
