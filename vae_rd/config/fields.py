@@ -34,7 +34,7 @@ Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
 Trunk = Literal["linear", "mlp", "conv"]
-PosteriorName = Literal["diagonal", "full", "iaf", "categorical"]
+PosteriorName = Literal["diagonal", "full", "iaf", "deterministic", "categorical"]
 PriorName = Literal["normal", "categorical", "mixture", "vamp", "maf", "spline"]
 LikelihoodName = Literal[
     "bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_pixel", "gaussian_optimal"
@@ -208,7 +208,7 @@ class FitConfig:
         group="model",
         above=0,
         unless={
-            "posterior": ("categorical",),
+            "posterior": ("deterministic", "categorical"),
             "likelihood": ("bernoulli", "categorical", "gaussian", "gaussian_shared", "gaussian_optimal"),
         },
     )
@@ -240,7 +240,7 @@ class FitConfig:
         "draws of z per example and training step",
         group="objective",
         least=1,
-        unless={"posterior": ("categorical",)},  # Of a categorical z everything is a sum over states.
+        unless={"posterior": ("deterministic", "categorical")},  # One z, and a sum over all states.
     )
 
     batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)

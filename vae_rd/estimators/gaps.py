@@ -107,6 +107,7 @@ def _opposite_pairs(model: VAE, draws: int, x: Tensor, noise: torch.Generator) -
 def _elbo(model: VAE, x: Tensor, q: Posterior, eps: Tensor) -> Tensor:
     """ln p(x|z) - KL(q || m), the latter in closed form where it has one, [S, N] float64."""
     group = Group(q.from_noise(eps), q, model.prior())
+    assert group.rate is not None, "what can be perturbed has a density"
     return model.decoder(group.z).log_prob(x).double() - group.rate.double()
 
 
