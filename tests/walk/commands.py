@@ -129,6 +129,16 @@ COMBINATIONS = [
         "--posterior categorical --prior categorical",
         "--posterior diagonal",
     ),
+    flags(
+        "--posterior deterministic",
+        "R is undefined and cannot be weighed; add --beta 0",
+        "--posterior deterministic --beta 0",
+    ),
+    flags(
+        "--posterior deterministic --beta 0 --prior mixture",
+        "whose R is undefined; leave it out",
+        "--posterior deterministic --beta 0",
+    ),
     step(
         "choose another likelihood",
         fitted(*GAUSSIAN, "--likelihood=gaussian_optimal", "--posterior=categorical", "--prior=categorical"),

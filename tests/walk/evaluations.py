@@ -53,6 +53,7 @@ def made_of(posterior: type[DiagonalNormal]) -> Fitted:
 FRESH = ("--data=gaussian", "--likelihood=gaussian", "--n_test=16", "--n_train=16")
 CATEGORICAL = ("--posterior=categorical", "--prior=categorical")
 NORMAL = ("--posterior=diagonal", "--prior=normal")
+POINT = ("--posterior=deterministic", "--beta=0")
 STEPS: list[Step] = [
     step(
         "mend what its error.log says, and go on with --resume auto or begin anew with --overwrite",
@@ -143,6 +144,7 @@ STEPS: list[Step] = [
     ),
     of("choose another run", "gaps", CATEGORICAL, NORMAL),
     of("choose another run", "ais", CATEGORICAL, NORMAL),
+    of("takes a q(z|x) with a density; choose another run", "importance", POINT, NORMAL),
     of("choose another run", "information", CATEGORICAL, NORMAL),
     of("choose another run", "dual", (), FRESH),
     of(

@@ -35,7 +35,7 @@ Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
 EncoderName = Literal["linear", "mlp", "conv", "resnet"]
 DecoderName = Literal["linear", "mlp", "conv", "resnet", "made", "pixelcnn"]
-PosteriorName = Literal["diagonal", "full", "iaf", "categorical"]
+PosteriorName = Literal["diagonal", "full", "iaf", "deterministic", "categorical"]
 PriorName = Literal["normal", "categorical", "mixture", "vamp", "maf", "spline"]
 LikelihoodName = Literal[
     "bernoulli",
@@ -223,7 +223,7 @@ class FitConfig:
         group="model",
         above=0,
         unless={
-            "posterior": ("categorical",),
+            "posterior": ("deterministic", "categorical"),
             "likelihood": (
                 "bernoulli",
                 "categorical",
@@ -289,7 +289,7 @@ class FitConfig:
         "draws of z per example and training step",
         group="objective",
         least=1,
-        unless={"posterior": ("categorical",)},  # Of a categorical z everything is a sum over states.
+        unless={"posterior": ("deterministic", "categorical")},  # One z, and a sum over all states.
     )
 
     batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.errors import InputError
-from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, entry, prior
+from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, check_density, entry, prior
 from vae_rd.estimates.partials import Values
 from vae_rd.estimators.ais import Path, bidirectional, decoder_distortion, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
@@ -115,6 +115,7 @@ def _encoder_lines(model: VAE, x: Tensor, slopes: list[float], *, noise: torch.G
     """R + b D of the encoder's own q(z|x), [slopes, ENCODER_DRAWS, N]."""
     terms = model.terms(x, model.noise(ENCODER_DRAWS, x, noise))
     b = torch.tensor(slopes, dtype=torch.float64, device=x.device)[:, None, None]
+    assert terms.rate is not None, "the run was checked"
     return terms.rate.double() + b * terms.distortion.double()
 
 
@@ -124,6 +125,7 @@ def check_annealing(run: Fitted, settings: Settings) -> None:
     Raises:
         InputError: naming the run and its prior.
     """
+    check_density(run, "--ais")
     if not (m := prior(run)).is_continuous:
         raise InputError(
             f"{run.folder}: --ais takes a continuous z, not that of a {type(m).__name__}; choose another run"

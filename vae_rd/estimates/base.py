@@ -14,6 +14,7 @@ from torch import Tensor
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import EVAL_CHUNK
 from vae_rd.data.dataset import DataSet
+from vae_rd.errors import InputError
 from vae_rd.estimates.partials import Values, by_parts
 from vae_rd.functional.statistics import mean_and_stderr_of_estimates
 from vae_rd.model.posteriors.base import Posterior
@@ -149,6 +150,16 @@ def prior(run: Fitted) -> Prior:
 def posterior(run: Fitted, x: Tensor) -> Posterior:
     """q(z|x) of images [N, C, H, W]."""
     return cast(Posterior, run.model.encoder(x))
+
+
+def check_density(run: Fitted, flag: str) -> None:
+    """Refuse a run whose q(z|x) has no density.
+
+    Raises:
+        InputError: naming the run and the flag.
+    """
+    if not posterior(run, an_example(run)).has_density:
+        raise InputError(f"{run.folder}: {flag} takes a q(z|x) with a density; choose another run")
 
 
 def an_example(run: Fitted) -> Tensor:

@@ -13,7 +13,7 @@ from vae_rd.estimates.annealed import annealed_curve, annealing_error, check_ann
 from vae_rd.estimates.base import Estimate, Fitted, Settings
 from vae_rd.estimates.information import check_information, information
 from vae_rd.estimates.marginal import FAMILIES, check_marginal, fitted_marginal
-from vae_rd.estimates.nll import check_gaps, encoder_gaps, importance_nll, prior_nll
+from vae_rd.estimates.nll import check_gaps, check_nll, encoder_gaps, importance_nll, prior_nll
 from vae_rd.estimates.source import check_source, source_lower, source_upper
 
 
@@ -25,8 +25,8 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
-    "importance": Kind((importance_nll,)),
-    "prior": Kind((prior_nll,)),
+    "importance": Kind((importance_nll,), check_nll),
+    "prior": Kind((prior_nll,), check_nll),
     "ais": Kind((annealed_curve, annealing_error), check_annealing),
     "gaps": Kind((encoder_gaps,), check_gaps),
     "information": Kind((information,), check_information),

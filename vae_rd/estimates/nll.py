@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from vae_rd.errors import InputError
-from vae_rd.estimates.base import Examples, Fitted, Settings, an_example, entry, posterior
+from vae_rd.estimates.base import Examples, Fitted, Settings, an_example, check_density, entry, posterior
 from vae_rd.estimates.partials import Values
 from vae_rd.estimators.gaps import inference_gaps
 from vae_rd.estimators.importance import importance, importance_curve, prior_sampling
@@ -83,6 +83,15 @@ def encoder_gaps(run: Fitted, settings: Settings) -> Json:
     source = f"ln p(x) by L_{settings.samples}, q(z|x) optimised per example"
     parts = {name: mean(each) for name, each in values.items()}
     return entry("gaps", settings, total, bound=None, source=source) | parts
+
+
+def check_nll(run: Fitted, settings: Settings) -> None:
+    """Refuse a run whose ln q(z|x), which weighs the draws, is undefined.
+
+    Raises:
+        InputError: naming the run.
+    """
+    check_density(run, "--nll")
 
 
 def check_gaps(run: Fitted, settings: Settings) -> None:

@@ -109,6 +109,7 @@ def _opposite_pairs(model: VAE, draws: int, x: Tensor, noise: torch.Generator) -
 def _elbo(model: VAE, log_px_z: LogDensity, q: Posterior, eps: Tensor) -> Tensor:
     """ln p(x|z) - KL(q || m), the latter in closed form where it has one, [S, N] float64."""
     group = Group(q.from_noise(eps), q, model.prior())
+    assert group.rate is not None, "what can be perturbed has a density"
     return log_px_z(group.z) - group.rate.double()
 
 

@@ -74,7 +74,7 @@ def _initialised(config: FitConfig, card: DataCard) -> VAE:
         posterior = tables.POSTERIORS[config.posterior](config, card, trunk)
         encoder = Encoder(trunk, posterior)
         prior = tables.PRIORS[config.prior](config, card, encoder)
-        _check_parts(config, posterior, prior, likelihood)
+        _check_parts(config, card, posterior, prior, likelihood)
         return VAE(
             encoder,
             decoder,
@@ -139,13 +139,25 @@ def _parameters(likelihood: Likelihood, card: DataCard) -> Shape:
     return likelihood.params_per_value * channels, height, width
 
 
-def _check_parts(config: FitConfig, posterior: PosteriorHead, prior: PriorHead, likelihood: Likelihood) -> None:
+def _check_parts(
+    config: FitConfig, card: DataCard, posterior: PosteriorHead, prior: PriorHead, likelihood: Likelihood
+) -> None:
     """Refuse parts that do not fit each other."""
     if posterior.is_continuous != prior.is_continuous:
         z = "real" if posterior.is_continuous else "one of finitely many states"
         raise InputError(
             f"--posterior {config.posterior} --prior {config.prior}: z of the posterior is {z}, that of the prior is "
             "not; choose two of one kind"
+        )
+    if not posterior.has_density and tables.OBJECTIVES[config.objective](config, card).slope() != 0:
+        raise InputError(
+            f"--posterior {config.posterior}: its z is a function of x, so that R is undefined and cannot be weighed; "
+            "add --beta 0"
+        )
+    if not posterior.has_density and any(True for _ in prior.parameters()):
+        raise InputError(
+            f"--prior {config.prior}: nothing trains it with --posterior {config.posterior}, whose R is undefined; "
+            "leave it out"
         )
     if likelihood.takes_draws and not posterior.has_rsample:
         raise InputError(

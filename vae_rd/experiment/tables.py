@@ -43,6 +43,7 @@ from vae_rd.model.nn.resnet import resnet_decoder, resnet_encoder
 from vae_rd.model.nn.trunk import Activation, EncoderTrunk, Shape
 from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.posteriors.categorical import CategoricalPosterior
+from vae_rd.model.posteriors.deterministic import PointPosterior
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.posteriors.full import FullPosterior
 from vae_rd.model.posteriors.iaf import FlowedPosterior
@@ -130,6 +131,7 @@ POSTERIORS: dict[str, Callable[[FitConfig, DataCard, EncoderTrunk], PosteriorHea
     "iaf": lambda c, card, trunk: FlowedPosterior(
         trunk.features, c.latent_dim, transforms=c.flow_transforms, bound=c.log_var_bound, word="--posterior iaf"
     ),
+    "deterministic": lambda c, card, trunk: PointPosterior(trunk.features, c.latent_dim),
     "categorical": lambda c, card, trunk: CategoricalPosterior(trunk.features, c.latent_dim),
 }
 # The third argument is the encoder, of which some priors are made.

@@ -45,6 +45,16 @@ def rate_distortion(
     return means_of(sums, slope=slope)
 
 
+def objective_of(distortion: Tensor, rate: Tensor, slope: float) -> Tensor:
+    """D + slope R, which is D with a slope of 0, even where R is undefined.
+
+    Example:
+        >>> objective_of(torch.tensor(3.0), torch.tensor(torch.nan), 0.0).item()
+        3.0
+    """
+    return distortion + slope * rate if slope else distortion
+
+
 def sums_of(
     distortion: Tensor,
     rate: Tensor,
@@ -60,7 +70,7 @@ def sums_of(
     scalars = torch.stack([torch.ones_like(distortion), distortion, rate, undefined if loss is None else loss], 1)
     per_dim = torch.full_like(mean, torch.nan) if rate_per_dim is None else rate_per_dim
     # Last the square of the objective, in the precision of the sums: its variance is a small difference of large ones.
-    objective = undefined.to(dtype) if slope is None else distortion.to(dtype) + slope * rate.to(dtype)
+    objective = undefined.to(dtype) if slope is None else objective_of(distortion.to(dtype), rate.to(dtype), slope)
     rows = torch.cat([scalars, mean, mean.square(), per_dim], 1)
     return torch.cat([rows.sum(0, dtype=dtype), objective.square().sum(0, keepdim=True)])
 
@@ -73,7 +83,7 @@ def means_of(sums: Tensor, *, slope: float | None) -> dict[str, Tensor]:
         [SCALARS, *[latent_dim] * 3, 1]
     )
     between = square - mean.square()
-    objective = torch.full_like(rate, torch.nan) if slope is None else distortion + slope * rate
+    objective = torch.full_like(rate, torch.nan) if slope is None else objective_of(distortion, rate, slope)
     variance = (objective_square - objective.square()).clamp_min(0)
     return {
         "distortion": distortion,

@@ -18,7 +18,7 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: epochs done of how many, and the last validation's D and R, None before the first."""
+    """Where a run stands: epochs done of how many, and the last validation's D and R; None where there is none."""
 
     done: int
     total: int
@@ -44,7 +44,8 @@ def progress_of(rows: Sequence[Row], config: FitConfig) -> Progress:
         Progress(done=2, total=4, distortion=3.5, rate=1.0)
     """
     validated = [row for row in rows if row.get("val/distortion")]
-    seen = {name: float(validated[-1][f"val/{name}"]) if validated else None for name in ("distortion", "rate")}
+    cells = {name: validated[-1].get(f"val/{name}") if validated else None for name in ("distortion", "rate")}
+    seen = {name: float(cell) if cell else None for name, cell in cells.items()}
     done = int(rows[-1]["epoch"]) + 1 if rows else 0
     steps = int(rows[-1]["step"]) / done if rows else 0
     total = math.ceil(config.max_steps / steps) if config.max_steps and steps else config.max_epochs

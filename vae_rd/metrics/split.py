@@ -25,6 +25,7 @@ from torch import Tensor
 from vae_rd.data.base import EVAL_CHUNK, DataCard, subset
 from vae_rd.data.dataset import DataSet
 from vae_rd.functional.active_units import active_units
+from vae_rd.functional.rate_distortion import objective_of
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
 from vae_rd.metrics.cuts import cut_distortion
 from vae_rd.model.likelihoods.base import Likelihood
@@ -45,13 +46,13 @@ class SplitValues:
     Attributes:
         distortion: -ln p(x|z) per draw, or its mean over q(z|x) where that is analytic, [S, N].
         minus_log_px_z: -ln p(x|z) per draw, the Monte Carlo form of the distortion, [S, N].
-        rate: KL(q(z|x) || m(z)) per draw, analytic where it can be, [S, N].
-        log_ratio: ln q(z|x) - ln m(z), the Monte Carlo form of the rate, [S, N].
+        rate: KL(q(z|x) || m(z)) per draw, analytic where it can be, [S, N]; None where q has no density.
+        log_ratio: ln q(z|x) - ln m(z), the Monte Carlo form of the rate, [S, N]; likewise.
         rate_per_dim: [N, D], or None without a closed form; this and the next two in the model's precision.
         mean: E_q[z|x], [N, D], or None where it is not known.
         variance: Var_q[z|x], likewise.
         lower: InfoNCE values of the examples at `asked`, [S, M], or [1, M] where these are not all; None where z has
-            several groups.
+            several groups, or q no density.
         leave_one_out: likewise.
         asked: whose information is measured, [M] positions in the split.
         references: how many examples each of them is compared with, itself among them: of a finite split all, unless
@@ -60,8 +61,8 @@ class SplitValues:
 
     distortion: Tensor
     minus_log_px_z: Tensor
-    rate: Tensor
-    log_ratio: Tensor
+    rate: Tensor | None
+    log_ratio: Tensor | None
     rate_per_dim: Tensor | None
     mean: Tensor | None
     variance: Tensor | None
@@ -70,8 +71,10 @@ class SplitValues:
     asked: Tensor
     references: int
 
-    def paired(self, values: Tensor) -> Tensor:
+    def paired(self, values: Tensor | None) -> Tensor | None:
         """Those of [S, N] values that pair with the information's, [S, M]; all where there is none."""
+        if values is None:
+            return None
         return values if self.lower is None else values[: len(self.lower), self.asked]
 
 
@@ -155,7 +158,8 @@ class _Chunk(NamedTuple):
 
 def _chunk(terms: DrawnTerms, asked: Tensor, drawn: int) -> _Chunk:
     values = {"distortion": terms.distortion, "minus_log_px_z": -terms.log_px_z}
-    values |= {"rate": terms.rate, "log_ratio": terms.log_qz - terms.log_mz}
+    if (rate := terms.rate) is not None:
+        values |= {"rate": rate, "log_ratio": terms.log_qz - terms.log_mz}
     values = {name: value.double() for name, value in values.items()} | {"z": terms.z[:drawn, asked]}
     if (moments := terms.moments) is not None:
         values |= {"mean": moments.mean[None], "variance": moments.variance[None]}
@@ -173,15 +177,15 @@ def _whole(chunks: Sequence[_Chunk], *, device: torch.device, asked: Tensor, ref
     values = {name: torch.cat([c.values[name] for c in chunks], 1).to(device) for name in chunks[0].values}
     posteriors = [chunk.posterior for chunk in chunks if chunk.posterior is not None]
     sides = None
-    if posteriors:
+    if posteriors and posteriors[0].has_density:
         q = posteriors[0].cat(posteriors).part(references).to(device, posteriors[0].tensors[0].dtype)
         index = torch.searchsorted(references, asked)
         sides = q.information(values["z"].double(), index=index, parts=shared_out)
     return SplitValues(
         distortion=values["distortion"],
         minus_log_px_z=values["minus_log_px_z"],
-        rate=values["rate"],
-        log_ratio=values["log_ratio"],
+        rate=values.get("rate"),
+        log_ratio=values.get("log_ratio"),
         rate_per_dim=_only(values, "rate_per_dim"),
         mean=_only(values, "mean"),
         variance=_only(values, "variance"),
@@ -219,16 +223,22 @@ def summarise(
         "distortion_monte_carlo": stat(values.minus_log_px_z),
         "rate": stat(r),
         "rate_monte_carlo": stat(values.log_ratio),
-        "elbo": stat(-(d + r)),
-        "objective": stat(None if slope is None else d + slope * r),
+        "elbo": stat(None if r is None else -(d + r)),
+        "objective": stat(_objective(d, r, slope)),
         "mutual_information_lower": stat(lower, cap=math.log(values.references), kind=kind),
         "mutual_information_leave_one_out": stat(values.leave_one_out),
         "mutual_information_upper": stat(upper, method=method),
-        "marginal_kl_lower": stat(None if upper is None else paired_r - upper),
-        "marginal_kl_upper": stat(None if lower is None else paired_r - lower),
+        "marginal_kl_lower": stat(None if upper is None or paired_r is None else paired_r - upper),
+        "marginal_kl_upper": stat(None if lower is None or paired_r is None else paired_r - lower),
         "decoder_kl": stat(_decoder_kl(values, card, split, kind=kind, measure=measure or card.measure)),
         **_per_dim(values, population=population),
     }
+
+
+def _objective(distortion: Tensor, rate: Tensor | None, slope: float | None) -> Tensor | None:
+    if slope is None or (rate is None and slope != 0):
+        return None
+    return distortion if rate is None else objective_of(distortion, rate, slope)
 
 
 def _kind(card: DataCard, split: str, *, is_whole: bool) -> str:
@@ -251,19 +261,19 @@ def _upper(values: SplitValues, card: DataCard, split: str, *, kind: str) -> tup
     """
     if kind != "bound" and values.lower is not None:
         return "exact", values.lower
-    bounds = {"rate": values.paired(values.rate)}
+    bounds = {} if (rate := values.paired(values.rate)) is None else {"rate": rate}
     if values.leave_one_out is not None and values.leave_one_out.isfinite().all():
         bounds["leave_one_out"] = values.leave_one_out
     entropy = card.entropy[split]
     if entropy.value is not None and entropy.kind == "exact" and entropy.measure == "discrete":
-        bounds["entropy"] = torch.full_like(bounds["rate"], entropy.value)
+        bounds["entropy"] = torch.full_like(bounds.get("rate", values.distortion), entropy.value)
 
     def limit(name: str) -> float:
         mean, stderr = mean_and_stderr(bounds[name], population=False)
         return mean + 3 * stderr
 
-    method = min(bounds, key=limit)
-    return method, bounds[method]
+    method = min(bounds, key=limit, default=None)
+    return method, None if method is None else bounds[method]
 
 
 def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str, measure: str) -> Tensor | None:
@@ -272,7 +282,7 @@ def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str, m
     is_held = entropy.kind == "exact" and entropy.measure == measure
     if values.lower is None or kind == "bound" or entropy.value is None or not is_held:
         return None
-    return values.paired(values.distortion) + values.lower - entropy.value
+    return values.distortion[: len(values.lower), values.asked] + values.lower - entropy.value
 
 
 def _per_dim(values: SplitValues, *, population: bool) -> Json:
@@ -285,7 +295,7 @@ def _per_dim(values: SplitValues, *, population: bool) -> Json:
         metrics["active_units"] = estimate(int(active_units(between)), None, n)
         metrics["mean_variance_per_dim"] = {"value": between.tolist(), "stderr": None, "n": n}
         # Scale-free companion of active units: the share of each unit's variance that x explains.
-        shares = (between / (between + within)).tolist()
+        shares = [share if math.isfinite(share) else None for share in (between / (between + within)).tolist()]
         metrics["explained_variance_per_dim"] = {"value": shares, "stderr": None, "n": n}
     if values.rate_per_dim is not None:
         rates = values.rate_per_dim.double()

@@ -48,8 +48,10 @@ class Group:
         return rate_per_dim(self.posterior, self.prior)
 
     @cached_property
-    def rate(self) -> Tensor:
-        """KL(q || m), [S, B], where it is analytic, else its unbiased draw ln q - ln m."""
+    def rate(self) -> Tensor | None:
+        """KL(q || m), [S, B], where it is analytic, else its unbiased draw ln q - ln m; None where q has no density."""
+        if not self.posterior.has_density:
+            return None
         if self.rate_per_dim is None:
             return self.log_qz - self.log_mz
         return self.rate_per_dim.sum(-1).expand(self.z.shape[:-1])
@@ -198,9 +200,11 @@ class DrawnTerms(Terms):
         return _joined(known) if len(known) == len(parts) else None
 
     @property
-    def rate(self) -> Tensor:
-        """The sum of the groups' rates, [S, B]."""
-        return _added([group.rate for group in self.groups])
+    def rate(self) -> Tensor | None:
+        """The sum of the groups' rates, [S, B]; None where one of them is undefined."""
+        parts = [group.rate for group in self.groups]
+        known = [part for part in parts if part is not None]
+        return _added(known) if len(known) == len(parts) else None
 
     @property
     def distortion(self) -> Tensor:

@@ -35,11 +35,12 @@ class BetaObjective(Objective):
         return self.beta * linear_warmup(step, steps=self.warmup)
 
     def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:
-        """mean over draws of scale * (distortion + beta_t * rate), [B]."""
+        """mean over draws of scale * (distortion + beta_t * rate), [B]; of the distortion, where no rate is defined."""
         beta = self.weight(step)
         scale = self.beta / beta if self.start > 0 else 1.0
         distortion, rate = terms.distortion, terms.rate
-        assert rate is not None, "a beta-VAE has a rate"
+        if rate is None:  # Building the model has seen to it that nothing is to weigh it.
+            return (scale * distortion).mean(0)
         return (scale * distortion + scale * beta * rate).mean(0)
 
     def slope(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,8 +52,8 @@ class RateDistortionProgress(Callback):
         epoch, values = trainer.current_epoch + 1, pl_module.members[0].epoch_values
         is_validated = "val/distortion" in values
         if is_validated:
-            means = f"val D {values['val/distortion']:.2f}  R {values['val/rate']:.2f}"
-            self.seen = f"{means}  active {values['val/active_units']}"
+            means = f"val D {values['val/distortion']:.2f}  R {rounded(values['val/rate'])}"
+            self.seen = f"{means}  active {rounded(values['val/active_units'], digits=0)}"
         if self.bar is not None:
             self.bar.update(self.task, completed=epoch, seen=self.seen, refresh=True)
         elif trainer.is_global_zero:
@@ -69,6 +70,11 @@ class RateDistortionProgress(Callback):
     def _stop(self) -> None:
         if self.bar is not None:
             self.bar.stop()
+
+
+def rounded(value: float, *, digits: int = 2) -> str:
+    """To so many digits; a dash for what is undefined."""
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 @contextmanager

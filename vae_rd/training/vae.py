@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.data.module import Batch, TrainBatches
+from vae_rd.functional.rate_distortion import objective_of
 from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
@@ -160,7 +161,7 @@ class VAEModule(TrainedModule):
             seen = example_terms(terms, loss, latent_dim=self.model.latent_dim)
         add_examples(self.val_metrics, [seen])
         if len(batch.x) and (slope := self.objective.slope()) is not None:
-            self._val_objective[batch.part] = (seen.distortion + slope * seen.rate).mean(0)
+            self._val_objective[batch.part] = objective_of(seen.distortion, seen.rate, slope).mean(0)
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's row of history."""

@@ -71,7 +71,8 @@ def _lost(highest: Row, rate: float, weight: float, beta: float) -> str:
 def rate_rises(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
     """R up and D and D + beta R down over three validations, by more than a nat of R: nothing is wrong."""
     seen = validated(rows, final=True)[-LASTING:]
-    if facts.beta is None or len(seen) < LASTING or not all("val/objective" in row for row in seen):
+    known = [row for row in seen if {"val/objective", "val/rate"} <= row.keys()]
+    if facts.beta is None or len(known) < LASTING:
         return None
     rates, distortions, objectives = ([row[f"val/{n}"] for row in seen] for n in ("rate", "distortion", "objective"))
     if not (rises(rates) and rises(distortions[::-1]) and rises(objectives[::-1])) or rates[-1] - rates[0] < RISE:

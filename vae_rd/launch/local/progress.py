@@ -74,7 +74,8 @@ class SweepProgress:
         if self._bars is None:
             return
         task, clock = self._tasks[run.name]
-        shown = "" if progress.distortion is None else f"val D {progress.distortion:.2f}  R {progress.rate:.2f}"
+        rate = "-" if progress.rate is None else f"{progress.rate:.2f}"
+        shown = "" if progress.distortion is None else f"val D {progress.distortion:.2f}  R {rate}"
         left = clock.left(done=progress.done, total=progress.total)
         self._bars.update(task, total=progress.total, completed=progress.done, seen=shown, left=left)
 

@@ -34,11 +34,13 @@ class PosteriorHead(LazyDistribution):
 
     Attributes:
         is_continuous: whether z is real.
+        has_density: that of the posteriors it makes.
         has_rsample: that of the posteriors it makes.
         noise_dim: that of the posteriors it makes; None where it is the number of units.
     """
 
     is_continuous: ClassVar[bool] = True
+    has_density: ClassVar[bool] = True
     has_rsample: ClassVar[bool] = True
     noise_dim: int | None = None
 
@@ -54,6 +56,7 @@ class Posterior(Distribution):
             one by one.
 
     Attributes:
+        has_density: whether ln q(z|x) is defined; else R, I and all that takes them are not.
         has_rsample: whether z is a differentiable map of the noise; else only closed forms have a gradient.
         perturbations: numbers a unit of z that `perturbed` takes; 0 where the family has no `perturbed`.
         most_compared: of how many examples I is measured at most, and against how many, where ln q(z|x) of a pair is
@@ -61,6 +64,7 @@ class Posterior(Distribution):
     """
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
+    has_density: ClassVar[bool] = True
     has_rsample = True
     perturbations: int = 0
     most_compared: ClassVar[tuple[int, int] | None] = None
