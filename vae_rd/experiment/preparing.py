@@ -16,9 +16,11 @@ from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.supports import check_values
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.coders import Decoder
+from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
 from vae_rd.model.vae import VAE
 from vae_rd.run.folder import Claim, file_checksum, has_files_of, refuse_given
+from vae_rd.run.summary import check_units
 from vae_rd.theory.forecast import Forecast
 
 MOMENT_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
@@ -65,6 +67,8 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     if model is not None:
         check_model(model, data)
     check_values(config, made, data)
+    likelihood = getattr(made.decoder, "likelihood", None)
+    check_units(config.units, data.card.to_json(), likelihood.measure if isinstance(likelihood, Likelihood) else None)
     if model is None:
         _take_moments(made, data)
     return Prepared(
