@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
+from vae_rd.errors import InputError
 from vae_rd.experiment.options import kinds_of, parser, settings_of
 from vae_rd.process.command import Answer, run_command
 from vae_rd.process.ranks import check_place, place, run_processes
@@ -28,6 +29,8 @@ def _answer(argv: Sequence[str]) -> Answer:
 
 def _lines(options: argparse.Namespace) -> Iterator[str]:
     kinds, given = kinds_of(options), settings_of(options)
+    if kinds and options.units != "nats":
+        raise InputError(f"--units {options.units}: estimates are printed in nats; leave it out, or all estimates")
     folders, left_out = finished_of(options.runs)
     with whole_imports():
         from vae_rd.experiment.evaluating import evaluate_runs
@@ -40,6 +43,7 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
         given=given,
         data_file=options.data_file,
         processes=processes,
+        units=options.units,
         said=left_out,
     )
 

@@ -42,7 +42,7 @@ def _fit(config: FitConfig) -> list[str]:
     with whole_imports():
         from vae_rd.experiment.fitting import fit_checked
 
-    return summary_lines(fit_checked(config), folder_of(config))
+    return summary_lines(fit_checked(config), folder_of(config), units=config.units)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """A likelihood is taken for the x that it is a distribution of, and for no other; the record says what D is then."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
 import vae_rd
+from analysis import load_runs
+from analysis.rows.runs import of_split
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import DataCard, Source
 from vae_rd.data.dataset import DataSet
@@ -52,3 +55,22 @@ def test_a_card_says_what_x_is_and_a_likelihood_what_it_is_of(x, kinds):
 def test_the_record_says_whether_d_is_of_a_probability(toy):
     record = vae_rd.fit_model(toy(max_epochs=1))
     assert record.model["distortion"]["measure"] == "discrete"
+
+
+@pytest.mark.parametrize(("likelihood", "held"), [("beta_binomial", True), ("gaussian", False)])
+def test_d_of_grey_images_is_held_to_their_entropy_where_it_is_of_a_probability(toy, likelihood, held):
+    """A population of nine images, all distinct: D + R = H + both gaps, of which no density has the second."""
+    pixels = torch.arange(4 * 5 * 9).reshape(9, 1, 4, 5).remainder(5).roll(1, 0).to(torch.uint8)
+    pixels[:, 0, 0, :2] = torch.tensor([[i // 5, i % 5] for i in range(9)])
+    data = DataSet(Source("nine", {"train": pixels}, levels=5, population=True))
+    config = toy(likelihood=likelihood, max_epochs=2, batch_size=9, n_train=None)
+    record = vae_rd.fit_model(config, data=data)
+    test = record.metrics["test"]
+    assert (test["decoder_kl"]["value"] is not None) == held
+    row = of_split(load_runs(config.run_dir, units="bits_per_dim"), "test").iloc[0]
+    assert math.isnan(row["entropy"]) != held
+    assert (row["pixel_scale"] is None) == held
+    if held:
+        assert row["entropy"] == pytest.approx(math.log2(9) / 20)
+        total = test["decoder_kl"]["value"] + test["marginal_kl_upper"]["value"] + math.log(9)
+        assert -test["elbo"]["value"] == pytest.approx(total, abs=1e-3)

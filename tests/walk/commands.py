@@ -190,6 +190,13 @@ COMBINATIONS = [
         each(archive(images=SEVENTHS), fitted(*GREY, "--likelihood=gaussian_shared", "--dequantize=uniform")),
         before=archive(images=0.3 * SEVENTHS + 0.1),
     ),
+    step(
+        "leave it out, or fit with --dequantize uniform",
+        fitted(*GREY, "--likelihood=gaussian", "--units=bits_per_dim"),
+        fitted(*GREY, "--likelihood=gaussian"),
+        fitted(*GREY, "--likelihood=gaussian", "--units=bits_per_dim", "--dequantize=uniform"),
+        before=archive(images=LEVELS),
+    ),
     flags("--batch_size 9999", "the training split has 32 examples; give at most as many", "--batch_size 32"),
     flags(
         "--beta_warmup 9",

@@ -96,6 +96,13 @@ STEPS: list[Step] = [
         before=RUNS,
     ),
     step(
+        "estimates are printed in nats; leave it out, or all estimates",
+        evaluated("runs/a", "--nll=importance", "--samples=9", "--units=bits"),
+        evaluated("runs/a", "--nll=importance", "--samples=9"),
+        evaluated("runs/a", "--units=bits"),
+        before=RUNS,
+    ),
+    step(
         "give run folders, folders of runs, or globs of them",
         evaluated("none"),
         evaluated("runs/a"),

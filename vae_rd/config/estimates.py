@@ -40,10 +40,10 @@ ESTIMATES: dict[str, EstimateFlag] = {
     **{
         f"marginal_{word}": EstimateFlag(
             "R, and so an upper bound on I, under a prior fitted afterwards to q(z) of the training split",
-            ("examples", "components", "seed"),
+            ("examples", "seed", *components),
             f"--fit_marginal {word}",
         )
-        for word in ("mixture", "vamp", "auto")
+        for word, *components in (("mixture", "components"), ("vamp", "components"), ("maf",), ("spline",), ("auto",))
     },
 }
 

@@ -331,6 +331,9 @@ class FitConfig:
     )
     wandb_project: str = flag("vae_rd", "W&B project", group="run")
     run_dir: str = flag("runs", "folder of runs", group="run")
+    units: Literal["nats", "bits", "bits_per_dim"] = flag(
+        "nats", "of the table at the end; records are in nats", group="run"
+    )
     name: str | None = flag(None, "the run's own folder [null: <data>-beta<b>-seed<s>-<hash>]", group="run")
     resume: Literal["never", "auto"] = flag("never", "auto: continue an interrupted equal run", group="run")
     overwrite: bool = flag(False, "remove an existing run of this name first", group="run")

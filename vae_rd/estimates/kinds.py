@@ -12,7 +12,7 @@ from typing import NamedTuple
 from vae_rd.estimates.annealed import annealed_curve, annealing_error, check_annealing
 from vae_rd.estimates.base import Estimate, Fitted, Settings
 from vae_rd.estimates.information import check_information, information
-from vae_rd.estimates.marginal import FAMILIES, check_marginal, fitted_marginal
+from vae_rd.estimates.marginal import AUTO, FAMILIES, check_marginal, fitted_marginal
 from vae_rd.estimates.nll import check_gaps, check_nll, encoder_gaps, importance_nll, prior_nll
 from vae_rd.estimates.source import check_source, source_lower, source_upper
 
@@ -32,5 +32,5 @@ KINDS: dict[str, Kind] = {
     "information": Kind((information,), check_information),
     "dual": Kind((source_lower, source_upper), check_source),
     **{f"marginal_{word}": Kind((partial(fitted_marginal, [word]),), check_marginal) for word in FAMILIES},
-    "marginal_auto": Kind((partial(fitted_marginal, list(FAMILIES)),), check_marginal),
+    "marginal_auto": Kind((partial(fitted_marginal, AUTO),), check_marginal),
 }

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from vae_rd.errors import InputError
-from vae_rd.estimates.base import Examples, Fitted, Settings, entry, posterior
+from vae_rd.estimates.base import Examples, Fitted, Settings, check_density, entry, posterior
 from vae_rd.estimates.partials import Values
 from vae_rd.estimators.marginal import fit_marginal
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
 from vae_rd.model.nn.whitening import Sample
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.priors.base import PriorHead
+from vae_rd.model.priors.flow import FlowPrior
 from vae_rd.model.priors.mixture import MixturePrior
 from vae_rd.model.priors.vamp import VampPrior
 from vae_rd.process.collectives import broadcast
@@ -27,7 +28,6 @@ from vae_rd.seeding import generator
 MOST = 50_000  # Examples of a split that it is fitted to.
 DRAWS = 4  # Of z an example, behind R*; a population takes as many as its other estimates.
 STEPS, BATCH = 1500, 500
-LR = 3e-2
 
 
 class Family(NamedTuple):
@@ -35,30 +35,45 @@ class Family(NamedTuple):
 
     Attributes:
         head: of a run, with so many components.
-        components: how many where nothing is said.
         meaning: in the words of a legend, with a place for their number.
+        components: how many where nothing is said; 0 where it has none.
+        lr: the highest learning rate.
     """
 
     head: Callable[[Fitted, int], PriorHead]
-    components: int
     meaning: str
+    components: int = 0
+    lr: float = 3e-2
+
+    def count(self, settings: Settings) -> int:
+        """How many components it gets."""
+        return (settings.components or self.components) if self.components else 0
+
+
+def _flow(word: str, bins: int | None) -> Callable[[Fitted, int], PriorHead]:
+    return lambda run, _: FlowPrior(run.model.latent_dim, transforms=3, bins=bins, word=f"--fit_marginal {word}")
 
 
 # By the last word of their kinds.
 FAMILIES: Mapping[str, Family] = {
-    "mixture": Family(lambda run, k: MixturePrior(run.model.latent_dim, components=k), 100, "a mixture of {} normals"),
+    "mixture": Family(
+        lambda run, k: MixturePrior(run.model.latent_dim, components=k), "a mixture of {} normals", components=100
+    ),
     "vamp": Family(
         lambda run, k: VampPrior(run.model.encoder, run.data.card.shape, components=k),
-        500,
         "a VampPrior of {} pseudo-inputs",
+        components=500,
     ),
+    "maf": Family(_flow("maf", None), "a masked autoregressive flow", lr=3e-3),
+    "spline": Family(_flow("spline", 8), "a neural spline flow", lr=3e-3),
 }
+AUTO = ("mixture", "maf")  # Quick to fit; a VampPrior takes a pass of the encoder for each pseudo-input and step.
 
 
 def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) -> Json:
     """R* = E KL(q(z|x) || m*(z)), m* the best of these families fitted to q(z) of the training split, paired with R."""
     word, head, cost = min((_fitted(word, run, settings) for word in families), key=lambda found: found[2])
-    components = settings.components or FAMILIES[word].components
+    components = FAMILIES[word].count(settings)
     examples = Examples(run, settings, kind := f"marginal_{word}")
     draws = POPULATION_SAMPLES if examples.is_population else DRAWS
 
@@ -83,7 +98,7 @@ def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) ->
         mean(rate),
         bound="upper",
         source=f"R under {FAMILIES[word].meaning.format(components)} fitted to q(z)",
-        components=components,
+        components=components or None,
         held_out_cross_entropy=cost,
         rate=mean(values["rate"]),
         gain=mean(values["gain"]),
@@ -104,12 +119,12 @@ def _fitted(word: str, run: Fitted, settings: Settings) -> tuple[str, PriorHead,
 
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
-        head = FAMILIES[word].head(run, settings.components or FAMILIES[word].components).to(device)
+        head = FAMILIES[word].head(run, FAMILIES[word].count(settings)).to(device)
     if head.starts_from_data:
         x = torch.cat([run.data.evaluation_chunk("train", chunk) for chunk in range(_chunks(run))])
         head.start(Sample(x), generator=generator("cpu", settings.seed, "start", word))
     held_out = _drawn(run, val, generator(device, settings.seed, "held out"))
-    return word, head, fit_marginal(head, batch, lambda: held_out, steps=STEPS, lr=LR)
+    return word, head, fit_marginal(head, batch, lambda: held_out, steps=STEPS, lr=FAMILIES[word].lr)
 
 
 def _drawn(run: Fitted, q: Posterior, noise: torch.Generator) -> Tensor:
@@ -139,5 +154,6 @@ def check_marginal(run: Fitted, settings: Settings) -> None:
     Raises:
         InputError: naming the run.
     """
+    check_density(run, "--fit_marginal")
     if not getattr(run.model.prior, "is_continuous", False):
         raise InputError(f"{run.folder}: --fit_marginal takes a real z, not one of finitely many states")

@@ -26,7 +26,8 @@ from vae_rd.process.memory import memory_advice
 from vae_rd.run.finding import check_finished
 from vae_rd.run.lock import locked
 from vae_rd.run.record import SPLITS, Json, RunRecord
-from vae_rd.run.summary import split_lines
+from vae_rd.run.summary import check_units, split_lines
+from vae_rd.units import Unit
 from vae_rd.verdicts.kinds import judged
 
 SAME = ("kind", "split", "n", "seed", "samples", "chains", "temperatures")
@@ -73,13 +74,16 @@ def _add(run: Fitted, entry: Json) -> None:
     forget(run.folder, kind=entry["kind"], split=entry["split"])
 
 
-def renew_metrics(run: Fitted, splits: Sequence[str], *, examples: int | None = None) -> list[str]:
+def renew_metrics(
+    run: Fitted, splits: Sequence[str], *, examples: int | None = None, units: Unit = "nats"
+) -> list[str]:
     """Measure D, R and I of splits again as a fit does, and return them as lines of text.
 
     Args:
         run: an opened run.
         splits: which to measure.
         examples: how many I is a mean over, where it is not as many as the run says.
+        units: of the lines.
     """
     record = RunRecord.read(run.folder)
     with precision_of(run.config):
@@ -97,7 +101,7 @@ def renew_metrics(run: Fitted, splits: Sequence[str], *, examples: int | None = 
         record.verdicts |= judged(record.metrics, run.model.latent_dim)
     if is_first():
         record.write(run.folder)
-    return split_lines(record, splits)
+    return split_lines(record, splits, units=units)
 
 
 def _same(a: Json, b: Json) -> bool:
@@ -171,6 +175,7 @@ def evaluate_runs(
     data_file: str | None,
     processes: Mapping[str, int],
     said: Sequence[str] = (),
+    units: Unit = "nats",
 ) -> Iterator[str]:
     """What the command does: every run is opened and checked before any work is begun; lines as numbers are there.
 
@@ -182,6 +187,7 @@ def evaluate_runs(
         data_file: where the runs' own data are now.
         processes: `devices` and `num_nodes`.
         said: lines that come first.
+        units: of D, R and I as they are printed.
     """
     settings = Settings(split=split or "test", **given)
     cuda = torch.cuda.is_available() and any(_wants_gpu(folder) for folder in folders)
@@ -192,13 +198,15 @@ def evaluate_runs(
         runs = [on_all_ranks(partial(rank_zero_first, opening)) for opening in opened]
         for run in runs:
             check_estimates(run, settings, kinds)
+            record = RunRecord.read(run.folder)
+            check_units(units, record.data, record.model["distortion"].get("measure"))
         yield from said
         for run in runs:
             yield f"{run.folder}:"
             if kinds:
                 yield from (_line(entry) for entry in add_estimates(run, settings, kinds))
             else:
-                yield from renew_metrics(run, [split] if split else SPLITS, examples=settings.examples)
+                yield from renew_metrics(run, [split] if split else SPLITS, examples=settings.examples, units=units)
 
 
 def _wants_gpu(folder: Path) -> bool:

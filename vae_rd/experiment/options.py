@@ -12,6 +12,7 @@ from vae_rd.config.fields import MOST
 from vae_rd.config.options import Parser, whole
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
+from vae_rd.units import UNITS
 
 OPTIONS = ("samples", "examples", "chains", "temperatures", "components", "seed")
 READ_BY_METRICS = ("examples",)  # What measuring D, R and I again looks at, too.
@@ -41,6 +42,9 @@ def parser(description: str | None = None) -> Parser:
     components = "of --fit_marginal [100 normals, 500 pseudo-inputs]"
     command.add_argument("--components", type=whole(1), help=components)
     command.add_argument("--seed", type=whole(0, MOST), help="of all draws [0]")
+    command.add_argument(
+        "--units", choices=UNITS, default="nats", help="of what is printed; records are in nats [nats]"
+    )
     command.add_argument("--devices", type=whole(1), default=1, help="processes on each machine, one a device [1]")
     command.add_argument("--num_nodes", type=whole(1), default=1, help="machines, as for vae_rd.fit [1]")
     return command

@@ -20,6 +20,7 @@ from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.vae import VAE
 from vae_rd.run.folder import Claim, file_checksum, has_files_of, refuse_given
+from vae_rd.run.summary import check_units
 from vae_rd.seeding import generator
 from vae_rd.theory.forecast import Forecast
 
@@ -67,6 +68,8 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     if model is not None:
         check_model(model, data)
     check_values(config, made, data)
+    likelihood = getattr(made.decoder, "likelihood", None)
+    check_units(config.units, data.card.to_json(), likelihood.measure if isinstance(likelihood, Likelihood) else None)
     if model is None:
         _take_sample(made, data, seed=config.seed)
     return Prepared(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS, Json, RunRecord
+from vae_rd.units import Unit, per_nat
 from vae_rd.verdicts.collapse import collapse_words
 from vae_rd.verdicts.information import shown_information
 from vae_rd.verdicts.units import unit_lines
 
 
-def summary_lines(record: RunRecord, folder: Path) -> list[str]:
+def summary_lines(record: RunRecord, folder: Path, *, units: Unit = "nats") -> list[str]:
     """D, R and the bounds on I of each split with standard errors, the verdict, the units, where all lies."""
-    lines = split_lines(record, SPLITS)
+    lines = split_lines(record, SPLITS, units=units)
     lines.append(collapse_words(record.verdicts["collapse"]))
     lines += unit_lines(record.metrics["test"])
     distortion = record.model["distortion"]
@@ -25,19 +29,63 @@ def summary_lines(record: RunRecord, folder: Path) -> list[str]:
     return [*lines, f"record: {folder / 'record.json'}"]
 
 
-def split_lines(record: RunRecord, splits: Sequence[str]) -> list[str]:
-    """A table of D, R and the bounds on I: one line a split, under a heading."""
+def check_units(units: Unit, card: Json, measure: str | None) -> None:
+    """Refuse bits per dimension of a density on a scale of anyone's choice, which nobody's numbers compare with.
+
+    A probability has them, and the density of dequantised pixels, which bounds one.
+
+    Args:
+        units: asked for.
+        card: of the data, as a record has it.
+        measure: of D, "discrete" or "differential"; None to go by the card.
+
+    Raises:
+        InputError: saying what D is.
+    """
+    is_counted = measure == "discrete" or (measure is None and card["support"] in ("binary", "one_hot"))
+    if units == "bits_per_dim" and not is_counted and _levels(card) is None:
+        raise InputError(
+            f"--units bits_per_dim: D of --data {card['name']} is of a density, not of levels of pixels; leave it out, "
+            "or fit with --dequantize uniform where pixels are grey"
+        )
+
+
+def _levels(card: Json) -> int | None:
+    """Grey levels of dequantised pixels; None for others."""
+    dequantised = card["params"].get("dequantize") == "uniform"
+    return (card.get("levels") or int(card["pixel_scale"].rpartition(" ")[2])) if dequantised else None
+
+
+def split_lines(record: RunRecord, splits: Sequence[str], *, units: Unit = "nats") -> list[str]:
+    """A table of D, R and the bounds on I: one line a split, under a heading.
+
+    In bits per dimension D of dequantised pixels is that of their levels, log2(levels) above the density's.
+    """
     heading = f"{'split':<6} {'n':>7} {'distortion':>18} {'rate':>18} {'D + R':>10} {'I lower':>16} {'I upper':>16}"
-    return [f"{heading}  cap ln N", *(_split_line(split, record.metrics[split]) for split in splits)]
+    cap = "  cap ln N" if units == "nats" else f"  cap, all in {units.replace('_per_', '/')}"
+    levels = _levels(record.data) if units == "bits_per_dim" else None
+    shown = partial(_shown, per_nat=per_nat(units, dims=math.prod(record.data["shape"])))
+    more = 0.0 if levels is None else math.log2(levels)
+    return [heading + cap, *(_split_line(split, record.metrics[split], shown, more=more) for split in splits)]
 
 
-def _split_line(split: str, metrics: Json) -> str:
-    distortion = metrics["distortion"]
+def _shown(entry: Mapping[str, Any], *, per_nat: float, sign: int = 1, more: float = 0.0) -> Json:
+    """An entry in other units: its numbers times so much, and the value with a sign and something more."""
+    value, stderr, cap = (entry.get(key) for key in ("value", "stderr", "cap"))
+    return {
+        "value": None if value is None else sign * value * per_nat + more,
+        "stderr": None if stderr is None else stderr * per_nat,
+        "cap": None if cap is None else cap * per_nat,
+    }
+
+
+def _split_line(split: str, metrics: Json, shown: Callable[..., Json], *, more: float) -> str:
     bounds = metrics["mutual_information_lower"], metrics["mutual_information_upper"]
-    lower, upper = shown_information(*bounds, metrics["rate"])
-    total = "-" if metrics["elbo"]["value"] is None else f"{-metrics['elbo']['value']:.3f}"
+    lower, upper = (shown(bound) for bound in shown_information(*bounds, metrics["rate"]))
+    distortion, rate = shown(metrics["distortion"], more=more), shown(metrics["rate"])
+    total = with_error(shown(metrics["elbo"], sign=-1, more=more) | {"stderr": None})
     return (
-        f"{split:<6} {distortion['n']:>7} {with_error(distortion):>18} {with_error(metrics['rate']):>18} {total:>10} "
+        f"{split:<6} {metrics['distortion']['n']:>7} {with_error(distortion):>18} {with_error(rate):>18} {total:>10} "
         f"{with_error(lower):>16} {with_error(upper):>16}  {lower['cap']:.3f}"
     )
 
