@@ -119,6 +119,15 @@ def test_the_normal_between_two_points_is_that_of_fifty_digits(middle, width):
     assert found == pytest.approx(wanted, rel=1e-10, abs=2e-10)
 
 
+def test_far_out_in_single_precision_an_interval_whose_ends_round_to_one_keeps_its_probability():
+    middle = torch.linspace(1e3, 1e6, 999, dtype=torch.float32)
+    for size in (0.11, 1.0, 3.0):  # Of width times middle.
+        wanted = log_normal_between(middle.double(), size / middle.double())
+        found = log_normal_between(middle, size / middle)
+        assert torch.isfinite(found).all()
+        torch.testing.assert_close(found.double(), wanted, rtol=1e-6, atol=0)
+
+
 def test_one_logistic_is_scipys_between_the_edges_of_a_level():
     levels, loc, scale = 9, 0.3, 0.11
     head = LogisticMixtureLikelihood(levels, components=1, channels=1)
