@@ -4,9 +4,17 @@ import pytest
 import torch
 from model.test_vae import card
 
+from vae_rd.config.cli import parse
 from vae_rd.config.fields import FitConfig
+from vae_rd.errors import InputError
 from vae_rd.experiment import build
 from vae_rd.model.nn.raster import Raster
+
+
+@pytest.mark.parametrize("word", ["made", "pixelcnn"])
+def test_a_network_that_reads_x_is_no_encoder(word):
+    with pytest.raises(InputError, match=f"^--encoder {word}: choose one of linear, mlp, conv, resnet$"):
+        parse(["--encoder", word])
 
 
 def test_within_a_pixel_red_comes_before_green_before_blue():

@@ -201,11 +201,10 @@ def _along_the_row(here: Tensor, reach: int, raster: Raster) -> MaskedConv:
 
     Args:
         here: which outputs see which inputs of their own place, [outputs, inputs].
-        reach: how far to the left it sees the others, of which it sees all.
-        raster: where rows are drawn together, all places of the row are like the own one.
+        reach: how far along the row it sees; to the left of its own place it sees all.
+        raster: where rows are drawn together, places on either side are like the own one.
     """
     if raster.together == "row":
-        far = raster.shape[2] - 1
-        return MaskedConv(here[..., None, None].expand(-1, -1, 1, 2 * far + 1), (far, far, 0, 0))
+        return MaskedConv(here[..., None, None].expand(-1, -1, 1, 2 * reach + 1), (reach, reach, 0, 0))
     left = torch.ones(*here.shape, 1, reach)
     return MaskedConv(torch.cat([left, here[..., None, None]], -1), (reach, 0, 0, 0))
