@@ -193,7 +193,7 @@ class FitConfig:
     prior: PriorName = flag("normal", "marginal m(z)", group="model")
     components: int | None = flag(
         None,
-        "normals of --prior mixture, pseudo-inputs of vamp [null: 10; 500, or one a training example if fewer]",
+        "normals of --prior mixture, pseudo-inputs of vamp [null: 10; 500, 20 with --posterior iaf, at most n_train]",
         group="model",
         least=1,
         only={"prior": ("mixture", "vamp")},

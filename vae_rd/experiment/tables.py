@@ -64,6 +64,12 @@ def _own(c: FitConfig) -> dict[str, Any]:
     return {"data_seed": c.data_seed, "levels": c.levels, "rules": c.file_rules, "population": c.population}
 
 
+def _pseudo_inputs(c: FitConfig, card: DataCard, encoder: Encoder) -> int:
+    """How many a VampPrior gets: as many as its authors gave it, few where every pair of z and u is dear."""
+    is_dear = getattr(encoder.posterior, "most_compared", None) is not None
+    return c.components or min(20 if is_dear else 500, card.n["train"])
+
+
 SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "sprites": lambda c: sprites(),
     "digits": lambda c: digits(),
@@ -139,9 +145,7 @@ PRIORS: dict[str, Callable[[FitConfig, DataCard, Encoder], PriorHead]] = {
     "normal": lambda c, card, encoder: StandardNormalPrior(c.latent_dim),
     "categorical": lambda c, card, encoder: CategoricalPrior(c.latent_dim),
     "mixture": lambda c, card, encoder: MixturePrior(c.latent_dim, components=c.components or 10),
-    "vamp": lambda c, card, encoder: VampPrior(
-        encoder, card.shape, components=c.components or min(500, card.n["train"])
-    ),
+    "vamp": lambda c, card, encoder: VampPrior(encoder, card.shape, components=_pseudo_inputs(c, card, encoder)),
     "maf": lambda c, card, encoder: FlowPrior(c.latent_dim, transforms=c.flow_transforms, word="--prior maf"),
     "spline": lambda c, card, encoder: FlowPrior(
         c.latent_dim, transforms=c.flow_transforms, bins=8, word="--prior spline"

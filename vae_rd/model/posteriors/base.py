@@ -36,12 +36,14 @@ class PosteriorHead(LazyDistribution):
         is_continuous: whether z is real.
         has_density: that of the posteriors it makes.
         has_rsample: that of the posteriors it makes.
+        most_compared: that of the posteriors it makes.
         noise_dim: that of the posteriors it makes; None where it is the number of units.
     """
 
     is_continuous: ClassVar[bool] = True
     has_density: ClassVar[bool] = True
     has_rsample: ClassVar[bool] = True
+    most_compared: ClassVar[tuple[int, int] | None] = None
     noise_dim: int | None = None
 
 

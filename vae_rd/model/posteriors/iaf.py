@@ -86,6 +86,8 @@ class FlowedPosterior(PosteriorHead):
         True
     """
 
+    most_compared = FlowedNormal.most_compared
+
     def __init__(
         self, features: int, latent_dim: int, *, transforms: int, bound: float | None = None, word: str
     ) -> None:
