@@ -169,6 +169,7 @@ def test_variance_is_the_spread_over_repetitions():
     assert sum(claimed) / 200 == pytest.approx(spread, rel=0.2)
 
 
+@pytest.mark.slow
 def test_needed_draws_give_the_naive_estimate_relative_error_one():
     """With n draws its relative variance is (E p^2 / p^2 - 1) / n."""
     model, _, _ = bernoulli_toy()

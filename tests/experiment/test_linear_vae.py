@@ -124,6 +124,7 @@ def test_on_the_way_from_its_start_the_rate_keeps_its_weight_and_the_distortion_
         assert objective(terms, step, noise=torch.Generator()).tolist() == pytest.approx(expected.tolist(), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beta", "eigenvalues"), [(1.0, (100.0, 1.0, 0.5)), (90.0, EIGENVALUES)])
 def test_a_short_fit_comes_near_the_water_filling_point(
     beta: float, eigenvalues: Sequence[float], tmp_path: Path

@@ -23,6 +23,7 @@ from helpers.reference import EIGENVALUES, S2, water_filling
 from helpers.runs import history, only_run
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+GRID = sorted((ROOT / "configs" / "grid").glob("*.yaml"))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,8 @@ def test_bfloat16_keeps_rates_positive(toy):
     assert min(rates) > -1e-6
 
 
-@pytest.mark.parametrize("beta", [3.0, pytest.param(10.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("beta", [3.0, 10.0])
 def test_training_reaches_the_water_filling_optimum(toy, beta):
     """A wrong weight of beta, or a sum taken for a mean, would train to the optimum of another beta."""
     data, exact = gaussian_data(5000, population=True), water_filling(EIGENVALUES, s2=S2, beta=beta)
@@ -112,7 +114,9 @@ def test_training_reaches_the_water_filling_optimum(toy, beta):
     assert test["active_units"]["value"] == exact["active"]
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [*CONFIGS, *(pytest.param(path, marks=pytest.mark.slow) for path in GRID)], ids=lambda p: p.stem
+)
 def test_every_config_file_is_parsed_built_and_stepped(path, tmp_path):
     """On stand-in pixels of the data set's own size and levels, so that no file is needed."""
     flags = {"max_epochs": 1, "batch_size": 16, "val_every": 1, "beta_warmup": 1, "n_test": 16}
@@ -135,6 +139,6 @@ def stand_in(config: FitConfig) -> DataSet | None:
 
 def test_config_files_hold_only_differences_from_the_defaults():
     defaults = vars(FitConfig())
-    for path in CONFIGS:
+    for path in [*CONFIGS, *GRID]:
         for name, value in yaml.safe_load(path.read_text()).items():
             assert name == "data" or defaults[name] != value, f"{path.name}: {name} is the default"
