@@ -99,7 +99,12 @@ def test_version_and_print_config(command):
 
 @pytest.mark.parametrize(
     ("signum", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 138), (signal.SIGHUP, 129)],
+    [
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGUSR1, 138, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
 )
 def test_signals_end_a_run_cleanly_and_it_goes_on(signum, code, tmp_path):
     arguments = [sys.executable, "-m", "vae_rd.fit", *TOY, "--max_epochs", "40", "--name", "mine", "--resume", "auto"]
