@@ -19,7 +19,7 @@ from analysis.rows.estimates import DECODER, LOWER, UPPER
 from analysis.rows.finding import RunWarning
 from analysis.rows.runs import as_rows
 from analysis.statistics.bounds import add_bounds
-from analysis.statistics.lines import ENTROPY, NLL, SHANNON
+from analysis.statistics.lines import ENTROPY, MARGINAL, NLL, SHANNON
 from analysis.statistics.shannon import common_curve, shannon_curve
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
@@ -207,6 +207,22 @@ def test_an_nll_without_a_curve_is_a_tick_of_slope_minus_1_below_its_run(tmp_pat
     assert tick.mean(0) == pytest.approx([point.rate, nll - point.rate])
     assert any(s.tolist() == [[point.rate, nll - point.rate], [point.rate, point.distortion]] for s in segments)
     assert SOURCES["importance"] in drawn(ax, "NLL of the run").get_label()
+
+
+def test_a_run_under_a_fitted_prior_is_a_second_mark_at_its_own_d_joined_to_the_first(tmp_path):
+    point, rate = sprites_point(1.0), 1.5
+    estimates = [estimated("marginal_maf", value=rate)]
+    write_run(tmp_path, card=sprites_card(), beta=1.0, points=dict.fromkeys(SPLITS, point), estimates=estimates)
+    _, lines = on_test(tmp_path)
+    [row] = as_rows(lines[lines["line"] == MARGINAL])
+    assert (row["rate"], row["distortion"], row["value"]) == (rate, point.distortion, rate + point.distortion)
+    ax = plane(load_runs(tmp_path)).axes[0]
+    [joined] = [line for line in ax.lines if list(line.get_xdata()) == [rate, point.rate]]
+    assert list(joined.get_ydata()) == [point.distortion] * 2
+    assert joined.get_markevery() == [0]
+    assert SOURCES["marginal_maf"].split(" fitted")[0] in drawn(ax, "prior fitted afterwards").get_label().replace(
+        "\n", " "
+    )
 
 
 def test_lower_bounds_are_one_dashed_envelope_at_their_limits(tmp_path):

@@ -27,6 +27,8 @@ from helpers.fake_records import (
     write_run,
 )
 
+TIGHTENED = [f"mutual_information_upper{end}" for end in ("", "_stderr", "_method")]
+
 
 def edit(folder: Path, **changes: object) -> None:
     path = folder / "record.json"
@@ -94,6 +96,35 @@ def test_the_nll_of_the_least_upper_limit_on_the_split_counts(tmp_path):
     write_run(tmp_path, card=sprites_card(), beta=1.0, points=points, estimates=found)
     row = of_split(load_runs(tmp_path), "test").iloc[0]
     assert (row["nll"], row["nll_kind"], row["nll_source"]) == (11.5, "ais", SOURCES["ais"])
+
+
+@pytest.mark.parametrize(("value", "is_tighter"), [(-1.0, True), (+1.0, False)])
+def test_the_rate_under_a_fitted_prior_is_the_upper_bound_on_i_where_it_is_the_tighter_one(tmp_path, value, is_tighter):
+    mnist_sweep(tmp_path, betas=[1.0])
+    [folder] = tmp_path.iterdir()
+    before = of_split(load_runs(tmp_path), "test").iloc[0]
+    bound = before["mutual_information_upper"] + value
+    found = [
+        estimated("marginal_maf", value=bound, stderr=0.01),
+        estimated("marginal_mixture", value=bound - 0.05, stderr=0.1),  # the least value, but not the least limit
+        estimated("marginal_maf", value=0.1, split="val"),
+    ]
+    edit(folder, estimates=found)
+    row = of_split(load_runs(tmp_path), "test").iloc[0]
+    assert row["marginal_rate"] == bound
+    assert row["marginal_rate_source"] == SOURCES["marginal_maf"]
+    upper = (bound, 0.01, "fitted marginal") if is_tighter else tuple(before[TIGHTENED])
+    assert tuple(row[TIGHTENED]) == upper
+    edit(folder, estimates=[])
+    assert math.isnan(of_split(load_runs(tmp_path), "test").iloc[0]["marginal_rate"])
+
+
+def test_an_exact_information_is_no_bound_that_could_be_tightened(tmp_path):
+    points = dict.fromkeys(SPLITS, sprites_point(1.0))
+    found = [estimated("marginal_maf", value=0.01, stderr=0.001)]
+    write_run(tmp_path, card=sprites_card(), beta=1.0, points=points, estimates=found)
+    row = of_split(load_runs(tmp_path), "test").iloc[0]
+    assert (row["mutual_information_upper"], row["marginal_rate"]) == (pytest.approx(points["test"].information), 0.01)
 
 
 def test_unfinished_runs_are_left_out_with_one_warning_that_names_them(tmp_path):

@@ -130,7 +130,6 @@ def test_a_prior_fitted_afterwards_bounds_the_information_more_tightly_than_the_
     assert (gaussian_run / f"marginal_{family}.pt").is_file()
     row = load_runs([gaussian_run]).query("split == 'test'").iloc[0]
     assert row["marginal_rate"] <= entry["value"]
-    assert row["mutual_information_upper"] <= row["rate"]
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import torch
 
 from vae_rd.data.files import npz
 from vae_rd.data.folders import layout
+from vae_rd.data.splits import split_source
 from vae_rd.errors import InputError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 3, 4)).astype(np.uint8)
@@ -200,3 +201,27 @@ def test_folders_that_split_in_part_are_refused(folders, fault):
     with pytest.raises(InputError) as refused:
         layout(folders, where="here")
     assert fault in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda a: a,
+        lambda a: a[::-1],
+        lambda a: a[:, :, ::-1],
+        lambda a: np.asfortranarray(a),
+        lambda a: np.broadcast_to(a[:1], a.shape),
+    ],
+    ids=["plain", "backwards", "mirrored", "by columns", "repeated"],
+)
+@pytest.mark.parametrize("shape", [(6, 4, 5), (6, 4, 5, 3)], ids=str)
+def test_arrays_however_they_lie_in_memory_are_copied_as_they_are(shape, view, recwarn):
+    images = view(np.arange(np.prod(shape), dtype=np.uint8).reshape(shape))
+    where = {"train": slice(0, 4), "val": np.array([5, 4]), "test": slice(2, 6)}
+    made = split_source("mine", images, where=where, levels=256, factors={}, params={})
+    for split, part in where.items():
+        expected = images[part][:, None] if images.ndim == 3 else images[part].transpose(0, 3, 1, 2)
+        assert made.images[split].numpy().tolist() == expected.tolist()
+        assert made.images[split].is_contiguous()
+        assert not np.may_share_memory(made.images[split].numpy(), images)
+    assert not recwarn.list

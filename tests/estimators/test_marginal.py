@@ -6,7 +6,10 @@ import pytest
 import torch
 
 from vae_rd.estimators.marginal import fit_marginal
+from vae_rd.model.coders import Encoder
+from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.priors.mixture import MixturePrior
+from vae_rd.model.priors.vamp import VampPrior
 
 pytestmark = pytest.mark.usefixtures("float64")
 MEANS, SCALE = torch.tensor([-2.0, 1.0]), 0.4
@@ -42,3 +45,14 @@ def test_the_best_on_held_out_draws_is_kept_where_the_descent_leads_away_from_it
     cost = fit_marginal(head, lambda: drawn(200, 1) + 40, lambda: drawn(500, 0), steps=80, lr=0.1)
     assert cost <= before
     assert -head().log_prob(drawn(500, 0)).mean().item() == pytest.approx(cost)
+
+
+def test_the_encoder_behind_a_vamp_prior_stays_as_it_is_without_a_gradient():
+    encoder = Encoder(torch.nn.Flatten(), DiagonalPosterior(2, 1))
+    before = [parameter.clone() for parameter in encoder.parameters()]
+    head = VampPrior(encoder, (1, 1, 2), components=3)
+    inputs = head.inputs.clone()
+    fit_marginal(head, lambda: drawn(50, 0), lambda: drawn(50, 1), steps=40, lr=0.1)
+    assert all(torch.equal(a, b) for a, b in zip(encoder.parameters(), before, strict=True))
+    assert all(parameter.grad is None for parameter in encoder.parameters())
+    assert not torch.equal(head.inputs, inputs)

@@ -32,6 +32,8 @@ SOURCES = {
     "ais": "AIS, 16 chains, 500 temperatures",
     "dual": "dual, neural u, 99 % each",
     "particle": "1000 particles, 99 % each",
+    "marginal_maf": "R under a masked autoregressive flow fitted to q(z)",
+    "marginal_mixture": "R under a mixture of 100 normals fitted to q(z)",
 }
 
 GAUSSIAN_EIGENVALUES = np.array([8.0, 4.0, 2.0, 1.0, 0.5, 0.25])

@@ -1,6 +1,7 @@
 """The VampPrior: the mean of q(z|u) over pseudo-inputs, which are the training examples at first."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from vae_rd.experiment import build
 from vae_rd.experiment.preparing import prepare
 from vae_rd.model.nn.whitening import Sample
 from vae_rd.model.priors.vamp import VampPrior
+from vae_rd.run.record import SPLITS
 
 from helpers.members import card
 
@@ -33,6 +35,12 @@ def test_it_begins_at_training_examples_each_once():
     assert matches.max() == 1
     other = prepare(FitConfig(**FLAGS, components=100, seed=1), None, None).model.prior.inputs
     assert not torch.equal(other.flatten(1), inputs)
+
+
+def test_there_are_few_where_every_pair_of_z_and_u_takes_the_inverse_of_a_flow():
+    config = FitConfig(prior="vamp", posterior="iaf", latent_dim=2, hidden=[8])
+    made = build.build_model(config, replace(card(), n=dict.fromkeys(SPLITS, 900)))
+    assert len(made.prior.inputs) == 20
 
 
 def test_there_are_500_or_as_many_as_training_examples():

@@ -104,6 +104,8 @@ def _channels_first(images: np.ndarray, part: slice | np.ndarray) -> torch.Tenso
     """Some of the images as [n, C, H, W], in memory of their own: copied once, since they may fill most of it."""
     some = images[part]
     planes = np.moveaxis(some, -1, 1) if images.ndim == 4 else some.reshape(len(some), 1, -1, images.shape[-1])
+    if min(planes.strides) < 0 or not planes.flags.writeable:  # Which torch does not take.
+        return torch.from_numpy(planes.copy())
     if not np.may_share_memory(planes, images) and planes.flags.c_contiguous:
         return torch.from_numpy(planes)
     return torch.from_numpy(planes).clone(memory_format=torch.contiguous_format)

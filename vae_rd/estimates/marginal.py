@@ -9,8 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from vae_rd.data.base import subset
 from vae_rd.errors import InputError
-from vae_rd.estimates.base import Examples, Fitted, Settings, check_density, entry, posterior
+from vae_rd.estimates.base import Examples, Fitted, Settings, check_density, entry, posterior, prior
 from vae_rd.estimates.partials import Values
 from vae_rd.estimators.marginal import fit_marginal
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
@@ -27,6 +28,7 @@ from vae_rd.seeding import generator
 
 MOST = 50_000  # Examples of a split that it is fitted to.
 DRAWS = 4  # Of z an example, behind R*; a population takes as many as its other estimates.
+MOST_IMAGES = 5_000  # Among which pseudo-inputs begin.
 STEPS, BATCH = 1500, 500
 
 
@@ -109,7 +111,7 @@ def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) ->
 
 def _fitted(word: str, run: Fitted, settings: Settings) -> tuple[str, PriorHead, float]:
     """A family's m*, and its E[-ln m*(z)] on the validation split; the same in every process."""
-    train, val = _posteriors(run, "train"), _posteriors(run, "val")
+    train, val = (_posteriors(run, split, settings) for split in ("train", "val"))
     device = train.tensors[0].device
     noise = generator(device, settings.seed, "marginal", word)
 
@@ -121,7 +123,7 @@ def _fitted(word: str, run: Fitted, settings: Settings) -> tuple[str, PriorHead,
         torch.manual_seed(settings.seed)
         head = FAMILIES[word].head(run, FAMILIES[word].count(settings)).to(device)
     if head.starts_from_data:
-        x = torch.cat([run.data.evaluation_chunk("train", chunk) for chunk in range(_chunks(run))])
+        x = run.data.examples("train", _some(run, "train", settings, most=MOST_IMAGES))
         head.start(Sample(x), generator=generator("cpu", settings.seed, "start", word))
     held_out = _drawn(run, val, generator(device, settings.seed, "held out"))
     return word, head, fit_marginal(head, batch, lambda: held_out, steps=STEPS, lr=FAMILIES[word].lr)
@@ -132,15 +134,17 @@ def _drawn(run: Fitted, q: Posterior, noise: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def _posteriors(run: Fitted, split: str) -> Posterior:
-    """q(z|x) of a split, of its first MOST examples at most."""
-    n = min(MOST, run.data.card.n[split])
-    parts = [posterior(run, run.data.examples(split, index)) for index in torch.arange(n).split(BATCH)]
+def _posteriors(run: Fitted, split: str, settings: Settings) -> Posterior:
+    """q(z|x) of a split, of MOST examples at most."""
+    index = _some(run, split, settings, most=MOST)
+    parts = [posterior(run, run.data.examples(split, some)) for some in index.split(BATCH)]
     return parts[0].cat(parts)
 
 
-def _chunks(run: Fitted) -> int:
-    return min(run.data.chunks("train"), MOST // BATCH)
+def _some(run: Fitted, split: str, settings: Settings, *, most: int) -> Tensor:
+    """Ascending positions in a split, at random where they are not all, since a file may be in order."""
+    there = run.data.card.n[split]
+    return subset(there, min(most, there), settings.seed, "marginal", split).sort().values
 
 
 def _keep(run: Fitted, kind: str, head: PriorHead) -> None:
@@ -155,5 +159,5 @@ def check_marginal(run: Fitted, settings: Settings) -> None:
         InputError: naming the run.
     """
     check_density(run, "--fit_marginal")
-    if not getattr(run.model.prior, "is_continuous", False):
+    if not getattr(prior(run), "is_continuous", True):
         raise InputError(f"{run.folder}: --fit_marginal takes a real z, not one of finitely many states")

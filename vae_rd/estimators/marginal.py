@@ -44,14 +44,15 @@ def fit_marginal(
         >>> abs(cost - (1.4189 - 2.3026)) < 0.1  # The entropy of a normal of standard deviation 0.1.
         True
     """
-    optimizer = torch.optim.Adam(head.parameters(), lr=lr)
+    own = list(head.parameters())
+    optimizer = torch.optim.Adam(own, lr=lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps + 1, pct_start=RISE)
     best, cost, waited = copy.deepcopy(head.state_dict()), _cost(head, held_out()), 0
     every = max(1, steps // CHECKS)
     for step in range(1, steps + 1):
         optimizer.zero_grad()
         loss = -head().log_prob(draws()).mean()
-        loss.backward()
+        loss.backward(inputs=own)  # A VampPrior's encoder, which is the model's, is left without any.
         optimizer.step()
         schedule.step()
         if step % every == 0:
