@@ -1,12 +1,13 @@
 """Seconds a step of the fit loop, of a bare PyTorch loop, and of pythae's trainer, on one network, batch and data.
 
-    python benchmarks/speed.py [--repeats 5] [--without_pythae]
+    python benchmarks/speed.py [--repeats 5] [--without_pythae] [--accelerator gpu]
 
 All three train the same 784-512-16-512-784 VAE of SiLU layers on static binary pixels at batch 128 with fused Adam,
 ours and the bare loop with x less its mean and logits beside those of the mean. They run in one process and in turns
 of one epoch each, because a shared machine changes its pace within seconds. A first turn (allocation, caches) is not
-counted. Reported are the median over turns, the median of the ratios within a turn, and the peak memory of
-`python -m vae_rd.fit` on MNIST where its files are at hand.
+counted. On a GPU all have the images there, and the clock stops when it has finished. Reported are the median over
+turns, the median of the ratios within a turn, and the peak memory of `python -m vae_rd.fit` on MNIST where its files
+are at hand.
 """
 
 from __future__ import annotations
@@ -52,6 +53,12 @@ def pixels() -> Tensor:
     return (torch.rand(EXAMPLES, 1, 28, 28) < 0.13).to(torch.uint8)
 
 
+def finish(device: torch.device) -> None:
+    """Wait until the device has done all that it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 class Turns(Callback):
     """Times each epoch of a fit, and lets one epoch of every other loop run before it."""
 
@@ -68,13 +75,16 @@ class Turns(Callback):
     def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Stop it after the last block of steps; validation is not counted."""
         if batch_idx == trainer.num_training_batches - 1:
+            finish(module.device)
             self.seconds["vae_rd"].append((time.perf_counter() - self.began) / STEPS)
 
 
-def run_turns(images: Tensor, others: dict[str, Iterator[float]], *, turns: int) -> dict[str, list[float]]:
+def run_turns(
+    images: Tensor, others: dict[str, Iterator[float]], *, turns: int, accelerator: str
+) -> dict[str, list[float]]:
     """Seconds a step by loop and turn; ours is the real fit loop with metrics, callbacks, checkpoints and all."""
     config = FitConfig(
-        data="static_mnist", max_epochs=turns + 1, wandb="off", lr_schedule="constant", accelerator="cpu"
+        data="static_mnist", max_epochs=turns + 1, wandb="off", lr_schedule="constant", accelerator=accelerator
     )
     splits = {"train": images, "val": images[:500], "test": images[:500]}
     data = build.data_set(Source("static_mnist", splits, levels=2), config)
@@ -91,14 +101,14 @@ def run_turns(images: Tensor, others: dict[str, Iterator[float]], *, turns: int)
 
 def bare_epochs(images: Tensor) -> Iterator[float]:
     """Seconds a step, epoch by epoch, of the shortest loop that trains the same model: no logging, no metrics."""
-    x_all = images.flatten(1).float()
+    x_all, device = images.flatten(1).float(), images.device
     mean = x_all.mean(0)
     start = mean.clamp(1e-3, 1 - 1e-3).logit()
-    encoder = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 2 * LATENT))
-    decoder = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, PIXELS))
+    encoder = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, 2 * LATENT)).to(device)
+    decoder = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, PIXELS)).to(device)
     optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3, fused=True)
     while True:
-        began, order = time.perf_counter(), torch.randperm(len(x_all))
+        began, order = time.perf_counter(), torch.randperm(len(x_all), device=device)
         for step in range(STEPS):
             x = x_all[order[step * BATCH : (step + 1) * BATCH]]
             mu, log_var = encoder(x - mean).chunk(2, -1)
@@ -108,6 +118,7 @@ def bare_epochs(images: Tensor) -> Iterator[float]:
             optimizer.zero_grad()
             ((distortion + rate) / BATCH).backward()
             optimizer.step()
+        finish(device)
         yield (time.perf_counter() - began) / STEPS
 
 
@@ -179,14 +190,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Time the fit loop against a bare loop and pythae.")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--without_pythae", action="store_true")
+    parser.add_argument("--accelerator", choices=("cpu", "gpu"), default="cpu")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     peak = peak_memory()  # First: a child's mark begins at what its parent holds.
     images = pixels()
-    others = {"bare": bare_epochs(images)}
+    others = {"bare": bare_epochs(images.to("cuda" if arguments.accelerator == "gpu" else "cpu"))}
     if not arguments.without_pythae:
         others["pythae"] = pythae_epochs(images)
-    seconds = run_turns(images, others, turns=arguments.repeats)
+    seconds = run_turns(images, others, turns=arguments.repeats, accelerator=arguments.accelerator)
     print(f"\n| loop | ms a step (median of {arguments.repeats}) | least .. most | vae_rd takes | wanted |")
     print("|---|---:|---:|---:|---|")
     for name, values in seconds.items():
@@ -195,7 +207,8 @@ def main() -> None:
         wanted = f"at most {TARGETS[name]:.2f} x" if name in TARGETS else ""
         print(f"| {name} | {shown:.2f} | {spread} | {ratio:.3f} x | {wanted} |")
     print(f"\npeak memory of a fit on MNIST: {peak}")
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    where = torch.cuda.get_device_name() if arguments.accelerator == "gpu" else "CPU"
+    print(f"{where}, torch {torch.__version__}, {torch.get_num_threads()} threads")
 
 
 if __name__ == "__main__":

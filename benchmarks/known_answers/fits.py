@@ -30,10 +30,10 @@ SECONDS = 30.0  # Of a whole command.
 TOY_ENTROPY = 2.8970623
 
 
-def fit(run_dir: Path, *flags: str) -> tuple[Json, float]:
+def fit(run_dir: Path, *flags: str, overwrite: bool = True) -> tuple[Json, float]:
     """The record that the command leaves, and its seconds from start to end."""
     command = [sys.executable, "-m", "vae_rd.fit", *flags]
-    command += ["--run_dir", str(run_dir), "--wandb", "off", "--overwrite", "true"]
+    command += ["--run_dir", str(run_dir), "--wandb", "off", *(["--overwrite", "true"] if overwrite else [])]
     began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - began
