@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/diagonal.py [--sources ...] [--parts ...] [--epochs N] [--jobs N]
 
-Fits a `made` decoder by `--objective target_rate` at each rate, and a plain `mlp` one by `--objective beta`, under
-runs/diagonal (`--runs`), goes on where it was interrupted, and prints a table; `--write` puts it into
+Fits a `made` decoder by `--objective target_rate` at each rate, the same one at beta = 1 where nobody asks for a rate
+(`free`), and a plain `mlp` one over beta, under runs/diagonal (`--runs`), goes on where it was interrupted, and prints
+a table; `--write` puts it into
 docs/diagonal.md, and draws docs/diagonal.png. Exits with 1 where D + R of a `made` point is more than its source's
 limit above H.
 """
@@ -25,8 +26,8 @@ from vae_rd import sweep
 from vae_rd.run.record import RunRecord
 
 DOCS = ROOT / "docs" / "diagonal.md"
-PARTS = ("made", "mlp")
-BETAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+PARTS = ("made", "free", "mlp")
+BETAS = (0.001, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 class Case(NamedTuple):
@@ -34,37 +35,38 @@ class Case(NamedTuple):
 
     Attributes:
         flags: of all its runs.
-        made: of those with a `made` decoder.
-        rates: which these are held at, nats.
+        rates: which those with a `made` decoder are held at, nats.
         within: how far above H their D + R may be, nats.
     """
 
     flags: Mapping[str, Any]
-    made: Mapping[str, Any]
     rates: Sequence[float]
     within: float
 
 
 # Without the clip a run at such a learning rate lost its encoder (docs/diagonal.md).
-MADE = {
-    "decoder": "made",
-    "objective": "target_rate",
-    "hidden": [1024],
-    "lr": 0.02,
-    "grad_clip": 10.0,
-    "rate_weight": 5.0,
-}
+MADE = {"decoder": "made", "hidden": [1024], "lr": 0.02, "grad_clip": 10.0}
+HELD = MADE | {"objective": "target_rate", "rate_weight": 5.0}
 CASES = {
-    "sprites": Case({"data": "sprites", "latent_dim": 8}, MADE, (0, 8, 2, 6, 4), 2.0),
-    "digits": Case({"data": "digits", "binarization": "threshold", "latent_dim": 8}, MADE, (0, 4), 1.0),
+    "sprites": Case({"data": "sprites", "latent_dim": 8}, (0, 8, 2, 6, 4), 2.0),
+    "digits": Case({"data": "digits", "binarization": "threshold", "latent_dim": 8}, (0, 4), 1.0),
 }
+
+
+def grid_of(source: str, part: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What varies, and other flags."""
+    return {
+        "made": ({"target_rate": list(CASES[source].rates)}, HELD),
+        "free": ({"beta": [1.0]}, MADE),
+        "mlp": ({"beta": list(BETAS)}, {"decoder": "mlp"}),
+    }[part]
 
 
 def sweep_file(source: str, part: str, runs: Path, *, epochs: int) -> Path:
-    """The sweep of one source: `made` over rates, or `mlp` over beta."""
-    case, folder = CASES[source], runs / source / part
-    grid = {"target_rate": list(case.rates)} if part == "made" else {"beta": list(BETAS)}
-    flags = case.flags | (case.made if part == "made" else {"decoder": "mlp"})
+    """The sweep of one source and part."""
+    folder = runs / source / part
+    grid, own = grid_of(source, part)
+    flags = CASES[source].flags | own
     fixed = flags | {"max_epochs": epochs, "val_every": 25, "wandb": "off", "run_dir": str(folder), "resume": "auto"}
     content = {
         "program": "vae_rd/fit.py",
@@ -120,12 +122,13 @@ def table(sources: Sequence[str], runs: Path) -> str:
 
 
 def drawn(sources: Sequence[str], runs: Path) -> Figure:
-    """D over R of all runs, a panel a source, with the diagonal D + R = H."""
+    """D over R of all runs, a panel a source, with the diagonal D + R = H that ends at either limit."""
     figure = Figure(figsize=(COLUMN * len(sources), COLUMN), layout="constrained")
     for panel, source in zip(figure.subplots(1, len(sources), squeeze=False)[0], sources, strict=True):
-        for part, mark, ink in (("mlp", "o", GREY), ("made", "s", INK)):
+        for part, mark, ink in (("mlp", "o-", GREY), ("made", "s-", INK), ("free", "*", INK)):
             if found := records(source, part, runs):
-                panel.plot([rate(r) for r in found], [distortion(r) for r in found], f"{mark}-", color=ink, label=part)
+                name = "made, beta = 1" if part == "free" else part
+                panel.plot([rate(r) for r in found], [distortion(r) for r in found], mark, color=ink, label=name)
                 entropy = found[0].data["entropy"]["test"]["value"]
         if panel.lines:
             panel.plot([0, entropy], [entropy, 0], "--", color=GREY, label="D + R = H")

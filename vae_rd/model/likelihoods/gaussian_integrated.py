@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -83,6 +84,12 @@ class IntegratedGaussianImage(LevelsImage):
         inside = log_normal_between(middle, width)
         below, above = log_ndtr(middle + width / 2), log_ndtr(width / 2 - middle)
         return torch.where(level == 0, below, torch.where(level == top, above, inside))
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Draws of shape [*sample_shape, ..., C, H, W]: the levels nearest to Gaussian draws."""
+        noise = torch.randn(*sample_shape, *self.loc.shape, dtype=self.loc.dtype, device=self.loc.device)
+        top = self.levels - 1
+        return (top * (self.loc + self.scale * noise)).round().clamp(0, top) / top
 
 
 class IntegratedGaussianLikelihood(LevelsLikelihood):

@@ -43,7 +43,11 @@ class FullNormal(Posterior):
     @property
     def gaussian(self) -> Gaussian:
         """Mean and L."""
-        return Gaussian(self.mu, self.sigma[..., None] * (torch.eye(self.event_shape[0]).to(self.lower) + self.lower))
+        return Gaussian(self.mu, self.sigma[..., None] * (self._unit() + self.lower))
+
+    def _unit(self) -> Tensor:
+        """I, made where it is needed: a copy to a GPU would make the host wait."""
+        return torch.eye(self.event_shape[0], dtype=self.lower.dtype, device=self.lower.device)
 
     def from_noise(self, eps: Tensor) -> Draw:
         """z = mu + L eps, and ln q(z|x) = -0.5 (|eps|^2 + D ln 2 pi) - sum_d ln sigma_d."""
@@ -66,7 +70,7 @@ class FullNormal(Posterior):
     def pairwise_log_prob(self, z: Tensor) -> Tensor:
         """As one matrix product, for which z and this should be float64: the expanded square loses digits."""
         units = self.event_shape[0]
-        unit = torch.eye(units).to(self.lower)
+        unit = self._unit()
         inverse = torch.linalg.solve_triangular(self.lower, unit / self.sigma[:, None], upper=False, unitriangular=True)
         precision = inverse.mT @ inverse
         row, column = torch.tril_indices(units, units, device=z.device)
