@@ -49,8 +49,8 @@ MODELS: Mapping[str, Model] = {
     "conv": Model(CONV | {"decoder": "conv"}, 60),
     "conv, iaf, vamp": Model(CONV | {"decoder": "conv", "posterior": "iaf", "prior": "vamp"}, 40),
     "made": Model({"decoder": "made", "latent_dim": 32}, 60),
-    "pixelcnn": Model(CONV | {"decoder": "pixelcnn"}, 20, examples=500),
-    "pixelcnn, vamp": Model(CONV | {"decoder": "pixelcnn", "prior": "vamp"}, 20, examples=500),
+    "pixelcnn": Model(CONV | {"decoder": "pixelcnn"}, 20, examples=300),
+    "pixelcnn, vamp": Model(CONV | {"decoder": "pixelcnn", "prior": "vamp"}, 20, examples=300),
 }
 
 
