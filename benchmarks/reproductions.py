@@ -42,10 +42,10 @@ CLASS = {"hidden": "[200,200]", "latent_dim": 50}  # 784-200-200-50 of Burda et 
 CONV = {"encoder": "conv", "latent_dim": 32}
 MODELS: Mapping[str, Model] = {
     "784-200-200-50": Model(CLASS, 100),
-    "784-200-200-50, full": Model(CLASS | {"posterior": "full"}, 60),
-    "784-200-200-50, iaf": Model(CLASS | {"posterior": "iaf"}, 60),
-    "784-200-200-50, vamp": Model(CLASS | {"prior": "vamp"}, 60),
-    "784-200-200-50, maf": Model(CLASS | {"prior": "maf"}, 60),
+    "784-200-200-50, full": Model(CLASS | {"posterior": "full"}, 60, examples=2000),
+    "784-200-200-50, iaf": Model(CLASS | {"posterior": "iaf"}, 60, examples=2000),
+    "784-200-200-50, vamp": Model(CLASS | {"prior": "vamp"}, 60, examples=2000),
+    "784-200-200-50, maf": Model(CLASS | {"prior": "maf"}, 60, examples=2000),
     "conv": Model(CONV | {"decoder": "conv"}, 60),
     "conv, iaf, vamp": Model(CONV | {"decoder": "conv", "posterior": "iaf", "prior": "vamp"}, 40),
     "made": Model({"decoder": "made", "latent_dim": 32}, 60),
