@@ -7,6 +7,7 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 - `collapse_beta`: from which on a linear VAE of the run's training data collapses, by its forecast;
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
 - `config`: what else may affect the numbers, as JSON: flags, and which networks they are, if not those of the flags;
+- `target_rate`: the R that was asked for, of a run without beta;
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
 - `levels` (of pixel counts that noise made a density of; NaN for others), `pixel_scale` (of a
   density): see `analysis.rows.scale`;
@@ -30,6 +31,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from analysis.rows.aims import AIMS
 from analysis.rows.data_sets import first_cards
 from analysis.rows.finding import Runs, finished_runs
 from analysis.rows.reading import Damaged, Part, damage_named
@@ -75,7 +77,7 @@ def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
     """
     rows = pd.DataFrame([row for folder, record in finished_runs(runs) for row in _rows(record, folder, units)])
     rows["card"] = rows["card"].map(first_cards(rows["card"]))
-    return rows.sort_values(["data", "beta", "seed", "folder"], kind="stable", ignore_index=True)
+    return rows.sort_values(["data", *AIMS, "seed", "folder"], kind="stable", ignore_index=True)
 
 
 def _rows(record: RunRecord, folder: Path, units: Unit) -> list[Row]:
@@ -123,6 +125,7 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
         facts["D"] = "of a probability"
     place = {
         "split": split,
+        "target_rate": scale.per_nat * Part(record.model, "model").maybe("target_rate"),
         "population": bool(card.part("population").value(split)),
         "n": metrics.part("distortion").whole("n"),
         "dims": dims,
@@ -139,9 +142,9 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
 
 
 def _settings(record: RunRecord) -> Row:
-    """What may set a run apart from others of its data set, beta and seed."""
+    """What may set a run apart from others of its data set, aim and seed."""
     known = {"latent_dim": _latent_dim(record), "networks": _networks(Part(record.model, "model"))}
-    return {k: v for k, v in record.settings.items() if k not in ("data", "beta", "seed")} | known
+    return {k: v for k, v in record.settings.items() if k not in ("data", *AIMS, "seed")} | known
 
 
 def _networks(model: Part) -> str | Row:
@@ -251,7 +254,8 @@ def _histories(run: Row) -> Iterator[pd.DataFrame]:
             rows[name] = scale.shown(name, history[f"{split}/{name}"])
         for name in ("units", "seed", "beta", "data", "folder", "run"):
             rows.insert(0, name, run[name])
-        yield rows.dropna(subset=EPOCH_METRICS)
+        defined = [name for name in EPOCH_METRICS if rows[name].notna().any()]
+        yield rows.dropna(subset=["distortion", *defined])
 
 
 def _read_history(path: Path) -> pd.DataFrame:
@@ -260,8 +264,8 @@ def _read_history(path: Path) -> pd.DataFrame:
     try:
         history = pd.read_csv(path).astype({name: int if name in ("epoch", "step") else float for name in needed})
         history = history.replace([math.inf, -math.inf], math.nan)
-        if history["train/elbo"].isna().all():
-            raise ValueError("no epoch with a finite ELBO")
+        if history["train/distortion"].isna().all():
+            raise ValueError("no epoch with a finite D")
         return history
     except OSError as error:
         fault = f"no history can be read there ({error.strerror})"
