@@ -39,7 +39,7 @@ from analysis.rows.scale import Scale, dequantised_levels
 from vae_rd.errors import InputError
 from vae_rd.run.files import HISTORY_FILE
 from vae_rd.run.record import SPLITS, RunRecord
-from vae_rd.units import Unit
+from vae_rd.units import Unit, check_units
 
 METRICS = (
     "distortion",
@@ -70,7 +70,8 @@ def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
             those of pixel counts, where these are dequantised.
 
     Raises:
-        InputError: when an entry leads to no record, a record is damaged, or no run is finished.
+        InputError: when an entry leads to no record, a record is damaged, or no run is finished, and for bits per
+            dimension of a density that is not of dequantised pixels.
 
     Warns:
         RunWarning: one line that names the runs left out because they are not finished, one that names the copies.
@@ -117,8 +118,10 @@ def _latent_dim(record: RunRecord) -> int:
 
 def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
     metrics, card = Part(record.metrics, "metrics").part(split), Part(record.data, "data")
-    is_mass = Part(record.model, "model").part("distortion").content.get("measure") == "discrete"
-    dims, levels = math.prod(card.wholes("shape")), dequantised_levels(card)
+    measure = Part(record.model, "model").part("distortion").word("measure")
+    is_mass, dims, levels = measure == "discrete", math.prod(card.wholes("shape")), dequantised_levels(card)
+    if math.isnan(levels):
+        check_units(units, {"name": card.text("name"), "support": card.word("support"), "params": {}}, measure)
     scale = Scale.of(units, dims=dims, levels=levels)
     facts = {k: v for k, v in record.data.items() if k not in ("entropy", "population")}
     if is_mass and card.word("support") in DENSITY:  # Of one data set, but no number to hold a density's against.

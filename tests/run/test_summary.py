@@ -6,7 +6,8 @@ import pytest
 
 from vae_rd.errors import InputError
 from vae_rd.run.record import RunRecord
-from vae_rd.run.summary import check_units, split_lines
+from vae_rd.run.summary import split_lines
+from vae_rd.units import check_units
 
 from helpers.fake_records import mnist_card, mnist_points, write_run
 

@@ -26,8 +26,8 @@ from vae_rd.process.memory import memory_advice
 from vae_rd.run.finding import check_finished
 from vae_rd.run.lock import locked
 from vae_rd.run.record import SPLITS, Json, RunRecord
-from vae_rd.run.summary import check_units, split_lines, with_error
-from vae_rd.units import Unit
+from vae_rd.run.summary import split_lines, with_error
+from vae_rd.units import Unit, check_units
 from vae_rd.verdicts.kinds import judged
 
 BESIDE = {"negative_elbo": "-ELBO", "nll": "NLL"}  # What some entries hold beside their value, in words.
