@@ -6,9 +6,9 @@ A loss as people write it is in a unit of its own as well: `beta_of` says which 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from vae_rd.errors import InputError
 
@@ -45,6 +45,43 @@ def per_nat(unit: Unit, *, dims: int) -> float:
             return 1.0 / NATS_PER_BIT
         case "bits_per_dim":
             return 1.0 / (NATS_PER_BIT * dims)
+
+
+def dequantised_levels(card: Mapping[str, Any]) -> int | None:
+    """Grey levels L of pixels that uniform noise made a density of; None of others.
+
+    A bound of that density is one of the levels' probability, log2(L) bits per dimension higher.
+
+    Args:
+        card: of the data, as a record has it.
+
+    Example:
+        >>> dequantised_levels({"params": {"dequantize": "uniform"}, "levels": 256})
+        256
+    """
+    dequantised = card["params"].get("dequantize") == "uniform"
+    return (card.get("levels") or int(card["pixel_scale"].rpartition(" ")[2])) if dequantised else None
+
+
+def check_units(units: Unit, card: Mapping[str, Any], measure: str | None) -> None:
+    """Refuse bits per dimension of a density on a scale of anyone's choice, which nobody's numbers compare with.
+
+    A probability has them, and the density of dequantised pixels, which bounds one.
+
+    Args:
+        units: asked for.
+        card: of the data, as a record has it.
+        measure: of D, "discrete" or "differential"; None to go by the card.
+
+    Raises:
+        InputError: saying what D is.
+    """
+    is_counted = measure == "discrete" or (measure is None and card["support"] in ("binary", "one_hot"))
+    if units == "bits_per_dim" and not is_counted and dequantised_levels(card) is None:
+        raise InputError(
+            f"--units bits_per_dim: D of --data {card['name']} is of a density, not of levels of pixels; leave it out, "
+            "or fit with --dequantize uniform where pixels are grey"
+        )
 
 
 @dataclass(frozen=True)

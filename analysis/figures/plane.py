@@ -47,7 +47,7 @@ class _Side:
 
     Attributes:
         head: its name where there are several, and what its D is of.
-        rows: the points of all splits, from `placeable`.
+        rows: the points of all splits, from `placeable`; R may be undefined.
         chosen: those of the split asked for, in the order of the intervals.
         h_by_split: H by split.
         lines: from `plane_lines`.
@@ -86,17 +86,18 @@ def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
     """The rate-distortion plane above the bounds H - D <= I <= R, both over one axis of information.
 
     In the plane stand, beside the runs, all that is known of where they could lie: Shannon's R(D) of the source,
-    bounds on it, the curves of the runs' decoders and their NLL, as far as the records hold them.
+    bounds on it, the curves of the runs' decoders and their NLL, as far as the records hold them. A run whose R is
+    undefined, as a plain autoencoder's, stands at its D on the axis.
 
     Args:
         runs: from `load_runs`; each data set has a plane of its own.
         split: whose points get error bars, slopes and intervals; the splits before it are drawn where they differ.
 
     Raises:
-        InputError: for runs without D and R on `split`, or with damaged estimates.
+        InputError: for runs without D on `split`, or with damaged estimates.
 
     Warns:
-        RunWarning: one line for each run left out for want of D or R, for each point that cannot be right, and where
+        RunWarning: one line for each run left out for want of D, for each point that cannot be right, and where
             bounds on the source's R(D) are left out.
     """
     groups = group_runs(runs)
@@ -113,7 +114,7 @@ def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
         for side, (top, _) in zip(sides, panels, strict=True):
             plots.slope_ticks(side.chosen, colours=look.colours, ax=top)
             line_marks.nll_ticks(side.lines, side.chosen, colours=look.colours, ax=top)
-            plots.beta_labels(side.chosen, ax=top)
+            plots.aim_labels(side.chosen, ax=top)
     return figure
 
 
@@ -138,7 +139,7 @@ def plane_numbers(runs: pd.DataFrame, *, split: str) -> tuple[pd.DataFrame, pd.D
 
 def _numbers(runs: pd.DataFrame, name: str, *, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = add_bounds(runs, split=split)
-    placed = rows.dropna(subset=["distortion", "rate"])
+    placed = rows.dropna(subset="distortion")
     lines = plane_lines(placed, _shown_entropies(runs, rows, split=split), split=split)
     lines.insert(0, "data", name)
     return rows.assign(data=name), lines

@@ -14,6 +14,7 @@ from analysis.rows.scale import scale_note
 from analysis.statistics.bounds import Entropy, add_bounds, entropies, information_interval, warn_impossible
 from analysis.style import unit_label
 
+ASKED = "R asked"  # after β, where rates were asked for
 COLUMNS = ("β", "seed", "D", "R", "D + R", "H − D", "I", "cap", "active", "collapsed", "n")
 OBJECTIVE = "D + β R"  # after D + R, where the runs differ in more than beta and seed
 GAP = "gap"  # the last column, of data sets whose R(D) is known
@@ -65,6 +66,8 @@ def _one_data_set(runs: pd.DataFrame, name: str, split: str) -> str:
     cells: dict[str, Sequence[str]] = dict(
         zip(COLUMNS, zip(*(_cells(row) for row in as_rows(rows)), strict=True), strict=True)
     )
+    if rows["target_rate"].notna().any():
+        cells = {"β": cells["β"], ASKED: [_shortest(rate) for rate in rows["target_rate"]]} | cells
     if differing := settings_of(rows):
         cells = _with_settings(cells, differing, _column(rows, "objective"))
     if rows["gap"].isna().all():
@@ -100,7 +103,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     h_minus_d = measured(row["h_minus_d"], row["h_minus_d_stderr"])
     estimated = row["h_kind"] == "estimate" and h_minus_d != UNKNOWN
     return (
-        f"{row['beta']:g}",
+        _shortest(row["beta"]),
         str(row["seed"]),
         measured(row["distortion"], row["distortion_stderr"]),
         measured(row["rate"], row["rate_stderr"]),
@@ -112,6 +115,10 @@ def _cells(row: Row) -> tuple[str, ...]:
         {True: "yes", False: "no"}.get(row["collapsed"], UNKNOWN),
         str(row["n"]),
     )
+
+
+def _shortest(value: float) -> str:
+    return UNKNOWN if math.isnan(value) else f"{value:g}"
 
 
 def _information(row: Row) -> str:

@@ -41,9 +41,10 @@ def epoch_lines(data: pd.DataFrame, quantity: str, *, colours: Colours, groups: 
             kept, mark = rows[rows["kept"]], ink | _kept(groups, str(folder))
             ax.plot(kept["epoch"], kept[quantity], linestyle="none", zorder=4 + front, **mark)
     lengths = data.groupby("folder")["epoch"].transform("max") + 1
-    settled = data[quantity][data["epoch"] >= lengths // 10]
-    margin = 0.06 * (float(np.ptp(settled)) or 1.0)
-    ax.set_ylim(settled.min() - margin, settled.max() + margin)
+    settled = data[quantity][data["epoch"] >= lengths // 10].dropna()
+    if not settled.empty:  # R may be undefined.
+        margin = 0.06 * (float(np.ptp(settled)) or 1.0)
+        ax.set_ylim(settled.min() - margin, settled.max() + margin)
     ax.set_ylabel(f"{SYMBOLS[quantity]} [{unit_label(data['units'].iloc[0])}]")
     return ax
 

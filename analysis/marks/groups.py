@@ -11,6 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from analysis.rows.aims import AIMS
 from analysis.rows.groups import Groups
 from analysis.style import COLUMN, GREY, Colour, Mark, plain
 
@@ -36,9 +37,10 @@ def group_mark(place: int, colour: Colour | str, *, size: float) -> Mark:
 
 
 def group_lines(data: pd.DataFrame, *, groups: Groups, ax: Axes) -> Axes:
-    """Runs that differ in beta and seed alone joined in order of beta, at the mean over seeds."""
+    """Runs that differ in beta or target rate and in seed alone joined in its order, at the mean over seeds."""
     if groups.connected:
-        means = data.assign(group=groups.places(data)).groupby(["group", "beta"])[["rate", "distortion"]].mean()
+        aimed = data.assign(group=groups.places(data)).dropna(subset=AIMS, how="all")
+        means = aimed.groupby(["group", *AIMS], dropna=False)[["rate", "distortion"]].mean()
         for _, line in means.groupby("group"):
             ax.plot(line["rate"], line["distortion"], zorder=1.9, **JOIN)
     return ax

@@ -9,10 +9,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.marks.groups import group_mark
+from analysis.rows.aims import aim_words
 from analysis.rows.groups import Groups
 from analysis.rows.runs import Row, as_rows
 from analysis.statistics.bounds import information_interval
-from analysis.style import GREY, INK, Colour, Colours, Mark, beta_words, cap_label, key
+from analysis.style import GREY, INK, Colour, Colours, Mark, cap_label, key
 
 DASHES = (0, (3, 1.5))  # of what follows from an estimated H
 DOT: Mark = {"marker": "o", "markersize": 3.2, "linestyle": "-", "linewidth": 1.2}
@@ -32,7 +33,8 @@ def information_intervals(data: pd.DataFrame, *, colours: Colours, groups: Group
     """One row a run, in the order given: the bounds H - D and R as an interval, and what is known of I inside it.
 
     An exact I is a dot with whiskers of 2 s.e., two-sided bounds on I a thick bar. Where H is a model's estimate, the
-    lower end is no bound: that interval is dashed and its end open. Before each row stands the shape of its group.
+    lower end is no bound: that interval is dashed and its end open. Where R is undefined, the lower end stands alone.
+    Before each row stands the shape of its group.
 
     Args:
         data: rows of one split.
@@ -50,7 +52,7 @@ def information_intervals(data: pd.DataFrame, *, colours: Colours, groups: Group
         if groups.distinguished:
             mark = group_mark(groups.place_of[row["folder"]], colour, size=3.4 * size)
             ax.plot(-0.015, height, transform=ax.get_yaxis_transform(), clip_on=False, **mark)
-    _beta_ticks(pd.Series(heights).groupby(data["beta"].to_numpy()).mean(), row_height, ax=ax)
+    _aim_ticks(pd.Series(heights).groupby(aim_words(data).to_numpy(), sort=False).mean(), row_height, ax=ax)
     head = max(heights) + max(0.85, HEAD / row_height)
     ax.set_yticks([head], [r"$\beta$"], minor=True)
     ax.set_ylim(-BELOW, head + HEAD / 2 / row_height)
@@ -64,23 +66,24 @@ def intervals_height(data: pd.DataFrame, row_height: float) -> float:
     return row_height * (max(interval_rows(data)) + BELOW) + max(0.85 * row_height, HEAD) + HEAD / 2
 
 
-def _beta_ticks(heights: pd.Series, row_height: float, *, ax: Axes) -> None:
-    """A label at each of the betas' heights, less those too close to the one below."""
-    words, shown = beta_words(heights.index), dict[float, str]()
-    for height, word in zip(heights, words.values(), strict=True):
+def _aim_ticks(heights: pd.Series, row_height: float, *, ax: Axes) -> None:
+    """A label at each of the aims' heights, less those too close to the one below."""
+    shown = dict[float, str]()
+    for word, height in heights.items():
         if not shown or (height - max(shown)) * row_height >= LABEL_HEIGHT:
-            shown[height] = word
+            shown[height] = str(word)
     ax.set_yticks([*shown], [*shown.values()])
 
 
 def interval_rows(data: pd.DataFrame) -> list[float]:
-    """Heights of the rows, bottom up: 1 apart between betas, less between runs that share one.
+    """Heights of the rows, bottom up: 1 apart between aims, less between runs that share one.
 
     Example:
-        >>> interval_rows(pd.DataFrame({"beta": [1.0, 1.0, 4.0]}))
+        >>> interval_rows(pd.DataFrame({"beta": [1.0, 1.0, 4.0], "target_rate": math.nan}))
         [0.0, 0.5, 1.5]
     """
-    steps = np.where(np.diff(data["beta"]) == 0, 0.5, 1.0)
+    words = aim_words(data).to_numpy()
+    steps = np.where(words[1:] == words[:-1], 0.5, 1.0)
     return [0.0, *np.cumsum(steps).tolist()]
 
 
@@ -113,12 +116,15 @@ def _sized(mark: Mark, size: float) -> Mark:
 
 def _interval_keys(data: pd.DataFrame, *, ax: Axes) -> Axes:
     line: Mark = {"linestyle": "-", "linewidth": 0.9, "markersize": 5}
-    ends = data["h_minus_d"].notna()
-    if (ends & (data["h_kind"] != "estimate")).any():
+    ends, no_rate, estimated = data["h_minus_d"].notna(), data["rate"].isna(), data["h_kind"] == "estimate"
+    if (ends & ~no_rate & ~estimated).any():
         key(ax, r"$H - D \leq I \leq R$", marker="|", **line)
-    if (ends & (data["h_kind"] == "estimate")).any():
+    if (ends & ~no_rate & estimated).any():
         dashed = line | _open_end(GREY) | {"linestyle": DASHES}
         key(ax, r"from $\hat{H} - D$ (an estimate, no bound) to $R$", **dashed)
+    if (ends & no_rate).any():
+        lower = _open_end(GREY) if (ends & no_rate & estimated).any() else {"marker": "|", "markersize": 5}
+        key(ax, "the lower end alone: $R$ undefined", **lower)
     measured = data[data["mutual_information_lower"].notna()]
     for kind, (label, mark) in INFORMATION_KEYS.items():
         if kind in set(measured["mutual_information_lower_kind"]):
@@ -129,15 +135,17 @@ def _interval_keys(data: pd.DataFrame, *, ax: Axes) -> Axes:
 def collapse_height(data: pd.DataFrame) -> float | None:
     """The height between the rows below and above the beta where a linear VAE of the data collapses.
 
-    None where the runs have no forecast or several, or all lie on one side of it.
+    None where the runs of a beta have no forecast or several, or all lie on one side of it.
 
     Example:
-        >>> collapse_height(pd.DataFrame({"beta": [1.0, 4.0, 40.0], "collapse_beta": [23.9] * 3}))
+        >>> betas = {"beta": [1.0, 4.0, 40.0], "target_rate": math.nan}
+        >>> collapse_height(pd.DataFrame({**betas, "collapse_beta": [23.9] * 3}))
         1.5
     """
+    data = data.dropna(subset="beta")  # The others are above.
     above = (data["beta"] >= data["collapse_beta"]).to_numpy()
     one = data["collapse_beta"].notna().all() and data["collapse_beta"].nunique() == 1
-    if not one or data["beta"].isna().any() or above.all() or not above.any():
+    if not one or above.all() or not above.any():
         return None
     heights = np.array(interval_rows(data))
     return float(heights[~above].max() + heights[above].min()) / 2

@@ -17,29 +17,38 @@ from matplotlib.collections import LineCollection
 
 from analysis.marks.groups import POINT_SIZE, group_mark
 from analysis.marks.labels import place_labels
+from analysis.rows.aims import aim_words
 from analysis.rows.estimates import UPPER
 from analysis.rows.groups import Groups
 from analysis.statistics.bounds import Entropy
 from analysis.statistics.lines import heights_to_show
-from analysis.style import GREY, INK, PALE, WARNING, Colour, Colours, Mark, beta_words, folded, key, number, plain
+from analysis.style import GREY, INK, PALE, WARNING, Colour, Colours, Mark, folded, key, number, plain
 from vae_rd.run.record import SPLITS
 
 TICK_POINTS = 15.0  # visual length of a slope tick
 MOST_LABELS = 13  # of betas, all of which find a place
+UNDEFINED = "rate undefined"
 FILLINGS = {"train": "none", "val": "left", "test": "full"}  # of the shape of a group
 
 
-def frame_plane(data: pd.DataFrame, entropy: Entropy | None, *, lines: pd.DataFrame, ax: Axes) -> Axes:
+def frame_plane(rows: pd.DataFrame, entropy: Entropy | None, *, lines: pd.DataFrame, ax: Axes) -> Axes:
     """Set limits that hold every point and some of each line: its ends, or where it is nearest to a point.
 
     A decoder's own curve may leave them: towards R = 0 it runs far above all points.
+
+    Args:
+        rows: from `placeable`; where R is undefined, D alone is held.
+        entropy: H, where it is known or estimated.
+        lines: all lines of the plane.
+        ax: the axes.
     """
+    data = rows.dropna(subset="rate")
     rates = [0.0, *data["rate"], *lines["rate"][lines["line"] == UPPER].dropna()]
-    distortions = [*data["distortion"], *heights_to_show(lines, data)]
+    distortions = [*rows["distortion"], *heights_to_show(lines, data)]
     if entropy is not None and _has_limits(entropy):
         rates.append(entropy.value)
         distortions += [0.0, entropy.value]
-    elif entropy is not None:
+    elif entropy is not None and not data.empty:
         distortions.append(entropy.value - data["rate"].iloc[int((data["distortion"] + data["rate"]).argmin())])
     width = max(rates) or 1.0
     height = max(max(distortions) - min(distortions), 0.4 * width)  # a lone point still shows slopes as slopes
@@ -52,19 +61,28 @@ def frame_plane(data: pd.DataFrame, entropy: Entropy | None, *, lines: pd.DataFr
 def rd_points(data: pd.DataFrame, *, split: str, colours: Colours, groups: Groups, ax: Axes) -> Axes:
     """Each run at (R, D) of `split` with bars of 2 s.e., joined to its other splits; train open, the others filled.
 
-    Where there are groups, a shape is a group and the filling alone is the split: open, half or full.
+    Where there are groups, a shape is a group and the filling alone is the split: open, half or full. A run whose R is
+    undefined stands at its D on the axis, the left end of `ax`, whose limits must be final.
     """
-    for folder, run in data.groupby("folder", sort=False):
+    for folder, run in on_axis(data, ax=ax).groupby("folder", sort=False):
         run = run.set_index("split").reindex([s for s in SPLITS if s in set(run["split"])])
         colour, chosen = colours[run["beta"].iloc[0]], run.loc[split]
         ax.plot(run["rate"], run["distortion"], color=colour, linewidth=0.6, zorder=2)
         bars: Mark = {"xerr": 2 * chosen["rate_stderr"], "yerr": 2 * chosen["distortion_stderr"]}
         ax.errorbar(chosen["rate"], chosen["distortion"], **bars, color=colour, elinewidth=0.8, zorder=3)
         for name, point in run.iterrows():
-            ax.plot(point["rate"], point["distortion"], **_split_mark(str(name), colour, groups, str(folder)))
+            mark = _split_mark(str(name), colour, groups, str(folder))
+            ax.plot(point["rate"], point["distortion"], clip_on=False, **mark)  # On the axis, it is whole.
     for name in (s for s in SPLITS if s in set(data["split"])):
         key(ax, f"{name} (bars: 2 s.e.)" if name == split else name, **_split_mark(name, GREY, groups))
     return _impossible_points(data, ax=ax)
+
+
+def on_axis(data: pd.DataFrame, *, ax: Axes) -> pd.DataFrame:
+    """The rows with the left end of the axes for an undefined R, without error."""
+    left = ax.get_xlim()[0]
+    undefined = data["rate"].isna()
+    return data.assign(rate=data["rate"].fillna(left), rate_stderr=data["rate_stderr"].mask(undefined, 0.0))
 
 
 def _split_mark(split: str, colour: Colour | str, groups: Groups, folder: str | None = None) -> Mark:
@@ -148,13 +166,16 @@ def _has_limits(entropy: Entropy) -> bool:
 
 def slope_ticks(data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
     """A short tangent of slope dD/dR = -beta through every row, all of one visual length; as for `tangents`."""
-    data = data.dropna(subset="beta")
+    data = data.dropna(subset=["beta", "rate"])
     ink = [colours[beta] for beta in data["beta"]]
     return tangents(data, data["beta"].to_numpy(), length=TICK_POINTS, colors=ink, linewidths=0.7, zorder=3, ax=ax)
 
 
 def slope_key(data: pd.DataFrame, *, ax: Axes) -> Axes:
-    """The legend entry of `slope_ticks` and of `beta_labels`."""
+    """The legend entry of `slope_ticks` and of `aim_labels`, where some run has a slope."""
+    data = data.dropna(subset=["beta", "rate"])
+    if data.empty:
+        return ax
     whose = "labelled" if data["beta"].nunique() <= MOST_LABELS else "some of them labelled"
     key(ax, rf"tangent of slope $-\beta$, {whose} by $\beta$", linestyle="-", linewidth=0.8)
     return ax
@@ -174,22 +195,25 @@ def tangents(data: pd.DataFrame, betas: np.ndarray, *, length: float, ax: Axes, 
     return ax
 
 
-def beta_labels(data: pd.DataFrame, *, ax: Axes) -> Axes:
-    """Each beta once, clear of every mark, beside the middle of its runs of equal config; the axes must be final.
+def aim_labels(data: pd.DataFrame, *, ax: Axes) -> Axes:
+    """Each beta or asked rate once, clear of every mark, beside the middle of its runs of equal config.
 
-    Of several such middles it is the one of the largest D + R, outermost in the plane. Where the betas are too many,
+    Of several such middles it is the one of the largest D + R, outermost in the plane. Where they are too many,
     those that find a place are written, the ends and the middle first; the bounds below have them all in their colours.
+    Runs whose R is undefined have one label that says so, whatever their beta. The axes must be final.
     """
-    data = data.dropna(subset="beta")
-    if data.empty:
-        return ax
-    centres = data.groupby(["beta", "config"])[["rate", "distortion"]].mean()
-    centres = centres.loc[centres.sum(axis=1).groupby("beta").idxmax()].droplevel("config")
-    points = centres[["rate", "distortion"]].to_numpy(dtype=float)
-    words, crowded = list(beta_words(centres.index).values()), len(points) > MOST_LABELS
+    undefined = data["rate"].isna()
+    words = aim_words(data) + data["target_rate"].notna().map({True: " asked", False: ""})
+    data = on_axis(data, ax=ax).assign(aim=words.mask(undefined, UNDEFINED))
+    data = data[data["aim"] != ""]
+    centres = data.groupby(["aim", "config"], sort=False)[["rate", "distortion"]].mean()
+    centres = centres.loc[centres.sum(axis=1).groupby("aim", sort=False).idxmax()].droplevel("config")
+    points, labels = centres.to_numpy(dtype=float), list(centres.index)
+    crowded = len(points) > MOST_LABELS
     shown = _spread(len(points), MOST_LABELS) if crowded else range(len(points))
-    anchors = {words[place]: (points[place, 0], points[place, 1]) for place in shown}
-    place_labels(anchors, only_free=crowded, ax=ax)
+    anchors = {labels[place]: (points[place, 0], points[place, 1]) for place in shown}
+    if anchors:
+        place_labels(anchors, only_free=crowded, ax=ax)
     return ax
 
 

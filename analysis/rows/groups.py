@@ -1,4 +1,4 @@
-"""What differs between runs besides beta and seed, found in their configs, and which runs have all of it in common.
+"""What differs between runs besides aim and seed, found in their configs, and which runs have all of it in common.
 
 A group is known by the shape of its marks. There are few shapes, so fields of few values come first, and what is left,
 such as the learning rates of a search, is named as not shown: the table has a column for every field that differs.
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+
+from analysis.rows.aims import AIMS
 
 MOST = 6  # groups that shapes of this size tell apart
 
@@ -40,7 +42,7 @@ class Groups:
 
     @property
     def connected(self) -> bool:
-        """Whether runs of one group differ in beta and seed alone, so that a line may join them."""
+        """Whether runs of one group differ in aim and seed alone, so that a line may join them."""
         return self.distinguished and not self.undistinguished
 
     @property
@@ -58,8 +60,8 @@ class Groups:
         return rows["folder"].map(self.place_of)
 
     def ordered(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Rows of one split by beta, group and seed; where more differs than groups tell, by beta and D + beta R."""
-        by = ["beta", "objective"] if self.undistinguished else ["beta", "group", "seed"]
+        """Rows of one split by aim, group and seed; where more differs than groups tell, by aim and D + beta R."""
+        by = [*AIMS, "objective"] if self.undistinguished else [*AIMS, "group", "seed"]
         ordered = rows.assign(group=self.places(rows)).sort_values(by, kind="stable", ignore_index=True)
         return ordered.drop(columns="group")
 

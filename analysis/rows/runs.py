@@ -7,6 +7,7 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 - `collapse_beta`: from which on a linear VAE of the run's training data collapses, by its forecast;
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
 - `config`: what else may affect the numbers, as JSON: flags, and which networks they are, if not those of the flags;
+- `target_rate`: the R that was asked for, of a run without beta;
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
 - `levels` (of pixel counts that noise made a density of; NaN for others), `pixel_scale` (of a
   density): see `analysis.rows.scale`;
@@ -30,6 +31,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from analysis.rows.aims import AIMS
 from analysis.rows.data_sets import first_cards
 from analysis.rows.finding import Runs, finished_runs
 from analysis.rows.reading import Damaged, Part, damage_named
@@ -37,7 +39,7 @@ from analysis.rows.scale import Scale, dequantised_levels
 from vae_rd.errors import InputError
 from vae_rd.run.files import HISTORY_FILE
 from vae_rd.run.record import SPLITS, RunRecord
-from vae_rd.units import Unit
+from vae_rd.units import Unit, check_units
 
 METRICS = (
     "distortion",
@@ -68,14 +70,15 @@ def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
             those of pixel counts, where these are dequantised.
 
     Raises:
-        InputError: when an entry leads to no record, a record is damaged, or no run is finished.
+        InputError: when an entry leads to no record, a record is damaged, or no run is finished, and for bits per
+            dimension of a density that is not of dequantised pixels.
 
     Warns:
         RunWarning: one line that names the runs left out because they are not finished, one that names the copies.
     """
     rows = pd.DataFrame([row for folder, record in finished_runs(runs) for row in _rows(record, folder, units)])
     rows["card"] = rows["card"].map(first_cards(rows["card"]))
-    return rows.sort_values(["data", "beta", "seed", "folder"], kind="stable", ignore_index=True)
+    return rows.sort_values(["data", *AIMS, "seed", "folder"], kind="stable", ignore_index=True)
 
 
 def _rows(record: RunRecord, folder: Path, units: Unit) -> list[Row]:
@@ -115,14 +118,17 @@ def _latent_dim(record: RunRecord) -> int:
 
 def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
     metrics, card = Part(record.metrics, "metrics").part(split), Part(record.data, "data")
-    is_mass = Part(record.model, "model").part("distortion").content.get("measure") == "discrete"
-    dims, levels = math.prod(card.wholes("shape")), dequantised_levels(card)
+    measure = Part(record.model, "model").part("distortion").word("measure")
+    is_mass, dims, levels = measure == "discrete", math.prod(card.wholes("shape")), dequantised_levels(card)
+    if math.isnan(levels):
+        check_units(units, {"name": card.text("name"), "support": card.word("support"), "params": {}}, measure)
     scale = Scale.of(units, dims=dims, levels=levels)
     facts = {k: v for k, v in record.data.items() if k not in ("entropy", "population")}
     if is_mass and card.word("support") in DENSITY:  # Of one data set, but no number to hold a density's against.
         facts["D"] = "of a probability"
     place = {
         "split": split,
+        "target_rate": scale.per_nat * Part(record.model, "model").maybe("target_rate"),
         "population": bool(card.part("population").value(split)),
         "n": metrics.part("distortion").whole("n"),
         "dims": dims,
@@ -139,9 +145,9 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
 
 
 def _settings(record: RunRecord) -> Row:
-    """What may set a run apart from others of its data set, beta and seed."""
+    """What may set a run apart from others of its data set, aim and seed."""
     known = {"latent_dim": _latent_dim(record), "networks": _networks(Part(record.model, "model"))}
-    return {k: v for k, v in record.settings.items() if k not in ("data", "beta", "seed")} | known
+    return {k: v for k, v in record.settings.items() if k not in ("data", *AIMS, "seed")} | known
 
 
 def _networks(model: Part) -> str | Row:
@@ -251,7 +257,8 @@ def _histories(run: Row) -> Iterator[pd.DataFrame]:
             rows[name] = scale.shown(name, history[f"{split}/{name}"])
         for name in ("units", "seed", "beta", "data", "folder", "run"):
             rows.insert(0, name, run[name])
-        yield rows.dropna(subset=EPOCH_METRICS)
+        defined = [name for name in EPOCH_METRICS if rows[name].notna().any()]
+        yield rows.dropna(subset=["distortion", *defined])
 
 
 def _read_history(path: Path) -> pd.DataFrame:
@@ -260,8 +267,8 @@ def _read_history(path: Path) -> pd.DataFrame:
     try:
         history = pd.read_csv(path).astype({name: int if name in ("epoch", "step") else float for name in needed})
         history = history.replace([math.inf, -math.inf], math.nan)
-        if history["train/elbo"].isna().all():
-            raise ValueError("no epoch with a finite ELBO")
+        if history["train/distortion"].isna().all():
+            raise ValueError("no epoch with a finite D")
         return history
     except OSError as error:
         fault = f"no history can be read there ({error.strerror})"

@@ -153,18 +153,18 @@ def _number(value: float | None) -> float:
 
 
 def placeable(rows: pd.DataFrame, *, split: str) -> pd.DataFrame:
-    """The rows of `add_bounds` that have a place in the plane, of runs that have one on `split`.
+    """The rows of `add_bounds` that have a place in the plane, at their D and mostly R, of runs with one on `split`.
 
     Raises:
-        InputError: when no run has D and R on `split`.
+        InputError: when no run has D on `split`.
 
     Warns:
         RunWarning: one line that names the runs left out.
     """
-    placed = rows.dropna(subset=["distortion", "rate"])
+    placed = rows.dropna(subset="distortion")
     folders = set(placed["folder"][placed["split"] == split])
     if missing := sorted(set(rows["run"][~rows["folder"].isin(folders)])):
-        message = f"no D or R on the {split} split: {', '.join(missing)}"
+        message = f"no D on the {split} split: {', '.join(missing)}"
         if not folders:
             raise InputError(f"{message}; nothing to draw, choose another --split")
         warnings.warn(f"left out, {message}", RunWarning, stacklevel=3)

@@ -7,6 +7,7 @@ the whole line R + b D = `value`, and a certified one stands at its `limit`.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 
@@ -44,7 +45,7 @@ def plane_lines(rows: pd.DataFrame, h_by_split: Mapping[str, Entropy], *, split:
     found = load_estimates(chosen, split=split)
     if not source_bounds_hold(chosen):
         found = found[~found["line"].isin((LOWER, UPPER))]
-    reach = max([0.0, *chosen["rate"], *found["rate"][found["line"] == UPPER].dropna()]) or 1.0
+    reach = max([0.0, *chosen["rate"].dropna(), *found["rate"][found["line"] == UPPER].dropna()]) or 1.0
     others = [
         *_entropies(chosen, h_by_split),
         *_shannon(chosen, rate=BEYOND * reach),
@@ -108,12 +109,17 @@ def _shannon(chosen: pd.DataFrame, *, rate: float) -> Iterator[Row]:
 
 
 def _likelihoods(chosen: pd.DataFrame, found: pd.DataFrame) -> Iterator[Row]:
-    """A point of each run's line D + R = NLL: where the decoder's own curve has slope -1, else at the run's rate."""
+    """A point of each run's line D + R = NLL: where the decoder's own curve has slope -1, else at the run's rate.
+
+    A run with neither has no such point.
+    """
     for run in as_rows(chosen.dropna(subset="nll")):
         own = {key: run[key] for key in ("run", "folder", "beta", "split")}
         words = {"kind": "estimate", "source": run["nll_source"] or run["nll_kind"]}
         curve = found[(found["line"] == DECODER) & (found["folder"] == run["folder"]) & (run["nll_kind"] == "ais")]
         rate = run["rate"] if curve.empty else float(np.interp(1.0, curve["b"], curve["rate"]))
+        if math.isnan(rate):
+            continue
         place = {"b": 1.0, "rate": rate, "distortion": run["nll"] - rate}
         yield _row(chosen, line=NLL, **own, **words, **place, value=run["nll"], stderr=run["nll_stderr"])
 

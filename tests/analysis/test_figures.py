@@ -15,6 +15,7 @@ from matplotlib.text import Annotation
 from analysis import curves, load_runs, plane
 from analysis.figures.plane import plane_numbers
 from analysis.marks.plane import TICK_POINTS
+from analysis.output import csv_bytes
 from analysis.rows.finding import RunWarning
 from analysis.style import COLUMN, beta_colours
 from vae_rd.run.record import SPLITS
@@ -29,11 +30,13 @@ from helpers.fake_records import (
     impossible,
     mnist_sweep,
     particle_point,
+    sprites_autoencoder,
     sprites_card,
     sprites_decoders,
     sprites_point,
     sprites_search,
     sprites_sweep,
+    sprites_targets,
     write_run,
 )
 from helpers.pages import faults, shown_texts
@@ -69,6 +72,14 @@ def forecast(root, *, collapse_betas=(23.9,), betas=SPRITES_BETAS):
             points = dict.fromkeys(SPLITS, sprites_point(beta))
             model = {"forecast": collapse_beta and {"collapse_beta": collapse_beta}}
             write_run(root, card=sprites_card(), beta=beta, points=points, seed=place, model=model)
+
+
+def without_rate(root):
+    """Runs of known betas beside two autoencoders and two that asked for a rate."""
+    sprites_sweep(root, betas=[0.5, 1.0, 4.0, 10.0])
+    sprites_targets(root)
+    for seed in range(2):
+        sprites_autoencoder(root, seed=seed)
 
 
 CASES = {
@@ -117,6 +128,64 @@ def test_texts_of_three_data_sets_are_legible_two_columns_wide(tmp_path, draw):
     figure = draw(load_runs(tmp_path))
     assert figure.get_figwidth() == 2 * COLUMN
     assert not faults(figure)
+
+
+@pytest.mark.parametrize("draw", [plane, curves])
+@pytest.mark.parametrize("write", [without_rate, sprites_autoencoder, sprites_targets])
+def test_texts_are_legible_where_rates_are_undefined_or_asked_for(tmp_path, write, draw):
+    write(tmp_path)
+    assert not faults(draw(load_runs(tmp_path)))
+
+
+def test_an_undefined_rate_is_a_labelled_mark_on_the_axis_at_its_distortion(tmp_path):
+    without_rate(tmp_path)
+    data = load_runs(tmp_path)
+    top, bottom = (figure := plane(data)).axes[:2]
+    left, low = top.get_xlim()[0], data.query("beta == 0")["distortion"].iloc[0]
+    assert left < 0
+    marks = [line for line in top.lines if line.get_xydata().tolist() == [[left, low]] and line.get_marker() != "None"]
+    assert len(marks) == 2  # one a run
+    labels = [t for t in shown_texts(figure) if isinstance(t, Annotation)]
+    (undefined,) = [t for t in labels if t.get_text() == "rate undefined"]
+    assert undefined.xy == pytest.approx((left, low))
+    assert "0" not in [t.get_text() for t in labels]  # beta 0 has no point for its tangent
+    assert "the lower end alone: $R$ undefined" in legend_text(figure)
+    heights = dict(zip([t.get_text() for t in bottom.get_yticklabels()], bottom.get_yticks(), strict=True))
+    row = heights["0"] - 0.25  # of the first of the two
+    ends = [line.get_xdata()[0] for line in bottom.lines if list(line.get_ydata()) == [row]]
+    assert any(end == pytest.approx(SPRITES_H - low) for end in ends)
+
+
+def test_a_run_that_asked_for_a_rate_is_labelled_by_it_and_has_no_tangent(tmp_path):
+    without_rate(tmp_path)
+    data = load_runs(tmp_path)
+    figure = plane(data)
+    labels = {t.get_text(): t.xy for t in shown_texts(figure) if isinstance(t, Annotation)}
+    for rate in (2.0, 4.0):
+        run = data.query("target_rate == @rate and split == 'test'").iloc[0]
+        assert labels[f"$R$ = {rate:g} asked"] == pytest.approx((run["rate"], run["distortion"]))
+    assert {"$R$ = 2", "$R$ = 4"} < {t.get_text() for t in figure.axes[1].get_yticklabels()}
+    (ticks,) = [c for c in figure.axes[0].collections if isinstance(c, LineCollection) and len(c.get_segments()) == 4]
+    assert len(ticks.get_segments()) == data["beta"].nunique() - 1
+    joined = [line.get_xdata().tolist() for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
+    assert [2.0, 4.0] in joined  # runs that differ in their target alone
+
+
+def test_the_numbers_of_an_undefined_rate_are_empty_cells(tmp_path):
+    without_rate(tmp_path)
+    points, _ = plane_numbers(load_runs(tmp_path), split="test")
+    rows = csv_bytes(points).decode().splitlines()
+    columns = rows[0].split(",")
+    cells = [dict(zip(columns, row.split(","), strict=False)) for row in rows[1:] if "deterministic" in row]
+    assert [(cell["rate"], cell["elbo"], float(cell["distortion"])) for cell in cells] == [("", "", 2.5)] * 2
+    assert [row["target_rate"] for _, row in points.iterrows() if math.isnan(row["beta"])] == [2.0, 4.0]
+
+
+def test_a_target_is_in_the_units_of_its_axis(tmp_path):
+    sprites_targets(tmp_path)
+    assert load_runs(tmp_path, units="bits")["target_rate"].unique() == pytest.approx(
+        [2 / math.log(2), 4 / math.log(2)]
+    )
 
 
 def test_the_forecast_lies_between_the_betas_beside_it(tmp_path):

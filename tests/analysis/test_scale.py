@@ -8,6 +8,7 @@ import math
 import pytest
 
 from analysis import load_runs, plane, table
+from analysis.__main__ import main
 from analysis.figures.plane import plane_numbers
 from analysis.rows.runs import load_histories, of_split
 from analysis.statistics.bounds import add_bounds
@@ -120,16 +121,33 @@ def test_a_card_without_levels_is_damaged(tmp_path):
 )
 def test_nothing_is_added_to_what_is_not_dequantised(tmp_path, facts, note):
     grey_run(tmp_path, card=grey_card(**facts))
-    runs = load_runs(tmp_path, units="bits_per_dim")
-    assert -of_split(runs, "test")["elbo"].iloc[0] == pytest.approx(DENSITY)
+    runs = load_runs(tmp_path, units="bits")
+    assert -of_split(runs, "test")["elbo"].iloc[0] == pytest.approx(DENSITY * DIMS)
     assert note in table(runs) if note else "D, H" not in table(runs)
+
+
+@pytest.mark.parametrize("support", ["grey", "real"])
+def test_a_density_of_grey_points_or_real_values_has_no_bits_per_dim(tmp_path, support, capsys):
+    grey_run(tmp_path / "runs", card=grey_card(params={}, support=support))
+    for command in (["table"], ["plane", "-o", str(tmp_path / "a.pdf")], ["curves", "-o", str(tmp_path / "a.pdf")]):
+        assert main([*command, str(tmp_path / "runs"), "--units=bits_per_dim"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: --units bits_per_dim: D of --data mnist is of a density, not of levels")
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_a_probability_of_grey_levels_has_bits_per_dim(tmp_path):
+    mass = {"distortion": {"family": "beta_binomial", "scale": None, "measure": "discrete"}}
+    grey_run(tmp_path, card=grey_card(params={}, support="grey"), model=mass)
+    row = of_split(load_runs(tmp_path, units="bits_per_dim"), "test").iloc[0]
+    assert -row["elbo"] == pytest.approx(DENSITY)
 
 
 def test_two_ways_from_the_same_pixels_are_two_data_sets_with_notes_of_their_own(tmp_path):
     grey_run(tmp_path / "a", card=grey_card(content="ab" * 32))
     plain = grey_card(content="ab" * 32, params={"archive": "mnist"}, pixel_scale="k / 255", support="grey")
     grey_run(tmp_path / "b", card=plain)
-    text = table(load_runs(tmp_path, units="bits_per_dim"))
+    text = table(load_runs(tmp_path, units="bits"))
     assert text.count("D, H: of") == 2
     assert text.count("± is") == 2
 

@@ -132,6 +132,69 @@ def test_a_prior_fitted_afterwards_bounds_the_information_more_tightly_than_the_
     assert row["marginal_rate"] <= entry["value"]
 
 
+def test_the_nll_under_a_stored_prior_is_that_of_its_normal_in_closed_form(gaussian_run, monkeypatch, capsys):
+    """Under one normal m* = N(a, V), x of a linear decoder of scale s is N(b + W a, W V W^T + s^2 I).
+
+    The m* that is found in the run's folder is one of no fit, so that nothing else has its NLL.
+    """
+    monkeypatch.setattr(marginal, "STEPS", 60)
+    command = [str(gaussian_run), "--fit_marginal=mixture", "--components=1", "--seed=7"]
+    assert evaluate.main(command) == 0
+    path = gaussian_run / "marginal_mixture.pt"
+    content = torch.load(path, weights_only=True)
+    state = {**content["state"], "mean": torch.full((1, 4), 0.4), "log_var": torch.full((1, 4), -1.0)}
+    torch.save({**content, "state": state}, path)
+    assert evaluate.main([*command, "--nll=importance", "--samples=1000", "--examples=400"]) == 0
+    printed = capsys.readouterr().out
+    run = open_run(gaussian_run)
+    with torch.no_grad():
+        at = run.model.decoder(torch.cat([torch.zeros(1, 4), torch.eye(4)])).mean.double().reshape(5, 2)
+    w, s2 = (at[1:] - at[0]).T, run.config.likelihood_scale**2
+    mean = at[0] + w @ state["mean"][0].double()
+    covariance = w @ state["log_var"][0].double().exp().diag() @ w.T + s2 * torch.eye(2)
+    x = run.data.examples("test", Examples(run, Settings(examples=400, seed=7), "").index).double().reshape(-1, 2)
+    exact = -torch.distributions.MultivariateNormal(mean, covariance).log_prob(x).mean().item()
+    found = [e for e in RunRecord.read(gaussian_run).estimates if e["seed"] == 7]
+    (nll,) = [e for e in found if e.get("nll")]
+    (own,) = [e for e in found if e["kind"] == "importance"]
+    assert (nll["nll"]["n"], nll["nll"]["samples"], nll["nll"]["bound"]) == (400, 1000, "upper")
+    assert nll["nll"]["value"] == pytest.approx(exact, abs=0.02)
+    assert abs(own["value"] - exact) > 0.05  # Under the prior of training, it is another one.
+    assert 0 < nll["nll"]["stderr"] < 0.1
+    assert f"NLL {nll['nll']['value']:.3f} ± {nll['nll']['stderr']:.3f}" in printed
+    assert evaluate.main(command) == 0  # Without the draws it is an entry of its own, and this one stays.
+    assert nll in RunRecord.read(gaussian_run).estimates
+
+
+def test_a_prior_that_was_fitted_before_is_taken_as_it_is_unless_seed_settings_or_run_differ(
+    gaussian_run, monkeypatch, capsys
+):
+    monkeypatch.setattr(marginal, "STEPS", 60)
+    command = [str(gaussian_run), "--fit_marginal=mixture", "--components=2", "--seed=8"]
+
+    def fits(*more: str) -> int:
+        made = []
+        descend = marginal.fit_marginal
+        with monkeypatch.context() as patch:
+            patch.setattr(marginal, "fit_marginal", lambda *a, **k: (made.append(1), descend(*a, **k))[1])
+            assert evaluate.main([*command, *more]) == 0
+        assert ("fitted before under this seed" in capsys.readouterr().out) is not bool(made)
+        return len(made)
+
+    assert fits() == 1
+    before = [e for e in RunRecord.read(gaussian_run).estimates if e["seed"] == 8]
+    assert fits() == 0
+    assert [e for e in RunRecord.read(gaussian_run).estimates if e["seed"] == 8] == before
+    assert fits("--components=3") == 1
+    assert fits("--components=3") == 0
+    path = gaussian_run / "marginal_mixture.pt"
+    path.write_bytes(path.read_bytes()[:-100])
+    assert fits("--components=3") == 1
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "asked": {**content["asked"], "kept": "of another checkpoint"}}, path)
+    assert fits("--components=3") == 1
+
+
 @pytest.mark.slow
 def test_the_source_bounds_enclose_reverse_water_filling(gaussian_run: Path) -> None:
     assert evaluate.main([str(gaussian_run), "--dual"]) == 0

@@ -21,7 +21,7 @@ atexit.register(lambda: print("imported:", [name for name in {HEAVY} if name in 
 runpy.run_module(module, run_name="__main__", alter_sys=True)
 """
 ANSWERED = [
-    *(f"{module} {flag}" for module in ("vae_rd.fit", "vae_rd.evaluate", "vae_rd.sweep", "vae_rd.beta")
+    *(f"vae_rd.{command} {flag}" for command in ("fit", "evaluate", "generate", "sweep", "beta")
       for flag in ("--help", "--version")),
     "analysis --help",
     "analysis plane --help",

@@ -1,12 +1,13 @@
 """What two configs that are not the same run differ in."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
 from vae_rd.config.cli import parse, recorded
 from vae_rd.config.fields import FitConfig, to_dict
-from vae_rd.config.names import differences, identity, meant, run_name
+from vae_rd.config.names import checkpoint_owners, differences, identity, meant, run_name
 from vae_rd.config.versions import DEFAULTS_VERSION, EARLIER
 from vae_rd.run.record import RunRecord
 
@@ -17,6 +18,22 @@ def test_a_field_that_the_earlier_run_left_at_its_default_is_a_difference():
 
 def test_a_field_that_only_the_earlier_run_stated_is_a_difference():
     assert differences(FitConfig(), identity(FitConfig(beta=4.0)), allowed=frozenset()) == {"beta": 4.0}
+
+
+def test_a_name_says_what_a_run_aims_at_and_its_checkpoint_may_say_beta_as_before():
+    asked = FitConfig(objective="target_rate", target_rate=2.0)
+    digits = run_name(asked).removeprefix("sprites-target_rate2-seed0-")
+    assert len(digits) == 8
+    owners = checkpoint_owners(asked)
+    assert owners[0].startswith(f"sprites-target_rate2-seed0-{digits} ")
+    assert f"sprites-beta1-seed0-{digits} {owners[0].split()[1]}" in owners
+    assert all(owner.startswith("sprites-beta4-") for owner in checkpoint_owners(FitConfig(beta=4.0)))
+
+
+def test_a_record_of_before_says_the_rate_it_asked_for():
+    asked, plain = (to_dict(FitConfig(objective=word, target_rate=2.0)) for word in ("target_rate", "beta"))
+    made = [asdict(RunRecord("a", "", config, {}, model={"slope": None})) for config in (asked, plain)]
+    assert [RunRecord.from_json(old, where=Path("a")).model["target_rate"] for old in made] == [2.0, None]
 
 
 OWN = ["--data=npz", "--data_file=x.npz"]

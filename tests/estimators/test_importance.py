@@ -14,6 +14,7 @@ from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
 from vae_rd.model.nn.mlp import linear_decoder, linear_encoder
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
+from vae_rd.model.priors.mixture import MixturePrior
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.model.vae import VAE
 from vae_rd.seeding import generator
@@ -68,6 +69,25 @@ def test_rises_to_the_exact_likelihood_with_a_wrong_encoder():
     expected = (overlap - 0.5 * torch.logdet(proposal)).exp().item()
     share, stderr = mean_and_stderr((5000 / weighted.ess)[None], population=False)
     assert abs(share - expected) < min(0.05, 4 * stderr)
+
+
+def test_under_another_prior_it_is_the_likelihood_of_that_model():
+    """Under m = N(a, diag(v)), x is N(b + W a, W diag(v) W^T + s2 I); the model itself keeps its own prior."""
+    exact, model = wrong_on_purpose()
+    head = MixturePrior(4, components=1)
+    with torch.no_grad():
+        head.mean.copy_(torch.tensor([[0.5, -0.3, 0.2, 0.0]]))
+        head.log_var.copy_(torch.tensor([[-0.4, 0.1, 0.0, -0.2]]))
+    under, x = model.with_prior(head), exact.sample(400)
+    covariance = exact.w @ head.log_var[0].detach().exp().diag() @ exact.w.T + exact.s2 * torch.eye(12)
+    there = torch.distributions.MultivariateNormal(exact.b + exact.w @ head.mean[0].detach(), covariance)
+    for each, log_px in ((under, there.log_prob(x[:, 0, 0])), (model, exact.log_px(x))):
+        weighted = importance(each, x, samples=5000, noise=noise())
+        gap, error = mean_and_stderr((log_px - weighted.log_p)[None], population=False)
+        assert abs(gap) < min(0.01, 3 * error)
+        assert error < 0.003
+    assert isinstance(model.prior, StandardNormalPrior)
+    assert not under.training
 
 
 def test_first_term_is_the_elbo():

@@ -8,6 +8,8 @@ from vae_rd.estimators.ais import decoder_distortion
 from vae_rd.estimators.hmc import evaluate
 from vae_rd.estimators.memory import IMAGE_TEMPORARIES, by_parts, cost
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
+from vae_rd.model.likelihoods.categorical_levels import CategoricalLevelsLikelihood
+from vae_rd.model.likelihoods.logistic_mixture import LogisticMixtureLikelihood
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.model.vae import VAE
 
@@ -30,6 +32,25 @@ def test_what_a_draw_costs_and_what_a_pair():
     layers = (6 + 6 + 3) * 8  # A layer, its activation, and three logits.
     assert cost(model("mlp"), images()) == (layers, IMAGE)
     assert cost(model("made"), images()) == (0, layers + (6 + 3) * 8 + IMAGE)  # Each layer's code besides.
+
+
+def test_the_logits_of_levels_count_with_the_probabilities_that_are_made_of_them():
+    """L logits a value and as many log probabilities, where layers return the logits alone."""
+    levels = 50
+    made = decoder("linear", CategoricalLevelsLikelihood(levels))
+    own = VAE(torch.nn.Identity(), made, StandardNormalPrior(LATENT_DIM), latent_dim=LATENT_DIM).eval()
+    assert 2 * levels * 3 * 8 <= cost(own, images()).draw < 2.2 * levels * 3 * 8
+
+
+def test_a_mixture_of_many_holds_a_term_of_each_for_every_pair():
+    """Of K components at least the term that their sum is taken of, where a plain density holds images alone."""
+    pairs = []
+    for components in (10, 20):
+        likelihood = LogisticMixtureLikelihood(256, components=components, channels=1)
+        own = VAE(torch.nn.Identity(), decoder("linear", likelihood), StandardNormalPrior(3), latent_dim=LATENT_DIM)
+        pairs.append(cost(own.eval(), images()).pair)
+    assert pairs[0] > 10 * 3 * 8
+    assert pairs[1] == pytest.approx(2 * pairs[0], rel=0.1)
 
 
 @pytest.mark.parametrize("chains", [1, 3, 7, 8])

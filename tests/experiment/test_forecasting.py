@@ -86,6 +86,14 @@ def test_a_fit_above_the_collapse_says_so_beforehand(toy, capsys):
     assert "\nforecast: beta 40 is above 2" in capsys.readouterr().out
 
 
+def test_a_fit_that_asks_for_a_rate_has_no_beta_to_forecast_for(toy, capsys):
+    record = vae_rd.fit_model(toy(objective="target_rate", target_rate=1.5, max_epochs=1))
+    assert "forecast" not in capsys.readouterr().out
+    assert record.name.startswith("sprites-target_rate1.5-seed0-")
+    assert [record.model[key] for key in ("forecast", "slope", "target_rate")] == [None, None, 1.5]
+    assert vae_rd.fit_model(toy(max_epochs=1)).model["target_rate"] is None
+
+
 class MyPixels(LazyDistribution):
     """A decoder of one's own, of no known likelihood."""
 

@@ -25,6 +25,7 @@ SPRITES_H = math.log(SPRITES_N)
 SPRITES_BETAS = (0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 1000.0)
 MNIST_BETAS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 50.0)
 LATENT_DIM = 16
+KNOWN_OF_A_POINT = ("distortion", "objective", "active_units")  # where all of q(z|x) is one z
 
 SOURCES = {
     "importance": "importance sampling, 5000 draws",
@@ -199,6 +200,37 @@ def sprites_sweep(
         write_run(root, card=sprites_card(), beta=b, seed=s, points=dict.fromkeys(SPLITS, point), settings=settings)
         for (b, s), point in points.items()
     ]
+
+
+def sprites_autoencoder(root: Path, *, seed: int = 0) -> Path:
+    """A plain autoencoder on the sprites: D alone is defined, and I bounded by H."""
+    point = Point(2.5, 0.0, 0.0)
+    known = metrics(point, sprites_card(), "test", beta=0.0)
+    undefined = {
+        name: entry | {"value": None, "stderr": None} for name, entry in known.items() if name not in KNOWN_OF_A_POINT
+    }
+    run: Json = {"card": sprites_card(), "beta": 0.0, "seed": seed, "points": dict.fromkeys(SPLITS, point)}
+    return write_run(
+        root,
+        **run,
+        settings={"posterior": "deterministic"},
+        metrics=dict.fromkeys(SPLITS, known | undefined),
+        verdicts={"collapse": {"collapsed": None, "latent_dim": LATENT_DIM}, "fit": None},
+    )
+
+
+def sprites_targets(root: Path, *, rates: Sequence[float] = (2.0, 4.0)) -> list[Path]:
+    """Runs that asked for a rate and have it, a little above the frontier; no beta is known."""
+    folders = []
+    for rate in rates:
+        point = Point(SPRITES_H - rate + 20 * (1 - rate / SPRITES_H) ** 2 + 2, rate, 0.9 * rate)
+        found = metrics(point, sprites_card(), "test", beta=1.0)
+        found["objective"] = estimate(math.nan, None, SPRITES_N)
+        settings = {"objective": "target_rate", "target_rate": rate}
+        run: Json = {"card": sprites_card(), "beta": 1.0, "points": dict.fromkeys(SPLITS, point), "settings": settings}
+        aim = {"slope": None, "target_rate": rate}
+        folders.append(write_run(root, **run, model=aim, metrics=dict.fromkeys(SPLITS, found)))
+    return folders
 
 
 def sprites_decoders(root: Path, *, betas: Sequence[float] = (0.5, 1.0, 4.0, 10.0)) -> list[Path]:

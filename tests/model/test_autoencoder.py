@@ -46,7 +46,14 @@ def test_d_is_minus_ln_p_at_the_point(toy):
 
 @pytest.mark.parametrize(
     ("flags", "remedy"),
-    [({"beta": 1.0}, "add --beta 0"), ({"prior": "mixture"}, "whose R is undefined; leave it out")],
+    [
+        ({"beta": 1.0}, "cannot be weighed; add --beta 0"),
+        (
+            {"beta": 1.0, "objective": "target_rate"},
+            "leave out --objective target_rate with its flags, and add --beta 0",
+        ),
+        ({"prior": "mixture"}, "whose R is undefined; leave it out"),
+    ],
 )
 def test_what_would_weigh_or_train_by_r_is_refused(toy, flags, remedy):
     with pytest.raises(InputError, match=remedy):

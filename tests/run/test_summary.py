@@ -6,7 +6,8 @@ import pytest
 
 from vae_rd.errors import InputError
 from vae_rd.run.record import RunRecord
-from vae_rd.run.summary import check_units, split_lines
+from vae_rd.run.summary import split_lines
+from vae_rd.units import check_units
 
 from helpers.fake_records import mnist_card, mnist_points, write_run
 
@@ -76,3 +77,13 @@ def test_bits_per_dim_are_of_probabilities_or_of_levels_with_noise(support, meas
     else:
         with pytest.raises(InputError, match="D of --data some is of a density"):
             check_units("bits_per_dim", card, measure)
+
+
+def test_a_line_says_of_how_many_examples_among_how_many_the_information_is(tmp_path):
+    found = record(tmp_path)
+    whole = split_lines(found, ["test"])[1]
+    lower = found.metrics["test"]["mutual_information_lower"]
+    lower |= {"n": 100, "cap": math.log(1000)}
+    assert split_lines(found, ["test"])[1].endswith("  6.908  I of 100 among 1,000")
+    lower |= {"n": 5000, "cap": math.log(10_000)}  # All of the split are compared with: exact as before.
+    assert split_lines(found, ["test"])[1] == whole

@@ -10,7 +10,7 @@ from typing import Any
 from analysis.__main__ import main
 
 from walk.runs import AGAIN, ANEW, FITTED, after_fit, changed, without
-from walk.steps import Call, Step, each, evaluated, step
+from walk.steps import LEVELS, Call, Step, archive, each, evaluated, fitted, step
 
 
 def drawn(*words: str) -> Call:
@@ -32,6 +32,7 @@ def anew(*words: str) -> Call:
     return each(ANEW, drawn(*words))
 
 
+GREY = ("--data=npz", "--data_file=own.npz", "--likelihood=gaussian", "--name=grey")
 TABLE, PLANE, CURVES = ("table", "runs"), ("plane", "runs"), ("curves", "runs")
 STEPS: list[Step] = [
     step("see --help", drawn("pane", "runs"), drawn("plane", "runs"), before=FITTED),
@@ -79,6 +80,13 @@ STEPS: list[Step] = [
         drawn(*PLANE),
         drawn(*PLANE, "--split=val"),
         before=after_fit(metrics(lambda m: m["test"]["distortion"].update(value=None, stderr=None))),
+    ),
+    step(
+        "leave it out, or fit with --dequantize uniform",
+        drawn(*TABLE, "--units=bits_per_dim"),
+        drawn(*TABLE),
+        each(fitted(*GREY, "--overwrite", "--dequantize=uniform"), drawn(*TABLE, "--units=bits_per_dim")),
+        before=each(archive(images=LEVELS), fitted(*GREY)),
     ),
     step("fit the run again with --overwrite", drawn(*CURVES), anew(*CURVES), before=after_fit(without("history.csv"))),
     step(

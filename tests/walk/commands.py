@@ -135,6 +135,11 @@ COMBINATIONS = [
         "--posterior deterministic --beta 0",
     ),
     flags(
+        "--posterior deterministic --objective target_rate --target_rate 2",
+        "leave out --objective target_rate with its flags, and add --beta 0",
+        "--posterior deterministic --beta 0",
+    ),
+    flags(
         "--posterior deterministic --beta 0 --prior mixture",
         "whose R is undefined; leave it out",
         "--posterior deterministic --beta 0",

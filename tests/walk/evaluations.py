@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vae_rd import DiagonalNormal, FitConfig, evaluate_run
+from vae_rd import DiagonalNormal, FitConfig, evaluate_run, generate
 from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.information import check_information
 from vae_rd.experiment.evaluating import check_estimates
@@ -23,6 +23,10 @@ RUNS = each(fitted("--name=a"), fitted("--name=b"))
 
 def measured(*kinds: str, **settings: object) -> Call:
     return lambda: evaluate_run("runs/a", *kinds, **settings)
+
+
+def drawn(*words: str) -> Call:
+    return lambda: generate.main(["runs/a", "-n", "2", *words])
 
 
 def of(says: str, kind: str, flags: tuple[str, ...], *instead: tuple[str, ...]) -> Step:
@@ -134,6 +138,20 @@ STEPS: list[Step] = [
         each(fitted(*NAMED, "--overwrite"), evaluated("runs/a")),
         before=after_fit(unsealed(rewritten(KEPT, lambda c: c.update(state_dict={})))),
     ),
+    step(
+        "first run python -m vae_rd.evaluate runs/a --fit_marginal mixture",
+        drawn("--marginal=mixture", "-o", "a.npz"),
+        each(evaluated("runs/a", "--fit_marginal=mixture", "--components=2"), drawn("--marginal=mixture")),
+        before=RUNS,
+    ),
+    step(
+        "end the name in .npz or .png; the suffix picks the format",
+        drawn("-o", "a.pdf"),
+        drawn("-o", "a.npz"),
+        drawn("-o", "a.png"),
+        before=RUNS,
+    ),
+    step("give another place", drawn("-o", "bits.npz/a.npz"), drawn("-o", "b/a.npz"), before=RUNS),
     of("takes a real z, not one of finitely many states", "marginal_auto", CATEGORICAL, NORMAL),
     step("choose one of importance,", measured("nll"), measured("importance", samples=9), before=RUNS),
     step(

@@ -19,6 +19,8 @@ class EstimateFlag(NamedTuple):
     flag: str | None = None
 
 
+# Families of priors that are fitted afterwards, with the options that they read.
+MARGINALS: dict[str, tuple[str, ...]] = {"mixture": ("components",), "vamp": ("components",), "maf": (), "spline": ()}
 ESTIMATES: dict[str, EstimateFlag] = {
     "importance": EstimateFlag("-E ln p(x), z from q(z|x)", ("samples", "examples", "seed"), "--nll importance"),
     "prior": EstimateFlag("-E ln p(x), z from m(z)", ("samples", "examples", "seed"), "--nll prior"),
@@ -43,7 +45,7 @@ ESTIMATES: dict[str, EstimateFlag] = {
             ("examples", "seed", *components),
             f"--fit_marginal {word}",
         )
-        for word, *components in (("mixture", "components"), ("vamp", "components"), ("maf",), ("spline",), ("auto",))
+        for word, components in {**MARGINALS, "auto": ()}.items()
     },
 }
 

@@ -23,29 +23,39 @@ UNNAMED_FIELDS = frozenset(
 PATHS_OF_CONTENT = frozenset({"data_file"})
 # What may change when an interrupted run is continued.
 RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
+# What a run aims at, of which its name says the one that is read.
+AIMS = ("beta", "target_rate")
 
 
 def run_name(config: FitConfig) -> str:
-    """`--name`, or a name that says data, beta and seed and ends in a hash of everything that affects the numbers.
+    """`--name`, or a name that says data, aim and seed and ends in a hash of everything that affects the numbers.
 
     Example:
         >>> run_name(FitConfig(beta=4.0)) == run_name(FitConfig(beta=4.0, run_dir="elsewhere"))
         True
         >>> run_name(FitConfig(beta=4.0)).startswith("sprites-beta4-seed0-")
         True
+        >>> run_name(FitConfig(objective="target_rate", target_rate=2.5)).startswith("sprites-target_rate2.5-seed0-")
+        True
     """
+    return _name(config, aim=next(aim for aim in AIMS if is_read(aim, vars(config))))
+
+
+def _name(config: FitConfig, *, aim: str) -> str:
     if config.name is not None:
         return config.name
-    return f"{config.data}-beta{config.beta:g}-seed{config.seed}-{_digest(config, without=UNNAMED_FIELDS)}"
+    digest = _digest(config, without=UNNAMED_FIELDS)
+    return f"{config.data}-{aim}{getattr(config, aim):g}-seed{config.seed}-{digest}"
 
 
 def checkpoint_owners(config: FitConfig) -> tuple[str, ...]:
     """What a run's checkpoints may say they belong to: its name and a hash of what may not change when it goes on.
 
-    The first one is what they say. Those of earlier versions had the path of one's own data in the hash.
+    The first one is what they say. Those of earlier versions had the path of one's own data in the hash, and the beta
+    in the name whatever the run aimed at.
     """
-    placeless = replace(config, data_file=None)
-    owners = (f"{run_name(config)} {_digest(c, without=RESUMABLE_FIELDS)}" for c in (placeless, config))
+    digests = [_digest(c, without=RESUMABLE_FIELDS) for c in (replace(config, data_file=None), config)]
+    owners = (f"{name} {digest}" for name in (run_name(config), _name(config, aim=AIMS[0])) for digest in digests)
     return tuple(dict.fromkeys(owners))
 
 

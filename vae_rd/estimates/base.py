@@ -29,7 +29,10 @@ PART_OF_FEW = 25  # Examples that one process takes at a time there.
 
 @dataclass(frozen=True)
 class Settings:
-    """What `python -m vae_rd.evaluate` was asked for; None leaves a number to the estimate."""
+    """What `python -m vae_rd.evaluate` was asked for; None leaves a number to the estimate.
+
+    `kinds` are all estimates that were asked for together.
+    """
 
     split: str = "test"
     samples: int = 5000
@@ -38,6 +41,7 @@ class Settings:
     temperatures: int = 500
     components: int | None = None
     seed: int = 0
+    kinds: tuple[str, ...] = ()
 
 
 class Fitted(NamedTuple):

@@ -12,8 +12,9 @@ from typing import NamedTuple
 from vae_rd.estimates.annealed import annealed_curve, annealing_error, check_annealing
 from vae_rd.estimates.base import Estimate, Fitted, Settings
 from vae_rd.estimates.information import check_information, information
-from vae_rd.estimates.marginal import AUTO, FAMILIES, check_marginal, fitted_marginal
+from vae_rd.estimates.marginal import check_marginal, fitted_marginal
 from vae_rd.estimates.nll import check_gaps, check_nll, encoder_gaps, importance_nll, prior_nll
+from vae_rd.estimates.priors import AUTO, FAMILIES
 from vae_rd.estimates.source import check_source, source_lower, source_upper
 
 

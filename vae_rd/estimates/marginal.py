@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,16 +12,13 @@ from vae_rd.data.base import subset
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Examples, Fitted, Settings, check_density, entry, posterior, prior
 from vae_rd.estimates.partials import Values
+from vae_rd.estimates.priors import FAMILIES, FittedPrior, asked_of, keep, new_head, stored
+from vae_rd.estimators.importance import importance
 from vae_rd.estimators.marginal import fit_marginal
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
 from vae_rd.model.nn.whitening import Sample
 from vae_rd.model.posteriors.base import Posterior
-from vae_rd.model.priors.base import PriorHead
-from vae_rd.model.priors.flow import FlowPrior
-from vae_rd.model.priors.mixture import MixturePrior
-from vae_rd.model.priors.vamp import VampPrior
-from vae_rd.process.collectives import broadcast
-from vae_rd.run.files import staged
+from vae_rd.process.collectives import broadcast, is_first
 from vae_rd.run.record import Json
 from vae_rd.seeding import generator
 
@@ -32,51 +28,11 @@ MOST_IMAGES = 5_000  # Among which pseudo-inputs begin.
 STEPS, BATCH = 1500, 500
 
 
-class Family(NamedTuple):
-    """Priors of one kind.
-
-    Attributes:
-        head: of a run, with so many components.
-        meaning: in the words of a legend, with a place for their number.
-        components: how many where nothing is said; 0 where it has none.
-        lr: the highest learning rate.
-    """
-
-    head: Callable[[Fitted, int], PriorHead]
-    meaning: str
-    components: int = 0
-    lr: float = 3e-2
-
-    def count(self, settings: Settings) -> int:
-        """How many components it gets."""
-        return (settings.components or self.components) if self.components else 0
-
-
-def _flow(word: str, bins: int | None) -> Callable[[Fitted, int], PriorHead]:
-    return lambda run, _: FlowPrior(run.model.latent_dim, transforms=3, bins=bins, word=f"--fit_marginal {word}")
-
-
-# By the last word of their kinds.
-FAMILIES: Mapping[str, Family] = {
-    "mixture": Family(
-        lambda run, k: MixturePrior(run.model.latent_dim, components=k), "a mixture of {} normals", components=100
-    ),
-    "vamp": Family(
-        lambda run, k: VampPrior(run.model.encoder, run.data.card.shape, components=k),
-        "a VampPrior of {} pseudo-inputs",
-        components=500,
-    ),
-    "maf": Family(_flow("maf", None), "a masked autoregressive flow", lr=3e-3),
-    "spline": Family(_flow("spline", 8), "a neural spline flow", lr=3e-3),
-}
-AUTO = ("mixture", "maf")  # Quick to fit; a VampPrior takes a pass of the encoder for each pseudo-input and step.
-
-
 def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) -> Json:
     """R* = E KL(q(z|x) || m*(z)), m* the best of these families fitted to q(z) of the training split, paired with R."""
-    word, head, cost = min((_fitted(word, run, settings) for word in families), key=lambda found: found[2])
-    components = FAMILIES[word].count(settings)
-    examples = Examples(run, settings, kind := f"marginal_{word}")
+    best = min((_fitted(word, run, settings) for word in families), key=lambda found: found.cost)
+    components, head = best.asked["components"], best.head
+    examples = Examples(run, settings, kind := f"marginal_{best.asked['word']}")
     draws = POPULATION_SAMPLES if examples.is_population else DRAWS
 
     @torch.no_grad()
@@ -93,40 +49,73 @@ def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) ->
         return examples.number(*mean_and_stderr(each, population=examples.is_population))
 
     rate = values["rate"] - values["gain"]
-    broadcast(partial(_keep, run, kind, head))
+    has_nll = "importance" in settings.kinds
     return entry(
         kind,
         settings,
         mean(rate),
         bound="upper",
-        source=f"R under {FAMILIES[word].meaning.format(components)} fitted to q(z)",
+        source=f"R under {best.family.meaning.format(components)} fitted to q(z)",
         components=components or None,
-        held_out_cross_entropy=cost,
+        held_out_cross_entropy=best.cost,
         rate=mean(values["rate"]),
         gain=mean(values["gain"]),
         distortion=mean(values["distortion"]),
         negative_elbo=mean(values["distortion"] + rate),
+        samples=settings.samples if has_nll else None,
+        nll=_nll(best, examples) if has_nll else None,
     )
 
 
-def _fitted(word: str, run: Fitted, settings: Settings) -> tuple[str, PriorHead, float]:
-    """A family's m*, and its E[-ln m*(z)] on the validation split; the same in every process."""
+def _nll(best: FittedPrior, examples: Examples) -> Json:
+    """-E ln p*(x) from above by L_K, p*(x) the integral of p(x|z) m*(z); paired with `importance_nll` by its draws."""
+    model, samples = examples.run.model.with_prior(best.head), examples.settings.samples
+
+    def measure(part: int, x: Tensor) -> Values:
+        weighted = importance(model, x, samples=samples, noise=examples.noise(x, "importance", part))
+        return {"log_p": weighted.log_p, "variance": weighted.variance, "ess": weighted.ess}
+
+    values = examples.measure(measure, samples=samples, components=best.asked["components"])
+    ess = values["ess"]
+    number = examples.mean(-values["log_p"], values["variance"])
+    return number | {"bound": "upper", "samples": samples, "ess": ess.mean().item(), "ess_least": ess.min().item()}
+
+
+def _fitted(word: str, run: Fitted, settings: Settings) -> FittedPrior:
+    """A family's m*, the same in every process: that of the run's folder, or a new one, which is left there."""
+    asked = asked_of(word, run, settings)
+    before = stored(run, word) if broadcast(partial(_is_there, run, word, asked)) else None
+    if before is not None:
+        if is_first():
+            print(f"{run.folder / before.path}: fitted before under this seed and these settings, taken as it is")
+        return before
+    fitted = _descended(asked, run, settings)
+    broadcast(partial(keep, run, fitted))
+    return fitted
+
+
+def _is_there(run: Fitted, word: str, asked: Json) -> bool:
+    found = stored(run, word)
+    return found is not None and found.asked == asked
+
+
+def _descended(asked: Json, run: Fitted, settings: Settings) -> FittedPrior:
+    """A new m*, with its E[-ln m*(z)] on the validation split."""
     train, val = (_posteriors(run, split, settings) for split in ("train", "val"))
-    device = train.tensors[0].device
+    device, word = train.tensors[0].device, asked["word"]
     noise = generator(device, settings.seed, "marginal", word)
 
     def batch() -> Tensor:
         chosen = torch.randint(len(train.tensors[0]), (BATCH,), generator=noise, device=device)
         return _drawn(run, train.part(chosen), noise)
 
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(settings.seed)
-        head = FAMILIES[word].head(run, FAMILIES[word].count(settings)).to(device)
+    head = new_head(run, asked)
     if head.starts_from_data:
         x = run.data.examples("train", _some(run, "train", settings, most=MOST_IMAGES))
         head.start(Sample(x), generator=generator("cpu", settings.seed, "start", word))
     held_out = _drawn(run, val, generator(device, settings.seed, "held out"))
-    return word, head, fit_marginal(head, batch, lambda: held_out, steps=STEPS, lr=FAMILIES[word].lr)
+    cost = fit_marginal(head, batch, lambda: held_out, steps=STEPS, lr=FAMILIES[word].lr)
+    return FittedPrior(asked, cost, head)
 
 
 def _drawn(run: Fitted, q: Posterior, noise: torch.Generator) -> Tensor:
@@ -145,11 +134,6 @@ def _some(run: Fitted, split: str, settings: Settings, *, most: int) -> Tensor:
     """Ascending positions in a split, at random where they are not all, since a file may be in order."""
     there = run.data.card.n[split]
     return subset(there, min(most, there), settings.seed, "marginal", split).sort().values
-
-
-def _keep(run: Fitted, kind: str, head: PriorHead) -> None:
-    with staged(run.folder / f"{kind}.pt") as path:
-        torch.save({name: value.cpu() for name, value in head.state_dict().items()}, path)
 
 
 def check_marginal(run: Fitted, settings: Settings) -> None:

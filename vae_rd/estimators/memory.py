@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from vae_rd.estimators.hmc import LogDensity
 from vae_rd.model.vae import VAE
@@ -18,9 +21,11 @@ GRADIENT_BYTES = 512 * 2**20  # Of the graph behind the gradients in z.
 
 
 class Cost(NamedTuple):
-    """Bytes of what layers return: for a draw of z, and then for each pair of it with an example.
+    """Bytes of what layers return, or of what is held at once where that is more: for a draw of z, and for each pair.
 
-    Most decoders run once a draw, and pairs cost no more than the density; one that reads x runs once a pair.
+    Most decoders run once a draw, and pairs with an example cost no more than the density; one that reads x runs once a
+    pair. More is held than layers return where a likelihood has many parameters a value, of which it makes as many
+    probabilities or terms.
     """
 
     draw: int
@@ -30,11 +35,54 @@ class Cost(NamedTuple):
 @torch.no_grad()
 def cost(model: VAE, x: Tensor) -> Cost:
     """The cost of ln p(x|z) under a decoder, by one draw and one example of x [N, C, H, W]."""
+    z = x.new_zeros(2, 1, model.latent_dim)
     with _outputs(model.decoder) as of_draw:
-        p = model.decoder(x.new_zeros(1, 1, model.latent_dim))
+        one = model.decoder(z[:1])
     with _outputs(model.decoder) as of_pair:
-        p.log_prob(x[:1])
-    return Cost(_bytes(of_draw), IMAGE_TEMPORARIES * x[0].nbytes + _bytes(of_pair))
+        one.log_prob(x[:1])
+    two = model.decoder(z)
+    # What does not grow with the rows, such as weights less those that are masked, is no part of a row's cost.
+    draw = held(lambda: model.decoder(z)) - held(lambda: model.decoder(z[:1]))
+    pair = held(lambda: two.log_prob(x[:1])) - held(lambda: one.log_prob(x[:1]))
+    return Cost(max(_bytes(of_draw), draw), max(IMAGE_TEMPORARIES * x[0].nbytes + _bytes(of_pair), pair))
+
+
+def held(work: Callable[[], object]) -> int:
+    """The most bytes of tensors that are made and held at once while work is done.
+
+    Example:
+        >>> held(lambda: (torch.zeros(10) + 1).exp())  # Two of ten numbers of four bytes each, at any time.
+        80
+    """
+    with _Held() as found:
+        work()
+    return found.most
+
+
+class _Held(TorchDispatchMode):
+    """Counts the storages that operations make, until they are freed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now, self.most = 0, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        known = {_address(each) for each in tree_leaves((args, kwargs)) if isinstance(each, Tensor)}
+        for made in tree_leaves(out):
+            if isinstance(made, Tensor) and _address(made) not in known:
+                size = made.untyped_storage().nbytes()
+                self.now += size
+                weakref.finalize(made.untyped_storage(), self._freed, size)
+        self.most = max(self.most, self.now)
+        return out
+
+    def _freed(self, size: int) -> None:
+        self.now -= size
+
+
+def _address(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def by_parts(term: LogDensity, *, chains: int) -> LogDensity:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from vae_rd.config.fields import FitConfig
+from vae_rd.config.names import is_read
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
@@ -150,9 +151,12 @@ def _check_parts(
             "not; choose two of one kind"
         )
     if not posterior.has_density and tables.OBJECTIVES[config.objective](config, card).slope() != 0:
+        other = (
+            "" if is_read("beta", vars(config)) else f"leave out --objective {config.objective} with its flags, and "
+        )
         raise InputError(
             f"--posterior {config.posterior}: its z is a function of x, so that R is undefined and cannot be weighed; "
-            "add --beta 0"
+            f"{other}add --beta 0"
         )
     if not posterior.has_density and any(True for _ in prior.parameters()):
         raise InputError(

@@ -26,10 +26,11 @@ from vae_rd.process.memory import memory_advice
 from vae_rd.run.finding import check_finished
 from vae_rd.run.lock import locked
 from vae_rd.run.record import SPLITS, Json, RunRecord
-from vae_rd.run.summary import check_units, split_lines
-from vae_rd.units import Unit
+from vae_rd.run.summary import split_lines, with_error
+from vae_rd.units import Unit, check_units
 from vae_rd.verdicts.kinds import judged
 
+BESIDE = {"negative_elbo": "-ELBO", "nll": "NLL"}  # What some entries hold beside their value, in words.
 SAME = ("kind", "split", "n", "seed", "samples", "chains", "temperatures")
 
 
@@ -155,7 +156,7 @@ def evaluate_run(
         least = 0 if name == "seed" else 2
         if type(value) is not int or value < least:
             raise InputError(f"evaluate_run: {name} is {value!r}; give a whole number from {least} on")
-    folder, wanted = Path(run_dir), Settings(split=split or "test", **settings)
+    folder, wanted = Path(run_dir), Settings(split=split or "test", kinds=kinds, **settings)
     with ExitStack() as held:
         _hold([folder], held)
         run = open_run(folder, model=model, data=data, data_file=data_file)
@@ -189,7 +190,7 @@ def evaluate_runs(
         said: lines that come first.
         units: of D, R and I as they are printed.
     """
-    settings = Settings(split=split or "test", **given)
+    settings = Settings(split=split or "test", kinds=tuple(kinds), **given)
     cuda = torch.cuda.is_available() and any(_wants_gpu(folder) for folder in folders)
     with connected(**processes, cuda=cuda), ExitStack() as held:
         check_same([[str(folder) for folder in folders], list(kinds), split, dict(given)], what="options")
@@ -228,4 +229,5 @@ def _line(entry: Json) -> str:
     if entry["kind"] == "dual" and not entry["certified"]:
         bound = "estimated lower bound"
     number = f"{value}{stderr} nats (n = {entry['n']:,}){limit}"
-    return f"  {entry['kind']:<12} {entry['split']:<6} {number}  {bound}: {entry['source']}"
+    more = "".join(f"; {words} {with_error(entry[name])}" for name, words in BESIDE.items() if entry.get(name))
+    return f"  {entry['kind']:<12} {entry['split']:<6} {number}  {bound}: {entry['source']}{more}"

@@ -138,7 +138,8 @@ class Experiment:
     def __init__(self, config: FitConfig, claimed: Claim, prepared: Prepared) -> None:
         self.config, self.claimed = config, claimed
         self.data, self.model, self.steps = prepared.data, prepared.model, prepared.steps
-        self.forecast = prepared.forecast
+        # It is about a beta: where the objective has none, it says nothing of the run.
+        self.forecast = prepared.forecast if is_read("beta", vars(config)) else None
         self.settled = settled(config, steps=self.steps, forecast=self.forecast)
         self.record = RunRecord(
             name=claimed.folder.name,
@@ -150,7 +151,7 @@ class Experiment:
                 "is_own": prepared.own_model,
                 "network": network_of(prepared.model),
                 "latent_dim": prepared.model.latent_dim,
-                "forecast": forecast_entry(prepared.forecast),
+                "forecast": forecast_entry(self.forecast),
                 "beta_warmup": self.settled.beta_warmup,
                 "beta_start": self.settled.beta_start,
             },
@@ -193,10 +194,9 @@ class Experiment:
             self.record.wandb = tracking_state(logger) or self.record.wandb
             self.record.write(self.folder)
             print(described(self.data), flush=True)
-            if self.forecast is not None and is_read("beta", vars(self.config)):
-                print(
-                    forecast_words(self.forecast, beta=self.config.beta, latent_dim=self.model.latent_dim), flush=True
-                )
+            if self.forecast is not None:
+                beta, units = self.config.beta, self.model.latent_dim
+                print(forecast_words(self.forecast, beta=beta, latent_dim=units), flush=True)
             self._train(guard, logger)
             self._evaluate()
             self.record.seal(self.folder, (KEPT, HISTORY_FILE))
@@ -270,6 +270,7 @@ class Experiment:
         self.record.model |= {
             "kept_epoch": read_checkpoint(self.folder / KEPT)["epoch"],
             "slope": module.objective.slope(),
+            "target_rate": module.objective.target_rate(),
         }
         self.model.to(trainer.strategy.root_device)
 

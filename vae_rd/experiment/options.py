@@ -32,7 +32,10 @@ def parser(description: str | None = None) -> Parser:
     for kind, estimate in ESTIMATES.items():
         if estimate.flag is None:
             command.add_argument(f"--{kind}", action="store_true", help=estimate.meaning)
-    tighter = "R, and so an upper bound on I, under a prior fitted afterwards to q(z) of the training split"
+    tighter = (
+        "R, and so an upper bound on I, under a prior fitted afterwards to q(z) of the training split; with --nll "
+        "importance the NLL under it, too"
+    )
     command.add_argument("--fit_marginal", choices=_words("--fit_marginal"), help=tighter)
     command.add_argument("--samples", type=whole(2), help="draws of z an example, of --nll and --gaps [5000]")
     examples = "how many, at random [all; 100 of --ais and --gaps]; without any estimate, those that I is a mean over"

@@ -20,9 +20,9 @@ from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.vae import VAE
 from vae_rd.run.folder import Claim, file_checksum, has_files_of, refuse_given
-from vae_rd.run.summary import check_units
 from vae_rd.seeding import generator
 from vae_rd.theory.forecast import Forecast
+from vae_rd.units import check_units
 
 MOMENT_CHUNKS = 40  # 20,000 examples: the moments are a change of coordinates, which needs no great precision.
 

@@ -245,7 +245,7 @@ def _kind(card: DataCard, split: str, *, is_whole: bool) -> str:
     """What InfoNCE over the split is: I of the source, I of the split alone, or a bound on the source's I.
 
     A bound takes examples that the encoder was not fitted to. Against a part of a finite split, InfoNCE bounds what it
-    would be against all of it.
+    would be against all of it: of a training sample I of those examples, and nothing of the source.
     """
     if not (is_whole or card.unlimited[split]):
         return "bound"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple, cast
 
 import torch
@@ -97,6 +98,12 @@ class VAE(nn.Module):
             expectation=lambda: expected_log_prob(posterior, self.decoder, x),
             observe=self._observe,
         )
+
+    def with_prior(self, prior: LazyDistribution) -> VAE:
+        """The same model, of the same encoder and decoder, under another m(z)."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "prior": prior.train(self.training)}
+        return other
 
     def _observe(self, p: Distribution, x: Tensor) -> None:
         likelihood = getattr(self.decoder, "likelihood", None)

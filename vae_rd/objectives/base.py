@@ -32,6 +32,10 @@ class Objective(nn.Module, ABC):
     def slope(self) -> float | None:
         """-dD/dR where training ends, in nats a nat: the weight of the rate in the final loss; None if undefined."""
 
+    def target_rate(self) -> float | None:
+        """The R that is asked for, nats; None where none is, and R is what the weight makes it."""
+        return None
+
     @abstractmethod
     def is_annealing(self, step: int) -> bool:
         """Whether the loss at this step is not yet the final one; no checkpoint is kept while it is."""

@@ -48,6 +48,10 @@ class TargetRateObjective(Objective):
         """Unknown: that of the frontier at C."""
         return
 
+    def target_rate(self) -> float:
+        """C."""
+        return self.target
+
     def is_annealing(self, step: int) -> bool:
         """Never: the target is the same throughout."""
         return False

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from vae_rd import __version__
-from vae_rd.config.names import UNNAMED_FIELDS, meant
+from vae_rd.config.names import UNNAMED_FIELDS, is_read, meant
 from vae_rd.errors import InputError
 from vae_rd.run.files import RECORD_FILE, sha256, write_atomic
 from vae_rd.run.lock import holder_of
@@ -183,6 +183,9 @@ def _upgraded(content: Mapping[str, Any]) -> Json:
             "constant": None,
         }
         content["model"] = {"kept_epoch": None, "slope": config.get("beta"), "distortion": distortion, **model}
+    if isinstance(config, Mapping) and isinstance(content.get("model"), Mapping):
+        asked = config.get("target_rate") if is_read("target_rate", config) else None
+        content["model"] = {"target_rate": asked, **content["model"]}
     data = content.get("data")
     if isinstance(data, Mapping) and isinstance(config, Mapping):
         content["data"] = {"is_own": bool(data) and data.get("name") != config.get("data"), "file_sha256": None, **data}

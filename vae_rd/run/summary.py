@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS, Json, RunRecord
-from vae_rd.units import Unit, per_nat
+from vae_rd.units import Unit, dequantised_levels, per_nat
 from vae_rd.verdicts.collapse import collapse_words
 from vae_rd.verdicts.information import shown_information
 from vae_rd.verdicts.units import unit_lines
@@ -29,33 +28,6 @@ def summary_lines(record: RunRecord, folder: Path, *, units: Unit = "nats") -> l
     return [*lines, f"record: {folder / 'record.json'}"]
 
 
-def check_units(units: Unit, card: Json, measure: str | None) -> None:
-    """Refuse bits per dimension of a density on a scale of anyone's choice, which nobody's numbers compare with.
-
-    A probability has them, and the density of dequantised pixels, which bounds one.
-
-    Args:
-        units: asked for.
-        card: of the data, as a record has it.
-        measure: of D, "discrete" or "differential"; None to go by the card.
-
-    Raises:
-        InputError: saying what D is.
-    """
-    is_counted = measure == "discrete" or (measure is None and card["support"] in ("binary", "one_hot"))
-    if units == "bits_per_dim" and not is_counted and _levels(card) is None:
-        raise InputError(
-            f"--units bits_per_dim: D of --data {card['name']} is of a density, not of levels of pixels; leave it out, "
-            "or fit with --dequantize uniform where pixels are grey"
-        )
-
-
-def _levels(card: Json) -> int | None:
-    """Grey levels of dequantised pixels; None for others."""
-    dequantised = card["params"].get("dequantize") == "uniform"
-    return (card.get("levels") or int(card["pixel_scale"].rpartition(" ")[2])) if dequantised else None
-
-
 def split_lines(record: RunRecord, splits: Sequence[str], *, units: Unit = "nats") -> list[str]:
     """A table of D, R and the bounds on I: one line a split, under a heading.
 
@@ -63,7 +35,7 @@ def split_lines(record: RunRecord, splits: Sequence[str], *, units: Unit = "nats
     """
     heading = f"{'split':<6} {'n':>7} {'distortion':>18} {'rate':>18} {'D + R':>10} {'I lower':>16} {'I upper':>16}"
     cap = "  cap ln N" if units == "nats" else f"  cap, all in {units.replace('_per_', '/')}"
-    levels = _levels(record.data) if units == "bits_per_dim" else None
+    levels = dequantised_levels(record.data) if units == "bits_per_dim" else None
     shown = partial(_shown, per_nat=per_nat(units, dims=math.prod(record.data["shape"])))
     more = 0.0 if levels is None else math.log2(levels)
     return [heading + cap, *(_split_line(split, record.metrics[split], shown, more=more) for split in splits)]
@@ -86,8 +58,15 @@ def _split_line(split: str, metrics: Json, shown: Callable[..., Json], *, more: 
     total = with_error(shown(metrics["elbo"], sign=-1, more=more) | {"stderr": None})
     return (
         f"{split:<6} {metrics['distortion']['n']:>7} {with_error(distortion):>18} {with_error(rate):>18} {total:>10} "
-        f"{with_error(lower):>16} {with_error(upper):>16}  {lower['cap']:.3f}"
+        f"{with_error(lower):>16} {with_error(upper):>16}  {lower['cap']:.3f}{_compared(metrics)}"
     )
+
+
+def _compared(metrics: Json) -> str:
+    """Of how many examples I is, among how many, where these are not all of the split: so it is bounded, not known."""
+    lower = metrics["mutual_information_lower"]
+    among = round(math.exp(lower["cap"]))
+    return f"  I of {lower['n']:,} among {among:,}" if among < metrics["distortion"]["n"] else ""
 
 
 def with_error(entry: Mapping[str, Any]) -> str:

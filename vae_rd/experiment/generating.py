@@ -1,0 +1,73 @@
+"""What `python -m vae_rd.generate` does: draws of a finished run as a file of arrays or a picture."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from vae_rd.errors import InputError
+from vae_rd.estimates.priors import needed
+from vae_rd.experiment.loading import open_run, precision_of
+from vae_rd.run.files import staged
+from vae_rd.seeding import generator
+
+
+def generate(
+    run: Path, out: Path, *, count: int, seed: int = 0, marginal: str | None = None, data_file: str | None = None
+) -> Path:
+    """Draw z from m(z) and x from p(x|z), and write them; returns the path.
+
+    Args:
+        run: folder of a finished run.
+        out: .npz for `images`, [n, H, W] or [n, H, W, C] as the run saw x, and `z`, [n, D]; else a picture.
+        count: n.
+        seed: of all draws.
+        marginal: word of the fitted prior that z comes from in place of the run's own.
+        data_file: where the file or folder of one's own data is now.
+
+    Raises:
+        InputError: where the run cannot be opened, no such prior was fitted to it, or nothing can be written there.
+    """
+    opened = open_run(run, data_file=data_file)
+    with precision_of(opened.config):
+        model = opened.model if marginal is None else opened.model.with_prior(needed(opened, marginal).head)
+        device = next(model.parameters()).device
+        z, x = model.generate(count, generator=generator(device, seed, "generate"))
+    images = x.permute(0, 2, 3, 1).cpu().numpy()
+    images = images[..., 0] if images.shape[-1] == 1 else images
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with staged(out) as path, path.open("wb") as stream:
+            if out.suffix.lower() == ".npz":
+                np.savez_compressed(stream, images=images, z=z.cpu().numpy())
+            else:
+                _draw(images, stream)
+    except OSError as error:
+        raise InputError(f"-o {out}: cannot be written ({error.strerror}); give another place") from None
+    return out
+
+
+def _draw(images: np.ndarray, stream: BinaryIO) -> None:
+    """A picture of n images in rows, as square as it can be, black 0 and white 1."""
+    from matplotlib.image import imsave  # No other use of the package has to wait for it.
+
+    imsave(stream, np.clip(grid(images), 0, 1), cmap="gray", vmin=0, vmax=1, format="png")
+
+
+def grid(images: np.ndarray) -> np.ndarray:
+    """Images [n, H, W] or [n, H, W, C] beside and below each other, a line of 1 between; what is left over is 1.
+
+    Example:
+        >>> grid(np.zeros((3, 2, 2))).astype(int).tolist()
+        [[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 1, 1, 1, 1], [0, 0, 1, 1, 1], [0, 0, 1, 1, 1]]
+    """
+    n, height, width, *channels = images.shape
+    columns = math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    page = np.ones((rows, height + 1, columns, width + 1, *channels), dtype=images.dtype)
+    for place, image in enumerate(images):
+        page[place // columns, :height, place % columns, :width] = image
+    return page.reshape(rows * (height + 1), columns * (width + 1), *channels)[:-1, :-1]
