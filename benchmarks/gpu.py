@@ -10,11 +10,8 @@ fit of eight epochs. `--write` puts the table into docs/gpu.md. Without a GPU it
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import platform
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 
 import torch
-from known_answers.fits import fit
+from known_answers.fits import fit, interrupted, relative
 from known_answers.table import HEADING, Row, limit, problems
 from known_answers.tables import ROOT, put_table
 
@@ -101,37 +98,10 @@ def fit_rows(runs: Path, flags: Sequence[str], devices: int) -> Iterator[Row]:
         yield limit(
             f"{devices} devices against one: relative difference of ELBO", relative(one, several), most=0.01, digits=8
         )
-    resumed = interrupted(runs, *flags)
+    resumed = interrupted(runs, *flags, epochs=5)
     yield limit("interrupted and resumed: relative difference of ELBO", relative(one, resumed), most=1e-6, digits=8)
     half, _ = fit(runs, *flags, "--precision=bf16", "--name=half")
     yield limit("--precision bf16: relative difference of ELBO", relative(one, half), most=0.02, digits=5)
-
-
-def relative(one: Json, other: Json) -> float:
-    """Relative difference of the test ELBO of two records."""
-    a, b = (record["metrics"]["test"]["elbo"]["value"] for record in (one, other))
-    return float(abs(a - b) / abs(a))
-
-
-def interrupted(runs: Path, *flags: str) -> Json:
-    """The record of a fit that gets SIGTERM in its middle and goes on by `--resume auto`."""
-    named = [*flags, "--name=interrupted", "--resume=auto"]
-    command = [sys.executable, "-m", "vae_rd.fit", *named, f"--run_dir={runs}", "--wandb=off"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    history = runs / "interrupted" / "history.csv"
-    while process.poll() is None and rows_of(history) < 5:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 128 + signal.SIGTERM, "it had ended before the signal came"
-    return fit(runs, *named, overwrite=False)[0]
-
-
-def rows_of(history: Path) -> int:
-    """How many epochs a history has."""
-    if not history.is_file():
-        return 0
-    with history.open() as file:
-        return sum(1 for _ in csv.DictReader(file))
 
 
 def mnist_rows(runs: Path, *flags: str) -> Iterator[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +39,29 @@ def fit(run_dir: Path, *flags: str, overwrite: bool = True) -> tuple[Json, float
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - began
     return json.loads(Path(done.stdout.strip().splitlines()[-1].removeprefix("record: ")).read_text()), seconds
+
+
+def relative(one: Json, other: Json) -> float:
+    """Relative difference of the test ELBO of two records."""
+    a, b = (record["metrics"]["test"]["elbo"]["value"] for record in (one, other))
+    return float(abs(a - b) / abs(a))
+
+
+def interrupted(run_dir: Path, *flags: str, epochs: int) -> Json:
+    """The record of a fit that gets SIGTERM after so many epochs and goes on by `--resume auto`."""
+    named = [*flags, "--name=interrupted", "--resume=auto"]
+    command = [sys.executable, "-m", "vae_rd.fit", *named, f"--run_dir={run_dir}", "--wandb=off"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    history = run_dir / "interrupted" / "history.csv"
+    while process.poll() is None and _rows(history) < epochs:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(120) == 128 + signal.SIGTERM, "it had ended before the signal came"
+    return fit(run_dir, *named, overwrite=False)[0]
+
+
+def _rows(history: Path) -> int:
+    return max(0, len(history.read_text().splitlines()) - 1) if history.is_file() else 0
 
 
 def linear_rows(run_dir: Path) -> Iterator[Row]:
