@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vae_rd.fit import main
+
 from helpers.common import ROOT, TOY
 
 BAD = {
@@ -53,8 +55,6 @@ def listing(folder: Path) -> set[tuple[str, int]]:
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_line_exit_2_and_nothing_written(case, tmp_path, monkeypatch, capsys):
-    from vae_rd.fit import main
-
     make_bad_files(tmp_path)
     before = listing(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -97,42 +97,49 @@ def test_version_and_print_config(command):
     assert "beta: 4.0" in command("vae_rd.fit", "--beta", "4", "--print_config").stdout
 
 
-@pytest.mark.parametrize(
-    ("signum", "code"),
-    [
-        (signal.SIGINT, 130),
-        (signal.SIGTERM, 143),
-        pytest.param(signal.SIGUSR1, 138, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
-    ],
-)
-def test_signals_end_a_run_cleanly_and_it_goes_on(signum, code, tmp_path):
-    arguments = [sys.executable, "-m", "vae_rd.fit", *TOY, "--max_epochs", "40", "--name", "mine", "--resume", "auto"]
+def ended(words: list[str], folder: Path, signum: int) -> tuple[int, str]:
+    """The exit code and the errors of a fit that gets a signal once it has gone on by an epoch."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        arguments, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    folder = tmp_path / "runs" / "mine"
-    deadline = time.monotonic() + 60
-    while not (folder / "checkpoints" / "last.ckpt").exists():
+        [sys.executable, "-m", "vae_rd.fit", *words], cwd=folder.parent.parent, env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    last, deadline = folder / "checkpoints" / "last.ckpt", time.monotonic() + 60
+    before = last.stat().st_mtime_ns if last.exists() else 0
+    while not last.exists() or last.stat().st_mtime_ns == before:
         assert time.monotonic() < deadline
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     process.send_signal(signum)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert errors.count("\n") == 1
-    assert "--resume auto" in errors
-    assert json.loads((folder / "record.json").read_text())["status"] == "interrupted"
-    rows = len((folder / "history.csv").read_text().splitlines()) - 1
-    assert 1 <= rows < 40
-    if signum != signal.SIGTERM:  # Going on is the same whatever the signal was; one case is enough.
-        return
-    again = subprocess.run(
-        arguments, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert again.returncode == 0, again.stderr
-    assert len((folder / "history.csv").read_text().splitlines()) - 1 == 40
+    errors = process.communicate(timeout=60)[1]
+    return process.returncode, errors
+
+
+def rows_of(folder: Path) -> int:
+    return len((folder / "history.csv").read_text().splitlines()) - 1
+
+
+@pytest.mark.parametrize(
+    "endings",
+    [
+        {signal.SIGTERM: 143, signal.SIGINT: 130},
+        pytest.param({signal.SIGUSR1: 138, signal.SIGHUP: 129}, marks=pytest.mark.slow),
+    ],
+)
+def test_signals_end_a_run_cleanly_and_it_goes_on(endings, tmp_path, monkeypatch):
+    """By one signal, and going on by another, and then to its end."""
+    words, folder = [*TOY, "--max_epochs", "40", "--name", "mine", "--resume", "auto"], tmp_path / "runs" / "mine"
+    rows = 0
+    for signum, expected in endings.items():
+        code, errors = ended(words, folder, signum)
+        assert code == expected
+        assert errors.count("\n") == 1
+        assert "--resume auto" in errors
+        assert json.loads((folder / "record.json").read_text())["status"] == "interrupted"
+        assert rows < (rows := rows_of(folder)) < 40
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 0
+    assert rows_of(folder) == 40
 
 
 @pytest.mark.parametrize("under_agent", [False, True])

@@ -37,7 +37,7 @@ def isotropic(n, generator):
     return torch.randn(n, 4, generator=generator)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_gaussian_limit_is_above_the_published_one_and_below_the_exact_value(seed):
     bound = dual_bound(gaussian, SquaredError(0.5), weight=3.0, generator=stream(seed), **SMALL)
     assert bound.supremum == "grid"
@@ -53,7 +53,7 @@ def test_gaussian_limit_comes_within_five_hundredths():
     assert GAUSSIAN - 0.05 < bound.lower_limit < GAUSSIAN
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_discrete_source_is_that_of_blahut_arimoto(seed):
     letters, p = torch.tensor([[0.0], [1.0], [2.5], [3.0]]), torch.tensor([0.1, 0.4, 0.3, 0.2])
     table = SquaredError()(letters, letters).numpy()

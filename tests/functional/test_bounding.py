@@ -31,6 +31,40 @@ def test_outside_only_what_leads_back_passes(side):
     assert (leads_back.tolist(), leads_out.tolist()) == ([side] * 3, [0.0] * 3)
 
 
+VALUES = {
+    "all within": [-30.0, -1.0, 0.0, 29.0, 30.0, 7.0],
+    "one a little without": [0.0, 1.0, -30.0, 30.0, 30.5, 2.0],
+    "some without": [-30.0, -30.1, 0.0, 1e9, 30.0, 31.0],
+    "none within": [-31.0, 31.0, math.inf, -math.inf, 40.0, -40.0],
+    "one is no number": [-31.0, math.nan, 1.0, 2.0, 31.0, 0.0],
+    "none at all": [],
+}
+
+
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("call", ["plain", "vmap"])
+def test_to_the_last_bit_it_is_a_clamp_whose_gradient_s_part_that_leads_out_is_0(values, sign, call):
+    """Of values each within, which most are, as of others; the gradient, which is linear, has one of its own."""
+    raw = torch.tensor(values).reshape(2, -1).requires_grad_()
+    weight = (sign * torch.linspace(1.0, 2.0, raw.numel()).reshape(raw.shape)).requires_grad_()
+    value = bounded(raw, BOUND) if call == "plain" else torch.func.vmap(lambda row: bounded(row, BOUND))(raw)
+    assert torch.equal(value.nan_to_num(0.5), raw.clamp(-BOUND, BOUND).nan_to_num(0.5))
+    (gradient,) = torch.autograd.grad((value.nan_to_num() * weight).sum(), raw, create_graph=True)
+    leads_out = ((raw > BOUND) & (weight < 0)) | ((raw < -BOUND) & (weight > 0))
+    passes = (~leads_out & ~raw.isnan()).to(raw)
+    assert torch.equal(gradient, passes * weight)
+    (second,) = torch.autograd.grad(gradient.square().sum(), weight)
+    assert torch.equal(second, 2 * passes * weight)
+
+
+def test_what_lies_within_is_returned_itself():
+    """Nothing is added to the graph of a step, which is where a small model's time goes."""
+    raw = torch.linspace(-BOUND, BOUND, 13)
+    assert bounded(raw, BOUND) is raw
+    assert bounded(raw, BOUND - 1) is not raw
+
+
 def test_what_is_no_number_stays_none():
     assert bounded(torch.tensor([math.nan]), BOUND).isnan().all()
 

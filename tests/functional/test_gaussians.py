@@ -30,6 +30,15 @@ def test_it_is_torchs():
     assert torch.allclose(kl_by_units(q, p).sum(-1), torchs, rtol=1e-10)
 
 
+@pytest.mark.parametrize("coarse", [0, 1])
+def test_of_two_precisions_the_finer_one_counts(coarse):
+    both = [some(0, 7), some(1, 7)]
+    both[coarse] = Gaussian(*(part.float() for part in both[coarse]))
+    found = kl_by_units(*both)
+    assert found.dtype == torch.float64
+    assert torch.allclose(found, kl_by_units(*(Gaussian(*(part.double() for part in g)) for g in both)), rtol=1e-12)
+
+
 def test_it_is_the_general_formula():
     """0.5 (tr(P^-1 Q) + (m_p - m_q)^T P^-1 (m_p - m_q) - D + ln det P - ln det Q)."""
     q, p = some(2, 4), some(3)

@@ -40,6 +40,19 @@ def test_pairs_keep_their_digits_where_the_covariance_is_all_but_singular():
     assert torch.allclose(own, q.log_prob(z), atol=1e-4)
 
 
+def test_of_two_precisions_the_finer_one_counts():
+    """A triangular solve takes the matrix's, and says nothing: 7 digits of z would be left of 16."""
+    q, z = full(torch.float32), 3 * torch.randn(3, B, D, dtype=torch.float64)
+    assert torch.allclose(q.log_prob(z), of_torch(q.to("cpu", torch.float64)).log_prob(z), rtol=1e-12)
+    q, z = full(), z.float()
+    assert torch.allclose(q.log_prob(z), of_torch(q).log_prob(z.double()), rtol=1e-12)
+
+
+def test_pairs_are_of_one_precision():
+    with pytest.raises(RuntimeError, match="same dtype"):
+        full(torch.float32).pairwise_log_prob(torch.randn(3, D, dtype=torch.float64))
+
+
 def test_half_precision_around_it_changes_nothing():
     q, eps = full(torch.float32), torch.randn(3, B, D)
     m = StandardNormal(torch.zeros(D))

@@ -19,7 +19,8 @@ def bounded(raw: Tensor, bound: float) -> Tensor:
         bound: the largest absolute value.
 
     Returns:
-        a tensor of the shape of `raw`; an infinite value is at its bound, nan stays nan.
+        a tensor of the shape of `raw`, mostly `raw` itself where all of it lies within; an infinite value is at its
+        bound, nan stays nan.
 
     Example:
         >>> import torch
@@ -31,7 +32,19 @@ def bounded(raw: Tensor, bound: float) -> Tensor:
         >>> raw.grad.tolist()  # Descent lowers the second; the third would go on rising.
         [1.0, 1.0, 0.0]
     """
-    return cast(Tensor, _Bounded.apply(raw, bound))
+    return raw if _is_within(raw, bound) else cast(Tensor, _Bounded.apply(raw, bound))
+
+
+def _is_within(raw: Tensor, bound: float) -> bool:
+    """Whether all of `raw` is known to lie within, as it almost always does: a Function costs a small model 1 to 2 % of
+    a step. Accelerators are not asked, which would have to be waited for.
+    """
+    if raw.device.type != "cpu" or not raw.numel():
+        return False
+    try:
+        return raw.detach().abs().max().item() <= bound  # nan is not.
+    except RuntimeError:  # Under vmap there is no one answer.
+        return False
 
 
 class _Bounded(Function):

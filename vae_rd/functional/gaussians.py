@@ -36,7 +36,8 @@ def kl_by_units(q: Gaussian, p: Gaussian) -> Tensor:
         [4.5, 0.0]
     """
     mean, tril = torch.broadcast_tensors((q.mean - p.mean)[..., None], q.scale_tril)
-    both = torch.linalg.solve_triangular(p.scale_tril, torch.cat([mean[..., :1], tril], -1), upper=False)
+    moved = torch.cat([mean[..., :1], tril], -1)  # In the finer precision of q and p; solve_triangular takes p's.
+    both = torch.linalg.solve_triangular(p.scale_tril.to(moved), moved, upper=False)
     m, root = both[..., 0], both[..., 1:]
     log_variance = 2 * root.diagonal(dim1=-2, dim2=-1).log()
     return 0.5 * (m.square() + root.square().sum(-1) - 1.0 - log_variance)

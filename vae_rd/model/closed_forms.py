@@ -50,7 +50,7 @@ def expected_log_prob(q: Posterior, decoder: nn.Module, x: Tensor) -> Tensor | N
 
 def _normal_normal(q: DiagonalNormal, m: StandardNormal) -> Tensor:
     """0.5 (mu_d^2 + sigma_d^2 - 1 - ln sigma_d^2)."""
-    return 0.5 * (q.mu.square() + q.log_var.exp() - 1.0 - q.log_var)
+    return 0.5 * (q.mu.square() + q.variance - 1.0 - q.log_var)
 
 
 def _full_normal(q: FullNormal, m: StandardNormal) -> Tensor:

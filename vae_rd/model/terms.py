@@ -206,7 +206,7 @@ class DrawnTerms(Terms):
         known = [part for part in parts if part is not None]
         return _added(known) if len(known) == len(parts) else None
 
-    @property
+    @cached_property
     def distortion(self) -> Tensor:
         """-E_q ln p(x|z) where it is analytic, else its unbiased draw -ln p(x|z); [S, B].
 

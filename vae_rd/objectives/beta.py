@@ -36,12 +36,12 @@ class BetaObjective(Objective):
 
     def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:
         """mean over draws of scale * (distortion + beta_t * rate), [B]; of the distortion, where no rate is defined."""
-        beta = self.weight(step)
-        scale = self.beta / beta if self.start > 0 else 1.0
-        distortion, rate = terms.distortion, terms.rate
+        beta, distortion, rate = self.weight(step), terms.distortion, terms.rate
+        if self.start > 0:
+            distortion, beta = self.beta / beta * distortion, self.beta / beta * beta
         if rate is None:  # Building the model has seen to it that nothing is to weigh it.
-            return (scale * distortion).mean(0)
-        return (scale * distortion + scale * beta * rate).mean(0)
+            return distortion.mean(0)
+        return (distortion + beta * rate).mean(0)
 
     def slope(self) -> float:
         """beta."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 
@@ -44,6 +46,10 @@ class DiagonalNormal(Posterior):
 
     def moments(self) -> Moments:
         """mu and sigma^2."""
+        return self._moments
+
+    @cached_property
+    def _moments(self) -> Moments:
         return Moments(self.mu, self.log_var.exp())
 
     def factors(self) -> Moments:

@@ -55,10 +55,12 @@ class FullNormal(Posterior):
         return Draw(z, self._density(eps))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """ln q(z|x), [...] for z [..., D], by solving z = mu + L eps."""
-        scaled = (value - self.mu) / self.sigma
-        eps = torch.linalg.solve_triangular(self.lower, scaled[..., None], upper=False, unitriangular=True)
-        return self._density(eps[..., 0])
+        """ln q(z|x), [...] for z [..., D], by solving z = mu + L eps in the finer precision of z and this."""
+        # Of two precisions solve_triangular would silently take that of the matrix.
+        q = self.to(self.mu.device, torch.promote_types(self.mu.dtype, value.dtype))
+        scaled = ((value - q.mu) / q.sigma)[..., None]
+        eps = torch.linalg.solve_triangular(q.lower, scaled, upper=False, unitriangular=True)
+        return q._density(eps[..., 0])
 
     def _density(self, eps: Tensor) -> Tensor:
         return -0.5 * (eps.square() + self.log_var + LN_2PI).sum(-1)
@@ -74,7 +76,7 @@ class FullNormal(Posterior):
         inverse = torch.linalg.solve_triangular(self.lower, unit / self.sigma[:, None], upper=False, unitriangular=True)
         precision = inverse.mT @ inverse
         row, column = torch.tril_indices(units, units, device=z.device)
-        pairs = torch.where(row == column, -0.5, -1.0).to(z) * precision[:, row, column]
+        pairs = torch.where(row == column, -0.5, -1.0).to(precision) * precision[:, row, column]
         linear = (precision @ self.mu[..., None])[..., 0]
         constant = -0.5 * ((linear * self.mu).sum(-1) + self.log_var.sum(-1) + units * LN_2PI)
         table = torch.cat([constant[:, None], linear, pairs], 1)
