@@ -30,7 +30,9 @@ def test_shapes_and_precision(word):
     q = posterior(word)(features())
     z, log_q = q.from_noise(noise(q))
     assert (q.batch_shape, q.event_shape) == ((B,), (LATENT_DIM,))
-    assert q.noise_dim == (posterior(word).noise_dim or LATENT_DIM)
+    head = posterior(word)
+    assert q.noise_dim == (head.noise_dim or LATENT_DIM)
+    assert (q.has_density, q.has_rsample, q.most_compared) == (head.has_density, head.has_rsample, head.most_compared)
     assert z.shape == (S, B, LATENT_DIM)
     assert q.log_prob(z).shape == (S, B)
     assert z.dtype == q.log_prob(z).dtype == torch.float64
@@ -40,6 +42,7 @@ def test_shapes_and_precision(word):
 def test_half_precision_features_give_single_precision_densities(word):
     head = posterior(word).bfloat16()
     q = head(features().bfloat16())
+    assert {tensor.dtype for tensor in q.tensors} == {torch.float32}
     assert q.log_prob(q.from_noise(noise(q).float()).z).dtype == torch.float32
 
 
@@ -96,6 +99,14 @@ def test_the_information_of_a_split_lies_between_nothing_and_ln_n(word):
     sides = q.information(q.from_noise(noise(q)).z)
     assert sides.lower.shape == sides.leave_one_out.shape == (S, 50)
     assert -0.05 < sides.lower.mean() < torch.tensor(50.0).log() + 1e-9
+
+
+@torch.no_grad()
+def test_information_is_measured_in_the_precision_of_the_draws(word):
+    q = posterior(word).float()(features().float()).detached()
+    z = q.from_noise(noise(q).float()).z.double()
+    found, wanted = q.information(z), q.to("cpu", torch.float64).information(z)
+    assert all(torch.allclose(a, b, rtol=1e-12, atol=1e-12) for a, b in zip(found, wanted, strict=True))
 
 
 def test_the_information_of_some_examples_is_theirs_among_all(word):

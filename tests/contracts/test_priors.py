@@ -25,6 +25,10 @@ def test_shapes_and_precision(word):
     assert m.is_continuous == head.is_continuous
 
 
+def test_draws_are_of_the_parameters_precision_whatever_the_default(word):
+    assert draws(held(word).float()(), 3).dtype == torch.float32
+
+
 def test_the_density_is_one_in_sum(word):
     head = prior(word)
 

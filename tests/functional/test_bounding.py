@@ -1,6 +1,7 @@
 """A log variance that runs off is held, by a bound whose gradient leads back: D and R use the same value."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ import torch
 from vae_rd.functional.bounding import bounded
 from vae_rd.model.likelihoods.gaussian import PixelGaussianLikelihood
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
+from vae_rd.model.posteriors.full import FullPosterior
+from vae_rd.model.posteriors.iaf import FlowedPosterior
 
 pytestmark = pytest.mark.usefixtures("float64")
 BOUND = 30.0
@@ -82,6 +85,20 @@ def test_descent_on_the_rate_brings_a_log_variance_back(start):
     assert rate.isfinite()
     rate.backward()
     assert math.copysign(1.0, head.head.bias.grad[1].item()) == math.copysign(1.0, start), "descent goes toward 0"
+
+
+HEADS = {
+    "diagonal": DiagonalPosterior,
+    "full": FullPosterior,
+    "iaf": partial(FlowedPosterior, transforms=1, word="a test"),
+}
+
+
+@pytest.mark.parametrize("make", HEADS.values(), ids=HEADS)
+def test_every_head_holds_its_log_variance(make):
+    head = make(1, 3, bound=BOUND)
+    torch.nn.init.constant_(head.head.bias, 1e4)
+    assert head(torch.zeros(2, 1)).log_var.unique().tolist() == [BOUND]
 
 
 def test_a_pixel_s_scale_is_held_alike():

@@ -6,13 +6,21 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
 import vae_rd
 from vae_rd import evaluate
 from vae_rd.data.sprites import sprites
 from vae_rd.errors import InputError
+from vae_rd.model.posteriors.deterministic import PointPosterior
 
 FLAGS = {"posterior": "deterministic", "beta": 0.0, "name": "ae"}
+
+
+def test_a_point_is_in_single_precision_at_least_and_does_not_vary():
+    q = PointPosterior(3, 2).bfloat16()(torch.randn(4, 3).bfloat16())
+    assert q.mu.dtype == torch.float32
+    assert torch.equal(q.variance, torch.zeros(4, 2))
 
 
 def test_r_and_what_takes_it_are_null(toy, capsys):

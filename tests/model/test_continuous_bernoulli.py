@@ -1,6 +1,7 @@
 """Continuous Bernoulli pixels by quadrature and by fifty digits, near a half, at extreme logits, and in gradients."""
 
 import math
+from itertools import pairwise
 
 import mpmath
 import pytest
@@ -93,3 +94,17 @@ def test_a_pixel_that_hardly_varies_has_a_start():
     x = torch.full((9, 1, 1, 2), 1 / 512)
     offset, _ = ContinuousBernoulliLikelihood().start(Sample(x))
     assert mean_of(offset).flatten().tolist() == pytest.approx([1 / 512] * 2)
+
+
+def test_it_is_no_density_of_grey_points_of_which_many_are_0():
+    """At x = 0 it rises without end as l falls."""
+    likelihood, black = ContinuousBernoulliLikelihood(), torch.zeros(1, 1, 1)
+    found = [likelihood(torch.full((1, 1, 1, 1), -size)).log_prob(black).item() for size in (1e1, 1e3, 1e5)]
+    assert [round(b - a, 3) for a, b in pairwise(found)] == [round(math.log(100), 3)] * 2
+    assert not likelihood.scores(("levels", "grey"))
+
+
+def test_pixels_that_never_change_start_at_logits_that_are_numbers():
+    x = torch.tensor([0.0, 1.0]).expand(7, 1, 1, 2)
+    offset, _ = ContinuousBernoulliLikelihood().start(Sample(x))
+    torch.testing.assert_close(mean_of(offset), torch.tensor([[[1e-6, 1 - 1e-6]]]))

@@ -83,3 +83,14 @@ def test_the_head_begins_without_correlations_and_writes_below_the_diagonal_alon
     assert (lower.triu() == 0).all()
     assert (lower != 0).sum() == 2 * D * (D - 1) / 2
     assert len(lower[0].unique()) == 1 + D * (D - 1) / 2
+
+
+def test_its_coordinates_are_draws_of_the_mean_log_variances_and_columns_below_the_diagonal():
+    q, change = full(), torch.randn(2 + D, B, D, dtype=torch.float64)
+    moved = q.perturbed(change)
+    assert torch.allclose(moved.mu, q.mu + (of_torch(q).scale_tril @ change[0][..., None])[..., 0])
+    assert torch.allclose(moved.log_var, q.log_var + change[1])
+    for row in range(D):
+        for column in range(D):
+            by = change[2 + column, :, row] if row > column else torch.zeros(B)
+            assert torch.allclose(moved.lower[:, row, column] - q.lower[:, row, column], by.double())

@@ -1,14 +1,20 @@
 """Laplace pixels against torch's own density, by quadrature, and what D is by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from scipy import integrate
 from torch.distributions import Independent, Laplace
 
+from vae_rd.config.fields import FitConfig
+from vae_rd.data.base import Source
+from vae_rd.experiment import build
+from vae_rd.experiment.preparing import prepare
 from vae_rd.model.likelihoods.laplace import LaplaceLikelihood
-from vae_rd.model.nn.whitening import Sample
+from vae_rd.model.nn.whitening import Colour, Sample
+from vae_rd.run.record import SPLITS
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -46,3 +52,12 @@ def test_it_starts_at_the_median():
     offset, unit = LaplaceLikelihood(0.1).start(Sample(x))
     assert offset.item() == 1.0
     assert unit.item() == pytest.approx(x.std(correction=0).item())
+
+
+def test_it_takes_grey_points_and_a_network_in_whitened_pixels():
+    images = torch.randint(5, (60, 1, 2, 2), generator=torch.Generator().manual_seed(0))
+    config = FitConfig(likelihood="laplace", whiten=True, encoder="linear", decoder="linear", latent_dim=2)
+    data = build.data_set(Source("mine", dict.fromkeys(SPLITS, images.to(torch.uint8)), levels=5), config)
+    prepared = prepare(replace(config, batch_size=20), None, data)
+    assert prepared.data.card.support == "grey"
+    assert any(isinstance(module, Colour) for module in prepared.model.decoder.modules())

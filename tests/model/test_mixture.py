@@ -57,5 +57,7 @@ def test_it_begins_near_the_standard_normal_with_components_that_differ():
     excess = Normal(0.0, 1.0).log_prob(z).sum(-1) - m.log_prob(z)
     assert 4 * excess.std() / 4_000**0.5 < 0.1
     assert 0 < excess.mean() < 1.0
+    of_many = MixturePrior(2, components=20_000)().components
+    assert (of_many.mean.var(0) + of_many.variance.mean(0) - 1).abs().max() < 0.01, "together of variance 1"
     pairs = torch.cdist(m.components.mean, m.components.mean)
     assert (pairs + torch.eye(10) > 0.5).all()

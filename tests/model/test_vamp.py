@@ -48,6 +48,20 @@ def test_there_are_500_or_as_many_as_training_examples():
         assert len(prepare(FitConfig(**FLAGS | {"n_train": n}), None, None).model.prior.inputs) == count
 
 
+def test_before_it_has_seen_data_pseudo_inputs_are_spread_over_the_unit_interval():
+    inputs = build.build_model(FitConfig(**FLAGS, components=200), card()).prior.inputs
+    assert 0 <= inputs.min() < 0.01
+    assert 0.99 < inputs.max() <= 1
+
+
+def test_data_of_one_value_leave_it_room():
+    prior = build.build_model(FitConfig(**FLAGS, components=2), card()).prior
+    prior.start(Sample(torch.full((5, *prior.inputs.shape[1:]), 3.0)), generator=torch.Generator())
+    assert (prior.inputs == 3).all()
+    torch.nn.init.constant_(prior.raw, 0.5)
+    assert (prior.inputs == 3.5).all()
+
+
 def test_pseudo_inputs_stay_within_the_range_of_x_and_find_back():
     prior = VampPrior(torch.nn.Identity(), (1, 1, 2), components=3)
     x = torch.tensor([[-4.0, 0.0], [1.0, 8.0]]).reshape(2, 1, 1, 2)
