@@ -122,18 +122,22 @@ def table(sources: Sequence[str], runs: Path) -> str:
 
 
 def drawn(sources: Sequence[str], runs: Path) -> Figure:
-    """D over R of all runs, a panel a source, with the diagonal D + R = H that ends at either limit."""
+    """D over R, a panel a source, with the diagonal D + R = H that ends at either limit; axes end at 3 H."""
     figure = Figure(figsize=(COLUMN * len(sources), COLUMN), layout="constrained")
     for panel, source in zip(figure.subplots(1, len(sources), squeeze=False)[0], sources, strict=True):
-        for part, mark, ink in (("mlp", "o-", GREY), ("made", "s-", INK), ("free", "*", INK)):
+        for part, name, style in (
+            ("mlp", "mlp, over beta", {"marker": "o", "color": GREY}),
+            ("made", "made, R asked for", {"marker": "s", "color": INK}),
+            ("free", "made, beta = 1", {"marker": "*", "ms": 11, "mec": INK, "mfc": "white", "ls": "", "zorder": 4}),
+        ):
             if found := records(source, part, runs):
-                name = "made, beta = 1" if part == "free" else part
-                panel.plot([rate(r) for r in found], [distortion(r) for r in found], mark, color=ink, label=name)
-                entropy = found[0].data["entropy"]["test"]["value"]
+                panel.plot([rate(r) for r in found], [distortion(r) for r in found], label=name, **{"ms": 5, **style})
+                entropy = float(found[0].data["entropy"]["test"]["value"])
         if panel.lines:
             panel.plot([0, entropy], [entropy, 0], "--", color=GREY, label="D + R = H")
-        panel.set(xlabel="rate R, nats", ylabel="distortion D, nats", title=source, ylim=(0, None), xlim=(0, None))
-        panel.legend()
+            panel.set(xlim=(-0.03 * entropy, 3 * entropy), ylim=(-0.03 * entropy, 3 * entropy))
+        panel.set(xlabel="rate R, nats", ylabel="distortion D, nats", title=source)
+        panel.legend(frameon=False)
     return figure
 
 

@@ -19,7 +19,7 @@ Layer = nn.Linear | nn.Conv2d | nn.ConvTranspose2d
 
 
 class Residual(nn.Module):
-    """h + conv(activation(conv(h))), 3x3 each, nearly h at first; nothing normalises, which would mix a batch's examples.
+    """h + conv(activation(conv(h))), 3x3 each, nearly h at first; unnormalised, so that no example sees another.
 
     Source: He et al. 2016, "Deep Residual Learning for Image Recognition", arXiv 1512.03385.
     """
