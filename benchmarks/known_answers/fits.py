@@ -74,7 +74,6 @@ def linear_rows(run_dir: Path) -> Iterator[Row]:
                 f"--beta={beta}",
                 f"--gaussian_eigenvalues={json.dumps(eigenvalues)}",
                 f"--likelihood_scale={s2**0.5}",
-                f"--beta_start={max(eigenvalues) / s2}",
                 f"--latent_dim={len(eigenvalues) + 2}",
                 "--n_test=400000",
             )
