@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+ROUNDING = 1e-6  # What single precision makes of sums that are exactly 0, which no standard error knows of.
 HEADING = "| quantity | exact | ours | s.e. | sigma off | wanted | |\n|:---|---:|---:|---:|---:|:---|:---|"
 
 
@@ -74,8 +75,8 @@ def below(
 def bracket(
     quantity: str, exact: float, low: tuple[float, float], high: tuple[float, float], *, digits: int = 3
 ) -> Row:
-    """The exact number between two bounds, each with its standard error, up to three of them."""
-    holds = low[0] - 3 * low[1] <= exact <= high[0] + 3 * high[1]
+    """The exact number between two bounds, each with its standard error, up to three of them and rounding."""
+    holds = low[0] - 3 * low[1] - ROUNDING <= exact <= high[0] + 3 * high[1] + ROUNDING
     text = f"{low[0]:.{digits}f} .. {high[0]:.{digits}f}"
     errors = f"{low[1]:.1g}, {high[1]:.1g}"
     return Row(quantity, f"{exact:.{digits}f}", text, errors, "", "between, up to 3 s.e.", holds)
