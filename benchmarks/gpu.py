@@ -20,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 
 import torch
+from known_answers.devices import device_of
 from known_answers.fits import fit, interrupted, relative
 from known_answers.table import HEADING, Row, limit, problems
 from known_answers.tables import ROOT, put_table
@@ -121,10 +122,7 @@ def main() -> int:
     parser.add_argument("--commit", help="of a copy without its history")
     parser.add_argument("--write", action="store_true", help="put the table into docs/gpu.md")
     options = parser.parse_args()
-    if options.accelerator == "gpu" and not torch.cuda.is_available():
-        print("torch finds no CUDA device here; --accelerator cpu tries the script without one", file=sys.stderr)
-        return 2
-    device = torch.device("cuda" if options.accelerator == "gpu" else "cpu")
+    device = device_of(options.accelerator, parser)
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor() or "cpu"
     commit = options.commit or (capture_git() or {}).get("commit")
     where = f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}, torch {torch.__version__}"

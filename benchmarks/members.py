@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import torch
+from known_answers.devices import device_of
 from known_answers.tables import ROOT, put_table
 
 from vae_rd.config.fields import FitConfig
@@ -76,11 +77,11 @@ def random_images(*, levels: int) -> DataSet:
     return build.data_set(source, FitConfig())
 
 
-def made(flags: Mapping[str, Any]) -> tuple[FitConfig, VAE, DataSet]:
-    """The member's network as a fit would begin with it, on the CPU."""
+def made(flags: Mapping[str, Any]) -> tuple[VAE, DataSet]:
+    """The member's network as a fit would begin with it, and its images, on the CPU."""
     config = FitConfig(latent_dim=32, wandb="off", batch_size=BATCH, accelerator="cpu", max_epochs=1, **flags)
     data = random_images(levels=256 if "likelihood" in flags else 2)
-    return config, prepare(config, None, data).model, data
+    return prepare(config, None, data).model, data
 
 
 def training_step(model: VAE, data: DataSet) -> Callable[[], None]:
@@ -127,7 +128,7 @@ def waits_for_host(step: Callable[[], None]) -> bool:
     return False
 
 
-def measured_rate(model: VAE, data: DataSet, device: torch.device) -> float:
+def negative_elbo(model: VAE, data: DataSet, device: torch.device) -> float:
     """D + R of the test images on a device."""
     data.to(device)
     metrics = evaluate_split(model.to(device), data, "test", slope=1.0, seed=0, information_examples=16)
@@ -136,7 +137,7 @@ def measured_rate(model: VAE, data: DataSet, device: torch.device) -> float:
 
 def cost_of(flags: Mapping[str, Any], device: torch.device) -> Cost:
     """Train a little on the device, and measure."""
-    _, model, data = made(flags)
+    model, data = made(flags)
     data.to(device)
     step = training_step(model.to(device), data)
     for _ in range(3):
@@ -148,7 +149,7 @@ def cost_of(flags: Mapping[str, Any], device: torch.device) -> Cost:
     if device.type == "cpu":
         return found
     waits = waits_for_host(step)
-    there, here = measured_rate(model, data, device), measured_rate(model, data, torch.device("cpu"))
+    there, here = negative_elbo(model, data, device), negative_elbo(model, data, torch.device("cpu"))
     return found._replace(waits=waits, difference=abs(there - here) / abs(here))
 
 
@@ -175,10 +176,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=MEMBERS, default=list(MEMBERS))
     parser.add_argument("--write", action="store_true", help="put the table into docs/")
     options = parser.parse_args()
-    if options.accelerator == "gpu" and not torch.cuda.is_available():
-        print("torch finds no CUDA device here; leave --accelerator out", file=sys.stderr)
-        return 2
-    device = torch.device("cuda" if options.accelerator == "gpu" else "cpu")
+    device = device_of(options.accelerator, parser)
     lines = [heading(device)]
     print(lines[0])
     for row in rows(options.only, device):
