@@ -9,6 +9,7 @@ from vae_rd.config.cli import parse, recorded
 from vae_rd.config.fields import FitConfig, to_dict
 from vae_rd.config.names import checkpoint_owners, differences, identity, meant, run_name
 from vae_rd.config.versions import DEFAULTS_VERSION, EARLIER
+from vae_rd.run.folder import check_unread
 from vae_rd.run.record import RunRecord
 
 
@@ -34,6 +35,21 @@ def test_a_record_of_before_says_the_rate_it_asked_for():
     asked, plain = (to_dict(FitConfig(objective=word, target_rate=2.0)) for word in ("target_rate", "beta"))
     made = [asdict(RunRecord("a", "", config, {}, model={"slope": None})) for config in (asked, plain)]
     assert [RunRecord.from_json(old, where=Path("a")).model["target_rate"] for old in made] == [2.0, None]
+
+
+def test_a_run_that_held_each_rate_by_a_weight_keeps_its_name_and_is_no_other():
+    """Its config states the weight, which was a default of no version's identity until the mean was held instead."""
+    before = FitConfig(objective="target_rate", target_rate=2.0, rate_weight=10.0)
+    assert run_name(before) == "sprites-target_rate2-seed0-9f162821"
+    record = asdict(RunRecord("a", "", to_dict(before), {}, identity(replace(before, rate_weight=None))))
+    found = RunRecord.from_json(record, where=Path("a"))
+    assert not differences(before, found.identity, allowed=frozenset())
+    now = parse(["--target_rate=2"]).config
+    assert now.objective == "target_rate"
+    assert now.rate_weight is None
+    assert run_name(now) != run_name(before)
+    assert differences(now, found.identity, allowed=frozenset()) == {"rate_weight": 10.0}
+    check_unread(recorded(to_dict(replace(before, objective="beta", target_rate=4.0)), where="a"))
 
 
 OWN = ["--data=npz", "--data_file=x.npz"]

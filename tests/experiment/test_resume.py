@@ -14,12 +14,19 @@ from vae_rd.run.record import RunRecord
 
 from helpers.runs import history, only_run
 
+WAYS = [
+    {"lr_schedule": "cosine"},
+    {"lr_schedule": "constant"},
+    {"objective": "target_rate", "target_rate": 2.0},
+    {"objective": "geco", "target_distortion": 150.0},
+]
 
-@pytest.mark.parametrize("schedule", ["cosine", "constant"])
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(toy, tmp_path, interrupt, schedule):
-    whole = toy(run_dir=str(tmp_path / "whole"), max_epochs=5, lr_schedule=schedule, patience=50)
+
+@pytest.mark.parametrize("flags", WAYS, ids=str)
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(toy, tmp_path, interrupt, flags):
+    whole = toy(run_dir=str(tmp_path / "whole"), max_epochs=5, patience=50, **flags)
     vae_rd.fit_model(whole)
-    parts = toy(run_dir=str(tmp_path / "parts"), max_epochs=5, lr_schedule=schedule, patience=50, resume="auto")
+    parts = toy(run_dir=str(tmp_path / "parts"), max_epochs=5, patience=50, resume="auto", **flags)
     interrupt(3 * 4 + 2, signal.SIGTERM)
     with pytest.raises(Interrupted):
         vae_rd.fit_model(parts)

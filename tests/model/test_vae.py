@@ -7,8 +7,8 @@ from vae_rd.config.fields import FIELDS, FitConfig, choices
 from vae_rd.data.base import DataCard, Entropy
 from vae_rd.experiment import build, tables
 from vae_rd.model.terms import Terms
-from vae_rd.objectives.beta import BetaObjective
-from vae_rd.objectives.target_rate import TargetRateObjective
+from vae_rd.objectives.beta import PATHS, BetaObjective
+from vae_rd.objectives.rate_penalty import RatePenaltyObjective
 
 SHAPES = ((1, 28, 28), (3, 60, 64), (1, 5, 7), (2, 1, 1))
 TABLES = {
@@ -22,6 +22,7 @@ TABLES = {
     "precision": tables.PRECISIONS,
     "activation": tables.ACTIVATIONS,
     "lr_schedule": tables.SCHEDULES,
+    "beta_schedule": {"auto": None, **PATHS},
 }
 
 
@@ -46,6 +47,7 @@ def test_tables_hold_exactly_the_choices_of_the_flag(flag):
 
 def test_every_word_flag_is_either_built_from_a_table_or_known_to_need_none():
     settings = {"binarization", "dequantize", "accelerator", "strategy", "wandb", "resume", "file_rules", "units"}
+    settings |= {"warmup_unit", "free_bits_per"}
     assert {name for name in FIELDS if choices(name)} == set(TABLES) | settings
 
 
@@ -111,7 +113,7 @@ def test_objective_is_distortion_plus_weighted_rate():
 
 
 def test_a_target_rate_is_held_from_either_side():
-    objective = TargetRateObjective(2.0, weight=3.0)
+    objective = RatePenaltyObjective(2.0, weight=3.0)
     rate = torch.tensor([[1.0, 4.0], [0.0, 4.0]], requires_grad=True)
     terms = Terms.stated(log_px_z=torch.tensor([[-5.0, -5.0], [-7.0, -5.0]]), rate=rate)
     loss = objective(terms, 0, noise=torch.Generator())
@@ -121,7 +123,7 @@ def test_a_target_rate_is_held_from_either_side():
 
 
 def test_of_rates_at_the_target_the_least_distortion_is_kept_else_the_nearest():
-    score = TargetRateObjective(2.0, weight=3.0).score
+    score = RatePenaltyObjective(2.0, weight=3.0).score
     at = [score({"distortion": d, "rate": r}) for d, r in ((9.0, 2.05), (8.0, 1.95), (1.0, 2.2), (1.0, 1.0))]
     assert at[:2] == [9.0, 8.0]
     assert max(at[:2]) < at[2] < at[3]

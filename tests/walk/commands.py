@@ -80,6 +80,33 @@ FLAGS = [
         "--beta_start 0.1 --beta_warmup 2 --max_epochs 2 --max_steps 4",
     ),
     flags(
+        "--objective geco",
+        "say which with --target_distortion, nats",
+        "--objective geco --target_distortion 9",
+    ),
+    flags(
+        "--beta_schedule cosine --max_steps 4",
+        "say with --beta_warmup over how many steps",
+        "--beta_schedule cosine --beta_warmup 2 --max_epochs 2 --max_steps 4",
+    ),
+    flags(
+        "--beta_schedule geometric --beta_warmup 2 --max_epochs 2 --max_steps 4",
+        "give a --beta_start above it, or choose linear",
+        "--beta_schedule geometric --beta_start 3 --beta_warmup 2 --max_epochs 2 --max_steps 4",
+        "--beta_schedule linear --beta_warmup 2 --max_epochs 2 --max_steps 4",
+    ),
+    flags(
+        "--beta_warmup 100 --warmup_unit percent",
+        "give at most 99",
+        "--beta_warmup 50 --warmup_unit percent --max_epochs 2 --max_steps 4",
+    ),
+    flags(
+        "--warmup_unit percent",
+        "Give one, or leave it out",
+        "--beta_warmup 50 --warmup_unit percent --max_epochs 2 --max_steps 4",
+        "--beta 2",
+    ),
+    flags(
         "--beta_start 0.1 --beta 0 --beta_warmup 2 --max_steps 4",
         "leave it out",
         "--beta 0 --beta_warmup 2 --max_steps 4",
@@ -138,6 +165,11 @@ COMBINATIONS = [
         "--posterior deterministic --objective target_rate --target_rate 2",
         "leave out --objective target_rate with its flags, and add --beta 0",
         "--posterior deterministic --beta 0",
+    ),
+    flags(
+        "--free_bits 1 --prior mixture",
+        "add --free_bits_per total",
+        "--free_bits 1 --free_bits_per total --prior mixture",
     ),
     flags(
         "--posterior deterministic --beta 0 --prior mixture",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from vae_rd import __version__
-from vae_rd.config.fields import FIELDS, FitConfig, to_yaml, value_type
+from vae_rd.config.fields import FIELDS, FitConfig, choices, to_yaml, value_type
 from vae_rd.config.help import help_text
 from vae_rd.config.rules import validate
 from vae_rd.config.values import expanded, expected, typed_value
@@ -25,6 +25,8 @@ from vae_rd.config.yaml_text import read_yaml
 from vae_rd.errors import InputError
 
 COMMANDS = ("help", "version", "print_config")
+# What runs log whose name is no flag's, and has no / either.
+LOGGED = ("epoch", "step", "beta_effective", "score", "multiplier", "constraint", "share_paid", "collapsed")
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,13 @@ def typed(values: Mapping[str, Any], *, where: str) -> FitConfig:
         _known(name, where=where)
     found = {name: typed_value(name, value) for name, value in values.items()}
     earlier = EARLIER.get(found.get("defaults_version", DEFAULTS_VERSION), {})
-    return FitConfig(**{**earlier, **found})
+    return FitConfig(**{**earlier, **_chosen_objective(found), **found})
+
+
+def _chosen_objective(found: Mapping[str, Any]) -> dict[str, str]:
+    """The objective that is chosen by a flag of its name, as `--target_rate 5` chooses one; it may be said as well."""
+    named = [word for word in choices("objective") if found.get(word) is not None]
+    return {"objective": named[0]} if named else {}
 
 
 def split(argv: Sequence[str]) -> list[tuple[str, str]]:
@@ -177,7 +185,7 @@ def _known(key: str, *, where: str) -> None:
 
 def _left_by_agent(key: str) -> bool:
     """A run that a W&B agent requeues is started with every key it had logged; none of them is a flag."""
-    logged = "/" in key or key in ("epoch", "step", "beta_effective", "collapsed")
+    logged = "/" in key or key in LOGGED
     return "WANDB_SWEEP_ID" in os.environ and (logged or key.startswith("_")) and key not in FIELDS
 
 

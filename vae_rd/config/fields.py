@@ -51,11 +51,16 @@ LikelihoodName = Literal[
     "gaussian_integrated",
     "logistic_mixture",
 ]
-ObjectiveName = Literal["beta", "target_rate"]
+ObjectiveName = Literal["beta", "free_bits", "target_rate", "target_distortion", "geco", "capacity"]
+PathName = Literal["auto", "linear", "cosine", "cyclic", "geometric"]
+WarmupUnit = Literal["steps", "percent"]
+FreeBitsPer = Literal["unit", "total"]
 Activation = Literal["silu", "gelu", "elu", "tanh", "relu"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 Precision = Literal["32", "64", "bf16"]
 WandbMode = Literal["off", "offline", "online", "auto"]
+FOUND = ("target_rate", "target_distortion", "geco")  # Objectives that find the weight of R as they go.
+HELD = (*FOUND, "capacity")  # Those that hold R or D, and have no beta.
 MOST = 2**63 - 1  # What torch takes for a seed.
 
 
@@ -260,29 +265,57 @@ class FitConfig:
     )
 
     objective: ObjectiveName = flag(
-        "beta", "what is minimised: D + beta R, or D + rate_weight |R - target_rate|", group="objective"
+        "beta",
+        "what is minimised: D + beta R; free_bits: with an allowance of R; target_rate, target_distortion: D or R, "
+        "the other held; geco: R under a bound on D; capacity: D at an R that grows. A flag of the name of one of "
+        "them chooses it",
+        group="objective",
     )
-    beta: float = flag(1.0, "weight of the rate", group="objective", least=0, unless={"objective": ("target_rate",)})
+    beta: float = flag(1.0, "weight of the rate", group="objective", least=0, unless={"objective": HELD})
     beta_warmup: int | None = flag(
         None,
-        "steps over which the weight goes from beta_start to beta [null: half of all between linear networks, else 0]",
+        "steps over which the weight goes from beta_start to beta, or a capacity from 0 to target_rate [null: half of "
+        "all between linear networks, else 0]",
         group="objective",
         least=0,
-        unless={"objective": ("target_rate",)},
+        unless={"objective": FOUND},
+    )
+    warmup_unit: WarmupUnit = flag(
+        "steps", "of beta_warmup; percent: of all steps", group="objective", unless={"objective": FOUND}
     )
     beta_start: float | None = flag(
         None,
-        "weight at the first step of warm-up; above 0 the way is geometric [null: between linear networks the beta "
-        "above which all units collapse, else 0]",
+        "weight at the first step [null: between linear networks the beta above which all units collapse, else 0; 1 "
+        "where the weight is found]",
         group="objective",
         least=0,
-        unless={"objective": ("target_rate",)},
+        unless={"objective": ("geco", "capacity")},
+    )
+    beta_schedule: PathName = flag(
+        "auto",
+        "from beta_start to beta; cyclic: four times, each with a stay; auto: geometric from above 0, else linear",
+        group="objective",
+        only={"objective": ("beta", "free_bits")},
+    )
+    free_bits: float = flag(
+        0.5, "R that costs nothing, nats", group="objective", above=0, only={"objective": ("free_bits",)}
+    )
+    free_bits_per: FreeBitsPer = flag(
+        "unit", "whose allowance that is", group="objective", only={"objective": ("free_bits",)}
     )
     target_rate: float = flag(
-        4.0, "R to be held, nats", group="objective", least=0, only={"objective": ("target_rate",)}
+        4.0, "R to be held, nats", group="objective", least=0, only={"objective": ("target_rate", "capacity")}
     )
-    rate_weight: float = flag(
-        10.0, "of a nat off the target", group="objective", above=0, only={"objective": ("target_rate",)}
+    target_distortion: float | None = flag(
+        None, "D to be held, nats", group="objective", only={"objective": ("target_distortion", "geco")}
+    )
+    rate_weight: float | None = flag(
+        None,
+        "of a nat that R is off its target [null: 100 for capacity; target_rate finds one that holds the mean R, where "
+        "a given one holds that of each x]",
+        group="objective",
+        above=0,
+        only={"objective": ("target_rate", "capacity")},
     )
     samples: int = flag(
         1,

@@ -24,7 +24,7 @@ PATHS_OF_CONTENT = frozenset({"data_file"})
 # What may change when an interrupted run is continued.
 RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
 # What a run aims at, of which its name says the one that is read.
-AIMS = ("beta", "target_rate")
+AIMS = ("beta", "target_rate", "target_distortion")
 
 
 def run_name(config: FitConfig) -> str:

@@ -56,12 +56,28 @@ def _problems(config: FitConfig) -> Iterator[str]:
             f"--batch_size {config.batch_size}: is over all processes and does not divide by --devices "
             f"{config.devices} x --num_nodes {config.num_nodes}; give a multiple of {processes}"
         )
-    if config.beta_start and not config.beta_warmup:
+    if config.target_distortion is None and is_read("target_distortion", vars(config)):
+        yield f"--objective {config.objective} holds a D: say which with --target_distortion, nats"
+    if config.beta_start and not config.beta_warmup and is_read("beta_warmup", vars(config)):
         yield f"--beta_start {config.beta_start:g}: say with --beta_warmup over how many steps the weight leaves it"
-    if config.beta_start and config.beta == 0:
-        yield "--beta_start: a geometric way never reaches --beta 0; leave it out"
+    yield from _path_problems(config)
     if config.resume == "auto" and config.overwrite:
         yield "--overwrite removes the run that --resume auto would continue; choose one"
+
+
+def _path_problems(config: FitConfig) -> Iterator[str]:
+    """What is no way from one weight of the rate to another."""
+    if config.beta_schedule != "auto" and not config.beta_warmup:
+        yield f"--beta_schedule {config.beta_schedule}: say with --beta_warmup over how many steps the weight changes"
+    if config.beta_schedule == "geometric" and not config.beta_start:
+        yield "--beta_schedule geometric: no factor leads away from 0; give a --beta_start above it, or choose linear"
+    if config.warmup_unit == "percent" and (config.beta_warmup or 0) > 99:
+        yield f"--beta_warmup {config.beta_warmup} --warmup_unit percent: no checkpoint could be kept; give at most 99"
+    if config.warmup_unit == "percent" and config.beta_warmup is None:
+        yield "--warmup_unit percent: of which --beta_warmup? Give one, or leave it out"
+    is_geometric = config.beta_schedule in ("auto", "geometric") and is_read("beta", vars(config))
+    if config.beta_start and config.beta == 0 and is_geometric:
+        yield "--beta_start: a geometric way never reaches --beta 0; leave it out"
 
 
 def _eigenvalue_problem(values: list[float]) -> Iterator[str]:
@@ -83,9 +99,9 @@ def refuse_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
     Raises:
         InputError: naming the flag, and the words that would make something read it.
     """
-    values, then, now = vars(config), defaults_of(config.defaults_version), defaults_of(DEFAULTS_VERSION)
+    values, defaults = vars(config), [defaults_of(version) for version in range(1, DEFAULTS_VERSION + 1)]
     for name, (only, unless) in READERS.items():
-        if name in spared or values[name] in (then[name], now[name]) or is_read(name, values):
+        if name in spared or values[name] in [known[name] for known in defaults] or is_read(name, values):
             continue
         if only and not any(values[reader] in words for reader, words in only.items()):
             owners = " or ".join(f"--{reader} {' or '.join(words)}" for reader, words in only.items())

@@ -27,6 +27,7 @@ _UNTIL_2 = {
     "beta_start": 0.0,
     "lr": 1e-3,
     "lr_schedule": "cosine",
+    "rate_weight": 10.0,
 }
 EARLIER: Mapping[int, Mapping[str, Any]] = MappingProxyType({1: {"file_rules": "1", **_UNTIL_2}, 2: _UNTIL_2})
 # The fields of version 1. Names hash all of them, which keeps the names of runs from before there were versions; of a

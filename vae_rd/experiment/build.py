@@ -14,9 +14,10 @@ from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import tables
-from vae_rd.experiment.recipe import whitens
+from vae_rd.experiment.recipe import in_steps, whitens
 from vae_rd.experiment.supports import check_support
 from vae_rd.model.autoregressive import AutoregressiveDecoder, Coordinates
+from vae_rd.model.closed_forms import rate_per_dim
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.base import Likelihood
@@ -76,6 +77,7 @@ def _initialised(config: FitConfig, card: DataCard) -> VAE:
         encoder = Encoder(trunk, posterior)
         prior = tables.PRIORS[config.prior](config, card, encoder)
         _check_parts(config, card, posterior, prior, likelihood)
+        _check_allowance(config, card, encoder, prior)
         return VAE(
             encoder,
             decoder,
@@ -170,6 +172,17 @@ def _check_parts(
         )
 
 
+def _check_allowance(config: FitConfig, card: DataCard, encoder: Encoder, prior: PriorHead) -> None:
+    """Refuse an allowance of each unit where R is not that of single units."""
+    if not is_read("free_bits", vars(config)) or config.free_bits_per == "total":
+        return
+    if rate_per_dim(encoder(torch.zeros(1, *card.shape)), prior()) is None:
+        raise InputError(
+            f"--posterior {config.posterior} --prior {config.prior}: the R of a unit has no closed form; "
+            "add --free_bits_per total"
+        )
+
+
 def build_module(
     config: FitConfig, model: VAE, card: DataCard, *, steps: int, after_step: Callable[[], None] = lambda: None
 ) -> VAEModule:
@@ -201,7 +214,8 @@ def steps_of(config: FitConfig, card: DataCard) -> int:
         raise InputError(f"--batch_size {config.batch_size}: {has}; give at most as many")
     steps = min(config.max_epochs * an_epoch, config.max_steps or math.inf)
     validated_epochs = math.ceil(steps / an_epoch) // config.val_every * config.val_every
-    if not 0 < max(1, config.beta_warmup or 0) <= min(validated_epochs * an_epoch, steps):
+    warmup = in_steps(config, steps=int(steps)).beta_warmup or 0
+    if not 0 < max(1, warmup) <= min(validated_epochs * an_epoch, steps):
         raise InputError(
             f"--beta_warmup {config.beta_warmup} --val_every {config.val_every}: of {int(steps)} steps in all, "
             f"{an_epoch} an epoch, no validation comes after warm-up, so no checkpoint could be kept; "

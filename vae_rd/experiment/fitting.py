@@ -32,6 +32,7 @@ from vae_rd.experiment.trainer import accelerator, build_trainer
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.vae import VAE
+from vae_rd.objectives.base import Objective
 from vae_rd.process.collectives import (
     broadcast,
     check_same,
@@ -50,6 +51,7 @@ from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, write_atomic
 from vae_rd.run.folder import KEPT, Claim, check_unread, claim, refuse_given
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.training.advice import validation_advice
+from vae_rd.training.keeper import CheckpointKeeper
 from vae_rd.training.notes import TrainingNotes
 from vae_rd.training.progress import RateDistortionProgress, shown
 from vae_rd.training.signals import HoldSignals
@@ -267,12 +269,24 @@ class Experiment:
             remedy = validation_advice(self.data.pixels["val"])
             raise Diverged(f"no validation had a finite objective; {remedy}")
         load_weights(self.model.eval(), self.folder / KEPT, owners=checkpoint_owners(config))
-        self.record.model |= {
-            "kept_epoch": read_checkpoint(self.folder / KEPT)["epoch"],
-            "slope": module.objective.slope(),
-            "target_rate": module.objective.target_rate(),
-        }
+        (keeper,) = (c for c in trainer.checkpoint_callbacks if isinstance(c, CheckpointKeeper))
+        self._note_kept(module.objective, score=keeper.best)
         self.model.to(trainer.strategy.root_device)
+
+    def _note_kept(self, objective: Objective, *, score: float) -> None:
+        """Write down which checkpoint was kept and by what score, its aim, and what a multiplier had come to there."""
+        kept = read_checkpoint(self.folder / KEPT)
+        prefix = "objective."
+        state = {k.removeprefix(prefix): v for k, v in kept["state_dict"].items() if k.startswith(prefix)}
+        objective.load_state_dict(state)
+        self.record.model |= {
+            "kept_epoch": kept["epoch"],
+            "score": score,
+            "slope": objective.slope(),
+            "achieved_slope": objective.achieved_slope(),
+            "target_rate": objective.target_rate(),
+            "target_distortion": objective.target_distortion(),
+        }
 
     def _facts(self, beta: float | None) -> TrainingFacts:
         """What notes on the training know beside its numbers."""

@@ -27,6 +27,18 @@ def whitens(config: FitConfig, card: DataCard, likelihood: Likelihood) -> bool:
     return is_linear(config) and likelihood.writes_means and math.prod(card.shape) <= MOST_WHITENED
 
 
+def in_steps(config: FitConfig, *, steps: int) -> FitConfig:
+    """The config with a warm-up of so many steps, where it says a part of all of them.
+
+    Example:
+        >>> in_steps(FitConfig(beta_warmup=30, warmup_unit="percent"), steps=200).beta_warmup
+        60
+    """
+    if config.warmup_unit == "steps" or config.beta_warmup is None:
+        return config
+    return replace(config, beta_warmup=round(config.beta_warmup / 100 * steps), warmup_unit="steps")
+
+
 def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitConfig:
     """The config with the warm-up of beta that is meant where it says none.
 
@@ -48,6 +60,7 @@ def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitC
         >>> found.beta_warmup, found.beta_start
         (0, 0.0)
     """
+    config = in_steps(config, steps=steps)
     is_said = config.beta_warmup is not None or config.beta_start is not None
     if is_said or not is_linear(config) or forecast is None or not 0 < config.beta < forecast.collapse_beta:
         return replace(config, beta_warmup=config.beta_warmup or 0, beta_start=config.beta_start or 0.0)

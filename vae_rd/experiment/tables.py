@@ -5,6 +5,7 @@ A new member of a kind is one object in a file of its own, one row here, and its
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -55,7 +56,12 @@ from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.model.priors.vamp import VampPrior
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
+from vae_rd.objectives.capacity import GAMMA, CapacityObjective
+from vae_rd.objectives.free_bits import FreeBitsObjective
+from vae_rd.objectives.geco import GecoObjective
+from vae_rd.objectives.rate_penalty import RatePenaltyObjective
 from vae_rd.objectives.schedules import constant, cosine_decay, one_cycle
+from vae_rd.objectives.target_distortion import TargetDistortionObjective
 from vae_rd.objectives.target_rate import TargetRateObjective
 
 
@@ -167,9 +173,33 @@ LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
         _levels(card), components=c.logistic_components, channels=card.shape[0], bound=c.log_var_bound
     ),
 }
+
+
+def _target_rate(c: FitConfig) -> Objective:
+    """R held in the mean by a multiplier, or for each x by a given weight."""
+    if c.rate_weight is None:
+        return TargetRateObjective(c.target_rate, start=c.beta_start or 1.0)
+    return RatePenaltyObjective(c.target_rate, weight=c.rate_weight)
+
+
+def _path(c: FitConfig) -> dict[str, Any]:
+    """How beta gets to where it ends."""
+    return {"warmup": c.beta_warmup or 0, "start": c.beta_start or 0.0, "schedule": c.beta_schedule}
+
+
 OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
-    "beta": lambda c, card: BetaObjective(c.beta, warmup=c.beta_warmup or 0, start=c.beta_start or 0.0),
-    "target_rate": lambda c, card: TargetRateObjective(c.target_rate, weight=c.rate_weight),
+    "beta": lambda c, card: BetaObjective(c.beta, **_path(c)),
+    "target_rate": lambda c, card: _target_rate(c),
+    "target_distortion": lambda c, card: TargetDistortionObjective(
+        c.target_distortion or 0.0, start=c.beta_start or 1.0
+    ),
+    "geco": lambda c, card: GecoObjective(c.target_distortion or 0.0, values=math.prod(card.shape)),
+    "capacity": lambda c, card: CapacityObjective(
+        c.target_rate, weight=c.rate_weight or GAMMA, warmup=c.beta_warmup or 0
+    ),
+    "free_bits": lambda c, card: FreeBitsObjective(
+        c.beta, free=c.free_bits, per_unit=c.free_bits_per == "unit", **_path(c)
+    ),
 }
 SCHEDULES: dict[str, Callable[..., float]] = {"constant": constant, "cosine": cosine_decay, "one_cycle": one_cycle}
 PRECISIONS: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vae_rd.config.fields import FitConfig
-from vae_rd.launch.points.sweep_file import Metric
+from vae_rd.launch.points.sweep_file import SCORE, Metric
 from vae_rd.run.files import HISTORY_FILE
 from vae_rd.run.record import Json, RunRecord
 
@@ -54,7 +54,13 @@ def progress_of(rows: Sequence[Row], config: FitConfig) -> Progress:
 
 def losses_of(rows: Sequence[Row], metric: Metric) -> list[float]:
     """The metric at each validation so far, as values to be made small."""
-    return [metric.loss(float(row[metric.name])) for row in rows if row.get(metric.name)]
+    cells = [_cell(row, metric.name) for row in rows]
+    return [metric.loss(float(cell)) for cell in cells if cell]
+
+
+def _cell(row: Row, name: str) -> str | None:
+    """What a row says of a metric; of the score, where it has none of its own, val/objective is it."""
+    return row.get(name) or (row.get("val/objective") if name == SCORE else None)
 
 
 def final_loss(record: RunRecord, metric: Metric) -> float | None:
@@ -65,6 +71,8 @@ def final_loss(record: RunRecord, metric: Metric) -> float | None:
 
 def entry_of(record: RunRecord, metric: Metric) -> Json:
     """The metric of the kept checkpoint as the record has it."""
+    if metric.name == SCORE:
+        return {"value": record.model.get("score"), "stderr": None}
     split, name = metric.name.split("/")
     entry: Json = record.metrics[split][name]
     return entry

@@ -36,6 +36,14 @@ class Objective(nn.Module, ABC):
         """The R that is asked for, nats; None where none is, and R is what the weight makes it."""
         return None
 
+    def target_distortion(self) -> float | None:
+        """The D that is asked for, nats; None where none is."""
+        return None
+
+    def achieved_slope(self) -> float | None:
+        """-dD/dR where training is, in nats a nat: the slope, or what a multiplier has come to; None if undefined."""
+        return self.slope()
+
     @abstractmethod
     def is_annealing(self, step: int) -> bool:
         """Whether the loss at this step is not yet the final one; no checkpoint is kept while it is."""

@@ -5,6 +5,42 @@ from __future__ import annotations
 import math
 
 RISE = 0.3  # Of all steps, those over which one_cycle rises.
+CYCLES, RISING = 4, 0.5  # Of cyclic_path, and the share of each in which it rises.
+
+
+def linear_path(step: int, *, start: float, end: float, steps: int) -> float:
+    """Go from `start` at step 0 to `end` at `steps` along a line, then stay.
+
+    Example:
+        >>> [linear_path(s, start=0.0, end=4.0, steps=4) for s in (0, 2, 4, 9)]
+        [0.0, 2.0, 4.0, 4.0]
+    """
+    return end if step >= steps else start + (end - start) * linear_warmup(step, steps=steps)
+
+
+def cosine_path(step: int, *, start: float, end: float, steps: int) -> float:
+    """Go from `start` at step 0 to `end` at `steps` along half a cosine, level at both, then stay.
+
+    Example:
+        >>> [round(cosine_path(s, start=0.0, end=4.0, steps=4), 3) for s in (0, 1, 2, 4, 9)]
+        [0.0, 0.586, 2.0, 4.0, 4.0]
+    """
+    return end if step >= steps else end + (start - end) * cosine_decay(step, steps=steps)
+
+
+def cyclic_path(step: int, *, start: float, end: float, steps: int) -> float:
+    """Four times within `steps` go from `start` to `end` along a line for half of a cycle, and stay there for the rest.
+
+    Source: Fu et al. 2019, "Cyclical Annealing Schedule", arXiv 1903.10145, with their four cycles and half of each.
+
+    Example:
+        >>> [cyclic_path(s, start=0.0, end=4.0, steps=16) for s in (0, 1, 2, 3, 4, 5, 16, 17)]
+        [0.0, 2.0, 4.0, 4.0, 0.0, 2.0, 4.0, 4.0]
+    """
+    if step >= steps:
+        return end
+    within = step * CYCLES / steps % 1.0
+    return end if within >= RISING else start + (end - start) * within / RISING
 
 
 def linear_warmup(step: int, *, steps: int) -> float:

@@ -1,62 +1,41 @@
-"""The least distortion at a given rate: D + w |R - C|."""
+"""The least distortion at a given rate."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
-from vae_rd.model.terms import Terms
-from vae_rd.objectives.base import Objective
-
-TOLERANCE = 0.1  # Nats from C within which a validation's R counts as at the target.
-MISSED = 1e9  # What a nat off counts beyond that: more than any distortion.
+from vae_rd.objectives.constrained import ConstrainedObjective, score_of
 
 
-class TargetRateObjective(Objective):
-    """D + w |R(x) - C| for each example x, which holds every rate at C where w is above the -dD/dR found there.
+class TargetRateObjective(ConstrainedObjective):
+    """min D subject to R = C, by D + w R with w turned until R, in the mean over x, is C.
 
-    Source: Burgess et al. 2018, "Understanding disentangling in beta-VAE", arXiv 1804.03599, with C held still.
-
-    Args:
-        target: C, nats.
-        weight: w.
+    Source: the Lagrangian of Alemi et al. 2018, "Fixing a Broken ELBO", arXiv 1711.00464, whose multiplier is found
+    rather than given.
 
     Example:
-        >>> objective = TargetRateObjective(2.0, weight=3.0)
+        >>> import torch
+        >>> from vae_rd.model.terms import Terms
+        >>> objective = TargetRateObjective(2.0)
         >>> terms = Terms.stated(log_px_z=torch.full((1, 2), -5.0), rate=torch.tensor([1.0, 4.0]))
         >>> objective(terms, 0, noise=torch.Generator())
-        tensor([ 8., 11.])
+        tensor([6., 9.])
+        >>> objective.after_step(terms)
+        >>> bool(objective.weight(1) > 1)
+        True
     """
 
-    def __init__(self, target: float, *, weight: float) -> None:
-        super().__init__()
-        self.target, self.rate_weight = target, weight
-
-    def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:
-        """Mean over draws of D, and w |R - C| of the mean rate over draws, [B]."""
-        rate = terms.rate
-        assert rate is not None, "a rate to hold at its target"
-        return terms.distortion.mean(0) + self.rate_weight * (rate.mean(0) - self.target).abs()
-
-    def weight(self, step: int) -> float:
-        """w, the most that a nat of rate counts."""
-        return self.rate_weight
-
-    def slope(self) -> None:
-        """Unknown: that of the frontier at C."""
-        return
+    def excess(self, distortion: Tensor, rate: Tensor) -> Tensor:
+        """(R - C) / (C + 1), [], which has a meaning at C = 0."""
+        return (rate - self.target) / (self.target + 1)
 
     def target_rate(self) -> float:
         """C."""
         return self.target
 
-    def is_annealing(self, step: int) -> bool:
-        """Never: the target is the same throughout."""
-        return False
-
     def score(self, means: Mapping[str, float]) -> float:
-        """D where R is within TOLERANCE of C; elsewhere far more, and the less the nearer, so that there is a least."""
-        off = abs(means["rate"] - self.target)
-        return means["distortion"] + (0.0 if off <= TOLERANCE else MISSED * off)
+        """D + multiplier (R - C), the D at C to first order, where R is within 2 % of C; elsewhere far more."""
+        off = means["rate"] - self.target
+        return score_of(means["distortion"] + self.achieved_slope() * off, off=abs(off), target=self.target)

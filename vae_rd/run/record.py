@@ -184,8 +184,21 @@ def _upgraded(content: Mapping[str, Any]) -> Json:
         }
         content["model"] = {"kept_epoch": None, "slope": config.get("beta"), "distortion": distortion, **model}
     if isinstance(config, Mapping) and isinstance(content.get("model"), Mapping):
+        if (
+            isinstance(content.get("identity"), Mapping)
+            and config.get("rate_weight")
+            and is_read("rate_weight", config)
+        ):
+            # Runs of version 3 of the defaults were made with the weight that null now leaves to be found.
+            content["identity"] = {"rate_weight": config["rate_weight"], **content["identity"]}
         asked = config.get("target_rate") if is_read("target_rate", config) else None
-        content["model"] = {"target_rate": asked, **content["model"]}
+        slope = content["model"].get("slope")
+        content["model"] = {
+            "target_rate": asked,
+            "target_distortion": None,
+            "achieved_slope": slope,
+            **content["model"],
+        }
     data = content.get("data")
     if isinstance(data, Mapping) and isinstance(config, Mapping):
         content["data"] = {"is_own": bool(data) and data.get("name") != config.get("data"), "file_sha256": None, **data}

@@ -175,6 +175,8 @@ class VAEModule(TrainedModule):
         self.member.val_objective = self._read_val_objective()
         if not self.objective.is_annealing(self.global_step):
             self.member.score = self.objective.score(means)
+            if self.member.score != means["objective"]:  # Else val/objective says it.
+                self._log("", {"score": self.member.score})
 
     def _read_val_objective(self) -> Tensor | None:
         """The objective of every validation example, of all processes in their fixed order."""

@@ -26,10 +26,24 @@ METHODS: tuple[str, ...] = get_args(Method)
 TEXTS = ("name", "description", "project", "entity")
 KEYS = ("program", "command", "method", "metric", "parameters", "early_terminate", "run_cap", *TEXTS)
 PROGRAM = "vae_rd/fit.py"
-METRICS = tuple(f"{split}/{name}" for split in ("val", "train") for name in ("objective", "distortion", "rate", "elbo"))
+SCORE = "score"  # What selects the checkpoint that a run keeps.
+METRICS = (
+    *(f"{split}/{name}" for split in ("val", "train") for name in ("objective", "distortion", "rate", "elbo")),
+    SCORE,
+)
 # Where these differ, the metric of two runs is not the same quantity, and the better one is not the better run.
 OF_THE_METRIC = frozenset(
-    {"beta", "likelihood", "likelihood_scale", "laplace_scale"}
+    {
+        "objective",
+        "beta",
+        "free_bits",
+        "free_bits_per",
+        "target_rate",
+        "target_distortion",
+        "likelihood",
+        "likelihood_scale",
+        "laplace_scale",
+    }
     | {name for name, field in FIELDS.items() if field.metadata["group"] == "data"} - {"n_test"}
 )
 
