@@ -51,11 +51,13 @@ LikelihoodName = Literal[
     "gaussian_integrated",
     "logistic_mixture",
 ]
-ObjectiveName = Literal["beta", "target_rate"]
+ObjectiveName = Literal["beta", "target_rate", "iwae", "beta_tc", "info_vae", "dip_vae_i", "dip_vae_ii"]
+GradientName = Literal["reparameterised", "score_function", "sticking", "dreg"]
 Activation = Literal["silu", "gelu", "elu", "tanh", "relu"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 Precision = Literal["32", "64", "bf16"]
 WandbMode = Literal["off", "offline", "online", "auto"]
+NO_BETA = ("target_rate", "iwae", "beta_tc")  # Objectives whose rate has no weight of one's own.
 MOST = 2**63 - 1  # What torch takes for a seed.
 
 
@@ -260,15 +262,17 @@ class FitConfig:
     )
 
     objective: ObjectiveName = flag(
-        "beta", "what is minimised: D + beta R, or D + rate_weight |R - target_rate|", group="objective"
+        "beta",
+        "what is minimised: D + beta R, D + rate_weight |R - target_rate|, -L_K of K samples, or D + R and a penalty",
+        group="objective",
     )
-    beta: float = flag(1.0, "weight of the rate", group="objective", least=0, unless={"objective": ("target_rate",)})
+    beta: float = flag(1.0, "weight of the rate", group="objective", least=0, unless={"objective": NO_BETA})
     beta_warmup: int | None = flag(
         None,
         "steps over which the weight goes from beta_start to beta [null: half of all between linear networks, else 0]",
         group="objective",
         least=0,
-        unless={"objective": ("target_rate",)},
+        unless={"objective": NO_BETA},
     )
     beta_start: float | None = flag(
         None,
@@ -276,7 +280,7 @@ class FitConfig:
         "above which all units collapse, else 0]",
         group="objective",
         least=0,
-        unless={"objective": ("target_rate",)},
+        unless={"objective": NO_BETA},
     )
     target_rate: float = flag(
         4.0, "R to be held, nats", group="objective", least=0, only={"objective": ("target_rate",)}
@@ -284,12 +288,47 @@ class FitConfig:
     rate_weight: float = flag(
         10.0, "of a nat off the target", group="objective", above=0, only={"objective": ("target_rate",)}
     )
+    tc_weight: float = flag(
+        6.0,
+        "of the total correlation of z, which is 1 in R",
+        group="objective",
+        least=0,
+        only={"objective": ("beta_tc",)},
+    )
+    mmd_weight: float = flag(
+        100.0,
+        "of MMD^2 between z and the prior, beside beta R",
+        group="objective",
+        least=0,
+        only={"objective": ("info_vae",)},
+    )
+    lambda_od: float = flag(
+        10.0,
+        "weight of squared covariances of z, beside beta R",
+        group="objective",
+        least=0,
+        only={"objective": ("dip_vae_i", "dip_vae_ii")},
+    )
+    lambda_d: float | None = flag(
+        None,
+        "weight of (variance - 1)^2 of z [null: 10 lambda_od for dip_vae_i, lambda_od for dip_vae_ii]",
+        group="objective",
+        least=0,
+        only={"objective": ("dip_vae_i", "dip_vae_ii")},
+    )
+    gradient: GradientName = flag(
+        "reparameterised",
+        "how the gradient of draws is estimated: through z, by ln q(z|x) alone (score_function, 2 samples or more), or "
+        "without the score term (sticking; dreg for iwae)",
+        group="objective",
+    )
     samples: int = flag(
         1,
         "draws of z per example and training step",
         group="objective",
         least=1,
-        unless={"posterior": ("deterministic", "categorical")},  # One z, and a sum over all states.
+        # One z, and a sum over all states.
+        unless={"posterior": ("deterministic", "categorical"), "gradient": ("reparameterised", "sticking", "dreg")},
     )
 
     batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)

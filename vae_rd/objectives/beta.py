@@ -24,6 +24,8 @@ class BetaObjective(Objective):
     "Fixing a Broken ELBO", arXiv 1711.00464: at the optimum dD/dR = -beta.
     """
 
+    weighs_rate = True
+
     def __init__(self, beta: float, *, warmup: int = 0, start: float = 0.0) -> None:
         super().__init__()
         self.beta, self.warmup, self.start = beta, warmup, start
