@@ -75,8 +75,8 @@ def main() -> int:
     options = parser.parse_args()
     given = {"epochs": options.epochs, "accelerator": options.accelerator}
     codes = [] if options.table else [measured(word, options.runs, **given) for word in options.only]
-    head = "| loss | epochs | D | R | active units of 50 | -L_5000 | minutes of the fit |\n|:---|---:|---:|---:|---:|---:|---:|"
-    print(text := "\n".join([head, *(row(word, options.runs) for word in options.only)]))
+    head = "| loss | epochs | D | R | active units of 50 | -L_5000 | minutes of the fit |"
+    print(text := "\n".join([head, f"|:---|{6 * '---:|'}", *(row(word, options.runs) for word in options.only)]))
     if options.write:
         put_table(text, command="python benchmarks/bounds.py --write", file=DOCS)
     return max(codes, default=0)

@@ -39,17 +39,16 @@ def squared_discrepancy(z: Tensor, y: Tensor) -> Tensor:
 
     Args:
         z: [S, M, D].
-        y: [M, D].
+        y: [M, D], or as z.
 
     Example:
         >>> far = squared_discrepancy(torch.full((1, 2, 1), 99.0), torch.tensor([[-1.0], [1.0]]))
         >>> round(far.item(), 4)  # 1 - 0 + exp(-2)
         1.1353
     """
-    if len(y) < 2:
+    if (m := y.shape[-2]) < 2:
         return 0 * z.sum((1, 2))
-    pairs = len(y) * (len(y) - 1)
-    among_z, among_y = ((_kernel(a, a).sum((-2, -1)) - len(y)) / pairs for a in (z, y))
+    among_z, among_y = ((_kernel(a, a).sum((-2, -1)) - m) / (m * (m - 1)) for a in (z, y))
     return among_z - 2 * _kernel(z, y).mean((-2, -1)) + among_y
 
 
