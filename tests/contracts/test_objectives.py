@@ -23,12 +23,19 @@ def inputs() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(S, B, generator=noise) - 9, torch.rand(B, D, generator=noise)
 
 
-def loss(made, log_px_z: torch.Tensor, per_dim: torch.Tensor, step: int) -> torch.Tensor:
-    terms = Terms.stated(log_px_z=log_px_z, rate_per_dim=per_dim, mean=torch.zeros(B, D))
+def codes() -> tuple[torch.Tensor, torch.Tensor]:
+    """Means and logarithms of variances, [B, D] each."""
+    return torch.randn(2, B, D, generator=torch.Generator().manual_seed(3)).unbind()
+
+
+def loss(made, log_px_z: torch.Tensor, per_dim: torch.Tensor, step: int, q=None) -> torch.Tensor:
+    mean, log_var = codes() if q is None else q
+    z = mean + (0.5 * log_var).exp() * torch.randn(S, B, D, generator=torch.Generator().manual_seed(4))
+    terms = Terms.stated(log_px_z=log_px_z, rate_per_dim=per_dim, mean=mean, variance=log_var.exp(), z=z)
     return made(terms, step, noise=torch.Generator().manual_seed(2))
 
 
-def test_a_loss_for_each_example_that_only_its_own_terms_decide(word):
+def test_a_loss_for_each_example_that_the_terms_decide(word):
     log_px_z, per_dim = inputs()
     whole = loss(objective(word), log_px_z, per_dim, 7)
     assert whole.shape == (B,)
@@ -45,6 +52,40 @@ def test_its_gradient_is_that_of_finite_differences(word, seen, step):
         made.after_step(Terms.stated(log_px_z=log_px_z, rate_per_dim=per_dim))
     log_px_z, per_dim = (values.requires_grad_() for values in inputs())
     assert torch.autograd.gradcheck(lambda a, b: loss(made, a, b, step), (log_px_z, per_dim))
+
+
+def test_its_gradient_by_the_codes_is_that_of_finite_differences_in_training_and_not(word):
+    made, q = objective(word), [values.requires_grad_() for values in codes()]
+    if not (made.takes_draws or made.takes_factors):
+        pytest.skip("D and R are all it takes")
+    for mode in (True, False):
+        made.train(mode)
+        assert torch.autograd.gradcheck(lambda *q: loss(made, *inputs(), 9, q), q)
+
+
+def test_the_loss_of_an_example_takes_others_only_where_it_says_so(word):
+    made, (log_px_z, per_dim) = objective(word), inputs()
+    whole, first = loss(made, log_px_z, per_dim, 9), [values[..., :1, :] for values in codes()]
+    z = first[0] + (0.5 * first[1]).exp() * torch.randn(S, B, D, generator=torch.Generator().manual_seed(4))[:, :1]
+    terms = Terms.stated(
+        log_px_z=log_px_z[:, :1], rate_per_dim=per_dim[:1], mean=first[0], variance=first[1].exp(), z=z
+    )
+    alone = made(terms, 9, noise=torch.Generator().manual_seed(2))
+    differs = not torch.allclose(alone, whole[:1])
+    assert made.couples_examples or not differs
+    assert differs or made.least_examples == 1, "what compares examples, of any batch; a clamp may be the same alone"
+
+
+def test_no_example_at_all_is_none_lost(word):
+    made = objective(word).eval()
+    terms = Terms.stated(
+        log_px_z=torch.zeros(S, 0),
+        rate_per_dim=torch.zeros(0, D),
+        mean=torch.zeros(0, D),
+        variance=torch.ones(0, D),
+        z=torch.zeros(S, 0, D),
+    )
+    assert made(terms, 9, noise=torch.Generator()).shape == (0,)
 
 
 def test_weight_slope_and_score_are_numbers(word):

@@ -166,6 +166,40 @@ COMBINATIONS = [
         "leave out --objective target_rate with its flags, and add --beta 0",
         "--posterior deterministic --beta 0",
     ),
+    flags("--gradient score_function", "for a baseline; add --samples 2", "--gradient score_function --samples 2"),
+    flags(
+        "--gradient score_function --samples 2 --objective info_vae",
+        "couples those of a batch; leave it out",
+        "--samples 2 --objective info_vae",
+    ),
+    flags("--gradient dreg", "add --objective iwae", "--gradient dreg --objective iwae"),
+    flags("--gradient sticking --objective iwae", "choose dreg", "--gradient dreg --objective iwae"),
+    flags("--gradient sticking --objective target_rate", "D + w R alone; leave it out", "--objective target_rate"),
+    flags(
+        "--posterior deterministic --beta 0 --gradient sticking",
+        "takes ln q(z|x), which Point does not have; leave it out",
+        "--posterior deterministic --beta 0",
+    ),
+    flags(
+        "--objective dip_vae_i --posterior full",
+        "takes a product of normals, not FullNormal; choose --posterior diagonal",
+        "--objective dip_vae_i --posterior diagonal",
+    ),
+    flags(
+        "--objective iwae --posterior categorical --prior categorical",
+        "have no gradient; add --gradient score_function --samples 2",
+        "--objective iwae --posterior categorical --prior categorical --gradient score_function --samples 2",
+    ),
+    flags(
+        "--objective info_vae --posterior categorical --prior categorical",
+        "draws of CategoricalLatent have no gradient; choose diagonal",
+        "--objective info_vae --posterior diagonal",
+    ),
+    flags(
+        "--objective beta_tc --batch_size 1",
+        "compares the examples of a batch; give 2 or more",
+        "--objective beta_tc --batch_size 2",
+    ),
     flags(
         "--free_bits 1 --prior mixture",
         "add --free_bits_per total",

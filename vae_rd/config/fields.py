@@ -51,16 +51,30 @@ LikelihoodName = Literal[
     "gaussian_integrated",
     "logistic_mixture",
 ]
-ObjectiveName = Literal["beta", "free_bits", "target_rate", "target_distortion", "geco", "capacity"]
+ObjectiveName = Literal[
+    "beta",
+    "free_bits",
+    "target_rate",
+    "target_distortion",
+    "geco",
+    "capacity",
+    "iwae",
+    "beta_tc",
+    "info_vae",
+    "dip_vae_i",
+    "dip_vae_ii",
+]
 PathName = Literal["auto", "linear", "cosine", "cyclic", "geometric"]
 WarmupUnit = Literal["steps", "percent"]
 FreeBitsPer = Literal["unit", "total"]
+GradientName = Literal["reparameterised", "score_function", "sticking", "dreg"]
 Activation = Literal["silu", "gelu", "elu", "tanh", "relu"]
 Schedule = Literal["constant", "cosine", "one_cycle"]
 Precision = Literal["32", "64", "bf16"]
 WandbMode = Literal["off", "offline", "online", "auto"]
 FOUND = ("target_rate", "target_distortion", "geco")  # Objectives that find the weight of R as they go.
-HELD = (*FOUND, "capacity")  # Those that hold R or D, and have no beta.
+HELD = (*FOUND, "capacity")  # Those that hold R or D.
+WEIGHED = ("iwae", "beta_tc")  # Those in which R weighs as much as D.
 MOST = 2**63 - 1  # What torch takes for a seed.
 
 
@@ -267,21 +281,21 @@ class FitConfig:
     objective: ObjectiveName = flag(
         "beta",
         "what is minimised: D + beta R; free_bits: with an allowance of R; target_rate, target_distortion: D or R, "
-        "the other held; geco: R under a bound on D; capacity: D at an R that grows. A flag of the name of one of "
-        "them chooses it",
+        "the other held; geco: R under a bound on D; capacity: D at an R that grows; iwae: -L_K of K samples; the "
+        "others: D + R and a penalty. A flag of the name of one of them chooses it",
         group="objective",
     )
-    beta: float = flag(1.0, "weight of the rate", group="objective", least=0, unless={"objective": HELD})
+    beta: float = flag(1.0, "weight of the rate", group="objective", least=0, unless={"objective": (*HELD, *WEIGHED)})
     beta_warmup: int | None = flag(
         None,
         "steps over which the weight goes from beta_start to beta, or a capacity from 0 to target_rate [null: half of "
         "all between linear networks, else 0]",
         group="objective",
         least=0,
-        unless={"objective": FOUND},
+        unless={"objective": (*FOUND, *WEIGHED)},
     )
     warmup_unit: WarmupUnit = flag(
-        "steps", "of beta_warmup; percent: of all steps", group="objective", unless={"objective": FOUND}
+        "steps", "of beta_warmup; percent: of all steps", group="objective", unless={"objective": (*FOUND, *WEIGHED)}
     )
     beta_start: float | None = flag(
         None,
@@ -289,13 +303,13 @@ class FitConfig:
         "where the weight is found]",
         group="objective",
         least=0,
-        unless={"objective": ("geco", "capacity")},
+        unless={"objective": ("geco", "capacity", *WEIGHED)},
     )
     beta_schedule: PathName = flag(
         "auto",
         "from beta_start to beta; cyclic: four times, each with a stay; auto: geometric from above 0, else linear",
         group="objective",
-        only={"objective": ("beta", "free_bits")},
+        unless={"objective": (*HELD, *WEIGHED)},
     )
     free_bits: float = flag(
         0.5, "R that costs nothing, nats", group="objective", above=0, only={"objective": ("free_bits",)}
@@ -317,12 +331,47 @@ class FitConfig:
         above=0,
         only={"objective": ("target_rate", "capacity")},
     )
+    tc_weight: float = flag(
+        6.0,
+        "of the total correlation of z, which is 1 in R",
+        group="objective",
+        least=0,
+        only={"objective": ("beta_tc",)},
+    )
+    mmd_weight: float = flag(
+        100.0,
+        "of MMD^2 between z and the prior, beside beta R",
+        group="objective",
+        least=0,
+        only={"objective": ("info_vae",)},
+    )
+    lambda_od: float = flag(
+        10.0,
+        "weight of squared covariances of z, beside beta R",
+        group="objective",
+        least=0,
+        only={"objective": ("dip_vae_i", "dip_vae_ii")},
+    )
+    lambda_d: float | None = flag(
+        None,
+        "weight of (variance - 1)^2 of z [null: 10 lambda_od for dip_vae_i, lambda_od for dip_vae_ii]",
+        group="objective",
+        least=0,
+        only={"objective": ("dip_vae_i", "dip_vae_ii")},
+    )
+    gradient: GradientName = flag(
+        "reparameterised",
+        "how the gradient of draws is estimated: through z, by ln q(z|x) alone (score_function, 2 samples or more), or "
+        "without the score term (sticking; dreg for iwae)",
+        group="objective",
+    )
     samples: int = flag(
         1,
         "draws of z per example and training step",
         group="objective",
         least=1,
-        unless={"posterior": ("deterministic", "categorical")},  # One z, and a sum over all states.
+        # One z, and a sum over all states.
+        unless={"posterior": ("deterministic", "categorical"), "gradient": ("reparameterised", "sticking", "dreg")},
     )
 
     batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)

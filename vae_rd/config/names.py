@@ -23,7 +23,7 @@ UNNAMED_FIELDS = frozenset(
 PATHS_OF_CONTENT = frozenset({"data_file"})
 # What may change when an interrupted run is continued.
 RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
-# What a run aims at, of which its name says the one that is read.
+# What a run aims at, of which its name says the one that is read, or else the objective.
 AIMS = ("beta", "target_rate", "target_distortion")
 
 
@@ -37,15 +37,22 @@ def run_name(config: FitConfig) -> str:
         True
         >>> run_name(FitConfig(objective="target_rate", target_rate=2.5)).startswith("sprites-target_rate2.5-seed0-")
         True
+        >>> run_name(FitConfig(objective="iwae", samples=5)).startswith("sprites-iwae-seed0-")
+        True
     """
-    return _name(config, aim=next(aim for aim in AIMS if is_read(aim, vars(config))))
+    aim = next((aim for aim in AIMS if is_read(aim, vars(config))), None)
+    return _name(config, aim=config.objective if aim is None else _aim(config, aim))
+
+
+def _aim(config: FitConfig, name: str) -> str:
+    return f"{name}{getattr(config, name):g}"
 
 
 def _name(config: FitConfig, *, aim: str) -> str:
     if config.name is not None:
         return config.name
     digest = _digest(config, without=UNNAMED_FIELDS)
-    return f"{config.data}-{aim}{getattr(config, aim):g}-seed{config.seed}-{digest}"
+    return f"{config.data}-{aim}-seed{config.seed}-{digest}"
 
 
 def checkpoint_owners(config: FitConfig) -> tuple[str, ...]:
@@ -55,7 +62,11 @@ def checkpoint_owners(config: FitConfig) -> tuple[str, ...]:
     in the name whatever the run aimed at.
     """
     digests = [_digest(c, without=RESUMABLE_FIELDS) for c in (replace(config, data_file=None), config)]
-    owners = (f"{name} {digest}" for name in (run_name(config), _name(config, aim=AIMS[0])) for digest in digests)
+    owners = (
+        f"{name} {digest}"
+        for name in (run_name(config), _name(config, aim=_aim(config, AIMS[0])))
+        for digest in digests
+    )
     return tuple(dict.fromkeys(owners))
 
 

@@ -190,6 +190,7 @@ def build_module(
     return VAEModule(
         model,
         tables.OBJECTIVES[config.objective](config, card),
+        gradient=tables.GRADIENTS[config.gradient](),
         batch_size=config.batch_size,
         samples=config.samples,
         seed=config.seed,

@@ -10,6 +10,7 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import build
+from vae_rd.experiment.aims import check_aim
 from vae_rd.experiment.door import check_agreement, check_model
 from vae_rd.experiment.forecasting import forecast_of
 from vae_rd.experiment.matching import check_data, check_network
@@ -68,6 +69,7 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     if model is not None:
         check_model(model, data)
     check_values(config, made, data)
+    check_aim(config, made, data)
     likelihood = getattr(made.decoder, "likelihood", None)
     check_units(config.units, data.card.to_json(), likelihood.measure if isinstance(likelihood, Likelihood) else None)
     if model is None:

@@ -57,12 +57,20 @@ from vae_rd.model.priors.vamp import VampPrior
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.capacity import GAMMA, CapacityObjective
+from vae_rd.objectives.code_covariance import CodeCovariance
+from vae_rd.objectives.discrepancy import Discrepancy
 from vae_rd.objectives.free_bits import FreeBitsObjective
 from vae_rd.objectives.geco import GecoObjective
+from vae_rd.objectives.gradients.base import Gradient, Reparameterised
+from vae_rd.objectives.gradients.landed import DoublyReparameterised, Sticking
+from vae_rd.objectives.gradients.score_function import ScoreFunction
+from vae_rd.objectives.iwae import IWAEObjective
+from vae_rd.objectives.penalised import PenalisedObjective
 from vae_rd.objectives.rate_penalty import RatePenaltyObjective
 from vae_rd.objectives.schedules import constant, cosine_decay, one_cycle
 from vae_rd.objectives.target_distortion import TargetDistortionObjective
 from vae_rd.objectives.target_rate import TargetRateObjective
+from vae_rd.objectives.total_correlation import TotalCorrelation
 
 
 def _own(c: FitConfig) -> dict[str, Any]:
@@ -187,8 +195,24 @@ def _path(c: FitConfig) -> dict[str, Any]:
     return {"warmup": c.beta_warmup or 0, "start": c.beta_start or 0.0, "schedule": c.beta_schedule}
 
 
+def _beta(c: FitConfig) -> BetaObjective:
+    """D + beta R."""
+    return BetaObjective(c.beta, **_path(c))
+
+
+def _sizes(card: DataCard) -> dict[str, float]:
+    """How many examples there are that codes are a mixture over."""
+    return {f"n_{split}": math.inf if card.unlimited[split] else card.n[split] for split in ("train", "val")}
+
+
+def _covariance(c: FitConfig, *, diagonal: float, of_draws: bool) -> CodeCovariance:
+    """The penalty of a DIP-VAE, with variances weighed `diagonal` times as covariances where nothing is said."""
+    own = diagonal * c.lambda_od if c.lambda_d is None else c.lambda_d
+    return CodeCovariance(off_diagonal=c.lambda_od, diagonal=own, of_draws=of_draws)
+
+
 OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
-    "beta": lambda c, card: BetaObjective(c.beta, **_path(c)),
+    "beta": lambda c, card: _beta(c),
     "target_rate": lambda c, card: _target_rate(c),
     "target_distortion": lambda c, card: TargetDistortionObjective(
         c.target_distortion or 0.0, start=c.beta_start or 1.0
@@ -200,6 +224,19 @@ OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
     "free_bits": lambda c, card: FreeBitsObjective(
         c.beta, free=c.free_bits, per_unit=c.free_bits_per == "unit", **_path(c)
     ),
+    "iwae": lambda c, card: IWAEObjective(),
+    "beta_tc": lambda c, card: PenalisedObjective(
+        BetaObjective(1.0), TotalCorrelation(**_sizes(card)), weight=c.tc_weight - 1.0
+    ),
+    "info_vae": lambda c, card: PenalisedObjective(_beta(c), Discrepancy(), weight=c.mmd_weight),
+    "dip_vae_i": lambda c, card: PenalisedObjective(_beta(c), _covariance(c, diagonal=10.0, of_draws=False)),
+    "dip_vae_ii": lambda c, card: PenalisedObjective(_beta(c), _covariance(c, diagonal=1.0, of_draws=True)),
+}
+GRADIENTS: dict[str, Callable[[], Gradient]] = {
+    "reparameterised": Reparameterised,
+    "score_function": ScoreFunction,
+    "sticking": Sticking,
+    "dreg": DoublyReparameterised,
 }
 SCHEDULES: dict[str, Callable[..., float]] = {"constant": constant, "cosine": cosine_decay, "one_cycle": one_cycle}
 PRECISIONS: dict[str, Literal["32-true", "64-true", "bf16-mixed"]] = {
@@ -215,7 +252,7 @@ def add(flag: str, word: str, row: Any) -> None:
     A member that comes with the package has its row above, and its word in `vae_rd.config.fields`.
 
     Args:
-        flag: "data", "encoder", "decoder", "posterior", "prior", "likelihood" or "objective".
+        flag: "data", "encoder", "decoder", "posterior", "prior", "likelihood", "objective" or "gradient".
         word: the value of the flag.
         row: as the flag's table has them; encoders and decoders have one table.
 
@@ -230,6 +267,7 @@ def add(flag: str, word: str, row: Any) -> None:
         "prior": PRIORS,
         "likelihood": LIKELIHOODS,
         "objective": OBJECTIVES,
+        "gradient": GRADIENTS,
     }
     if flag not in rows or word in WORDS[flag] or rows[flag].get(word, row) != row:
         raise InputError(f"add({flag!r}, {word!r}): give one of {', '.join(rows)}, and a word that it does not have")

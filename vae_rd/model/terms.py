@@ -6,9 +6,9 @@ Shape legend of the project: S draws of z, B examples in a batch, D latent dimen
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from torch.distributions import Distribution
 from vae_rd.errors import InputError
 from vae_rd.model.closed_forms import rate_per_dim
 from vae_rd.model.posteriors.base import Draw, Moments, Posterior
+from vae_rd.model.priors.base import Prior
+from vae_rd.model.stated import StatedTerms as StatedTerms
+from vae_rd.model.stated import Terms as Terms
 
 
 class Group:
@@ -57,93 +60,6 @@ class Group:
         return self.rate_per_dim.sum(-1).expand(self.z.shape[:-1])
 
 
-class Terms(ABC):
-    """Per-example log densities in nats of one joint draw of (x, z); none is computed before it is asked for."""
-
-    @property
-    @abstractmethod
-    def log_px_z(self) -> Tensor:
-        """ln p(x|z), [S, B]."""
-
-    @property
-    @abstractmethod
-    def distortion(self) -> Tensor:
-        """-E_q ln p(x|z) where it is analytic, else its unbiased draw -ln p(x|z); [S, B]."""
-
-    @property
-    @abstractmethod
-    def rate(self) -> Tensor | None:
-        """KL(q(z|x) || m(z)) where it is analytic, else its unbiased draw ln q(z|x) - ln m(z); [S, B].
-
-        None where it is undefined, as for a deterministic encoder.
-        """
-
-    @property
-    @abstractmethod
-    def rate_per_dim(self) -> Tensor | None:
-        """The rate of each latent unit, [B, D]; None where it has no closed form."""
-
-    @property
-    @abstractmethod
-    def moments(self) -> Moments | None:
-        """Mean and variance of each latent unit, [B, D] each; None where they are not known."""
-
-    @abstractmethod
-    def after_step(self) -> None:
-        """Let running scales take note of a training step that these terms were of."""
-
-    @staticmethod
-    def stated(
-        *,
-        log_px_z: Tensor,
-        rate: Tensor | None = None,
-        rate_per_dim: Tensor | None = None,
-        mean: Tensor | None = None,
-        variance: Tensor | None = None,
-    ) -> StatedTerms:
-        """Terms of anyone's tensors.
-
-        Args:
-            log_px_z: ln p(x|z), [S, B].
-            rate: KL(q(z|x) || m(z)), [S, B] or [B]; None takes the sum of rate_per_dim, or leaves it undefined.
-            rate_per_dim: [B, D].
-            mean: E_q[z|x], [B, D].
-            variance: Var_q[z|x], [B, D].
-
-        Example:
-            >>> terms = Terms.stated(log_px_z=torch.full((1, 2), -3.0), rate_per_dim=torch.ones(2, 4))
-            >>> terms.distortion, terms.rate
-            (tensor([[3., 3.]]), tensor([[4., 4.]]))
-        """
-        if rate is None and rate_per_dim is not None:
-            rate = rate_per_dim.sum(-1)
-        moments = None if mean is None else Moments(mean, torch.zeros_like(mean) if variance is None else variance)
-        rate = None if rate is None else rate.expand(log_px_z.shape)
-        return StatedTerms(log_px_z, rate, rate_per_dim, moments)
-
-
-class StatedTerms(Terms):
-    """Terms that were computed elsewhere; see `Terms.stated`."""
-
-    log_px_z: Tensor = None  # type: ignore[assignment]
-    rate: Tensor | None = None
-    rate_per_dim: Tensor | None = None
-    moments: Moments | None = None
-
-    def __init__(
-        self, log_px_z: Tensor, rate: Tensor | None, rate_per_dim: Tensor | None, moments: Moments | None
-    ) -> None:
-        self.log_px_z, self.rate, self.rate_per_dim, self.moments = log_px_z, rate, rate_per_dim, moments
-
-    @property
-    def distortion(self) -> Tensor:
-        """-ln p(x|z), [S, B]."""
-        return -self.log_px_z
-
-    def after_step(self) -> None:
-        """Nothing: what was stated has no scales."""
-
-
 class DrawnTerms(Terms):
     """The terms of one draw of a model: sums over its groups of latents, of which most models have one.
 
@@ -153,6 +69,7 @@ class DrawnTerms(Terms):
         likelihood: p(x|z), batch shape [S, B].
         expectation: gives E_q ln p(x|z), [B], or None where it has no closed form.
         observe: what a running scale of the likelihood does after a training step.
+        is_pathwise: whether z carries a gradient to what it was drawn from; else it is a constant.
     """
 
     def __init__(
@@ -163,9 +80,10 @@ class DrawnTerms(Terms):
         likelihood: Distribution,
         expectation: Callable[[], Tensor | None] = lambda: None,
         observe: Callable[[Distribution, Tensor], None] = lambda p, x: None,
+        is_pathwise: bool = True,
     ) -> None:
         self.x, self.groups, self.likelihood = x, tuple(groups), likelihood
-        self.expectation, self.observe = expectation, observe
+        self.expectation, self.observe, self.is_pathwise = expectation, observe, is_pathwise
 
     @cached_property
     def log_px_z(self) -> Tensor:
@@ -215,13 +133,32 @@ class DrawnTerms(Terms):
         """
         if self.expected_log_px is not None:
             return -self.expected_log_px.expand(self.log_px_shape)
-        if torch.is_grad_enabled() and not all(group.posterior.has_rsample for group in self.groups):
+        if torch.is_grad_enabled() and self.is_pathwise and not self._has_rsample:
             names = ", ".join(type(group.posterior).__name__ for group in self.groups)
             raise InputError(
                 f"{names}: its draws have no gradient, and E_q ln p(x|z) has no closed form with this decoder; "
                 "choose another posterior or likelihood"
             )
         return -self.log_px_z
+
+    @property
+    def _has_rsample(self) -> bool:
+        return all(group.posterior.has_rsample for group in self.groups)
+
+    @property
+    def log_ratio(self) -> Tensor | None:
+        """ln q(z|x) - ln m(z) of each draw, [S, B]; None where a group's q has no density."""
+        return self.log_qz - self.log_mz if all(group.posterior.has_density for group in self.groups) else None
+
+    @property
+    def factors(self) -> Moments | None:
+        """Mean and variance of each unit, [B, D] each; None where a group's q is no product of normals."""
+        return _moments([group.posterior.factors() for group in self.groups])
+
+    def prior_draws(self, n: int, *, noise: torch.Generator) -> Tensor:
+        """n draws of all groups side by side, [n, D], without a gradient."""
+        drawn = [cast(Prior, group.prior).sample((n,), generator=noise) for group in self.groups]
+        return _joined(drawn).to(self.z)
 
     @property
     def log_px_shape(self) -> torch.Size:
@@ -231,13 +168,16 @@ class DrawnTerms(Terms):
     @property
     def moments(self) -> Moments | None:
         """Mean and variance of each latent unit, [B, D] each; None where a group does not know them."""
-        parts = [group.posterior.moments() for group in self.groups]
-        known = [part for part in parts if part is not None]
-        return Moments(*map(_joined, zip(*known, strict=True))) if len(known) == len(parts) else None
+        return _moments([group.posterior.moments() for group in self.groups])
 
     def after_step(self) -> None:
         """Let running scales take note of a training step that these terms were of."""
         self.observe(self.likelihood, self.x)
+
+
+def _moments(parts: Sequence[Moments | None]) -> Moments | None:
+    known = [part for part in parts if part is not None]
+    return Moments(*map(_joined, zip(*known, strict=True))) if len(known) == len(parts) else None
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

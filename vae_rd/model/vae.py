@@ -12,8 +12,7 @@ from torch.distributions import Distribution
 from vae_rd.model.closed_forms import expected_log_prob
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.base import ImageDistribution, Likelihood
-from vae_rd.model.posteriors.base import Posterior
-from vae_rd.model.priors.base import Prior
+from vae_rd.model.posteriors.base import Draw, Posterior
 from vae_rd.model.terms import DrawnTerms, Group
 
 
@@ -81,22 +80,25 @@ class VAE(nn.Module):
         shape = (samples, len(like) if examples is None else examples, self.noise_dim)
         return torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype).to(like.device)
 
-    def terms(self, x: Tensor, eps: Tensor, *, context: Tensor | None = None) -> DrawnTerms:
+    def terms(self, x: Tensor, eps: Tensor, *, context: Tensor | None = None, is_pathwise: bool = True) -> DrawnTerms:
         """Draw z from q(z|x) with the given noise and return the terms of (x, z).
 
         Args:
             x: images, [B, C, H, W].
             eps: from `noise`, [S, B, noise_dim].
             context: what a conditional model is given; this one takes none.
+            is_pathwise: whether z carries a gradient to the encoder; else it is a constant at which ln q is taken.
         """
         posterior = cast(Posterior, self.encoder(x))
         draw = posterior.from_noise(eps)
+        draw = draw if is_pathwise else Draw(draw.z.detach())
         return DrawnTerms(
             x=x,
             groups=[Group(draw, posterior, self.prior())],
             likelihood=self.decoder(draw.z),
             expectation=lambda: expected_log_prob(posterior, self.decoder, x),
             observe=self._observe,
+            is_pathwise=is_pathwise,
         )
 
     def with_prior(self, prior: LazyDistribution) -> VAE:
@@ -119,7 +121,7 @@ class VAE(nn.Module):
             generator: of all draws.
             context: what a conditional model is given; this one takes none.
         """
-        z = cast(Prior, self.prior()).sample((n,), generator=generator)
+        z = self.prior().sample((n,), generator=generator)
         p = self.decoder(z)
         # torch's samplers know only its global stream, which is put back after.
         with torch.random.fork_rng([z.device] if z.device.type == "cuda" else []):

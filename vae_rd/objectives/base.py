@@ -12,7 +12,23 @@ from vae_rd.model.terms import Terms
 
 
 class Objective(nn.Module, ABC):
-    """Base of all objectives. Beta lives here, never in the model."""
+    """Base of all objectives. Beta lives here, never in the model.
+
+    Attributes:
+        couples_examples: whether the loss of an example depends on others of its batch, which is that of all processes.
+        least_examples: the fewest of a batch that it works with.
+        weighs_rate: whether the loss is the mean over draws of D + w R times a number, for any unbiased draws of D, R.
+        weighs_draws: whether the loss is -ln of a mean of weights p(x|z) m(z) / q(z|x), one a draw.
+        takes_draws: whether the loss takes draws of z where D and R would not.
+        takes_factors: whether the loss takes a q(z|x) that is a product of normals.
+    """
+
+    couples_examples: bool = False
+    least_examples: int = 1
+    weighs_rate: bool = False
+    weighs_draws: bool = False
+    takes_draws: bool = False
+    takes_factors: bool = False
 
     @abstractmethod
     def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:
@@ -61,4 +77,12 @@ class Objective(nn.Module, ABC):
 
     def logged(self) -> Mapping[str, float | Tensor]:
         """Further columns of history, by name."""
+        return {}
+
+    def of_validation(self, means: Mapping[str, float]) -> Mapping[str, float]:
+        """Further columns of history about validation, by name, once the loss is the final one.
+
+        Args:
+            means: as of `score`.
+        """
         return {}

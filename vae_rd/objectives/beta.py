@@ -36,6 +36,8 @@ class BetaObjective(Objective):
         schedule: a key of `PATHS`; auto is geometric from a start above 0, else linear.
     """
 
+    weighs_rate = True
+
     def __init__(self, beta: float, *, warmup: int = 0, start: float = 0.0, schedule: str = "auto") -> None:
         super().__init__()
         self.beta, self.warmup, self.start = beta, warmup, start

@@ -37,6 +37,8 @@ class CapacityObjective(Objective):
         tensor(10.)
     """
 
+    couples_examples = True
+
     def __init__(self, target: float, *, weight: float, warmup: int = 0) -> None:
         super().__init__()
         self.target, self.gamma, self.warmup = target, weight, warmup

@@ -41,6 +41,8 @@ class ConstrainedObjective(Objective):
         start: w at the first step.
     """
 
+    weighs_rate = True
+
     def __init__(self, target: float, *, start: float = 1.0) -> None:
         super().__init__()
         self.target, self.controller = target, Controller(start)

@@ -34,6 +34,8 @@ class FreeBitsObjective(BetaObjective):
         tensor([2.5000, 4.5000])
     """
 
+    couples_examples = True
+    weighs_rate = False
     share_paid: Tensor
 
     def __init__(

@@ -150,6 +150,35 @@ def mean_over_processes(value: Tensor) -> Tensor:
     return total / world_size()
 
 
+def gathered(rows: Tensor) -> Tensor:
+    """The rows of all processes in their order, [processes x B, ...], for a loss of which each has a part.
+
+    Each has as many. The gradient of the mean over processes of what they make of it reaches whoever made a row.
+    """
+    return _Gathered.apply(rows) if are_connected() else rows
+
+
+def first_row(own: int) -> int:
+    """Where this process's `own` rows begin among those that `gathered` joins."""
+    return rank() * own
+
+
+class _Gathered(torch.autograd.Function):
+    """Joined forward; backward, the gradients that all processes have for one's own rows, added up."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total.chunk(world_size())[rank()]
+
+
 def are_connected() -> bool:
     """Whether there are several processes that talk to each other."""
     return dist.is_available() and dist.is_initialized()

@@ -15,6 +15,7 @@ from vae_rd.functional.rate_distortion import objective_of
 from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
+from vae_rd.objectives.gradients.base import Gradient
 from vae_rd.process.collectives import all_gather
 from vae_rd.process.memory import memory_advice
 from vae_rd.seeding import generator
@@ -33,6 +34,7 @@ class VAEModule(TrainedModule):
     Args:
         model: the VAE.
         objective: what is minimised.
+        gradient: how the gradient of its draws is estimated.
         batch_size: over all processes; the noise of a step is drawn for all of it and each process takes its rows.
         samples: draws of z per example, S.
         seed: of the noise.
@@ -49,6 +51,7 @@ class VAEModule(TrainedModule):
         model: VAE,
         objective: Objective,
         *,
+        gradient: Gradient,
         batch_size: int,
         samples: int,
         seed: int,
@@ -61,7 +64,7 @@ class VAEModule(TrainedModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.model, self.objective = model, objective
+        self.model, self.objective, self.gradient = model, objective, gradient
         self.batch_size, self.samples, self.seed = batch_size, samples, seed
         self.lr, self.steps, self.schedule, self.weight_decay = lr, steps, schedule, weight_decay
         self.grad_clip, self.after_step = grad_clip, after_step
@@ -104,13 +107,14 @@ class VAEModule(TrainedModule):
         optimizer, seen, norms = self._optimizer, [], []
         for step, batch in enumerate(block, start=first):
             noise = generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
-            terms = self.model.terms(batch.x, self._training_noise(batch.x, noise))
+            terms = self.gradient.terms(self.model, batch.x, self._training_noise(batch.x, noise))
             loss = self.objective(terms, step, noise=noise)
+            surrogate = self.gradient.surrogate(self.objective, terms, loss, step, noise=noise)
             seen.append(example_terms(terms, loss, latent_dim=self.model.latent_dim))
             optimizer.param_groups[0]["lr"] = self.learning_rate(step)
             optimizer.zero_grad()
-            self.trainer.strategy.pre_backward(loss)  # Readies the sum of gradients over processes.
-            loss.mean().backward()  # Lightning's own backward surrounds this with hooks that nobody uses here.
+            self.trainer.strategy.pre_backward(surrogate)  # Readies the sum of gradients over processes.
+            surrogate.mean().backward()  # Lightning's own backward surrounds this with hooks that nobody uses here.
             if self.grad_clip is not None:
                 norms.append(torch.nn.utils.clip_grad_norm_(self.parameters(), self.grad_clip))
             optimizer.step()
@@ -177,6 +181,7 @@ class VAEModule(TrainedModule):
             self.member.score = self.objective.score(means)
             if self.member.score != means["objective"]:  # Else val/objective says it.
                 self._log("", {"score": self.member.score})
+            self._log("val", self.objective.of_validation(means))
 
     def _read_val_objective(self) -> Tensor | None:
         """The objective of every validation example, of all processes in their fixed order."""
