@@ -25,30 +25,23 @@ def bound(value: float, stderr: float | None = 0.0) -> dict[str, float | None]:
 @pytest.mark.parametrize(
     ("rate", "active", "information", "collapsed", "words"),
     [
-        (0.005, 0, bound(0.004), True, "collapsed: test rate 0.005 nats, 0 of 8 units active"),
-        (0.005, 0, UNKNOWN, True, "collapsed: test rate 0.005 nats, 0 of 8 units active"),
-        (0.005, 1, bound(0.004), False, "not collapsed: test rate 0.005 nats, 1 of 8 units active"),
-        (9.0, 4, bound(6.0), False, "not collapsed: test rate 9 nats, 4 of 8 units active"),
-        (9.0, 4, UNKNOWN, False, "not collapsed: test rate 9 nats, 4 of 8 units active"),
+        (0.005, 0, bound(0.004), True, "collapsed: test rate 0.005 nats; 0 of 8 units active"),
+        (0.005, 0, UNKNOWN, True, "collapsed: test rate 0.005 nats; 0 of 8 units active"),
+        (0.005, 1, bound(0.004), False, "healthy: test rate 0.005 nats, I at most 0.00; 1 of 8 units active"),
+        (9.0, 4, bound(6.0), False, "healthy: test rate 9 nats, I at most 6.00; 4 of 8 units active"),
+        (9.0, 4, UNKNOWN, False, "healthy: test rate 9 nats, I not known; 4 of 8 units active"),
         # A posterior that is the same for every x, far from the prior.
-        (
-            1.92,
-            0,
-            bound(0.0003),
-            True,
-            "collapsed: z carries no information (I at most 0.000 nats), though test rate 1.92 nats; "
-            "0 of 8 units active",
-        ),
-        (1.92, 0, bound(0.09, 0.003), True, "collapsed: z carries no information (I at most 0.090 nats), though "),
-        (1.92, 0, bound(0.09, 0.004), False, "not collapsed: test rate 1.92 nats, 0 of 8 units active, I at most 0.09"),
-        (1.92, 0, bound(-0.16, 0.07), True, "collapsed: z carries no information (I at most 0.000 nats), though "),
-        (1.92, 0, bound(0.05, None), True, "collapsed: z carries no information (I at most 0.050 nats), though "),
+        (1.92, 0, bound(0.0003), True, "carries no information: I = 0.00 of R = 1.92 nats; 0 of 8 units active"),
+        (1.92, 0, bound(0.09, 0.003), True, "carries no information: I = 0.09 of R = 1.92 nats; 0 of 8 "),
+        (1.92, 0, bound(0.09, 0.004), False, "healthy: test rate 1.92 nats, I at most 0.09; 0 of 8 units active"),
+        (1.92, 0, bound(-0.16, 0.07), True, "carries no information: I = 0.00 of R = 1.92 nats; "),
+        (1.92, 0, bound(0.05, None), True, "carries no information: I = 0.05 of R = 1.92 nats; "),
         # Information in the variance alone: no mean moves.
-        (1.92, 0, bound(1.5), False, "not collapsed: test rate 1.92 nats, 0 of 8 units active, I at most 1.500 nats"),
+        (1.92, 0, bound(1.5), False, "healthy: test rate 1.92 nats, I at most 1.50; 0 of 8 units active"),
         (1.92, 0, UNKNOWN, None, "undefined: test rate 1.92 nats, 0 of 8 units active, I not known"),
         # Posteriors without moments.
-        (0.005, None, UNKNOWN, True, "collapsed: test rate 0.005 nats, - of 8 units active"),
-        (1.92, None, bound(0.0), True, "collapsed: z carries no information (I at most 0.000 nats), though "),
+        (0.005, None, UNKNOWN, True, "collapsed: test rate 0.005 nats; - of 8 units active"),
+        (1.92, None, bound(0.0), True, "carries no information: I = 0.00 of R = 1.92 nats; - of 8 units active"),
         (1.92, None, bound(1.5), None, "undefined: test rate 1.92 nats, - of 8 units active, I at most 1.500 nats"),
         (None, 0, UNKNOWN, None, "undefined: test rate -, 0 of 8 units active"),
         (None, None, UNKNOWN, None, "undefined: test rate -, - of 8 units active"),
@@ -59,7 +52,11 @@ def test_verdict_and_words(rate, active, information, collapsed, words):
     assert verdict["collapsed"] is collapsed
     assert (verdict["rate"], verdict["active_units"], verdict["latent_dim"]) == (rate, active, 8)
     assert verdict["information"] == {name: information[name] for name in ("value", "stderr")}
-    assert verdict["thresholds"] == {"rate": 0.1, "information": 0.1, "mean_variance": 0.01}
+    assert {name: verdict["thresholds"][name] for name in ("rate", "information", "mean_variance")} == {
+        "rate": 0.1,
+        "information": 0.1,
+        "mean_variance": 0.01,
+    }
     assert collapse_words(verdict).startswith(words)
 
 
@@ -89,9 +86,7 @@ def test_a_posterior_far_from_the_prior_that_does_not_depend_on_x_is_collapsed(t
     assert verdict["information"] == {"value": pytest.approx(0.0, abs=1e-9), "stderr": pytest.approx(0.0, abs=1e-9)}
     assert (verdict["active_units"], verdict["collapsed"]) == (0, True)
     line = summary_lines(record, folder_of(config))[4]
-    assert line == (
-        "collapsed: z carries no information (I at most 0.000 nats), though test rate 1.92 nats; 0 of 2 units active"
-    )
+    assert line == "carries no information: I = 0.00 of R = 1.92 nats; 0 of 2 units active"
     stored = RunRecord.read(folder_of(config))
     assert stored.verdicts["collapse"] == json.loads(json.dumps(verdict))
 

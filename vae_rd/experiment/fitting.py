@@ -51,6 +51,7 @@ from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, HISTORY_FILE, write_atomic
 from vae_rd.run.folder import KEPT, Claim, check_unread, claim, refuse_given
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.training.advice import validation_advice
+from vae_rd.training.diagnosis import CollapseMonitor
 from vae_rd.training.keeper import CheckpointKeeper
 from vae_rd.training.notes import TrainingNotes
 from vae_rd.training.progress import RateDistortionProgress, shown
@@ -257,7 +258,9 @@ class Experiment:
         module = build.build_module(self.settled, self.model, self.data.card, steps=self.steps, after_step=guard.check)
         epochs = math.ceil(self.steps / self.data.card.steps_per_epoch(config.batch_size))
         notes = TrainingNotes(self._facts(module.objective.slope()), said=self.record.verdicts["training"])
-        callbacks = [RateDistortionProgress(epochs), HoldSignals(guard), notes]
+        examples = config.batch_size * self.data.card.steps_per_epoch(config.batch_size)
+        monitor = CollapseMonitor(self.data, examples=examples, seed=config.seed)
+        callbacks = [RateDistortionProgress(epochs), HoldSignals(guard), monitor, notes]
         trainer = build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
         try:

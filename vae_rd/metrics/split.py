@@ -24,10 +24,11 @@ from torch import Tensor
 
 from vae_rd.data.base import EVAL_CHUNK, DataCard, subset
 from vae_rd.data.dataset import DataSet
-from vae_rd.functional.active_units import active_units
 from vae_rd.functional.rate_distortion import objective_of
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
 from vae_rd.metrics.cuts import cut_distortion
+from vae_rd.metrics.dependence import dependence_metrics
+from vae_rd.metrics.units import unit_metrics, variance_ratio
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.terms import DrawnTerms
@@ -102,10 +103,16 @@ def evaluate_split(
     """
     draws = samples or (POPULATION_SAMPLES if data.card.population[split] else 1)
     values = split_values(model, data, split, samples=draws, seed=seed, information_examples=information_examples)
-    cut = {"cut_distortion_per_dim": cut_distortion(model, data, split, seed=seed)} if split == "test" else {}
     likelihood = getattr(model.decoder, "likelihood", None)
     measure = likelihood.measure if isinstance(likelihood, Likelihood) else None
-    return summarise(values, data.card, split, slope=slope, measure=measure) | cut
+    metrics = summarise(values, data.card, split, slope=slope, measure=measure)
+    if split != "test":
+        return metrics
+    by_units = {
+        "cut_distortion_per_dim": cut_distortion(model, data, split, seed=seed),
+        "variance_ratio_per_dim": variance_ratio(model, metrics["variance_per_dim"], seed=seed),
+    }
+    return metrics | by_units | dependence_metrics(model, data, split, slope=slope, seed=seed)
 
 
 @torch.no_grad()
@@ -231,7 +238,7 @@ def summarise(
         "marginal_kl_lower": stat(None if upper is None or paired_r is None else paired_r - upper),
         "marginal_kl_upper": stat(None if lower is None or paired_r is None else paired_r - lower),
         "decoder_kl": stat(_decoder_kl(values, card, split, kind=kind, measure=measure or card.measure)),
-        **_per_dim(values, population=population),
+        **unit_metrics(values.mean, values.variance, values.rate_per_dim, n=n, population=population),
     }
 
 
@@ -283,22 +290,3 @@ def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str, m
     if values.lower is None or kind == "bound" or entropy.value is None or not is_held:
         return None
     return values.distortion[: len(values.lower), values.asked] + values.lower - entropy.value
-
-
-def _per_dim(values: SplitValues, *, population: bool) -> Json:
-    n = values.distortion.shape[1]
-    nothing: Json = {"value": None, "stderr": None, "n": n}
-    names = ("active_units", "mean_variance_per_dim", "explained_variance_per_dim", "rate_per_dim")
-    metrics: Json = dict.fromkeys(names, nothing)
-    if values.mean is not None and values.variance is not None:
-        between, within = values.mean.double().var(0, correction=0), values.variance.double().mean(0)
-        metrics["active_units"] = estimate(int(active_units(between)), None, n)
-        metrics["mean_variance_per_dim"] = {"value": between.tolist(), "stderr": None, "n": n}
-        # Scale-free companion of active units: the share of each unit's variance that x explains.
-        shares = [share if math.isfinite(share) else None for share in (between / (between + within)).tolist()]
-        metrics["explained_variance_per_dim"] = {"value": shares, "stderr": None, "n": n}
-    if values.rate_per_dim is not None:
-        rates = values.rate_per_dim.double()
-        stderr = torch.zeros_like(rates[0]) if population else rates.std(0) / math.sqrt(n)
-        metrics["rate_per_dim"] = {"value": rates.mean(0).tolist(), "stderr": stderr.tolist(), "n": n}
-    return metrics

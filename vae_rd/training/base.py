@@ -21,7 +21,7 @@ class Member:
         model: what is trained.
         objective: what is minimised.
         epoch_values: the epoch's row of history so far: Lightning's own log rounds to single precision.
-        stderrs: of the epoch's means of the objective, by "train/objective_stderr" and "val/objective_stderr".
+        stderrs: of some of the epoch's means, such as "val/objective_stderr".
         score: what selects the checkpoint to keep, the lowest; None in an epoch without validation or while annealing.
         val_objective: D + slope R of every validation example, [N]; None in an epoch without validation, or without
             a slope or a rate.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from vae_rd.run.files import HISTORY_FILE, csv_text, write_atomic
 from vae_rd.training.base import TrainedModule
+from vae_rd.training.diagnosis import DIAGNOSIS
 
 _QUANTITIES = ("distortion", "rate", "elbo", "objective", "loss", "active_units")
 
@@ -22,20 +23,22 @@ def history_columns(latent_dim: int) -> list[str]:
     """The columns of every history.csv, before what objectives log; a cell of an epoch without validation is empty."""
     means = [f"{split}/{name}" for split in ("train", "val") for name in _QUANTITIES]
     units = [f"{split}/rate_dim_{d}" for split in ("val", "train") for d in range(latent_dim)]
-    return ["epoch", "step", "beta_effective", "lr", *means, *units]
+    return ["epoch", "step", "beta_effective", "lr", *means, *units, *DIAGNOSIS]
 
 
 class HistoryWriter(Checkpoint):
     """One row an epoch, for history.csv and the logger.
 
     The last checkpoint holds the rows up to its epoch: a resumed run writes history.csv anew from them, without rows
-    of epochs that will be trained again, and whatever has become of the file.
+    of epochs that will be trained again, and whatever has become of the file. A history goes on in the columns that it
+    was begun with: half a column, of a run that an earlier version began, would be taken for all of it.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / HISTORY_FILE
         self.rows: list[Mapping[str, Any]] = []
         self.text = ""
+        self.begun: Sequence[str] = ()  # The columns of a history that this one goes on with.
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write down the rows of the epochs that are already trained, even where none is left to train."""
@@ -47,8 +50,10 @@ class HistoryWriter(Checkpoint):
         assert isinstance(pl_module, TrainedModule)
         (member,) = pl_module.members
         row = {"epoch": trainer.current_epoch, "step": trainer.global_step, **member.epoch_values}
-        self.rows.append({name: value for name, value in row.items() if not _undefined(value)})
-        columns = [*history_columns(member.model.latent_dim), *(name for row in self.rows for name in row)]
+        fixed = history_columns(member.model.latent_dim)
+        later = set(fixed) - set(self.begun or fixed)
+        self.rows.append({name: value for name, value in row.items() if name not in later and not _undefined(value)})
+        columns = [*(name for name in fixed if name not in later), *(name for row in self.rows for name in row)]
         self.text = csv_text(list(dict.fromkeys(columns)), self.rows)
         if trainer.is_global_zero:
             write_atomic(self.path, self.text)
@@ -63,7 +68,8 @@ class HistoryWriter(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the rows of the epochs that are already trained."""
         self.text = state_dict["csv"]
-        self.rows = list(csv.DictReader(io.StringIO(self.text)))
+        reader = csv.DictReader(io.StringIO(self.text))
+        self.rows, self.begun = list(reader), reader.fieldnames or []
 
 
 def _undefined(value: Any) -> bool:

@@ -17,7 +17,10 @@ from vae_rd.verdicts.notes import TrainingFacts
 from vae_rd.verdicts.training import AT_END, EACH_EPOCH, Judge
 
 # Of a row of history, what notes read; standard errors and changes come to it.
-READ = ("beta_effective", "lr", "train/objective", "val/objective", "val/distortion", "val/rate", "val/elbo")
+READ = (
+    *("beta_effective", "lr", "train/objective", "val/objective", "val/distortion", "val/rate", "val/elbo"),
+    *("val/shuffled_distortion", "val/information", "val/amortisation_gap"),
+)
 
 
 class TrainingNotes(Checkpoint):

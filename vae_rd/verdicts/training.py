@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from vae_rd.theory.thresholds import COLLAPSED_RATE
 from vae_rd.units import per_nat
-from vae_rd.verdicts.collapse import COLLAPSED_RATE
 from vae_rd.verdicts.notes import (
     DECAYED,
     GROWTH,

@@ -1,0 +1,134 @@
+"""Whether p(x|z) depends on z: D under z of another x and under z from the prior, and I beside it, on a few examples.
+
+    shuffled   E_x E_{q(z|x')} [-ln p(x|z)], x' another example        prior   E_x E_{m(z)} [-ln p(x|z)]
+
+A decoder that ignores z has the D of its own z under both. One that is right for q, p(x|z) = q(x|z), has D rise by I at
+least: under independent x and z, E ln q(x|z) - E ln q(x) is minus a KL divergence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vae_rd.data.base import EVAL_CHUNK, subset
+from vae_rd.data.dataset import DataSet
+from vae_rd.estimators.gaps import local_gain
+from vae_rd.functional.statistics import mean_and_stderr
+from vae_rd.model.terms import DrawnTerms
+from vae_rd.model.vae import VAE
+from vae_rd.run.record import Json, estimate
+from vae_rd.seeding import generator
+
+EXAMPLES = 1_000
+STEPS, STEPPED = 50, 64  # Of the encoder's q, for each of so many examples: an eighth of an epoch of MNIST in all.
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """Values of n examples, nats, [n] each.
+
+    Attributes:
+        distortion: -ln p(x|z) under a draw of the example's own q(z|x).
+        shuffled: under that of another example.
+        prior: under a draw of m(z).
+        rate: KL(q(z|x) || m(z)), or its draw; None where q has no density.
+        rate_per_dim: the rate by units, [n, D]; None without a closed form.
+        information: InfoNCE among these examples, float64; None where q has no density, or pairs are dear.
+    """
+
+    distortion: Tensor
+    shuffled: Tensor
+    prior: Tensor
+    rate: Tensor | None
+    rate_per_dim: Tensor | None
+    information: Tensor | None
+
+
+@torch.no_grad()
+def dependence(model: VAE, x: Tensor, *, seed: int) -> Dependence:
+    """Values of examples, [N, C, H, W], at least two, in an order of their own: neighbours in a file may be alike.
+
+    Args:
+        model: in eval mode, on the device of x.
+        x: the examples.
+        seed: of the draws.
+    """
+    noise = generator("cpu", seed, "dependence")
+    parts = [model.terms(part, model.noise(1, part, noise)) for part in x.split(EVAL_CHUNK)]
+    z = torch.cat([terms.z for terms in parts], 1)
+    order = torch.randperm(len(x), generator=noise).to(x.device)
+    others = torch.empty_like(z)
+    others[:, order] = z[:, order.roll(1)]
+    drawn = model.prior().sample((1, len(x)), generator=generator(x.device, seed, "dependence", "prior"))
+    return Dependence(
+        torch.cat([-terms.log_px_z[0] for terms in parts]).double(),
+        _distortion(model, x, others),
+        _distortion(model, x, drawn),
+        _joined([None if terms.rate is None else terms.rate[0] for terms in parts]),
+        _joined([terms.rate_per_dim for terms in parts]),
+        _information(parts, z),
+    )
+
+
+def _joined(parts: list[Tensor | None]) -> Tensor | None:
+    known = [part for part in parts if part is not None]
+    return torch.cat(known) if len(known) == len(parts) else None
+
+
+def _distortion(model: VAE, x: Tensor, z: Tensor) -> Tensor:
+    parts = zip(x.split(EVAL_CHUNK), z.split(EVAL_CHUNK, 1), strict=True)
+    return torch.cat([-model.decoder(part).log_prob(of)[0] for of, part in parts]).double()
+
+
+def _information(parts: list[DrawnTerms], z: Tensor) -> Tensor | None:
+    posteriors = [terms.groups[0].posterior for terms in parts]
+    first = posteriors[0]
+    if not first.has_density or first.most_compared is not None:
+        return None
+    return first.cat(posteriors).information(z.double()).lower[0]
+
+
+def is_known(model: VAE, examples: int) -> bool:
+    """Whether a model's x is scored by its decoder alone, at a z that may be any, and there is another example."""
+    return type(model).terms is VAE.terms and examples > 1
+
+
+def dependence_metrics(model: VAE, data: DataSet, split: str, *, slope: float | None, seed: int) -> Json:
+    """The record's entries: D under other z, its paired rise, and what local steps on q(z|x) gain of D + slope R.
+
+    Args:
+        model: on the same device as the data's pixels.
+        data: the data set.
+        split: whose examples, a random subset of at most EXAMPLES.
+        slope: weight of R; None leaves the gap undefined.
+        seed: of the subset and of the draws.
+    """
+    n = min(len(data.pixels[split]), EXAMPLES)
+    names = ("shuffled_distortion", "prior_distortion", "shuffle_rise", "amortisation_gap")
+    if not is_known(model, n):
+        return {name: {"value": None, "stderr": None, "n": n} for name in names}
+    was_training = model.training
+    model.eval()
+    x = data.examples(split, subset(len(data.pixels[split]), n, seed, "dependence", split).sort().values)
+    found = dependence(model, x, seed=seed)
+    values = (found.shuffled, found.prior, found.shuffled - found.distortion)
+    metrics = {name: _entry(value) for name, value in zip(names, values, strict=False)}
+    metrics["amortisation_gap"] = _gap(model, x, slope=slope, seed=seed)
+    model.train(was_training)
+    return metrics
+
+
+def _gap(model: VAE, x: Tensor, *, slope: float | None, seed: int) -> Json:
+    x = x[subset(len(x), min(STEPPED, len(x)), seed, "gap").to(x.device)]
+    noise = generator("cpu", seed, "gap", "noise")
+    gain = None if slope is None else local_gain(model, x, beta=slope, noise=noise, steps=STEPS)
+    details = {"steps": STEPS, "slope": slope}
+    return {"value": None, "stderr": None, "n": len(x), **details} if gain is None else _entry(gain, **details)
+
+
+def _entry(values: Tensor, **details: object) -> Json:
+    mean, stderr = mean_and_stderr(values[None], population=False)
+    return estimate(mean, stderr, len(values), resampled="x, z", **details)

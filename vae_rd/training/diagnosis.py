@@ -1,0 +1,101 @@
+"""After each validation, on a few of its examples: whether p(x|z) depends on z, what z tells of x, whether q lags."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from vae_rd.data.base import subset
+from vae_rd.data.dataset import DataSet
+from vae_rd.estimators.gaps import local_gain
+from vae_rd.functional.active_units import active_by_rate, collapsed_units, share_at_prior
+from vae_rd.functional.statistics import mean_and_stderr
+from vae_rd.metrics.dependence import Dependence, dependence, is_known
+from vae_rd.model.vae import VAE
+from vae_rd.seeding import generator
+from vae_rd.training.base import Member, TrainedModule
+
+# Of validation: so many, and of a small training set a hundredth of its examples, so that it costs a percent or two of
+# an epoch, but not so few that their noise hides a nat.
+MOST, LEAST, SHARE = 400, 100, 0.01
+STEPPED, STEPS, DRAWS = 0.06, 10, 2  # Of these examples so many have their own q, by so many steps of so many draws.
+# The columns of history that it fills, beside the epoch's means.
+DIAGNOSIS = tuple(
+    f"val/{name}"
+    for name in (
+        *("active_units_by_rate", "collapsed_units", "shuffled_distortion", "prior_distortion"),
+        *("information", "information_cap", "marginal_kl", "amortisation_gap"),
+    )
+)
+
+
+class CollapseMonitor(Callback):
+    """Puts columns into the epoch's row, means over the same few examples and the same noise at every validation.
+
+    `val/shuffled_distortion` and `val/prior_distortion` are D of all of validation plus the rise of D on the few, which
+    has far less noise than D itself; `val/information` is InfoNCE among them, `val/information_cap` the logarithm of
+    their number, above which it cannot be, and `val/marginal_kl` R of them less that.
+
+    Each process measures all of it: the numbers are those of one.
+
+    Args:
+        data: the data set.
+        examples: trained on in an epoch.
+        seed: of the choice of examples and of noise.
+    """
+
+    def __init__(self, data: DataSet, *, examples: int, seed: int) -> None:
+        self.data, self.seed = data, seed
+        n = len(data.pixels["val"])
+        self.index = subset(n, min(n, MOST, max(LEAST, round(SHARE * examples))), seed, "diagnosis").sort().values
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Measure, where the epoch had a validation; before the row is written."""
+        assert isinstance(pl_module, TrainedModule)
+        for member in pl_module.members:
+            if "val/distortion" in member.epoch_values and is_known(member.model, len(self.index)):
+                self._measure(member, step=trainer.global_step)
+
+    def _measure(self, member: Member, *, step: int) -> None:
+        was_training = member.model.training
+        member.model.eval()
+        x = self.data.examples("val", self.index)
+        found = dependence(member.model, x, seed=self.seed)
+        gap = self._gap(member.model, x, beta=float(member.objective.weight(step)))
+        member.model.train(was_training)
+        member.epoch_values |= _columns(found, member.epoch_values, latent_dim=member.model.latent_dim)
+        member.epoch_values["val/amortisation_gap"] = _mean(gap)
+        errors = {"shuffle_rise": found.shuffled - found.distortion, "amortisation_gap": gap}
+        member.stderrs |= {f"val/{name}_stderr": _stderr(values) for name, values in errors.items()}
+
+    def _gap(self, model: VAE, x: Tensor, *, beta: float) -> Tensor | None:
+        x = x[: max(2, round(STEPPED * len(x)))]
+        noise = generator("cpu", self.seed, "diagnosis", "gap")
+        return local_gain(model, x, beta=beta, noise=noise, steps=STEPS, draws=DRAWS, samples=4 * DRAWS)
+
+
+def _columns(found: Dependence, known: Mapping[str, float], *, latent_dim: int) -> dict[str, float]:
+    """The columns of the decoder and of units, nan where something is undefined."""
+    distortion, information, units = known["val/distortion"], _mean(found.information), found.rate_per_dim
+    rates = torch.tensor([known.get(f"val/rate_dim_{d}", math.nan) for d in range(latent_dim)])
+    return {
+        "val/active_units_by_rate": math.nan if rates.isnan().any() else int(active_by_rate(rates)),
+        "val/collapsed_units": math.nan if units is None else int(collapsed_units(share_at_prior(units))),
+        "val/shuffled_distortion": distortion + _mean(found.shuffled - found.distortion),
+        "val/prior_distortion": distortion + _mean(found.prior - found.distortion),
+        "val/information": information,
+        "val/information_cap": math.log(len(found.distortion)) if math.isfinite(information) else math.nan,
+        "val/marginal_kl": _mean(found.rate) - information,
+    }
+
+
+def _mean(values: Tensor | None) -> float:
+    return math.nan if values is None else float(values.mean())
+
+
+def _stderr(values: Tensor | None) -> float:
+    return math.nan if values is None else mean_and_stderr(values[None], population=False)[1]

@@ -1,0 +1,112 @@
+"""The states that latents can be in: when each holds, and what to do about it. Its rows are in order of weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from vae_rd.theory.thresholds import COLLAPSED_RATE, IGNORED_RISE, JUDGED_BY, LAGGING_GAP, LAGGING_SHARE
+
+Entry = Mapping[str, Any]
+HEALTHY = "healthy"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a state is judged by; entries have a value, null where it is not known, and its stderr.
+
+    Attributes:
+        collapsed: whether z carries nothing; None where that is not known.
+        rate: R, nats.
+        active: number of active units, if it is known.
+        information: the upper bound on I, nats.
+        shuffle_rise: of D under z of another x, nats.
+        amortisation_gap: nats of D + slope R, with that slope.
+        off: units that are not active; None where that is not known.
+        broad: units whose q(z_d) is broader than the prior; None where that is not known.
+    """
+
+    collapsed: bool | None
+    rate: float | None
+    active: int | None
+    information: Entry
+    shuffle_rise: Entry
+    amortisation_gap: Entry
+    off: list[int] | None
+    broad: list[int] | None
+
+
+@dataclass(frozen=True)
+class State:
+    """One state.
+
+    Attributes:
+        holds: whether a run is in it.
+        remedy: what to do, in one sentence.
+    """
+
+    holds: Callable[[Numbers], bool]
+    remedy: str
+
+
+def is_below(entry: Entry, limit: float) -> bool:
+    """Whether a number is below a limit by 3 s.e.; False where it is not known."""
+    return entry["value"] is not None and entry["value"] + JUDGED_BY * (entry["stderr"] or 0.0) < limit
+
+
+def is_above(entry: Entry, limit: float) -> bool:
+    """Whether a number is above a limit by 3 s.e.; False where it is not known."""
+    return entry["value"] is not None and entry["value"] - JUDGED_BY * (entry["stderr"] or 0.0) > limit
+
+
+def is_ignored(rate: float, rise: Entry) -> bool:
+    """Whether D does not notice whose z it is given, though R is paid for it."""
+    return rate >= COLLAPSED_RATE and is_below(rise, IGNORED_RISE)
+
+
+def is_lagging(rate: float, gap: Entry) -> bool:
+    """Whether local steps on q(z|x) gain more than noise, and more than a third of what R counts for.
+
+    A nat of R counts as slope nats of D + slope R, and as one at least: for a small slope, D is what q is fitted to.
+    """
+    counts = max(1.0, gap.get("slope") or 1.0) * rate
+    return is_above(gap, max(LAGGING_GAP, LAGGING_SHARE * counts))
+
+
+def _rate(numbers: Numbers) -> float:
+    assert numbers.rate is not None, "no state is judged without R"
+    return numbers.rate
+
+
+STATES: Mapping[str, State] = MappingProxyType(
+    {
+        # Two before the lag: where nothing of x gets through z, local steps gain all of R by going to the prior.
+        "no_information": State(
+            lambda n: n.collapsed is True and _rate(n) >= COLLAPSED_RATE,
+            "q(z|x) is the same for every x: widen --hidden, take fewer layers or a smaller --latent_dim, or train on",
+        ),
+        "ignored": State(
+            lambda n: is_ignored(_rate(n), n.shuffle_rise),
+            "train longer, or take a decoder that has to read z",
+        ),
+        "lagging": State(
+            lambda n: is_lagging(_rate(n), n.amortisation_gap),
+            "train longer, widen the encoder, or let beta come down from above the collapse (--beta_start)",
+        ),
+        "collapsed": State(
+            lambda n: n.collapsed is True and _rate(n) < COLLAPSED_RATE,
+            "lower --beta; if the decoder reads x, let beta come down from above the collapse (--beta_start)",
+        ),
+        "over_dispersed": State(
+            lambda n: bool(n.broad),
+            "draws of z from the prior miss where the data lie: raise --beta, or fit a prior to q(z) "
+            "(--prior vamp, or python -m vae_rd.evaluate RUN --marginal maf)",
+        ),
+        "partially_collapsed": State(
+            lambda n: bool(n.off) and bool(n.active),
+            "lower --beta where more should be told of x; else a smaller --latent_dim does the same",
+        ),
+    }
+)
