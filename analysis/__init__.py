@@ -1,13 +1,14 @@
 """Figures and tables from run records alone: no torch, no lightning, no wandb, no network to rebuild.
 
-    from analysis import (curves, load_runs, plane, table)
+    from analysis import (curves, information, load_runs, plane, table)
 
     runs = load_runs("runs/sprites_beta")      # one row per run and split
     plane(runs).savefig("plane.pdf")           # the rate-distortion plane and the bounds on I(X; Z)
+    information(runs).savefig("a.pdf")         # accuracy of probes over R, of runs that were probed
     curves(runs).savefig("curves.pdf")         # D, R and ELBO per epoch
     print(table(runs))                         # markdown
 
-The same from a shell: `python -m analysis {plane,curves,table} RUNS...`.
+The same from a shell: `python -m analysis {plane,information,curves,table} RUNS...`.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.figures.curves import curves as curves
+    from analysis.figures.information import information as information
     from analysis.figures.plane import plane as plane
     from analysis.figures.table import table as table
     from analysis.rows.runs import load_runs as load_runs
 
-__all__ = ["curves", "load_runs", "plane", "table"]
+__all__ = ["curves", "information", "load_runs", "plane", "table"]
 
 _LAZY = {
     "curves": "analysis.figures.curves",
+    "information": "analysis.figures.information",
     "load_runs": "analysis.rows.runs",
     "plane": "analysis.figures.plane",
     "table": "analysis.figures.table",

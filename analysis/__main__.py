@@ -1,4 +1,7 @@
-"""`python -m analysis {plane,curves,table} RUNS...`: exit code 0, or after one line 2 (bad input) or 1 (failure)."""
+"""`python -m analysis {plane,information,curves,table} RUNS...`.
+
+Exit code 0, or after one line 2 (bad input) or 1 (failure).
+"""
 
 from __future__ import annotations
 

@@ -53,11 +53,11 @@ def curves(runs: pd.DataFrame) -> Figure:
         for (_, rows), head, history, axes in zip(parts, heads, histories, panels, strict=True):
             _draw_curves(history, known_entropies(rows), axes, colours=colours, groups=groups)
             legend_above(axes[0], by_columns(keys), head=head, ncols=ncols)
-        _explain_colours(figure, panels, colours)
+        explain_colours(figure, panels, colours)
         return laid_out(figure)
 
 
-def _explain_colours(figure: Figure, panels: Sequence[Sequence[Axes]], colours: Colours) -> None:
+def explain_colours(figure: Figure, panels: Sequence[Sequence[Axes]], colours: Colours) -> None:
     """A legend of beta at the top of the figure, which grows by its rows, or a bar of the colours."""
     entries, ncols = betas.beta_rows(colours, width=figure.get_figwidth())
     if entries or not colours:

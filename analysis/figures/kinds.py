@@ -44,6 +44,11 @@ FIGURES: dict[str, FigureKind] = {
         "the rate-distortion plane with all known lines, and the bounds H - D <= I <= R",
         _module("analysis.figures.plane"),
     ),
+    "information": FigureKind(
+        "the rate against the share of labels told from z, of runs that were probed",
+        _module("analysis.figures.information"),
+        has_split=False,
+    ),
     "curves": FigureKind(
         "training and validation D, R and ELBO per epoch", _module("analysis.figures.curves"), has_split=False
     ),

@@ -88,6 +88,12 @@ STEPS: list[Step] = [
         each(fitted(*GREY, "--overwrite", "--dequantize=uniform"), drawn(*TABLE, "--units=bits_per_dim")),
         before=each(archive(images=LEVELS), fitted(*GREY)),
     ),
+    step(
+        "run python -m vae_rd.evaluate RUNS --probe first",
+        drawn("information", "runs"),
+        each(evaluated("runs", "--probe", "--examples=30"), drawn("information", "runs")),
+        before=fitted("--data=digits", "--binarization=threshold"),
+    ),
     step("fit the run again with --overwrite", drawn(*CURVES), anew(*CURVES), before=after_fit(without("history.csv"))),
     step(
         "fit the run again with --overwrite",

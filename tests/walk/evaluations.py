@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from vae_rd import DiagonalNormal, FitConfig, evaluate_run, generate
 from vae_rd.estimates.base import Fitted, Settings
@@ -15,7 +18,7 @@ from vae_rd.run.folder import KEPT
 from helpers.own import own_vae
 from walk.networks import Given, data
 from walk.runs import AGAIN, RUN, after_fit, changed, rewritten, unsealed
-from walk.steps import Call, Step, each, evaluated, fitted, limited, step
+from walk.steps import BITS, Call, Step, archive, each, evaluated, fitted, limited, step
 
 NAMED = ("--name=a",)
 RUNS = each(fitted("--name=a"), fitted("--name=b"))
@@ -31,12 +34,23 @@ def drawn(*words: str) -> Call:
 
 def of(says: str, kind: str, flags: tuple[str, ...], *instead: tuple[str, ...]) -> Step:
     """An estimate that a run cannot have, and runs that can; what it takes to make it is not spent."""
-
-    def asked() -> None:
-        check_estimates(open_run("runs/a"), Settings(), [kind])
+    asked = checked(kind)
 
     remedies = (each(fitted(*NAMED, "--overwrite", *other), asked) for other in instead)
     return step(says, asked, *remedies, before=fitted(*NAMED, *flags))
+
+
+def checked(kind: str, **settings: str) -> Call:
+    return lambda: check_estimates(open_run("runs/a"), Settings(**settings), [kind])
+
+
+def labelled(**columns: Callable[[np.ndarray], np.ndarray]) -> Call:
+    """A run on `own.npz`, whose images have these labels in splits of their own."""
+    rows = np.arange(40)
+    fields = np.rec.fromarrays([column(rows) for column in columns.values()], names=list(columns))
+    parts = {"train": rows < 20, "val": (rows >= 20) & (rows < 30), "test": rows >= 30}
+    arrays = {f"{name}_{split}": of[part] for name, of in (("x", BITS), ("y", fields)) for split, part in parts.items()}
+    return each(archive(**arrays), fitted(*NAMED, "--data=npz", "--data_file=own.npz"))
 
 
 class OneBlock(DiagonalNormal):
@@ -172,6 +186,26 @@ STEPS: list[Step] = [
     of("takes a q(z|x) with a density; choose another run", "importance", POINT, NORMAL),
     of("choose another run", "information", CATEGORICAL, NORMAL),
     of("choose another run", "dual", (), FRESH),
+    of("has none; choose a run of labelled data", "probe", (), ("--data=digits", "--binarization=threshold")),
+    step(
+        "the test split alone; leave out --split val",
+        evaluated("runs/a", "--probe", "--split=val"),
+        checked("probe"),
+        before=fitted(*NAMED, "--data=digits", "--binarization=threshold"),
+    ),
+    step(
+        "are new, odd; choose one by --factor, such as --factor new",
+        checked("probe"),
+        checked("probe", factor="odd"),
+        checked("probe", factor="new"),
+        before=labelled(odd=lambda row: row % 2, new=lambda row: row % 3),
+    ),
+    step(
+        "choose another factor, or another run",
+        checked("probe", factor="new"),
+        checked("probe", factor="odd"),
+        before=labelled(odd=lambda row: row % 2, new=lambda row: row // 30),
+    ),
     of(
         "takes a run of beta > 0, whose 1/beta weighs the distortion; choose another",
         "dual",

@@ -39,6 +39,11 @@ ESTIMATES: dict[str, EstimateFlag] = {
         "bounds from below and above on the source's R(D) at this run's slope, for unlimited Gaussian-like sources",
         ("seed",),
     ),
+    "probe": EstimateFlag(
+        "labels told from z by logistic regression and nearest neighbours, with 10, 100 and all labels, against pixels "
+        "and PCA",
+        ("examples", "factor", "seed"),
+    ),
     **{
         f"marginal_{word}": EstimateFlag(
             "R, and so an upper bound on I, under a prior fitted afterwards to q(z) of the training split",

@@ -40,6 +40,7 @@ class Settings:
     chains: int = 16
     temperatures: int = 500
     components: int | None = None
+    factor: str | None = None
     seed: int = 0
     kinds: tuple[str, ...] = ()
 

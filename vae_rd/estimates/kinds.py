@@ -15,14 +15,17 @@ from vae_rd.estimates.information import check_information, information
 from vae_rd.estimates.marginal import check_marginal, fitted_marginal
 from vae_rd.estimates.nll import check_gaps, check_nll, encoder_gaps, importance_nll, prior_nll
 from vae_rd.estimates.priors import AUTO, FAMILIES
+from vae_rd.estimates.probe import check_probe, probe_accuracy, probe_lines
 from vae_rd.estimates.source import check_source, source_lower, source_upper
+from vae_rd.run.record import Json
 
 
 class Kind(NamedTuple):
-    """What a flag stands for: estimates, and a check that a run can have them."""
+    """What a flag stands for: estimates, a check that a run can have them, and lines of an entry that is a table."""
 
     estimates: tuple[Estimate, ...]
     check: Callable[[Fitted, Settings], None] = lambda run, settings: None
+    lines: Callable[[Json], list[str]] | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -32,6 +35,7 @@ KINDS: dict[str, Kind] = {
     "gaps": Kind((encoder_gaps,), check_gaps),
     "information": Kind((information,), check_information),
     "dual": Kind((source_lower, source_upper), check_source),
+    "probe": Kind((probe_accuracy,), check_probe, probe_lines),
     **{f"marginal_{word}": Kind((partial(fitted_marginal, [word]),), check_marginal) for word in FAMILIES},
     "marginal_auto": Kind((partial(fitted_marginal, AUTO),), check_marginal),
 }

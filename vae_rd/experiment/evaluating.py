@@ -31,7 +31,7 @@ from vae_rd.units import Unit, check_units
 from vae_rd.verdicts.kinds import judged
 
 BESIDE = {"negative_elbo": "-ELBO", "nll": "NLL"}  # What some entries hold beside their value, in words.
-SAME = ("kind", "split", "n", "seed", "samples", "chains", "temperatures")
+SAME = ("kind", "split", "n", "seed", "samples", "chains", "temperatures", "factor")
 
 
 def check_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> None:
@@ -64,7 +64,7 @@ def add_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> Iter
 
 def _options_of(kind: str) -> str:
     """The options that say how much work, and so how much memory, an estimate takes."""
-    counts = [f"--{name}" for name in ESTIMATES[kind].reads if name != "seed"]
+    counts = [f"--{name}" for name in ESTIMATES[kind].reads if name not in ("factor", "seed")]
     return " or ".join(counts) or "what else takes memory here"
 
 
@@ -116,6 +116,7 @@ def evaluate_run(
     model: VAE | None = None,
     data: DataSet | None = None,
     data_file: str | None = None,
+    factor: str | None = None,
     **settings: int,
 ) -> RunRecord:
     """What `python -m vae_rd.evaluate` does to one run, from Python: with one's own network or data, if the run has.
@@ -127,6 +128,7 @@ def evaluate_run(
         model: the network, where the run was fitted with one's own.
         data: the data, where the run was fitted to some given from Python.
         data_file: where the file or folder of one's own data is now.
+        factor: of "probe": which labels, where there are several.
         settings: of the estimates: samples, examples, chains, temperatures, seed; without any, examples are those that
             I is a mean over.
 
@@ -156,7 +158,7 @@ def evaluate_run(
         least = 0 if name == "seed" else 2
         if type(value) is not int or value < least:
             raise InputError(f"evaluate_run: {name} is {value!r}; give a whole number from {least} on")
-    folder, wanted = Path(run_dir), Settings(split=split or "test", kinds=kinds, **settings)
+    folder, wanted = Path(run_dir), Settings(split=split or "test", factor=factor, kinds=kinds, **settings)
     with ExitStack() as held:
         _hold([folder], held)
         run = open_run(folder, model=model, data=data, data_file=data_file)
@@ -205,7 +207,7 @@ def evaluate_runs(
         for run in runs:
             yield f"{run.folder}:"
             if kinds:
-                yield from (_line(entry) for entry in add_estimates(run, settings, kinds))
+                yield from (line for entry in add_estimates(run, settings, kinds) for line in _lines(entry))
             else:
                 yield from renew_metrics(run, [split] if split else SPLITS, examples=settings.examples, units=units)
 
@@ -219,6 +221,11 @@ def _hold(folders: Sequence[Path], held: ExitStack) -> None:
     for folder in {folder.resolve(): folder for folder in folders}.values():
         check_finished(RunRecord.read(folder), folder)  # No file is written where there is no run to measure.
         held.enter_context(locked(folder))
+
+
+def _lines(entry: Json) -> list[str]:
+    kind = KINDS.get(entry["kind"])
+    return [_line(entry)] if kind is None or kind.lines is None else kind.lines(entry)
 
 
 def _line(entry: Json) -> str:

@@ -14,7 +14,7 @@ from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 from vae_rd.units import UNITS
 
-OPTIONS = ("samples", "examples", "chains", "temperatures", "components", "seed")
+OPTIONS = ("samples", "examples", "chains", "temperatures", "components", "factor", "seed")
 READ_BY_METRICS = ("examples",)  # What measuring D, R and I again looks at, too.
 
 
@@ -38,12 +38,13 @@ def parser(description: str | None = None) -> Parser:
     )
     command.add_argument("--fit_marginal", choices=_words("--fit_marginal"), help=tighter)
     command.add_argument("--samples", type=whole(2), help="draws of z an example, of --nll and --gaps [5000]")
-    examples = "how many, at random [all; 100 of --ais and --gaps]; without any estimate, those that I is a mean over"
-    command.add_argument("--examples", type=whole(2), help=f"{examples} [as the run says]")
+    examples = "how many, at random [all; 100 of --ais and --gaps, 10,000 of --probe]; without any estimate, those that"
+    command.add_argument("--examples", type=whole(2), help=f"{examples} I is a mean over [as the run says]")
     command.add_argument("--chains", type=whole(2), help="of --ais, an example [16]")
     command.add_argument("--temperatures", type=whole(2), help="of --ais [500]")
     components = "of --fit_marginal [100 normals, 500 pseudo-inputs]"
     command.add_argument("--components", type=whole(1), help=components)
+    command.add_argument("--factor", metavar="WORD", help="of --probe, which labels [the only ones]")
     command.add_argument("--seed", type=whole(0, MOST), help="of all draws [0]")
     command.add_argument(
         "--units", choices=UNITS, default="nats", help="of what is printed; records are in nats [nats]"

@@ -1,0 +1,133 @@
+"""Rate against accuracy: what is drawn in data coordinates, what a reader can read, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+from matplotlib.text import Annotation
+
+from analysis import information, load_runs
+from analysis.__main__ import main
+from analysis.rows.finding import RunWarning
+from analysis.rows.probes import load_probes
+from analysis.style import COLUMN
+from vae_rd.errors import InputError
+from vae_rd.run.record import RunRecord, estimate
+from vae_rd.theory.fano import largest_accuracy
+
+from helpers.fake_records import mnist_sweep, sprites_autoencoder, sprites_decoders, sprites_sweep
+from helpers.pages import faults, shown_texts
+
+H, N = math.log(3), 500
+ACCURACY = {"draw": 0.5, "mean": 0.6, "pixels": 0.9, "pca": 0.7}
+
+
+def probed(folder: Path, *, factor: str = "shape", sizes=(10, 100, 400), higher: float = 0.0, seed: int = 0) -> Path:
+    """A run with a probe, better by 0.1 at more labels, and by `higher`."""
+    rows = [
+        {"features": name, "dims": 256 if name == "pixels" else 16, "classifier": kind, "labels": size, "draws": 1}
+        | {"accuracy": estimate(accuracy + 0.1 * place - 0.2 + higher - 0.05 * (kind == "neighbours"), 0.02, N)}
+        | {"nll": estimate(0.7, 0.01, N), "calibration_error": estimate(0.04, None, N), "strength": 0.3}
+        for name, accuracy in ACCURACY.items()
+        for kind in ("logistic", "neighbours")
+        for place, size in enumerate(sizes)
+    ]
+    entry = {"kind": "probe", "split": "test", **estimate(0.5, 0.02, N), "seed": seed, "bound": None, "source": "..."}
+    own = {"factor": factor, "classes": 3, "label_entropy": H, "latent_dim": 16, "table": rows}
+    record = RunRecord.read(folder)
+    record.estimates.append(entry | own)
+    record.write(folder)
+    return folder
+
+
+def some(root: Path) -> None:
+    for folder in [*sprites_sweep(root, betas=[1.0, 4.0, 1000.0]), sprites_autoencoder(root)]:
+        probed(folder)
+
+
+def test_the_marks_stand_at_the_rates_and_accuracies(tmp_path):
+    some(tmp_path)
+    data = load_runs(tmp_path)
+    figure = information(data)
+    assert figure.get_figwidth() == COLUMN
+    assert not faults(figure)
+    assert [ax.get_ylabel().split("\n")[1] for ax in figure.axes] == ["400 labels", "100 labels", "10 labels"]
+    top = figure.axes[0]
+    rates = data.query("split == 'test' and beta > 0")["rate"]
+    for accuracy, filling in ((0.5, "full"), (0.6, "none")):
+        marks = [
+            line for line in top.lines if line.get_ydata() == pytest.approx([accuracy]) and line.get_marker() != "None"
+        ]
+        found = sorted(line.get_xdata()[0] for line in marks if line.get_fillstyle() == filling)
+        assert found == pytest.approx(sorted([top.get_xlim()[0], *rates]))
+    heights = {
+        line.get_label(): line.get_ydata()[0] for line in top.lines if line.get_label().startswith(("pi", "PCA"))
+    }
+    assert heights == pytest.approx({"pixels (256)": 0.9, "PCA (16 components)": 0.7})
+    (label,) = [t for t in shown_texts(figure) if isinstance(t, Annotation) and t.axes is top]
+    assert (label.get_text(), label.xy) == ("rate undefined", pytest.approx((top.get_xlim()[0], 0.5)))
+
+
+@pytest.mark.parametrize("units", ["nats", "bits"])
+def test_the_limit_is_fano_s_in_the_units_of_the_axis(tmp_path, units):
+    some(tmp_path)
+    ax = information(load_runs(tmp_path, units=units)).axes[0]
+    (limit,) = [line for line in ax.lines if "Fano" in str(line.get_label())]
+    per_nat = 1.0 if units == "nats" else 1 / math.log(2)
+    for rate, accuracy in list(zip(limit.get_xdata(), limit.get_ydata(), strict=True))[::7]:
+        assert accuracy == pytest.approx(largest_accuracy(rate / per_nat, label_entropy=H, classes=3))
+    assert limit.get_ydata()[0] == pytest.approx(1 / 3)
+    assert limit.get_ydata()[-1] == 1
+
+
+@pytest.mark.parametrize("sweep", [sprites_decoders, mnist_sweep])
+def test_texts_are_legible_inside_the_page_and_do_not_overlap(tmp_path, sweep):
+    for folder in sweep(tmp_path):
+        probed(folder)
+    assert not faults(information(load_runs(tmp_path)))
+
+
+def test_two_data_sets_stand_beside_each_other(tmp_path):
+    for folder in [*sprites_sweep(tmp_path, betas=[1.0, 4.0]), *mnist_sweep(tmp_path, betas=[1.0])]:
+        probed(folder, factor="shape" if "sprites" in folder.name else "digit", sizes=(10, 100, 400))
+    figure = information(load_runs(tmp_path))
+    assert figure.get_figwidth() == 2 * COLUMN
+    assert not faults(figure)
+
+
+def test_the_numbers_hold_every_probe_and_the_last_entry_of_a_factor_counts(tmp_path, capsys):
+    for folder in sprites_sweep(tmp_path / "runs", betas=[1.0, 4.0]):
+        probed(folder)
+        probed(folder, higher=0.1, seed=1)
+    assert main(["information", str(tmp_path / "runs"), "-o", str(tmp_path / "a.svg")]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "a.svg"), str(tmp_path / "a.csv")]
+    with (tmp_path / "a.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2 * 4 * 2 * 3
+    draw = [row for row in rows if (row["features"], row["classifier"], row["labels"]) == ("draw", "logistic", "400")]
+    assert [float(row["accuracy"]) for row in draw] == pytest.approx([0.6, 0.6])
+    assert {row["data"] for row in rows} == {"sprites"}
+
+
+def test_runs_that_were_not_probed_are_left_out_with_a_line_and_refused_where_there_are_no_others(tmp_path):
+    one, other = sprites_sweep(tmp_path, betas=[1.0, 4.0])
+    with pytest.raises(
+        InputError, match=r"none of the runs has been probed: run python -m vae_rd\.evaluate RUNS --probe"
+    ):
+        information(load_runs(tmp_path))
+    probed(one)
+    with pytest.warns(RunWarning, match=f"left out, not probed: {other.name}"):
+        assert len(load_probes(load_runs(tmp_path), split="test")["run"].unique()) == 1
+
+
+def test_a_damaged_probe_names_its_record(tmp_path):
+    (folder,) = sprites_sweep(tmp_path, betas=[1.0])
+    probed(folder)
+    record = RunRecord.read(folder)
+    record.estimates[0]["table"][0].pop("labels")
+    record.write(folder)
+    with pytest.raises(InputError, match="damaged, it lacks probe labels"):
+        information(load_runs(tmp_path))
