@@ -271,6 +271,7 @@ class Experiment:
             "kept_epoch": read_checkpoint(self.folder / KEPT)["epoch"],
             "slope": module.objective.slope(),
             "target_rate": module.objective.target_rate(),
+            "bound_samples": config.samples if module.objective.weighs_draws else None,
         }
         self.model.to(trainer.strategy.root_device)
 
@@ -298,6 +299,7 @@ class Experiment:
                     seed=config.seed,
                     samples=config.eval_samples,
                     information_examples=config.information_examples,
+                    bound_samples=self.record.model["bound_samples"],
                 )
         self.record.model |= {
             "parameters": sum(p.numel() for p in self.model.parameters()),

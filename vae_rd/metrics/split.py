@@ -27,6 +27,7 @@ from vae_rd.data.dataset import DataSet
 from vae_rd.functional.active_units import active_units
 from vae_rd.functional.rate_distortion import objective_of
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
+from vae_rd.metrics.bound import bound_of_draws
 from vae_rd.metrics.cuts import cut_distortion
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.posteriors.base import Posterior
@@ -87,6 +88,7 @@ def evaluate_split(
     seed: int,
     samples: int | None = None,
     information_examples: int | None = None,
+    bound_samples: int | None = None,
 ) -> Json:
     """The record's metrics of one split, in eval mode, every estimate with standard error and n.
 
@@ -99,13 +101,15 @@ def evaluate_split(
         samples: draws of z per example; None takes 8 on a population (whose standard errors need two), else 1.
         information_examples: how many examples the information is measured at; None takes all, of an unlimited source
             UNLIMITED_REFERENCES.
+        bound_samples: K of L_K, where the run's loss has one.
     """
     draws = samples or (POPULATION_SAMPLES if data.card.population[split] else 1)
     values = split_values(model, data, split, samples=draws, seed=seed, information_examples=information_examples)
     cut = {"cut_distortion_per_dim": cut_distortion(model, data, split, seed=seed)} if split == "test" else {}
     likelihood = getattr(model.decoder, "likelihood", None)
     measure = likelihood.measure if isinstance(likelihood, Likelihood) else None
-    return summarise(values, data.card, split, slope=slope, measure=measure) | cut
+    bound = {} if bound_samples is None else {"l_k": bound_of_draws(model, data, split, draws=bound_samples, seed=seed)}
+    return summarise(values, data.card, split, slope=slope, measure=measure) | cut | bound
 
 
 @torch.no_grad()
