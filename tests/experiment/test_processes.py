@@ -137,11 +137,11 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian_optimal"])
-def test_two_processes_train_as_one_does(likelihood: str, tmp_path: Path) -> None:
-    flags = ["--max_epochs=3"]
-    if likelihood == "gaussian_optimal":
-        flags += ["--data=gaussian", "--likelihood=gaussian_optimal"]
+@pytest.mark.parametrize(
+    "own", [[], ["--data=gaussian", "--likelihood=gaussian_optimal"], ["--objective=info_vae", "--samples=2"]]
+)
+def test_two_processes_train_as_one_does(own: list[str], tmp_path: Path) -> None:
+    flags = ["--max_epochs=3", *own]
     for name, more in (("one", []), ("two", ["--devices=2", "--strategy=ddp"])):
         done = run(tmp_path, *flags, *more, f"--name={name}")
         assert done.returncode == 0, done.stderr
