@@ -22,6 +22,7 @@ MEMBERS = {
     "prior": "laplace",
     "likelihood": "probit",
     "objective": "squared_rate",
+    "gradient": "halved",
 }
 SIZES = {"latent_dim": 2, "batch_size": 8, "max_epochs": 3, "wandb": "off", "lr": 0.02}
 FLAGS = [f"--{name}={value}" for name, value in (MEMBERS | SIZES).items()]

@@ -28,6 +28,7 @@ from vae_rd.model.nn.trunk import EncoderTrunk
 from vae_rd.model.posteriors.base import Draw, Posterior, PosteriorHead
 from vae_rd.model.priors.base import Prior, PriorHead
 from vae_rd.objectives.base import Objective
+from vae_rd.objectives.gradients.base import Gradient
 from vae_rd.verdicts.kinds import VERDICTS
 
 
@@ -131,6 +132,16 @@ class SquaredRate(Objective):
         return means["distortion"] + means["rate"] ** 2
 
 
+class Halved(Gradient):
+    """Half the plain gradient, which Adam does not notice."""
+
+    def objective_problem(self, objective):
+        return None
+
+    def surrogate(self, objective, terms, loss, step, *, noise):
+        return 0.5 * loss
+
+
 def tanh_encoder(shape, widths, activation):
     pixels = shape[0] * shape[1] * shape[2]
     return EncoderTrunk(nn.Flatten(), nn.Linear(pixels, 8), nn.Tanh(), features=8)
@@ -177,6 +188,7 @@ tables.add("posterior", "logistic", lambda c, card, trunk: LogisticHead(trunk.fe
 tables.add("prior", "laplace", lambda c, card, encoder: LaplacePrior(c.latent_dim))
 tables.add("likelihood", "probit", lambda c, card: ProbitLikelihood())
 tables.add("objective", "squared_rate", lambda c, card: SquaredRate())
+tables.add("gradient", "halved", Halved)
 ESTIMATES["norm"] = EstimateFlag("mean of |z|^2", ("examples", "seed"))
 KINDS["norm"] = Kind((norm,))
 VERDICTS["busy"] = lambda evidence: {"busy": evidence.metrics["test"]["rate"]["value"] > 0.5}

@@ -9,6 +9,7 @@ import torch
 import torch.distributed as dist
 
 import vae_rd
+from vae_rd import evaluate
 from vae_rd.errors import InputError, Interrupted
 from vae_rd.experiment import tables
 from vae_rd.model.vae import VAE
@@ -42,6 +43,13 @@ def test_an_iwae_run_resumes_bit_for_bit_and_keeps_the_epoch_of_the_best_bound(t
     assert record.model["kept_epoch"] == bounds.index(max(bounds))
     assert record.model["slope"] == 1.0
     assert record.name.startswith("sprites-iwae-seed0-")
+    found = {split: values["l_k"] for split, values in record.metrics.items()}
+    assert {values["samples"] for values in found.values()} == {3}
+    test, stderr = found["test"]["value"], found["test"]["stderr"]
+    assert abs(test - max(bounds)) < 4 * stderr + 0.02 < 0.2  # A population, under other noise.
+    assert test > record.metrics["test"]["elbo"]["value"] + 4 * stderr
+    assert evaluate.main([str(one), "--split=test"]) == 0
+    assert RunRecord.read(one).metrics["test"] == record.metrics["test"]
     assert all(float(row["val/l_k"]) > float(row["val/elbo"]) for row in rows)
 
 

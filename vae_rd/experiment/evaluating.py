@@ -97,6 +97,7 @@ def renew_metrics(
                 seed=run.config.seed,
                 samples=run.config.eval_samples,
                 information_examples=examples or run.config.information_examples,
+                bound_samples=record.model.get("bound_samples"),
             )
     if "test" in record.metrics:
         record.verdicts |= judged(record.metrics, run.model.latent_dim)

@@ -289,6 +289,7 @@ class Experiment:
             "achieved_slope": objective.achieved_slope(),
             "target_rate": objective.target_rate(),
             "target_distortion": objective.target_distortion(),
+            "bound_samples": self.config.samples if objective.weighs_draws else None,
         }
 
     def _facts(self, beta: float | None) -> TrainingFacts:
@@ -315,6 +316,7 @@ class Experiment:
                     seed=config.seed,
                     samples=config.eval_samples,
                     information_examples=config.information_examples,
+                    bound_samples=self.record.model["bound_samples"],
                 )
         self.record.model |= {
             "parameters": sum(p.numel() for p in self.model.parameters()),

@@ -26,6 +26,7 @@ from vae_rd.data.base import EVAL_CHUNK, DataCard, subset
 from vae_rd.data.dataset import DataSet
 from vae_rd.functional.rate_distortion import objective_of
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
+from vae_rd.metrics.bound import bound_of_draws
 from vae_rd.metrics.cuts import cut_distortion
 from vae_rd.metrics.dependence import dependence_metrics
 from vae_rd.metrics.units import unit_metrics, variance_ratio
@@ -88,6 +89,7 @@ def evaluate_split(
     seed: int,
     samples: int | None = None,
     information_examples: int | None = None,
+    bound_samples: int | None = None,
 ) -> Json:
     """The record's metrics of one split, in eval mode, every estimate with standard error and n.
 
@@ -100,12 +102,15 @@ def evaluate_split(
         samples: draws of z per example; None takes 8 on a population (whose standard errors need two), else 1.
         information_examples: how many examples the information is measured at; None takes all, of an unlimited source
             UNLIMITED_REFERENCES.
+        bound_samples: K of L_K, where the run's loss has one.
     """
     draws = samples or (POPULATION_SAMPLES if data.card.population[split] else 1)
     values = split_values(model, data, split, samples=draws, seed=seed, information_examples=information_examples)
     likelihood = getattr(model.decoder, "likelihood", None)
     measure = likelihood.measure if isinstance(likelihood, Likelihood) else None
     metrics = summarise(values, data.card, split, slope=slope, measure=measure)
+    if bound_samples is not None:
+        metrics["l_k"] = bound_of_draws(model, data, split, draws=bound_samples, seed=seed)
     if split != "test":
         return metrics
     by_units = {

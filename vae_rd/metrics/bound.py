@@ -1,0 +1,51 @@
+"""L_K of a split at fixed weights, by as many draws as a run's loss takes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from vae_rd.data.dataset import DataSet
+from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
+from vae_rd.model.vae import VAE
+from vae_rd.process.collectives import all_gather, own_shard
+from vae_rd.run.record import Json, estimate
+from vae_rd.seeding import generator
+
+ROWS = 25_000  # Draws of z at a time.
+
+
+@torch.no_grad()
+def bound_of_draws(model: VAE, data: DataSet, split: str, *, draws: int, seed: int) -> Json:
+    """The mean over a split of L_K = ln (1/K) sum_k p(x|z_k) m(z_k) / q(z_k|x), a lower bound on E ln p(x).
+
+    Args:
+        model: on the same device as the data's pixels.
+        data: the data set.
+        split: "train", "val" or "test".
+        draws: K.
+        seed: of the evaluation noise, which is apart from that of D and R.
+    """
+    population, was_training = data.card.population[split], model.training
+    model.eval()
+    found: dict[int, Tensor] = {}
+    for chunk in own_shard(data.chunks(split)):
+        noise = generator("cpu", seed, "bound", split, chunk)
+        x, repeats = data.evaluation_chunk(split, chunk), POPULATION_SAMPLES if population else 1
+        found[chunk] = torch.stack([_of_chunk(model, x, draws, noise).cpu() for _ in range(repeats)])
+    model.train(was_training)
+    values = torch.cat([values for _, values in sorted(all_gather(found).items())], 1)
+    mean, stderr = mean_and_stderr(values, population=population)
+    return estimate(mean, stderr, values.shape[1], resampled="z" if population else "x, z", samples=draws)
+
+
+def _of_chunk(model: VAE, x: Tensor, draws: int, noise: torch.Generator) -> Tensor:
+    """L_K of each example, [B], float64."""
+    eps, rows = model.noise(draws, x, noise), max(1, ROWS // draws)
+    log_w = []
+    for part, its_noise in zip(x.split(rows), eps.split(rows, 1), strict=True):
+        terms = model.terms(part, its_noise)
+        log_w.append((terms.log_px_z + terms.log_mz - terms.log_qz).double())
+    return torch.cat(log_w, 1).logsumexp(0) - math.log(draws)
