@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from vae_rd.fit import main
+from vae_rd.verdicts.collapse import collapse_lines
 
 from helpers.common import ROOT, TOY
 
@@ -83,7 +84,7 @@ def test_a_fit_prints_its_numbers_and_the_path_of_its_record(command, tmp_path):
     assert done.stderr == ""
     *lines, last = done.stdout.splitlines()
     record = json.loads((tmp_path / last.removeprefix("record: ")).read_text())
-    assert any("collapsed: test rate" in line for line in lines)
+    assert collapse_lines(record["verdicts"]["collapse"])[0] in lines
     assert record["command"].startswith("python -m vae_rd.fit --beta 4")
     assert record["status"] == "finished"
     assert f"{record['metrics']['test']['distortion']['value']:.3f}" in done.stdout

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vae_rd.errors import InputError
-from vae_rd.estimators.gaps import Gaps, inference_gaps
+from vae_rd.estimators.gaps import Gaps, inference_gaps, local_gain
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.vae import VAE
@@ -95,3 +95,28 @@ def test_bad_arguments_are_named():
     model.encoder = _Wide()
     with pytest.raises(InputError, match="Laplace"):
         gaps_of(exact, model.eval(), x)
+
+
+@pytest.mark.parametrize("beta", [1.0, 4.0])
+def test_local_steps_gain_what_a_wrong_mean_costs(beta):
+    """Of D + beta R at noise s2 the best q is p(z|x) at beta s2: a shift of its mean costs beta 0.5 shift' P shift."""
+    s2 = 0.5
+    world = LinearGaussian(torch.linalg.qr(torch.randn(6, 2)).Q * torch.tensor([2.0, 1.0]), torch.zeros(6), s2)
+    tempered = LinearGaussian(world.w, world.b, beta * s2)
+    variance, shift = 1 / tempered.precision.diagonal(), torch.tensor([0.7, -0.6])
+    model = world.vae(matrix=tempered.regression, variance=variance, shift=shift)
+    gain = local_gain(model, world.sample(200), beta=beta, noise=generator("cpu", 0, "gain"), steps=200, draws=8)
+    exact = beta * 0.5 * (shift @ tempered.precision @ shift).item()
+    mean, stderr = mean_and_stderr(gain[None], population=False)
+    assert stderr < 0.02 * exact
+    assert 0.97 * exact - 4 * stderr < mean < exact + 4 * stderr, "a lower bound, and near"
+
+
+def test_local_steps_gain_nothing_over_the_best_q_and_little_when_few():
+    exact = LinearGaussian(torch.linalg.qr(torch.randn(6, 2)).Q * 2, torch.zeros(6), 0.5)
+    noise = generator("cpu", 0, "gain")
+    best = exact.vae(matrix=exact.regression, variance=1 / exact.precision.diagonal())
+    assert abs(local_gain(best, exact.sample(200), beta=1.0, noise=noise, steps=50).mean().item()) < 0.02
+    wrong = exact.vae(matrix=exact.regression, variance=1 / exact.precision.diagonal(), shift=torch.tensor([1.0, 1.0]))
+    few, many = (local_gain(wrong, exact.sample(200), beta=1.0, noise=noise, steps=n).mean().item() for n in (2, 50))
+    assert 0 < few < 0.5 * many

@@ -145,7 +145,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["--target_rate=1"],
         ["--free_bits=0.3"],
         ["--objective=info_vae", "--samples=2"],
-        ["--objective=capacity", "--target_rate=2", "--beta_warmup=10"],
     ],
     ids=" ".join,
 )

@@ -53,7 +53,7 @@ def test_the_page_has_every_kind():
     kinds = {judge.__name__ for judge in (*EACH_EPOCH, *AT_END)}
     headings = re.findall("^## (.*)$", PAGE, re.MULTILINE)
     assert kinds == {word for heading in headings for word in re.findall("`(.*?)`", heading)}
-    assert len(QUOTED) == 6
+    assert len(QUOTED) == 7
 
 
 def test_a_resumed_run_says_nothing_twice_and_ends_with_the_same_notes(toy, interrupt, capsys):

@@ -130,6 +130,8 @@ OFF = {"active": 0, "mean_variance": {"value": [0.0, 0.0], "stderr": None}}
         ({"amortisation_gap": known(0.99, slope=0.01, steps=50)}, HEALTHY),
         ({"rate": 0.2, "amortisation_gap": known(0.099, slope=1.0, steps=50)}, HEALTHY),
         ({"rate": 0.2, "amortisation_gap": known(0.101, slope=1.0, steps=50)}, "lagging"),
+        ({"rate": 0.1, "amortisation_gap": known(0.99, slope=10.0, steps=50)}, HEALTHY),
+        ({"rate": 0.1, "amortisation_gap": known(1.01, slope=10.0, steps=50)}, "lagging"),
         ({**OFF, "rate": 0.05, "amortisation_gap": known(0.2, slope=1.0, steps=50)}, "lagging"),
         ({"variance_ratio": {"value": [1.0, 2.01], "stderr": [0.0, 0.0]}}, "over_dispersed"),
         ({"variance_ratio": {"value": [1.0, 1.99], "stderr": [0.0, 0.0]}}, HEALTHY),

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from vae_rd.verdicts.latents import ignored_by_decoder, lagging_encoder, no_information
 from vae_rd.verdicts.notes import Note, TrainingFacts
 from vae_rd.verdicts.training import (
     AT_END,
@@ -236,3 +237,56 @@ def test_a_learning_rate_that_still_rises_is_waited_for():
     rows = [{**row, "lr": 1e-4 * (1 + epoch)} for epoch, row in enumerate(history([60] * 3, [0.01, 0.012, 0.01]))]
     assert first(rate_lost, rows) is None
     assert first(rate_lost, [{**row, "lr": 1e-4} for row in rows]) is not None
+
+
+def of_latents(rates, *, information=None, rise=None, gap=None, **settings) -> list[dict]:
+    """Histories with what is measured of latents, each number with a standard error of 0.01."""
+    rows = history([60.0] * len(rates), rates, beta=1.0, **settings)
+    for n, row in enumerate(rows):
+        row |= {"val/information": 0.9 * rates[n] if information is None else information[n]}
+        row |= {"val/shuffled_distortion": 60.0 + (5.0 if rise is None else rise[n]), "val/shuffle_rise_stderr": 0.01}
+        row |= {"val/amortisation_gap": 0.0 if gap is None else gap[n], "val/amortisation_gap_stderr": 0.01}
+    return rows
+
+
+LATENTS = (no_information, ignored_by_decoder, lagging_encoder)
+
+
+@pytest.mark.parametrize(
+    ("judge", "changes", "text"),
+    [
+        (no_information, {"information": [0.01, 0.0, -0.01]}, "z carries no information: I = 0 of R = 1.92 nats; "),
+        (ignored_by_decoder, {"rise": [0.02, 0.03, 0.02]}, "the decoder ignores z: D rises by 0.02 ± 0.01 nats when "),
+        (lagging_encoder, {"gap": [0.9, 0.9, 0.8]}, "the encoder lags behind the decoder: local steps on q(z|x) gain "),
+    ],
+)
+def test_a_state_of_the_latents_is_said_once_it_lasts(judge, changes, text):
+    rows = of_latents([1.92] * 3, **changes)
+    note = first(judge, rows)
+    assert note.epoch == 2
+    assert note.text.startswith(text)
+    assert note.kind == judge.__name__
+    assert all(other(rows, FACTS) is None for other in LATENTS if other is not judge)
+    missing = [{k: v for k, v in row.items() if k not in ("val/information", "val/rate")} for row in rows]
+    assert all(judge(missing, FACTS) is None for judge in LATENTS)
+    assert first(judge, of_latents([1.92] * 3, annealing=1, **changes)) is None, "not the final loss"
+    assert first(judge, of_latents([1.92] * 3, lr=[1e-4, 2e-4, 3e-4], **changes)) is None, "the rate of learning rises"
+
+
+@pytest.mark.parametrize(
+    ("rates", "changes"),
+    [
+        ([1.92] * 3, {}),
+        ([1.92] * 3, {"information": [0.01, 0.101, 0.02]}),  # Not lasting.
+        ([1.92] * 3, {"information": [0.01, 0.03, 0.05]}),  # It grows.
+        ([0.09] * 3, {"information": [0.0, 0.0, 0.0]}),  # R has collapsed: another note's.
+        ([1.92] * 3, {"rise": [0.02, 0.08, 0.02]}),  # 0.08 + 3 s.e. is above 0.1.
+        ([1.92] * 3, {"rise": [0.01, 0.03, 0.06]}),
+        ([1.92] * 3, {"gap": [0.9, 0.6, 0.9]}),  # 0.6 is less than a third of 1.92.
+        ([0.1, 0.2, 0.3], {"gap": [0.9, 0.9, 0.9]}),  # R grows.
+        ([0.05] * 3, {"gap": [0.12, 0.12, 0.12]}),  # By 3 s.e. not above 0.1.
+    ],
+)
+def test_next_to_it_nothing_is_said(rates, changes):
+    rows = of_latents(rates, **changes)
+    assert [judge(rows, FACTS) for judge in LATENTS] == [None] * 3

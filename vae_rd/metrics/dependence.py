@@ -91,9 +91,9 @@ def _information(parts: list[DrawnTerms], z: Tensor) -> Tensor | None:
     return first.cat(posteriors).information(z.double()).lower[0]
 
 
-def is_known(model: VAE, examples: int) -> bool:
-    """Whether a model's x is scored by its decoder alone, at a z that may be any, and there is another example."""
-    return type(model).terms is VAE.terms and examples > 1
+def is_known(model: VAE) -> bool:
+    """Whether a model's x is scored by its decoder alone, at a z that may be any."""
+    return type(model).terms is VAE.terms
 
 
 def dependence_metrics(model: VAE, data: DataSet, split: str, *, slope: float | None, seed: int) -> Json:
@@ -108,7 +108,7 @@ def dependence_metrics(model: VAE, data: DataSet, split: str, *, slope: float | 
     """
     n = min(len(data.pixels[split]), EXAMPLES)
     names = ("shuffled_distortion", "prior_distortion", "shuffle_rise", "amortisation_gap")
-    if not is_known(model, n):
+    if not is_known(model):
         return {name: {"value": None, "stderr": None, "n": n} for name in names}
     was_training = model.training
     model.eval()

@@ -20,7 +20,7 @@ IGNORED_RISE = COLLAPSED_RATE  # Of D under z of another x: a decoder that is ri
 # Of the amortisation gap in R. Trained encoders reach a fifth (static MNIST, beta 1: 4.0 nats of 21.2), those that are
 # behind go far beyond (sprites after 100 steps: 3.5 nats of 2.0).
 LAGGING_SHARE = 1 / 3
-LAGGING_GAP = COLLAPSED_RATE  # Nats: a smaller gap is not worth a word, however small R is.
+LAGGING_GAP = COLLAPSED_RATE  # Nats at a slope of 1: a smaller gap is not worth a word, however small R is.
 # Var q(z_d) / Var m(z_d): a q(z_d) of twice a normal prior's variance lies at least (2 - 1 - ln 2) / 2 = 0.15 nat from
 # it, whatever its form, and draws of z from the prior seldom come where the data are.
 OVER_DISPERSED = 2.0

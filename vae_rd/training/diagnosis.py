@@ -57,7 +57,7 @@ class CollapseMonitor(Callback):
         """Measure, where the epoch had a validation; before the row is written."""
         assert isinstance(pl_module, TrainedModule)
         for member in pl_module.members:
-            if "val/distortion" in member.epoch_values and is_known(member.model, len(self.index)):
+            if "val/distortion" in member.epoch_values and is_known(member.model):
                 self._measure(member, step=trainer.global_step)
 
     def _measure(self, member: Member, *, step: int) -> None:

@@ -82,6 +82,11 @@ def objective_of(row: Row) -> float:
     return row.get("val/objective", math.inf)
 
 
+def lr_rises(rows: Sequence[Row]) -> bool:
+    """Whether the learning rate still goes up, so that one cycle has not begun in earnest."""
+    return len(rows) > 1 and rows[-1].get("lr", 0.0) > rows[-2].get("lr", 0.0)
+
+
 def rises(values: Sequence[float]) -> bool:
     """Whether each value is above the one before."""
     return all(before < after for before, after in pairwise(values))

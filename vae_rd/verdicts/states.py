@@ -71,8 +71,7 @@ def is_lagging(rate: float, gap: Entry) -> bool:
 
     A nat of R counts as slope nats of D + slope R, and as one at least: for a small slope, D is what q is fitted to.
     """
-    counts = max(1.0, gap.get("slope") or 1.0) * rate
-    return is_above(gap, max(LAGGING_GAP, LAGGING_SHARE * counts))
+    return is_above(gap, max(1.0, gap.get("slope") or 1.0) * max(LAGGING_GAP, LAGGING_SHARE * rate))
 
 
 def _rate(numbers: Numbers) -> float:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from vae_rd.theory.thresholds import COLLAPSED_RATE
 from vae_rd.units import per_nat
+from vae_rd.verdicts.latents import ignored_by_decoder, lagging_encoder, no_information
 from vae_rd.verdicts.notes import (
     DECAYED,
     GROWTH,
@@ -27,6 +28,7 @@ from vae_rd.verdicts.notes import (
     TrainingFacts,
     count_of,
     known_only,
+    lr_rises,
     nats,
     noted,
     objective_of,
@@ -51,7 +53,7 @@ def rate_lost(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
         return None
     if (weight := seen[-1]["beta_effective"]) > facts.beta:  # It descends: from above, units switch on later.
         return None
-    if len(rows) > 1 and rows[-1].get("lr", 0.0) > rows[-2].get("lr", 0.0):  # One cycle has not begun in earnest.
+    if lr_rises(rows):
         return None
     highest = max(seen, key=lambda row: row["val/rate"])
     numbers = {"rate": low[-1], "highest_rate": highest["val/rate"], "weight": weight, "beta": facts.beta}
@@ -219,5 +221,8 @@ def not_converged(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
 
 # What is asked after every epoch, and what once training has ended. One kind is said once.
 Judge = Callable[[Sequence[Row], TrainingFacts], Note | None]
-EACH_EPOCH: tuple[Judge, ...] = (rate_lost, rate_rises, negative_distortion, worse_on_validation, overfitting)
+EACH_EPOCH: tuple[Judge, ...] = (
+    *(rate_lost, no_information, ignored_by_decoder, lagging_encoder),
+    *(rate_rises, negative_distortion, worse_on_validation, overfitting),
+)
 AT_END: tuple[Judge, ...] = (warmup_too_long, not_converged)

@@ -1,0 +1,112 @@
+"""D under other z against the closed form of a linear decoder, and numbers of units against their definitions."""
+
+import math
+
+import pytest
+import torch
+
+from vae_rd.data.base import Source
+from vae_rd.data.dataset import DataSet
+from vae_rd.metrics.dependence import dependence, dependence_metrics
+from vae_rd.metrics.units import unit_metrics, variance_ratio
+from vae_rd.model.vae import VAE
+
+from helpers.linear_gaussian import LinearGaussian
+
+pytestmark = pytest.mark.usefixtures("float64")
+N, S2 = 2000, 0.5
+
+
+def world() -> LinearGaussian:
+    return LinearGaussian(torch.linalg.qr(torch.randn(6, 2)).Q * torch.tensor([2.0, 1.0]), torch.randn(6), S2)
+
+
+def best(exact: LinearGaussian) -> VAE:
+    return exact.vae(matrix=exact.regression, variance=1 / exact.precision.diagonal())
+
+
+def data_of(x: torch.Tensor) -> DataSet:
+    return DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), x), levels=None))
+
+
+def test_the_rises_of_a_linear_decoder_have_a_closed_form():
+    """q(z|x) = p(z|x): own z leaves s2 P of squared error, an independent z ~ N(0, I) leaves tr Cov(x) + |W|^2."""
+    exact = world()
+    found = dependence(best(exact), exact.sample(N), seed=0)
+    square = exact.w.square().sum().item()
+    rise = 2 * square / (2 * S2)  # (|W|^2 + s2 P + |W|^2 - s2 P) / (2 s2)
+    for other in (found.shuffled, found.prior):
+        rises = other - found.distortion
+        stderr = rises.std().item() / math.sqrt(N)
+        assert stderr < 0.05 * rise
+        assert abs(rises.mean().item() - rise) < 4 * stderr
+    eigenvalues = exact.w.square().sum(0) + S2
+    information = 0.5 * (eigenvalues / S2).log().sum().item()
+    spread = found.information.std().item() / math.sqrt(N)
+    assert abs(found.information.mean().item() - information) < 4 * spread + 0.02, "I of 2 nats is far from ln 2000"
+
+
+def test_z_is_that_of_another_example_and_of_every_one_once():
+    exact = LinearGaussian(torch.eye(6)[:, :1], torch.zeros(6), 1.0)
+    model = exact.vae(matrix=torch.eye(6)[:1], variance=torch.full((1,), 1e-30))
+    x = torch.zeros(50, 1, 1, 6)
+    x[:, 0, 0, 0] = torch.arange(50.0)  # z = x_0: -ln p = 0.5 (x_0 - z)^2 + a constant tells which z it was given.
+    found = dependence(model, x, seed=3)
+    moved = (2 * (found.shuffled - found.distortion)).sqrt().round()
+    assert (moved > 0).all()
+    given = [{i + int(m), i - int(m)} & set(range(50)) for i, m in enumerate(moved.tolist())]
+    assert set().union(*given) == set(range(50))
+    assert moved.unique().numel() > 10, "no neighbours in the file"
+
+
+def test_the_entries_of_a_record():
+    exact = world()
+    data, model = data_of(exact.sample(1500)), best(exact)
+    found = dependence_metrics(model, data, "test", slope=1.0, seed=0)
+    assert {name: entry["n"] for name, entry in found.items()} == {
+        "shuffled_distortion": 1000,
+        "prior_distortion": 1000,
+        "shuffle_rise": 1000,
+        "amortisation_gap": 64,
+    }
+    assert found["shuffle_rise"]["stderr"] < found["shuffled_distortion"]["stderr"]
+    assert abs(found["amortisation_gap"]["value"]) < 0.05
+    assert found["amortisation_gap"]["slope"] == 1.0
+    assert dependence_metrics(model, data, "test", slope=None, seed=0)["amortisation_gap"]["value"] is None
+
+
+def test_a_model_whose_terms_are_its_own_has_none():
+    class Own(VAE):
+        def terms(self, x, eps, *, context=None):
+            raise AssertionError("nobody asks")
+
+    made = best(world())
+    own = Own(made.encoder, made.decoder, made.prior, latent_dim=2)
+    found = dependence_metrics(own, data_of(world().sample(9)), "test", slope=1.0, seed=0)
+    assert all(entry == {"value": None, "stderr": None, "n": 9} for entry in found.values())
+
+
+def test_units_by_their_definitions():
+    rates = torch.zeros(1000, 3)
+    rates[:, 0], rates[:10, 1], rates[:11, 2] = 2.0, 0.5, 0.5
+    mean, variance = torch.randn(1000, 3) * torch.tensor([2.0, 0.0, 0.0]), torch.full((1000, 3), 0.5)
+    found = unit_metrics(mean, variance, rates, n=1000, population=False)
+    assert found["collapsed_share_per_dim"]["value"] == [0.0, 0.99, 0.989]
+    assert found["collapsed_units"]["value"] == 1, "the second alone, at 1 - delta"
+    assert found["active_units_by_rate"]["value"] == 1, "0.005 and 0.0055 nats are not above 0.01"
+    assert found["collapsed_share_per_dim"]["stderr"][1] == pytest.approx(math.sqrt(0.99 * 0.01 / 999))
+    total = found["variance_per_dim"]
+    assert total["value"] == pytest.approx((mean.var(0, correction=0) + 0.5).tolist())
+    assert abs(total["value"][0] - 4.5) < 4 * total["stderr"][0] < 1.0
+    none = unit_metrics(None, None, None, n=9, population=False)
+    assert none["collapsed_units"] == none["variance_per_dim"] == {"value": None, "stderr": None, "n": 9}
+
+
+def test_the_ratio_to_the_prior_has_both_errors():
+    model = best(world())
+    entry = {"value": [3.0, 1.0], "stderr": [0.0, 0.3], "n": 9}
+    ratio = variance_ratio(model, entry, seed=0)
+    of_prior = math.sqrt(2 / 10_000)  # Relative, of the variance of so many normal draws.
+    assert ratio["value"] == pytest.approx([3.0, 1.0], rel=4 * of_prior)
+    assert ratio["stderr"][0] == pytest.approx(3 * of_prior, rel=0.1)
+    assert ratio["stderr"][1] == pytest.approx(math.hypot(0.3, of_prior), rel=0.1)
