@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,12 @@ from lightning.pytorch.callbacks import Checkpoint
 from vae_rd.run.files import HISTORY_FILE, csv_text, write_atomic
 from vae_rd.training.base import TrainedModule
 
+# By these a run is judged again; those of a run that began without them stay empty.
+ERRORS = (
+    "train/objective_stderr",
+    "val/objective_stderr",
+    *(f"val/objective_{of}{end}" for of in ("change", "above_best") for end in ("", "_stderr")),
+)
 _QUANTITIES = ("distortion", "rate", "elbo", "objective", "loss", "active_units")
 
 
@@ -22,7 +28,7 @@ def history_columns(latent_dim: int) -> list[str]:
     """The columns of every history.csv, before what objectives log; a cell of an epoch without validation is empty."""
     means = [f"{split}/{name}" for split in ("train", "val") for name in _QUANTITIES]
     units = [f"{split}/rate_dim_{d}" for split in ("val", "train") for d in range(latent_dim)]
-    return ["epoch", "step", "beta_effective", "lr", *means, *units]
+    return ["epoch", "step", "beta_effective", "lr", *means, *units, *ERRORS]
 
 
 class HistoryWriter(Checkpoint):
@@ -35,6 +41,7 @@ class HistoryWriter(Checkpoint):
     def __init__(self, folder: Path) -> None:
         self.path = folder / HISTORY_FILE
         self.rows: list[Mapping[str, Any]] = []
+        self.left_out: Collection[str] = ()
         self.text = ""
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -47,7 +54,8 @@ class HistoryWriter(Checkpoint):
         assert isinstance(pl_module, TrainedModule)
         (member,) = pl_module.members
         row = {"epoch": trainer.current_epoch, "step": trainer.global_step, **member.epoch_values}
-        self.rows.append({name: value for name, value in row.items() if not _undefined(value)})
+        known = {name: value for name, value in row.items() if not _undefined(value)}
+        self.rows.append({name: value for name, value in known.items() if name not in self.left_out})
         columns = [*history_columns(member.model.latent_dim), *(name for row in self.rows for name in row)]
         self.text = csv_text(list(dict.fromkeys(columns)), self.rows)
         if trainer.is_global_zero:
@@ -63,7 +71,8 @@ class HistoryWriter(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the rows of the epochs that are already trained."""
         self.text = state_dict["csv"]
-        self.rows = list(csv.DictReader(io.StringIO(self.text)))
+        reader = csv.DictReader(io.StringIO(self.text))
+        self.rows, self.left_out = list(reader), set(ERRORS) - set(reader.fieldnames or ERRORS)
 
 
 def _undefined(value: Any) -> bool:

@@ -17,6 +17,7 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.run.files import HISTORY_FILE, RECORD_FILE
 from vae_rd.run.record import Json, RunRecord
 from vae_rd.training.wandb_runs import PLANE, STEP, Mode, client, contained, environment, run_of, tracking_mode
+from vae_rd.verdicts.fit_words import fit_words
 
 CHART_SECONDS = 5.0  # Before it sends a table, the client asks the server several questions, each for up to 20 s.
 CHART = "rate_distortion"
@@ -179,6 +180,8 @@ def summary_of(record: RunRecord) -> Json:
         summary["forecast/collapse_beta"] = record.model["forecast"]["collapse_beta"]
     if record.verdicts.get("collapse"):
         summary["collapsed"] = record.verdicts["collapse"]["collapsed"]
+    if record.verdicts.get("fit"):
+        summary |= {"fit": record.verdicts["fit"]["verdict"], "fit/text": fit_words(record.verdicts["fit"])}
     return summary | {f"note/{note['kind']}": note["text"] for note in record.verdicts.get("training", [])}
 
 
