@@ -192,3 +192,54 @@ def test_rows_of_a_history_file():
     for damaged in ("epoch\n1\n", "epoch,step,beta_effective,lr\n1,2,x,3\n", "epoch\n1,2\n"):
         with pytest.raises((ValueError, KeyError, TypeError)):
             rows_of(damaged, slope=1.0)
+
+
+def evidence(rates, *, beta=1.0, distortion=17.0, measure="discrete", entropy=7.44, active=None, rows=None) -> Evidence:
+    objective = {"value": distortion + beta * sum(rates)}
+    known = {"rate_per_dim": {"value": rates}, "active_units": {"value": len(rates) if active is None else active}}
+    val = known | {"distortion": {"value": distortion}, "objective": objective}
+    card = {
+        "support": "binary" if measure == "discrete" else "real",
+        "shape": [1, 16, 16],
+        "population": {"train": True},
+    }
+    card |= {"entropy": {"val": {"value": entropy}}}
+    model = {"slope": beta, "distortion": {"measure": measure}}
+    return Evidence({"val": val}, len(rates), rows or made("settled", seed=0), model, card)
+
+
+@pytest.mark.parametrize(
+    ("more", "worth"),
+    [
+        ({"rates": [1.6, 1.35]}, (math.exp(2.7) - 1) / 2 - 1.35),  # 2 units on digits, where 4 save 2.3 nats.
+        ({"rates": [1.6, 0.95]}, (math.exp(1.9) - 1) / 2 - 0.95),  # Just above a nat: 1.89.
+        ({"rates": [1.6, 0.7]}, None),  # Just below: 0.83.
+        ({"rates": [1.6, 1.35], "active": 1}, None),  # One is free.
+        ({"rates": [30.0, 24.0], "distortion": 2.0, "beta": 0.01}, 2.0 + 0.54 - 0.0744),  # No more than there is.
+        ({"rates": [30.0, 24.0], "distortion": 0.4, "beta": 0.01}, None),
+        ({"rates": [30.0, 24.0], "distortion": 2.0, "beta": 0.01, "entropy": None}, 2.0),
+        ({"rates": [2.0, 2.0], "measure": "differential"}, (math.exp(4) - 1) / 2 - 2),
+        ({"rates": [2.0, None]}, None),
+        ({"rates": [2.0, 2.0], "beta": None}, None),
+    ],
+)
+def test_units_that_are_all_in_use(more, worth):
+    if more.get("beta", 1.0) is None or None in more["rates"]:
+        found = evidence([2.0, 2.0])
+        found.model["slope"] = more.get("beta", 1.0)
+        found.metrics["val"]["rate_per_dim"]["value"] = more["rates"]
+    else:
+        found = evidence(**more)
+    verdict = fit(found)
+    assert verdict["verdict"] == ("converged" if worth is None else "underfitting")
+    assert (verdict["underfitting"] or {"worth": None})["worth"] == pytest.approx(worth)
+    if worth is not None:
+        assert "raise --latent_dim" in fit_words(verdict)
+
+
+def test_where_validation_is_worse_by_as_much_more_units_do_not_help():
+    rows = [{**row, "train/objective": row["train/objective"] - 9} for row in made("settled", seed=0)]
+    found = evidence([1.6, 1.35], rows=rows)
+    assert fit(found)["verdict"] == "underfitting", "it is the population"
+    found.data["population"]["train"] = False
+    assert fit(found)["verdict"] == "converged"

@@ -23,6 +23,7 @@ from vae_rd.verdicts.notes import (
 from vae_rd.verdicts.spikes import BESIDE, HUGE, SPIKE, STAND_OUT, UNSTABLE, Spike, is_unstable, spikes
 from vae_rd.verdicts.tails import approaches
 from vae_rd.verdicts.training import overfitting
+from vae_rd.verdicts.underfitting import units_in_use
 
 Numbers = Mapping[str, Any]
 THRESHOLDS: Mapping[str, float] = {
@@ -44,10 +45,11 @@ def fit(evidence: Evidence) -> dict[str, Any] | None:
     """The verdict on a run's history; None where there is none."""
     if not evidence.rows or not evidence.data:
         return None
-    return fit_verdict(evidence.rows, TrainingFacts.of(evidence.data, evidence.model.get("slope")))
+    facts = TrainingFacts.of(evidence.data, evidence.model.get("slope"))
+    return fit_verdict(evidence.rows, facts, units=units_in_use(evidence))
 
 
-def fit_verdict(rows: Sequence[Row], facts: TrainingFacts) -> dict[str, Any]:
+def fit_verdict(rows: Sequence[Row], facts: TrainingFacts, *, units: Numbers | None = None) -> dict[str, Any]:
     """The first that holds of: KL unstable, overfitting, still falling, underfitting, converged.
 
     What spikes casts doubt on all else; one that overfits has ended, whatever its last epochs do; and what a network
@@ -58,6 +60,8 @@ def fit_verdict(rows: Sequence[Row], facts: TrainingFacts) -> dict[str, Any]:
     Args:
         rows: one an epoch, as `vae_rd.verdicts.training` says.
         facts: what is known beside them.
+        units: from `units_in_use`, what the metrics know of underfitting; it does not count where validation is worse
+            than training by as much, since more units would help neither.
 
     Example:
         >>> row = {"annealing": 0, "lr": 1e-3, "val/distortion": 9.0}
@@ -68,11 +72,12 @@ def fit_verdict(rows: Sequence[Row], facts: TrainingFacts) -> dict[str, Any]:
     rows, measured = comparable(rows)
     seen = [row for row in validated(rows, final=True) if "val/objective" in row]
     found, fall = spikes(rows), fall_of(rows)
+    gap = _gap(seen[-1]) if seen and facts.is_sample else None
     entries = {
         "spikes": [spike._asdict() for spike in found],
         "overfitting": _overfitting(rows, facts),
         "falling": None if fall is None else _falling(seen, fall),
-        "underfitting": None,
+        "underfitting": None if units is None or (gap and gap["value"] > units["worth"]) else dict(units),
     }
     return {
         "verdict": None if fall is None else _word(found, entries),
@@ -80,7 +85,7 @@ def fit_verdict(rows: Sequence[Row], facts: TrainingFacts) -> dict[str, Any]:
         "validations": len(seen),
         "epoch": None if not seen else int(seen[-1]["epoch"]),
         **entries,
-        "gap": _gap(seen[-1]) if seen and facts.is_sample else None,
+        "gap": gap,
         "thresholds": dict(THRESHOLDS),
     }
 
