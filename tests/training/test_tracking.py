@@ -177,7 +177,7 @@ def test_online_history_is_that_of_history_csv(online):
     for line in epochs_of(online.served):
         epochs[int(line["epoch"])] |= line
     for line, row in zip(epochs, online.rows, strict=True):
-        step, values = int(row.pop("step")), {name: float(value) for name, value in row.items()}
+        step, values = int(row.pop("step")), {name: float(value) for name, value in row.items() if value}
         values["train/lr"] = values.pop("lr")  # A requeued run's command carries logged names, and lr is a flag.
         values |= {f"plane/val_{name}": values[f"val/{name}"] for name in ("distortion", "rate")}
         assert line.keys() - W_AND_B_S_OWN - {"trainer/global_step"} == values.keys()

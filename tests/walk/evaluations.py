@@ -85,6 +85,12 @@ STEPS: list[Step] = [
         each(AGAIN, evaluated("runs/a")),
         before=after_fit(changed(status="failed")),
     ),
+    step(
+        "fit the run again with --overwrite",
+        evaluated("runs/a"),
+        each(fitted(*NAMED, "--overwrite"), evaluated("runs/a")),
+        before=after_fit(unsealed(lambda folder: (folder / "history.csv").write_text("epoch\n1\n"))),
+    ),
     step("give the folder of a run", lambda: load("runs/none"), lambda: load("runs/a"), before=RUNS),
     step(
         "give all machines the same",

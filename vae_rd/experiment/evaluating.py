@@ -23,12 +23,16 @@ from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import broadcast, check_same, connected, is_first, on_all_ranks, rank_zero_first
 from vae_rd.process.memory import memory_advice
+from vae_rd.run.files import HISTORY_FILE
 from vae_rd.run.finding import check_finished
 from vae_rd.run.lock import locked
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.run.summary import split_lines, with_error
 from vae_rd.units import Unit, check_units
+from vae_rd.verdicts.base import Evidence
+from vae_rd.verdicts.histories import rows_of
 from vae_rd.verdicts.kinds import judged
+from vae_rd.verdicts.notes import Row
 
 BESIDE = {"negative_elbo": "-ELBO", "nll": "NLL"}  # What some entries hold beside their value, in words.
 SAME = ("kind", "split", "n", "seed", "samples", "chains", "temperatures", "factor")
@@ -87,6 +91,7 @@ def renew_metrics(
         units: of the lines.
     """
     record = RunRecord.read(run.folder)
+    rows = _history(record, run.folder)
     with precision_of(run.config):
         for split in splits:
             record.metrics[split] = evaluate_split(
@@ -100,10 +105,29 @@ def renew_metrics(
                 bound_samples=record.model.get("bound_samples"),
             )
     if "test" in record.metrics:
-        record.verdicts |= judged(record.metrics, run.model.latent_dim)
+        evidence = Evidence(record.metrics, run.model.latent_dim, rows, record.model, record.data)
+        record.verdicts |= judged(evidence)
     if is_first():
         record.write(run.folder)
     return split_lines(record, splits, units=units)
+
+
+def _history(record: RunRecord, folder: Path) -> list[Row]:
+    """The rows of history.csv; none where there is none.
+
+    Raises:
+        InputError: when it is damaged, or not the one that the record was made with.
+    """
+    path = folder / HISTORY_FILE
+    if not path.is_file():
+        return []
+    record.check(folder, HISTORY_FILE)
+    try:
+        return rows_of(path.read_text(encoding="utf-8"), slope=record.model["slope"])
+    except (ValueError, TypeError, KeyError):
+        raise InputError(
+            f"{path}: damaged, not a row of numbers an epoch; fit the run again with --overwrite"
+        ) from None
 
 
 def _same(a: Json, b: Json) -> bool:

@@ -57,6 +57,7 @@ from vae_rd.training.notes import TrainingNotes
 from vae_rd.training.progress import RateDistortionProgress, shown
 from vae_rd.training.signals import HoldSignals
 from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
+from vae_rd.verdicts.base import Evidence
 from vae_rd.verdicts.kinds import judged
 from vae_rd.verdicts.notes import TrainingFacts
 
@@ -257,7 +258,8 @@ class Experiment:
         config = self.config
         module = build.build_module(self.settled, self.model, self.data.card, steps=self.steps, after_step=guard.check)
         epochs = math.ceil(self.steps / self.data.card.steps_per_epoch(config.batch_size))
-        notes = TrainingNotes(self._facts(module.objective.slope()), said=self.record.verdicts["training"])
+        facts = TrainingFacts.of(self.record.data, module.objective.slope())
+        notes = TrainingNotes(facts, said=self.record.verdicts["training"])
         examples = config.batch_size * self.data.card.steps_per_epoch(config.batch_size)
         monitor = CollapseMonitor(self.data, examples=examples, seed=config.seed)
         callbacks = [RateDistortionProgress(epochs), HoldSignals(guard), monitor, notes]
@@ -268,6 +270,7 @@ class Experiment:
         except SIGTERMException:  # Lightning's own handler beats our check between epochs.
             raise Interrupted(signal.SIGTERM) from None
         notes.finish(trainer)
+        self.rows = notes.rows
         if not (self.folder / KEPT).is_file():
             remedy = validation_advice(self.data.pixels["val"])
             raise Diverged(f"no validation had a finite objective; {remedy}")
@@ -292,17 +295,6 @@ class Experiment:
             "bound_samples": self.config.samples if objective.weighs_draws else None,
         }
 
-    def _facts(self, beta: float | None) -> TrainingFacts:
-        """What notes on the training know beside its numbers."""
-        card = self.data.card
-        return TrainingFacts(
-            beta,
-            is_sample=not (card.population["train"] or card.unlimited["train"]),
-            values=math.prod(card.shape),
-            pixel_scale=card.pixel_scale,
-            bins=card.levels if card.support == "real" else None,
-        )
-
     def _evaluate(self) -> None:
         config = self.config
         for split in SPLITS:
@@ -322,7 +314,9 @@ class Experiment:
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "distortion": self._distortion(),
         }
-        self.record.verdicts |= judged(self.record.metrics, self.model.latent_dim)
+        record = self.record
+        evidence = Evidence(record.metrics, self.model.latent_dim, self.rows, record.model, record.data)
+        record.verdicts |= judged(evidence)
 
     def _distortion(self) -> Json:
         """What D is, as far as a decoder says so."""

@@ -11,6 +11,7 @@ from typing import Any
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.units import Unit, dequantised_levels, per_nat
 from vae_rd.verdicts.collapse import collapse_lines
+from vae_rd.verdicts.fit_words import fit_words
 from vae_rd.verdicts.information import shown_information
 from vae_rd.verdicts.units import unit_lines
 
@@ -19,6 +20,8 @@ def summary_lines(record: RunRecord, folder: Path, *, units: Unit = "nats") -> l
     """D, R and the bounds on I of each split with standard errors, the verdict, the units, where all lies."""
     lines = split_lines(record, SPLITS, units=units)
     lines += collapse_lines(record.verdicts["collapse"])
+    if record.verdicts.get("fit"):
+        lines.append(fit_words(record.verdicts["fit"]))
     lines += unit_lines(record.metrics["test"])
     distortion = record.model["distortion"]
     if (weight := distortion["squared_error_weight"]) is not None:

@@ -16,6 +16,12 @@ from vae_rd.run.files import HISTORY_FILE, csv_text, write_atomic
 from vae_rd.training.base import TrainedModule
 from vae_rd.training.diagnosis import DIAGNOSIS
 
+# By these a run is judged again.
+ERRORS = (
+    "train/objective_stderr",
+    "val/objective_stderr",
+    *(f"val/objective_{of}{end}" for of in ("change", "above_best") for end in ("", "_stderr")),
+)
 _QUANTITIES = ("distortion", "rate", "elbo", "objective", "loss", "active_units")
 
 
@@ -23,7 +29,7 @@ def history_columns(latent_dim: int) -> list[str]:
     """The columns of every history.csv, before what objectives log; a cell of an epoch without validation is empty."""
     means = [f"{split}/{name}" for split in ("train", "val") for name in _QUANTITIES]
     units = [f"{split}/rate_dim_{d}" for split in ("val", "train") for d in range(latent_dim)]
-    return ["epoch", "step", "beta_effective", "lr", *means, *units, *DIAGNOSIS]
+    return ["epoch", "step", "beta_effective", "lr", *means, *units, *DIAGNOSIS, *ERRORS]
 
 
 class HistoryWriter(Checkpoint):

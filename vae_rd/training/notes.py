@@ -21,6 +21,7 @@ READ = (
     *("beta_effective", "lr", "train/objective", "val/objective", "val/distortion", "val/rate", "val/elbo"),
     *("val/shuffled_distortion", "val/information", "val/amortisation_gap"),
 )
+DIGITS = 6  # Of a standard error.
 
 
 class TrainingNotes(Checkpoint):
@@ -48,7 +49,9 @@ class TrainingNotes(Checkpoint):
             known |= self.changes.numbers(member.val_objective)
         place = {"epoch": trainer.current_epoch, "step": trainer.global_step}
         annealing = {"annealing": int(member.objective.is_annealing(trainer.global_step))}
-        self.rows.append(place | annealing | {n: float(v) for n, v in known.items() if math.isfinite(v)})
+        known = {name: _kept(name, value) for name, value in known.items() if math.isfinite(value)}
+        self.rows.append(place | annealing | known)
+        member.epoch_values = known | member.epoch_values  # History has them too, so that a run can be judged again.
         self._say(EACH_EPOCH, trainer)
 
     def finish(self, trainer: Trainer) -> None:
@@ -74,3 +77,8 @@ class TrainingNotes(Checkpoint):
         """Go on where the checkpoint left off."""
         self.rows, self.said[:] = state_dict["rows"], state_dict["said"]
         self.changes.load_state_dict(state_dict)
+
+
+def _kept(name: str, value: float) -> float:
+    """The value; of a standard error as many digits as do not depend on the order of sums."""
+    return float(f"{value:.{DIGITS}g}") if name.endswith("_stderr") else float(value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from vae_rd.verdicts.notes import Row
 
 
 @dataclass(frozen=True)
@@ -14,7 +16,13 @@ class Evidence:
     Attributes:
         metrics: of the kept checkpoint by split, as the record has them.
         latent_dim: units of z.
+        rows: of its history, as `vae_rd.verdicts.training` says; none where there is no history.
+        model: of the record, or as much of it as there is.
+        data: the card, as the record has it.
     """
 
     metrics: Mapping[str, Mapping[str, Any]]
     latent_dim: int
+    rows: Sequence[Row] = ()
+    model: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)

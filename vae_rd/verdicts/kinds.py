@@ -7,11 +7,13 @@ from typing import Any
 
 from vae_rd.verdicts.base import Evidence
 from vae_rd.verdicts.collapse import collapse
+from vae_rd.verdicts.fit import fit
 
-VERDICTS: dict[str, Callable[[Evidence], dict[str, Any]]] = {"collapse": collapse}
+Verdict = Mapping[str, Any]
+VERDICTS: dict[str, Callable[[Evidence], Verdict | None]] = {"collapse": collapse, "fit": fit}
 
 
-def judged(metrics: Mapping[str, Mapping[str, Any]], latent_dim: int) -> dict[str, dict[str, Any]]:
-    """Every verdict on a run by its metrics."""
-    evidence = Evidence(metrics, latent_dim)
-    return {name: judge(evidence) for name, judge in VERDICTS.items()}
+def judged(evidence: Evidence) -> dict[str, Verdict]:
+    """Every verdict on a run for which there is evidence."""
+    found = {name: judge(evidence) for name, judge in VERDICTS.items()}
+    return {name: verdict for name, verdict in found.items() if verdict is not None}

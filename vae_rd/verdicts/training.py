@@ -13,16 +13,15 @@ from collections.abc import Callable, Sequence
 
 from vae_rd.theory.thresholds import COLLAPSED_RATE
 from vae_rd.units import per_nat
+from vae_rd.verdicts.falling import not_converged
+from vae_rd.verdicts.histories import scatter_about
 from vae_rd.verdicts.latents import ignored_by_decoder, lagging_encoder, no_information
 from vae_rd.verdicts.notes import (
-    DECAYED,
     GROWTH,
     LASTING,
     RISE,
     SIGMAS,
-    TAIL,
     WORTH,
-    WORTH_DECAYED,
     Note,
     Row,
     TrainingFacts,
@@ -137,15 +136,18 @@ def _since_best(rows: Sequence[Row], last: Row) -> str:
 
 
 def overfitting(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
-    """Validation's D + beta R above its lowest by more than 3 paired s.e. three times in a row, training's falling."""
+    """Validation's D + beta R above its lowest by more than 3 s.e. three times in a row, training's falling.
+
+    The standard error that counts is of the paired difference, and of the scatter of validations about their course.
+    """
     rising = _rising(rows)
     if not facts.is_sample or rising is None:
         return None
-    best, last = rising
+    best, last, noise = rising
     trained = best.get("train/objective", math.nan) - last.get("train/objective", math.nan)
     if not trained > 0:
         return None
-    rise, stderr = last["val/objective_above_best"], last["val/objective_above_best_stderr"]
+    rise, stderr = last["val/objective_above_best"], math.hypot(last["val/objective_above_best_stderr"], noise)
     text = (
         f"validation's D + beta R has been rising since epoch {count_of(best)}, by {with_error(rise, stderr)} nats, "
         f"while training's fell by {nats(trained)}: overfitting; the checkpoint of epoch {count_of(best)} is kept, "
@@ -155,17 +157,22 @@ def overfitting(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
     return noted("overfitting", last, text, **numbers)
 
 
-def _rising(rows: Sequence[Row]) -> tuple[Row, Row] | None:
-    """The best validation and the last one, where the last three were all worse than it."""
+def _rising(rows: Sequence[Row]) -> tuple[Row, Row, float] | None:
+    """The best validation and the last one, where the last three were all worse than it, and the scatter of both."""
     seen = [row for row in validated(rows, final=True) if "val/objective_above_best_stderr" in row]
-    if len(seen) <= LASTING or not all(_is_above(row) for row in seen[-LASTING:]):
+    if len(seen) <= LASTING:
         return None
-    best = min(seen, key=lambda row: row["val/objective"])
-    return None if best is not min(validated(rows), key=objective_of) else (best, seen[-1])
+    values = [row["val/objective"] for row in seen]
+    lowest = values.index(min(values))
+    best, noise = seen[lowest], math.hypot(scatter_about(values, lowest), scatter_about(values, len(values) - 1))
+    if not all(_is_above(row, noise) for row in seen[-LASTING:]):
+        return None
+    return None if best is not min(validated(rows), key=objective_of) else (best, seen[-1], noise)
 
 
-def _is_above(row: Row) -> bool:
-    return row["val/objective_above_best"] > max(SIGMAS * row["val/objective_above_best_stderr"], WORTH)
+def _is_above(row: Row, noise: float) -> bool:
+    stderr = math.hypot(row["val/objective_above_best_stderr"], noise)
+    return row["val/objective_above_best"] > max(SIGMAS * stderr, WORTH)
 
 
 def warmup_too_long(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
@@ -183,40 +190,6 @@ def warmup_too_long(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
         f"lower --beta_warmup to {best['step']:.0f} steps or fewer"
     )
     return noted("warmup_too_long", kept, text, best_epoch=best["epoch"], lost=lost, **known_only(stderr=stderr))
-
-
-def not_converged(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
-    """Validation's D + beta R fell by more than its noise, and than its own s.e., over the last quarter of validations.
-
-    The standard error of the fall adds up the paired ones of the changes between them. As a learning rate goes to 0
-    the end is flat by construction, and part of the fall is that of the noise of descent: how far a longer run gets, it
-    cannot tell.
-
-    Example:
-        >>> row = {"annealing": 0, "lr": 1e-3, "val/distortion": 9.0}
-        >>> rows = [{**row, "epoch": epoch, "val/objective": 20 - epoch} for epoch in range(5)]
-        >>> print(not_converged(rows, TrainingFacts(1.0, False, 256)).text)
-        not converged: validation's D + beta R still fell by 1.00 nats an epoch (1.00 in the last); raise --max_epochs
-    """
-    seen = [row for row in validated(rows, final=True) if "val/objective" in row]
-    tail = seen[-1 - max(1, math.ceil(TAIL * (len(seen) - 1))) :]
-    if len(tail) < 2:
-        return None
-    epochs, fall = tail[-1]["epoch"] - tail[0]["epoch"], tail[0]["val/objective"] - tail[-1]["val/objective"]
-    stderr = math.hypot(*(row.get("val/objective_change_stderr", math.nan) for row in tail[1:]))
-    is_decayed = tail[-1]["lr"] < DECAYED * max(row["lr"] for row in rows)
-    worth = WORTH_DECAYED if is_decayed else WORTH
-    if fall <= max(worth, tail[-1].get("val/objective_stderr", 0.0)) or fall <= SIGMAS * stderr:
-        return None
-    last = (tail[-2]["val/objective"] - tail[-1]["val/objective"]) / (tail[-1]["epoch"] - tail[-2]["epoch"])
-    each = with_error(fall / epochs, stderr / epochs)
-    text = f"not converged: validation's D + beta R still fell by {each} nats an epoch ({nats(last)} in the last)"
-    if is_decayed:
-        text += ", in part as the learning rate went to 0; raise --max_epochs to see what a longer run gains"
-    else:
-        text += "; raise --max_epochs"
-    numbers = {"fall": fall, "epochs": epochs, "last_fall": last, **known_only(stderr=stderr)}
-    return noted("not_converged", tail[-1], text, **numbers)
 
 
 # What is asked after every epoch, and what once training has ended. One kind is said once.
