@@ -7,6 +7,7 @@ from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.theory.thresholds import COLLAPSE_THRESHOLDS
+from vae_rd.verdicts.base import Evidence
 from vae_rd.verdicts.collapse import collapse_lines, collapse_verdict
 from vae_rd.verdicts.kinds import judged
 from vae_rd.verdicts.states import HEALTHY, STATES
@@ -39,7 +40,7 @@ def verdict_of(world: LinearGaussian, model) -> dict:
     x = world.sample(N)
     data = DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), x), levels=None))
     test = evaluate_split(model, data, "test", slope=1.0, seed=0)
-    return judged({"test": test}, model.latent_dim)["collapse"]
+    return judged(Evidence({"test": test}, model.latent_dim))["collapse"]
 
 
 def constant(units: int, variance: float) -> dict[str, torch.Tensor]:
