@@ -176,7 +176,9 @@ def slope_ticks(data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
 
 
 def slope_key(data: pd.DataFrame, *, ax: Axes) -> Axes:
-    """The legend entry of `slope_ticks` and of `aim_labels`, where some run has a slope."""
+    """The legend entries of `slope_ticks` and of `aim_labels`, where some run has a slope."""
+    if (data["beta"].isna() & data["achieved_slope"].notna() & data["rate"].notna()).any():
+        key(ax, "tangent found where $R$ or $D$ was asked", linestyle="-", linewidth=0.8)
     data = data.dropna(subset=["beta", "rate"])
     if data.empty:
         return ax
