@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
-from known_answers.fits import linear_rows, toy_rows
+from known_answers.fits import held_rows, linear_rows, toy_rows
 from known_answers.information import information_rows, population_rows
 from known_answers.likelihood import annealing_rows, curve_rows, gap_rows, importance_rows
 from known_answers.sources import source_rows
@@ -30,6 +30,7 @@ Part = Callable[[Path], Iterator[Row]]
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
         "fits": lambda runs: chain(linear_rows(runs), toy_rows(runs)),
+        "held": held_rows,
         "weights": lambda runs: chain(weight_rows(), ppca_rows()),
         "sources": lambda runs: source_rows(),
         "likelihood": lambda runs: chain(importance_rows(), annealing_rows(), curve_rows(), gap_rows(runs)),

@@ -6,6 +6,7 @@ Every function takes tidy rows with the columns of `analysis.statistics.bounds.a
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -165,14 +166,19 @@ def _has_limits(entropy: Entropy) -> bool:
 
 
 def slope_ticks(data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
-    """A short tangent of slope dD/dR = -beta through every row, all of one visual length; as for `tangents`."""
-    data = data.dropna(subset=["beta", "rate"])
-    ink = [colours[beta] for beta in data["beta"]]
-    return tangents(data, data["beta"].to_numpy(), length=TICK_POINTS, colors=ink, linewidths=0.7, zorder=3, ax=ax)
+    """A short tangent of slope dD/dR = -beta through every row, all of one visual length; as for `tangents`.
+
+    Of a run that asked for R or D, beta is what its multiplier had come to, and the tangent grey.
+    """
+    data = data.assign(slope=data["beta"].fillna(data["achieved_slope"])).dropna(subset=["slope", "rate"])
+    ink = [GREY if math.isnan(beta) else colours[beta] for beta in data["beta"]]
+    return tangents(data, data["slope"].to_numpy(), length=TICK_POINTS, colors=ink, linewidths=0.7, zorder=3, ax=ax)
 
 
 def slope_key(data: pd.DataFrame, *, ax: Axes) -> Axes:
-    """The legend entry of `slope_ticks` and of `aim_labels`, where some run has a slope."""
+    """The legend entries of `slope_ticks` and of `aim_labels`, where some run has a slope."""
+    if (data["beta"].isna() & data["achieved_slope"].notna() & data["rate"].notna()).any():
+        key(ax, "tangent found where $R$ or $D$ was asked", linestyle="-", linewidth=0.8)
     data = data.dropna(subset=["beta", "rate"])
     if data.empty:
         return ax
@@ -203,7 +209,8 @@ def aim_labels(data: pd.DataFrame, *, ax: Axes) -> Axes:
     Runs whose R is undefined have one label that says so, whatever their beta. The axes must be final.
     """
     undefined = data["rate"].isna()
-    words = aim_words(data) + data["target_rate"].notna().map({True: " asked", False: ""})
+    is_asked = data[["target_rate", "target_distortion"]].notna().any(axis=1)
+    words = aim_words(data) + is_asked.map({True: " asked", False: ""})
     data = on_axis(data, ax=ax).assign(aim=words.mask(undefined, UNDEFINED))
     data = data[data["aim"] != ""]
     centres = data.groupby(["aim", "config"], sort=False)[["rate", "distortion"]].mean()

@@ -1,4 +1,4 @@
-"""What runs aimed at, in words: a beta, or the rate that was asked for where no beta is known."""
+"""What runs aimed at, in words: a beta, or the rate or distortion that was asked for where no beta is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pandas as pd
 
 from analysis.style import beta_words
 
-AIMS = ["beta", "target_rate"]  # columns of `load_runs`, one of which a run mostly has
+AIMS = ["beta", "target_rate", "target_distortion"]  # columns of `load_runs`, one of which a run mostly has
+
+MARKS = ["", "$R$ = ", "$D$ = "]  # What each is written after.
 
 
 def aim_words(data: pd.DataFrame) -> pd.Series:
@@ -16,13 +18,14 @@ def aim_words(data: pd.DataFrame) -> pd.Series:
 
     Example:
         >>> runs = pd.DataFrame({"beta": [0.5, math.nan, math.nan], "target_rate": [math.nan, 4.0, math.nan]})
+        >>> runs["target_distortion"] = [math.nan, math.nan, 80.0]
         >>> aim_words(runs).tolist()
-        ['0.5', '$R$ = 4', '']
+        ['0.5', '$R$ = 4', '$D$ = 80']
     """
-    betas = beta_words(data["beta"].dropna())
-    asked = beta_words(data["target_rate"].dropna())
+    data = data.reindex(columns=AIMS)
+    written = [beta_words(data[aim].dropna()) for aim in AIMS]
     words = [
-        betas[beta] if not math.isnan(beta) else "" if math.isnan(rate) else f"$R$ = {asked[rate]}"
-        for beta, rate in data[AIMS].itertuples(index=False)
+        next((f"{mark}{known[v]}" for mark, known, v in zip(MARKS, written, row, strict=True) if not math.isnan(v)), "")
+        for row in data.itertuples(index=False)
     ]
     return pd.Series(words, index=data.index, dtype=object)

@@ -7,7 +7,8 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 - `collapse_beta`: from which on a linear VAE of the run's training data collapses, by its forecast;
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
 - `config`: what else may affect the numbers, as JSON: flags, and which networks they are, if not those of the flags;
-- `target_rate`: the R that was asked for, of a run without beta;
+- `target_rate`, `target_distortion`: the R or D that was asked for, of a run without beta;
+- `achieved_slope`: -dD/dR of the kept checkpoint, beta or what a multiplier had come to;
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
 - `levels` (of pixel counts that noise made a density of; NaN for others), `pixel_scale` (of a
   density): see `analysis.rows.scale`;
@@ -98,6 +99,7 @@ def _run(record: RunRecord, folder: Path) -> Row:
         "folder": str(folder),
         "data": Part(record.data, "data").word("name"),
         "beta": model.number("slope"),
+        "achieved_slope": model.maybe("achieved_slope"),
         "seed": config.whole("seed"),
         "latent_dim": _latent_dim(record),
         "collapsed": Part(record.verdicts, "verdicts").optional("collapse").content.get("collapsed"),
@@ -129,6 +131,7 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
     place = {
         "split": split,
         "target_rate": scale.per_nat * Part(record.model, "model").maybe("target_rate"),
+        "target_distortion": scale.per_nat * Part(record.model, "model").maybe("target_distortion"),
         "population": bool(card.part("population").value(split)),
         "n": metrics.part("distortion").whole("n"),
         "dims": dims,

@@ -110,3 +110,14 @@ def toy_rows(run_dir: Path) -> Iterator[Row]:
         elbo = record["metrics"]["test"]["elbo"]
         where = f"toy channel, 30 states, beta = {beta:g}: D + R"
         yield close(where, TOY_ENTROPY, -elbo["value"], elbo["stderr"], within=0.005, slack=2)
+
+
+def held_rows(run_dir: Path) -> Iterator[Row]:
+    """Rates held where every one costs the same."""
+    for target in (0.0, 0.25, 0.5):  # Said aloud, the default of beta takes the config's place.
+        flags = ("--beta=1", f"--target_rate={target}", "--n_test=400000")
+        record, _ = fit(run_dir, f"--config={CONFIGS / 'toy_channel.yaml'}", *flags)
+        rate, elbo = record["metrics"]["test"]["rate"], record["metrics"]["test"]["elbo"]
+        where = f"toy channel, 30 states, R = {target:g} asked"
+        yield close(f"{where}: R", target, rate["value"], rate["stderr"], within=max(0.02 * target, 0.02))
+        yield close(f"{where}: D + R", TOY_ENTROPY, -elbo["value"], elbo["stderr"], within=0.001, slack=2)

@@ -257,6 +257,16 @@ def test_slope_ticks_have_slope_minus_beta_and_one_visual_length(tmp_path):
     assert lengths == pytest.approx([TICK_POINTS * figure.dpi / 72] * len(SPRITES_BETAS))
 
 
+def test_a_run_that_asked_for_its_rate_has_the_tangent_that_it_found(tmp_path):
+    sprites_targets(tmp_path, slope=3.0)
+    figure = plane(load_runs(tmp_path))
+    [ticks] = [c for c in figure.axes[0].collections if isinstance(c, LineCollection) and len(c.get_segments()) == 2]
+    for segment in ticks.get_segments():
+        (x0, y0), (x1, y1) = segment
+        assert (y1 - y0) / (x1 - x0) == pytest.approx(-3.0, rel=1e-6)
+    assert "tangent found where $R$ or $D$ was asked" in figure.axes[0].get_legend_handles_labels()[1]
+
+
 def test_an_exact_h_is_a_solid_labelled_line_with_its_infeasible_side_and_limits(tmp_path):
     sprites_sweep(tmp_path)
     figure = plane(load_runs(tmp_path))

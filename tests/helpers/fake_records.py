@@ -219,8 +219,8 @@ def sprites_autoencoder(root: Path, *, seed: int = 0) -> Path:
     )
 
 
-def sprites_targets(root: Path, *, rates: Sequence[float] = (2.0, 4.0)) -> list[Path]:
-    """Runs that asked for a rate and have it, a little above the frontier; no beta is known."""
+def sprites_targets(root: Path, *, rates: Sequence[float] = (2.0, 4.0), slope: float | None = None) -> list[Path]:
+    """Runs that asked for a rate and have it, a little above the frontier; no beta is known, if a slope was found."""
     folders = []
     for rate in rates:
         point = Point(SPRITES_H - rate + 20 * (1 - rate / SPRITES_H) ** 2 + 2, rate, 0.9 * rate)
@@ -228,7 +228,7 @@ def sprites_targets(root: Path, *, rates: Sequence[float] = (2.0, 4.0)) -> list[
         found["objective"] = estimate(math.nan, None, SPRITES_N)
         settings = {"objective": "target_rate", "target_rate": rate}
         run: Json = {"card": sprites_card(), "beta": 1.0, "points": dict.fromkeys(SPLITS, point), "settings": settings}
-        aim = {"slope": None, "target_rate": rate}
+        aim = {"slope": None, "achieved_slope": slope, "target_rate": rate}
         folders.append(write_run(root, **run, model=aim, metrics=dict.fromkeys(SPLITS, found)))
     return folders
 

@@ -206,6 +206,11 @@ COMBINATIONS = [
         "--free_bits 1 --free_bits_per total --prior mixture",
     ),
     flags(
+        "--posterior deterministic --free_bits 2",
+        "leave out --objective free_bits with its flags, and add --beta 0",
+        "--posterior deterministic --beta 0",
+    ),
+    flags(
         "--posterior deterministic --beta 0 --prior mixture",
         "whose R is undefined; leave it out",
         "--posterior deterministic --beta 0",

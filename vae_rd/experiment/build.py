@@ -152,10 +152,9 @@ def _check_parts(
             f"--posterior {config.posterior} --prior {config.prior}: z of the posterior is {z}, that of the prior is "
             "not; choose two of one kind"
         )
-    if not posterior.has_density and tables.OBJECTIVES[config.objective](config, card).slope() != 0:
-        other = (
-            "" if is_read("beta", vars(config)) else f"leave out --objective {config.objective} with its flags, and "
-        )
+    slope = tables.OBJECTIVES[config.objective](config, card).slope()
+    if not posterior.has_density and slope != 0:
+        other = "" if slope is not None else f"leave out --objective {config.objective} with its flags, and "
         raise InputError(
             f"--posterior {config.posterior}: its z is a function of x, so that R is undefined and cannot be weighed; "
             f"{other}add --beta 0"
@@ -176,11 +175,9 @@ def _check_allowance(config: FitConfig, card: DataCard, encoder: Encoder, prior:
     """Refuse an allowance of each unit where R is not that of single units."""
     if not is_read("free_bits", vars(config)) or config.free_bits_per == "total":
         return
-    if rate_per_dim(encoder(torch.zeros(1, *card.shape)), prior()) is None:
-        raise InputError(
-            f"--posterior {config.posterior} --prior {config.prior}: the R of a unit has no closed form; "
-            "add --free_bits_per total"
-        )
+    if not prior.is_continuous or rate_per_dim(encoder(torch.zeros(1, *card.shape)), prior()) is None:
+        asked = f"--posterior {config.posterior} --prior {config.prior}"
+        raise InputError(f"{asked}: R has no closed form by units; add --free_bits_per total")
 
 
 def build_module(
