@@ -108,8 +108,10 @@ def evaluate_split(
     cut = {"cut_distortion_per_dim": cut_distortion(model, data, split, seed=seed)} if split == "test" else {}
     likelihood = getattr(model.decoder, "likelihood", None)
     measure = likelihood.measure if isinstance(likelihood, Likelihood) else None
-    bound = {} if bound_samples is None else {"l_k": bound_of_draws(model, data, split, draws=bound_samples, seed=seed)}
-    return summarise(values, data.card, split, slope=slope, measure=measure) | cut | bound
+    metrics = summarise(values, data.card, split, slope=slope, measure=measure) | cut
+    if bound_samples is not None:
+        metrics["l_k"] = bound_of_draws(model, data, split, draws=bound_samples, repeats=draws, seed=seed)
+    return metrics
 
 
 @torch.no_grad()
