@@ -1,5 +1,6 @@
 """Runs under objectives of several draws and of whole batches: resumed, refused, shared by processes."""
 
+import math
 import re
 import signal
 from pathlib import Path
@@ -46,7 +47,8 @@ def test_an_iwae_run_resumes_bit_for_bit_and_keeps_the_epoch_of_the_best_bound(t
     found = {split: values["l_k"] for split, values in record.metrics.items()}
     assert {values["samples"] for values in found.values()} == {3}
     test, stderr = found["test"]["value"], found["test"]["stderr"]
-    assert abs(test - max(bounds)) < 4 * stderr + 0.02 < 0.2  # A population, under other noise.
+    # Of a population, by two L_K an example, where validation has one, of other noise.
+    assert abs(test - max(bounds)) < 4 * math.sqrt(3) * stderr < 0.5
     assert test > record.metrics["test"]["elbo"]["value"] + 4 * stderr
     assert evaluate.main([str(one), "--split=test"]) == 0
     assert RunRecord.read(one).metrics["test"] == record.metrics["test"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.data.dataset import DataSet
-from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
+from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import all_gather, own_shard
 from vae_rd.run.record import Json, estimate
@@ -18,7 +18,7 @@ ROWS = 25_000  # Draws of z at a time.
 
 
 @torch.no_grad()
-def bound_of_draws(model: VAE, data: DataSet, split: str, *, draws: int, seed: int) -> Json:
+def bound_of_draws(model: VAE, data: DataSet, split: str, *, draws: int, repeats: int, seed: int) -> Json:
     """The mean over a split of L_K = ln (1/K) sum_k p(x|z_k) m(z_k) / q(z_k|x), a lower bound on E ln p(x).
 
     Args:
@@ -26,6 +26,7 @@ def bound_of_draws(model: VAE, data: DataSet, split: str, *, draws: int, seed: i
         data: the data set.
         split: "train", "val" or "test".
         draws: K.
+        repeats: independent L_K of each example; on a population the standard error takes two.
         seed: of the evaluation noise, which is apart from that of D and R.
     """
     population, was_training = data.card.population[split], model.training
@@ -33,7 +34,7 @@ def bound_of_draws(model: VAE, data: DataSet, split: str, *, draws: int, seed: i
     found: dict[int, Tensor] = {}
     for chunk in own_shard(data.chunks(split)):
         noise = generator("cpu", seed, "bound", split, chunk)
-        x, repeats = data.evaluation_chunk(split, chunk), POPULATION_SAMPLES if population else 1
+        x = data.evaluation_chunk(split, chunk)
         found[chunk] = torch.stack([_of_chunk(model, x, draws, noise).cpu() for _ in range(repeats)])
     model.train(was_training)
     values = torch.cat([values for _, values in sorted(all_gather(found).items())], 1)

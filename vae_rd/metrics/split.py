@@ -110,7 +110,7 @@ def evaluate_split(
     measure = likelihood.measure if isinstance(likelihood, Likelihood) else None
     metrics = summarise(values, data.card, split, slope=slope, measure=measure)
     if bound_samples is not None:
-        metrics["l_k"] = bound_of_draws(model, data, split, draws=bound_samples, seed=seed)
+        metrics["l_k"] = bound_of_draws(model, data, split, draws=bound_samples, repeats=draws, seed=seed)
     if split != "test":
         return metrics
     by_units = {

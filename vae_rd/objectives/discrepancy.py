@@ -53,6 +53,7 @@ def squared_discrepancy(z: Tensor, y: Tensor) -> Tensor:
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
-    """exp(-|a_i - b_j|^2 / (2 D)), [..., M, M]."""
-    square = (a[..., :, None, :] - b[..., None, :, :]).square().sum(-1)
+    """exp(-|a_i - b_j|^2 / (2 D)), [..., M, M], by a matrix product, of which no half precision is to be asked."""
+    with torch.autocast(a.device.type, enabled=False):
+        square = a.square().sum(-1)[..., :, None] + b.square().sum(-1)[..., None, :] - 2 * a @ b.mT
     return (-0.5 * square / a.shape[-1]).exp()
