@@ -56,7 +56,7 @@ FITS: Sequence[tuple[str, Mapping[str, Any], Held | None]] = (
     ("collapsed", {**SPRITES, "beta": 60.0, "max_epochs": 15}, None),
     ("collapsed", {**LINEAR, "beta": water(1.1 * 8)}, None),
     *(("partially_collapsed", {**LINEAR, "beta": water(level)}, None) for level in (1.1, 2.7, 3.3, 6.0)),
-    *(("healthy", {**LINEAR, "beta": water(level)}, None) for level in (0.25, 0.9)),
+    *(("healthy", {**LINEAR, "beta": water(level)}, None) for level in (0.25, 0.5)),
     *(("healthy", {**DIGITS, "latent_dim": units, "beta": 1.0, "max_epochs": 60}, None) for units in (2, 4)),
     *(("no_information", {**DIGITS, "hidden": [1], "max_epochs": 15, "seed": seed}, None) for seed in (0, 1)),
     *(("no_information", {**SPRITES, "hidden": [1], "max_epochs": 6, "seed": seed}, None) for seed in (0, 1)),
