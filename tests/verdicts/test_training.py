@@ -283,7 +283,7 @@ def test_a_state_of_the_latents_is_said_once_it_lasts(judge, changes, text):
         ([1.92] * 3, {"information": [0.01, 0.101, 0.02]}),  # Not lasting.
         ([1.92] * 3, {"information": [0.01, 0.03, 0.05]}),  # It grows.
         ([0.09] * 3, {"information": [0.0, 0.0, 0.0]}),  # R has collapsed: another note's.
-        ([1.92] * 3, {"rise": [0.02, 0.08, 0.02]}),  # 0.08 + 3 s.e. is above 0.1.
+        ([1.92] * 3, {"rise": [0.02, 0.15, 0.02]}),  # 0.15 + 3 s.e. is above a tenth of I = 1.73.
         ([1.92] * 3, {"rise": [0.01, 0.03, 0.06]}),
         ([1.92] * 3, {"gap": [0.9, 0.6, 0.9]}),  # 0.6 is less than a third of 1.92.
         ([0.1, 0.2, 0.3], {"gap": [0.9, 0.9, 0.9]}),  # R grows.

@@ -17,6 +17,7 @@ ACTIVE_RATE = COLLAPSE_EPSILON
 
 COLLAPSED_RATE = 0.1  # Nats of R and of I, which is no more than R: as many as nobody would train a latent for.
 IGNORED_RISE = COLLAPSED_RATE  # Of D under z of another x: a decoder that is right for q has it rise by I or more.
+IGNORED_SHARE = 0.1  # Of that rise in I: a decoder that is right for q has it rise by all of I at least.
 # Of the amortisation gap in R. Trained encoders reach a fifth (static MNIST, beta 1: 4.0 nats of 21.2), those that are
 # behind go far beyond (sprites after 100 steps: 3.5 nats of 2.0).
 LAGGING_SHARE = 1 / 3
@@ -33,6 +34,7 @@ COLLAPSE_THRESHOLDS: Mapping[str, float] = MappingProxyType(
         "information": COLLAPSED_RATE,
         "mean_variance": ACTIVE_VARIANCE,
         "shuffle_rise": IGNORED_RISE,
+        "shuffle_rise_share": IGNORED_SHARE,
         "amortisation_gap": LAGGING_GAP,
         "amortisation_share": LAGGING_SHARE,
         "variance_ratio": OVER_DISPERSED,

@@ -52,15 +52,15 @@ def _is_empty(row: Row) -> bool:
 
 def _is_unread(row: Row) -> bool:
     entry = {"value": row[SHUFFLED] - row[DISTORTION], "stderr": row[RISE_STDERR]} if SHUFFLED in row else None
-    return _is_empty(row) or (entry is not None and is_ignored(row[RATE], entry))
+    return _is_empty(row) or (entry is not None and is_ignored(row[RATE], entry, row.get(INFORMATION)))
 
 
 def ignored_by_decoder(rows: Sequence[Row], facts: TrainingFacts) -> Note | None:
-    """R of 0.1 nat or more, and D does not rise by 0.1 nat when z is that of another x."""
+    """R of 0.1 nat or more, and D rises by less than 0.1 nat, or a tenth of I, when z is that of another x."""
     seen = _lasting(rows, RATE, SHUFFLED, RISE_STDERR)
     rises = [row[SHUFFLED] - row[DISTORTION] for row in seen]
     entries = [{"value": rise, "stderr": row[RISE_STDERR]} for rise, row in zip(rises, seen, strict=True)]
-    ignored = [is_ignored(row[RATE], entry) for row, entry in zip(seen, entries, strict=True)]
+    ignored = [is_ignored(row[RATE], entry, row.get(INFORMATION)) for row, entry in zip(seen, entries, strict=True)]
     if not seen or not all(ignored) or all(map(_is_empty, seen)) or _grows(rises):
         return None
     last = seen[-1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from vae_rd.theory.thresholds import COLLAPSED_RATE, IGNORED_RISE, JUDGED_BY, LAGGING_GAP, LAGGING_SHARE
+from vae_rd.theory.thresholds import COLLAPSED_RATE, IGNORED_RISE, IGNORED_SHARE, JUDGED_BY, LAGGING_GAP, LAGGING_SHARE
 
 Entry = Mapping[str, Any]
 HEALTHY = "healthy"
@@ -61,9 +61,9 @@ def is_above(entry: Entry, limit: float) -> bool:
     return entry["value"] is not None and entry["value"] - JUDGED_BY * (entry["stderr"] or 0.0) > limit
 
 
-def is_ignored(rate: float, rise: Entry) -> bool:
-    """Whether D does not notice whose z it is given, though R is paid for it."""
-    return rate >= COLLAPSED_RATE and is_below(rise, IGNORED_RISE)
+def is_ignored(rate: float, rise: Entry, information: float | None) -> bool:
+    """Whether D hardly notices whose z it is given, though R is paid for it: a tenth of what z tells of x, at most."""
+    return rate >= COLLAPSED_RATE and is_below(rise, max(IGNORED_RISE, IGNORED_SHARE * (information or 0.0)))
 
 
 def is_lagging(rate: float, gap: Entry) -> bool:
@@ -87,16 +87,16 @@ STATES: Mapping[str, State] = MappingProxyType(
             "q(z|x) is the same for every x: widen --hidden, take fewer layers or a smaller --latent_dim, or train on",
         ),
         "ignored": State(
-            lambda n: is_ignored(_rate(n), n.shuffle_rise),
+            lambda n: is_ignored(_rate(n), n.shuffle_rise, n.information["value"]),
             "train longer, or take a decoder that has to read z",
         ),
         "lagging": State(
             lambda n: is_lagging(_rate(n), n.amortisation_gap),
-            "train longer, widen the encoder, or let beta come down from above the collapse (--beta_start)",
+            "train longer, widen the encoder, or let beta rise from far below (--beta_start with --beta_warmup)",
         ),
         "collapsed": State(
             lambda n: n.collapsed is True and _rate(n) < COLLAPSED_RATE,
-            "lower --beta; if the decoder reads x, let beta come down from above the collapse (--beta_start)",
+            "lower --beta; if the decoder reads x, let beta rise from far below (--beta_start with --beta_warmup)",
         ),
         "over_dispersed": State(
             lambda n: bool(n.broad),
