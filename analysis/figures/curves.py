@@ -22,9 +22,11 @@ from analysis.figures.layout import (
 )
 from analysis.marks import betas, epochs
 from analysis.marks.groups import by_columns, group_keys, legend_rows
+from analysis.marks.verdicts import verdict_keys, verdict_marks
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.runs import EPOCH_METRICS, load_histories
+from analysis.rows.verdicts import fit_marks
 from analysis.statistics.bounds import Entropy, known_entropies
 from analysis.style import COLUMN, STYLE, Colours, beta_colours
 
@@ -33,6 +35,8 @@ CURVE_HEIGHT, CURVES_TEXT = 1.5, 0.7
 
 def curves(runs: pd.DataFrame) -> Figure:
     """Training and validation D, R and ELBO per epoch, stacked over one axis; one colour a beta.
+
+    What the verdict on training found is marked: where a run overfits from, spikes, and where a tail is going.
 
     Args:
         runs: from `load_runs`, each data set on axes of its own; their history.csv is read from the same folders.
@@ -43,15 +47,17 @@ def curves(runs: pd.DataFrame) -> Figure:
     groups, parts = group_runs(runs), titled(runs)
     histories = [load_histories(rows) for _, rows in parts]
     colours = beta_colours(beta for rows in histories for beta in rows["beta"])
-    kinds = epochs.line_keys(pd.concat(histories), groups), group_keys(groups, connected=False)
+    marks = [fit_marks(rows) for _, rows in parts]
+    lines, verdicts = epochs.line_keys(pd.concat(histories), groups), verdict_keys(pd.concat(marks))
+    kinds = lines, verdicts, group_keys(groups, connected=False)
     keys, ncols = legend_rows(*kinds, width=COLUMN - 0.3)  # the axes do not begin at the edge
     heads = [head_of(rows, title, *epochs.heads(groups)) for title, rows in parts]
     texts = [CURVES_TEXT + LINE_HEIGHT * (len(keys) - 1 + lines_of(head)) for head in heads]
     with mpl.rc_context(STYLE):
         heights = [[CURVE_HEIGHT] * len(EPOCH_METRICS)] * len(parts)
         figure, panels = new_figure(heights, text=texts)
-        for (_, rows), head, history, axes in zip(parts, heads, histories, panels, strict=True):
-            _draw_curves(history, known_entropies(rows), axes, colours=colours, groups=groups)
+        for (_, rows), head, history, found, axes in zip(parts, heads, histories, marks, panels, strict=True):
+            _draw_curves(history, found, known_entropies(rows), axes, colours=colours, groups=groups)
             legend_above(axes[0], by_columns(keys), head=head, ncols=ncols)
         explain_colours(figure, panels, colours)
         return laid_out(figure)
@@ -68,10 +74,17 @@ def explain_colours(figure: Figure, panels: Sequence[Sequence[Axes]], colours: C
 
 
 def _draw_curves(
-    history: pd.DataFrame, h_by_split: dict[str, Entropy], axes: Sequence[Axes], *, colours: Colours, groups: Groups
+    history: pd.DataFrame,
+    marks: pd.DataFrame,
+    h_by_split: dict[str, Entropy],
+    axes: Sequence[Axes],
+    *,
+    colours: Colours,
+    groups: Groups,
 ) -> None:
     for quantity, ax in zip(EPOCH_METRICS, axes, strict=True):
         epochs.epoch_lines(history, quantity, colours=colours, groups=groups, ax=ax)
+        verdict_marks(marks, history, quantity, colours=colours, ax=ax)
     epochs.elbo_bounds(h_by_split, ax=axes[-1])
     axes[-1].set_xlabel("epoch")
     if history["epoch"].nunique() == 1:

@@ -79,8 +79,9 @@ def _last(entry: Entry) -> str:
 def _underfitting(verdict: Entry) -> str:
     entry = verdict["underfitting"]
     return (
-        f": all {entry['units']} units of z are used, the weakest with {nats(entry['weakest_rate'])} nats of R, worth "
-        f"{nats(entry['worth'])} of D + beta R by the linear model: more units would save more; raise --latent_dim"
+        f": all {entry['units']} units of z are in use, the weakest with {nats(entry['weakest_rate'])} nats of R, "
+        f"worth {nats(entry['worth'])} of D + beta R by the linear model: more units would save more; "
+        "raise --latent_dim"
     )
 
 

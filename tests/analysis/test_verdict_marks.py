@@ -1,0 +1,71 @@
+"""The verdict on training on the axes of curves, in data coordinates."""
+
+import json
+
+import numpy as np
+import pytest
+
+from analysis import curves, load_runs
+from vae_rd.run.record import RunRecord
+from vae_rd.verdicts.tails import approach_at
+
+from helpers.fake_records import sprites_sweep
+from helpers.pages import faults
+
+TAIL = {"kind": "exponential", "to_go": 2.0, "stderr": 0.1, "level": 20.0, "shape": 9.0, "first": 19, "last": 39}
+VERDICTS = {
+    "overfitting": {"verdict": "overfitting", "overfitting": {"best_epoch": 21}},
+    "spikes": {
+        "verdict": "KL unstable",
+        "spikes": [
+            {"epoch": 25, "quantity": "val/rate", "height": 5.0, "excess": 2.0},
+            {"epoch": 30, "quantity": "train/objective", "height": 9.0, "excess": 3.0},
+        ],
+    },
+    "tail": {
+        "verdict": "still falling",
+        "measured": "D + beta R",
+        "falling": {"approaches": [TAIL, {**TAIL, "kind": "power law", "shape": 1.0}]},
+    },
+    "converged": {"verdict": "converged"},
+}
+
+
+@pytest.fixture(params=VERDICTS)
+def drawn(request, tmp_path):
+    """The word for a verdict, and the figure of a run of beta 1 with it."""
+    (folder,) = sprites_sweep(tmp_path, betas=[1.0])
+    record = json.loads((folder / "record.json").read_text())
+    record["verdicts"]["fit"] = VERDICTS[request.param]
+    RunRecord.from_json(record, where=folder).write(folder)
+    return request.param, curves(load_runs(tmp_path))
+
+
+def test_marks_stand_where_the_verdict_says(drawn):
+    kind, figure = drawn
+    distortion, rate, elbo = figure.axes[:3]
+    assert not faults(figure)
+    if kind == "overfitting":
+        for ax in (distortion, rate, elbo):
+            assert [line.get_xdata()[0] for line in ax.lines if set(line.get_xdata()) == {21}] == [21]
+    if kind == "spikes":
+        found = {
+            name: next(line for line in ax.lines if line.get_marker() == "v")
+            for name, ax in zip("dre", figure.axes[:3], strict=True)
+        }
+        assert [list(line.get_xdata()) for line in found.values()] == [[], [25], [30]]
+    if kind == "tail":
+        (ahead,) = (line for line in elbo.lines if len(line.get_xdata()) == 31 and line.get_zorder() == 5
+                    and np.allclose(line.get_ydata(), -approach_at(TAIL, range(19, 50))))  # fmt: skip
+        assert list(ahead.get_xdata()) == list(range(19, 50))
+    texts = {text.get_text() for ax in figure.axes if ax.get_legend() for text in ax.get_legend().get_texts()}
+    named = {"overfits from there on", "spikes", "tail: exponential", "tail: power law"}
+    assert (
+        texts & named
+        == {
+            "overfitting": {"overfits from there on"},
+            "spikes": {"spikes"},
+            "tail": {"tail: exponential", "tail: power law"},
+            "converged": set(),
+        }[kind]
+    )
