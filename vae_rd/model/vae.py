@@ -81,21 +81,24 @@ class VAE(nn.Module):
         shape = (samples, len(like) if examples is None else examples, self.noise_dim)
         return torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype).to(like.device)
 
-    def terms(self, x: Tensor, eps: Tensor, *, context: Tensor | None = None) -> DrawnTerms:
+    def terms(
+        self, x: Tensor, eps: Tensor, *, context: Tensor | None = None, target: Tensor | None = None
+    ) -> DrawnTerms:
         """Draw z from q(z|x) with the given noise and return the terms of (x, z).
 
         Args:
             x: images, [B, C, H, W].
             eps: from `noise`, [S, B, noise_dim].
             context: what a conditional model is given; this one takes none.
+            target: what the decoder's distribution is of, where that is not x: labels, [B, 1, 1, K].
         """
-        posterior = cast(Posterior, self.encoder(x))
+        posterior, scored = cast(Posterior, self.encoder(x)), x if target is None else target
         draw = posterior.from_noise(eps)
         return DrawnTerms(
-            x=x,
+            x=scored,
             groups=[Group(draw, posterior, self.prior())],
             likelihood=self.decoder(draw.z),
-            expectation=lambda: expected_log_prob(posterior, self.decoder, x),
+            expectation=lambda: expected_log_prob(posterior, self.decoder, scored),
             observe=self._observe,
         )
 

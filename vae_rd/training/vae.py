@@ -104,7 +104,7 @@ class VAEModule(TrainedModule):
         optimizer, seen, norms = self._optimizer, [], []
         for step, batch in enumerate(block, start=first):
             noise = generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
-            terms = self.model.terms(batch.x, self._training_noise(batch.x, noise))
+            terms = self.model.terms(batch.x, self._training_noise(batch.x, noise), **batch.scored)
             loss = self.objective(terms, step, noise=noise)
             seen.append(example_terms(terms, loss, latent_dim=self.model.latent_dim))
             optimizer.param_groups[0]["lr"] = self.learning_rate(step)
@@ -156,7 +156,7 @@ class VAEModule(TrainedModule):
         """Add one chunk under the noise that belongs to it, the same at every epoch."""
         noise = generator("cpu", self.seed, "validation", batch.part)
         with memory_advice("validation", lower="--samples or the network (--hidden, --latent_dim)"):
-            terms = self.model.terms(batch.x, self.model.noise(self.samples, batch.x, noise))
+            terms = self.model.terms(batch.x, self.model.noise(self.samples, batch.x, noise), **batch.scored)
             loss = self.objective(terms, self.global_step, noise=noise)
             seen = example_terms(terms, loss, latent_dim=self.model.latent_dim)
         add_examples(self.val_metrics, [seen])
