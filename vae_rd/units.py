@@ -76,6 +76,8 @@ def check_units(units: Unit, card: Mapping[str, Any], measure: str | None) -> No
     Raises:
         InputError: saying what D is.
     """
+    if units == "bits_per_dim" and card["params"].get("target") == "label":
+        raise InputError("--units bits_per_dim: D of --target label is of one label, which has no pixels; leave it out")
     is_counted = measure == "discrete" or (measure is None and card["support"] in ("binary", "one_hot"))
     if units == "bits_per_dim" and not is_counted and dequantised_levels(card) is None:
         raise InputError(

@@ -123,7 +123,8 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
     measure = Part(record.model, "model").part("distortion").word("measure")
     is_mass, dims, levels = measure == "discrete", math.prod(card.wholes("shape")), dequantised_levels(card)
     if math.isnan(levels):
-        check_units(units, {"name": card.text("name"), "support": card.word("support"), "params": {}}, measure)
+        params = {"target": card.part("params").word("target")}
+        check_units(units, {"name": card.text("name"), "support": card.word("support"), "params": params}, measure)
     scale = Scale.of(units, dims=dims, levels=levels)
     facts = {k: v for k, v in record.data.items() if k not in ("entropy", "population")}
     if is_mass and card.word("support") in DENSITY:  # Of one data set, but no number to hold a density's against.

@@ -36,6 +36,16 @@ def config(content: str | bytes, says: str, instead: str) -> Step:
 
 
 FLAGS = [
+    flags(
+        "--data=sprites --target=label --likelihood=categorical",
+        "takes data with labels of one kind, and --data sprites has rotation, scale, shape, x, y; leave it out",
+        "--data=sprites --n_train=16 --n_test=16",
+    ),
+    flags(
+        "--data=digits --binarization=threshold --target=label --likelihood=categorical --units=bits_per_dim",
+        "which has no pixels; leave it out",
+        "--data=digits --binarization=threshold --target=label --likelihood=categorical",
+    ),
     flags("beta 4", "every value follows its flag, as in --beta 4", "--beta 4"),
     step("a list is one word in quotes", fitted("--hidden", "[4,", "2]"), fitted("--hidden", "[4, 2]")),
     flags("--print_config=false", "takes no value; leave =false out", "--print_config"),

@@ -71,6 +71,7 @@ def made_of(posterior: type[DiagonalNormal]) -> Fitted:
 FRESH = ("--data=gaussian", "--likelihood=gaussian", "--n_test=16", "--n_train=16")
 CATEGORICAL = ("--posterior=categorical", "--prior=categorical")
 NORMAL = ("--posterior=diagonal", "--prior=normal")
+BOTTLENECK = ("--data=digits", "--binarization=threshold", "--target=label", "--likelihood=categorical")
 POINT = ("--posterior=deterministic", "--beta=0")
 STEPS: list[Step] = [
     step(
@@ -211,6 +212,13 @@ STEPS: list[Step] = [
         checked("probe", factor="new"),
         checked("probe", factor="odd"),
         before=labelled(odd=lambda row: row % 2, new=lambda row: row // 30),
+    ),
+    of("has --target label; choose a run without it", "importance", BOTTLENECK, NORMAL),
+    step(
+        "has no p(x|z) to draw images from; choose a run without it",
+        drawn("-o", "a.npz"),
+        each(fitted(*NAMED, "--overwrite"), drawn("-o", "a.npz")),
+        before=fitted(*NAMED, *BOTTLENECK),
     ),
     of(
         "takes a run of beta > 0, whose 1/beta weighs the distortion; choose another",

@@ -30,6 +30,7 @@ DataName = Literal[
     "toy_channel",
     "noisy_sprites",
 ]
+TargetName = Literal["x", "label"]
 Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
@@ -225,6 +226,11 @@ class FitConfig:
         only={"prior": ("maf", "spline"), "posterior": ("iaf",)},
     )
     likelihood: LikelihoodName = flag("bernoulli", "family of p(x|z)", group="model")
+    target: TargetName = flag(
+        "x",
+        "what p(.|z) is of, and D with it; label: an information bottleneck, with --likelihood categorical",
+        group="model",
+    )
     standardize: bool = flag(
         True,
         "the encoder sees x less its training mean, over one scale, and the decoder starts at the best p(x) without z",

@@ -144,6 +144,18 @@ class DataCard:
         """Of an entropy that D can be held to, unless a likelihood says otherwise: of grey and real x a density's."""
         return "discrete" if self.support in ("binary", "one_hot") else "differential"
 
+    @property
+    def target(self) -> str | None:
+        """The labels that p(.|z) is of, None where it is of x."""
+        return self.params["factor"] if self.params.get("target") == "label" else None
+
+    @property
+    def scored(self) -> DataCard:
+        """The card of what p(.|z) is of: this one, or that of labels as one-hot rows."""
+        if self.target is None:
+            return self
+        return replace(self, shape=(1, 1, self.params["classes"]), support="one_hot", levels=None, pixel_scale=None)
+
     def steps_per_epoch(self, batch_size: int) -> int:
         """Whole batches of a stored training split, or FRESH_STEPS where every batch is fresh."""
         return FRESH_STEPS if self.unlimited["train"] else self.n["train"] // batch_size

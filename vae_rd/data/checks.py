@@ -90,14 +90,21 @@ def checked_draws(source: UnlimitedSource, pixels: Tensor) -> Tensor:
 
 
 def check_wanted(
-    name: str, *, binarization: str, dequantize: str, n_train: int | None, n_test: int | None, data_seed: int
+    name: str,
+    *,
+    binarization: str,
+    dequantize: str,
+    n_train: int | None,
+    n_test: int | None,
+    data_seed: int,
+    target: str = "x",
 ) -> None:
     """Refuse settings of a data set that are none; from the command line, flags are checked before they come here.
 
     Raises:
         InputError: naming the setting, and what it may be.
     """
-    for setting, word in (("binarization", binarization), ("dequantize", dequantize)):
+    for setting, word in (("binarization", binarization), ("dequantize", dequantize), ("target", target)):
         if word not in WORDS[setting]:
             raise InputError(f"{name}: {setting} is {word!r}; choose one of {', '.join(WORDS[setting])}")
     if binarization != "none" and dequantize != "none":

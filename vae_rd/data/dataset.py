@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vae_rd.config.fields import Binarization, Dequantize
+from vae_rd.config.fields import Binarization, Dequantize, TargetName
 from vae_rd.data.base import (
     EVAL_CHUNK,
     DataCard,
@@ -24,6 +24,7 @@ from vae_rd.data.base import (
 from vae_rd.data.checks import check_unlimited, check_wanted, checked, checked_draws
 from vae_rd.data.content import content_digest
 from vae_rd.data.pixels import PixelTransform, binarised, pixel_transform
+from vae_rd.data.targets import Targets
 from vae_rd.errors import InputError
 from vae_rd.process.memory import is_out_of_memory
 from vae_rd.run.record import SPLITS
@@ -56,6 +57,7 @@ class DataSet:
         pixels: per split, [N, C, H, W]; the splits of a population share one tensor.
         labels: per split, arrays of length N by factor name.
         transform: how pixels become x.
+        targets: labels, where p(.|z) is of these; else None.
         is_whole: whether the stored pixels are all there are of a finite source, however x is drawn from them.
 
     Example:
@@ -76,9 +78,10 @@ class DataSet:
         dequantize: Dequantize = "none",
         n_train: int | None = None,
         n_test: int | None = None,
+        target: TargetName = "x",
     ) -> None:
         wanted = Wanted(data_seed, binarization, dequantize, n_train, n_test)
-        check_wanted(source.name, **wanted._asdict())
+        check_wanted(source.name, **wanted._asdict(), target=target)
         source = checked(source) if isinstance(source, Source) else source
         levels = source.levels if isinstance(source, Source) else None
         self.data_seed = data_seed
@@ -86,8 +89,11 @@ class DataSet:
         self.labels: dict[str, Mapping[str, np.ndarray]] = {split: {} for split in SPLITS}
         self.is_whole = isinstance(source, Source) and source.population
         self._unlimited = source if isinstance(source, UnlimitedSource) else None
+        self.targets: Targets | None = None
         if isinstance(source, UnlimitedSource):
             check_unlimited(source)
+            if target == "label":
+                self.targets = Targets(self.labels, source.name)
             self.pixels = _drawn(source, wanted)
             self.card = _card(source, wanted, self.pixels, self.transform)
             return
@@ -98,12 +104,17 @@ class DataSet:
         for split in SPLITS:
             self.pixels[split], self.labels[split] = _chosen(source, split, wanted)
         self.card = replace(_card(source, wanted, self.pixels, self.transform), levels=levels)
+        if target == "label":
+            self.targets = Targets(self.labels, source.name)
+            self.card = _of_labels(self.card, self.targets, is_whole=source.population)
 
     def to(self, device: torch.device) -> None:
         """Move all pixels to the training device, once."""
         moved = {id(pixels): pixels.to(device) for pixels in self.pixels.values()}
         self.pixels = {split: moved[id(pixels)] for split, pixels in self.pixels.items()}
         self._unlimited = self._unlimited and self._unlimited.to(device)
+        if self.targets is not None:
+            self.targets.to(device)
 
     def fresh(self, n: int, *key: int | str) -> Tensor:
         """n new independent x of an unlimited source, [n, C, H, W]: a function of data_seed, the key and the device.
@@ -133,6 +144,14 @@ class DataSet:
         noise = generator("cpu", self.data_seed, "pixels", split, chunk)
         where = "cpu" if self.transform.is_random else pixels.device
         return self.transform.draw(pixels.to(where), noise).to(pixels.device)
+
+    def scored(self, split: str, index: Tensor | slice) -> dict[str, Tensor]:
+        """What `VAE.terms` is given of examples beside x: their labels where p(.|z) is of these, else nothing."""
+        return {} if self.targets is None else {"target": self.targets.rows(split, index)}
+
+    def scored_chunk(self, split: str, chunk: int) -> dict[str, Tensor]:
+        """The same of one fixed chunk."""
+        return self.scored(split, slice(chunk * EVAL_CHUNK, (chunk + 1) * EVAL_CHUNK))
 
     def examples(self, split: str, index: Tensor) -> Tensor:
         """x of these examples, [N] ascending positions in the split, as their evaluation chunks have them."""
@@ -197,6 +216,13 @@ def _card(
         unlimited=unlimited,
         content=content_digest(pixels, is_drawn=endless),
     )
+
+
+def _of_labels(card: DataCard, targets: Targets, *, is_whole: bool) -> DataCard:
+    """The card where p(.|z) is of labels: H is theirs."""
+    entropies = {split: targets.entropy(split, is_whole=is_whole or split == "train") for split in SPLITS}
+    facts = {"target": "label", "factor": targets.factor, "classes": targets.classes}
+    return replace(card, entropy=entropies, params={**card.params, **facts})
 
 
 def _entropies(

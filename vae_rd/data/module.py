@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -15,10 +16,14 @@ from vae_rd.seeding import generator
 
 
 class Batch(NamedTuple):
-    """x [B, C, H, W] and which part of its split it is: the step of the epoch, or the fixed evaluation chunk."""
+    """x [B, C, H, W] and which part of its split it is: the step of the epoch, or the fixed evaluation chunk.
+
+    Beside them what p(.|z) is of, where it is not x, as `VAE.terms` takes it.
+    """
 
     x: Tensor
     part: int
+    scored: Mapping[str, Tensor] = MappingProxyType({})
 
 
 BLOCK = 50  # Steps per turn of Lightning's loop, whose hooks cost a small model a tenth of every step they surround.
@@ -62,7 +67,8 @@ class TrainBatches:
         for step, index in enumerate(order.split(self.batch_size)[: self.steps]):
             if transform.is_random:
                 noise = generator(pixels.device, self.seed, "pixels", epoch, step)
-            yield Batch(transform.draw(pixels.index_select(0, index), noise)[self.rows], step)
+            x = transform.draw(pixels.index_select(0, index), noise)[self.rows]
+            yield Batch(x, step, self.data.scored("train", index[self.rows]))
 
 
 class EvaluationBatches:
@@ -79,9 +85,9 @@ class EvaluationBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         for chunk in self._own_chunks():
-            yield Batch(self.data.evaluation_chunk(self.split, chunk), chunk)
+            yield Batch(self.data.evaluation_chunk(self.split, chunk), chunk, self.data.scored_chunk(self.split, chunk))
         if not self._own_chunks():
-            yield Batch(self.data.evaluation_chunk(self.split, 0)[:0], 0)
+            yield Batch(self.data.evaluation_chunk(self.split, 0)[:0], 0, self.data.scored(self.split, slice(0)))
 
     def _own_chunks(self) -> range:
         return range(self.rank, self.data.chunks(self.split), self.world_size)

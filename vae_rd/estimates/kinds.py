@@ -21,11 +21,13 @@ from vae_rd.run.record import Json
 
 
 class Kind(NamedTuple):
-    """What a flag stands for: estimates, a check that a run can have them, and lines of an entry that is a table."""
+    """What a flag stands for: estimates, a check that a run can have them, lines of an entry that is a table, and
+    whether they take z alone, whatever p(.|z) is of."""
 
     estimates: tuple[Estimate, ...]
     check: Callable[[Fitted, Settings], None] = lambda run, settings: None
     lines: Callable[[Json], list[str]] | None = None
+    is_of_z: bool = False
 
 
 KINDS: dict[str, Kind] = {
@@ -33,9 +35,9 @@ KINDS: dict[str, Kind] = {
     "prior": Kind((prior_nll,), check_nll),
     "ais": Kind((annealed_curve, annealing_error), check_annealing),
     "gaps": Kind((encoder_gaps,), check_gaps),
-    "information": Kind((information,), check_information),
+    "information": Kind((information,), check_information, is_of_z=True),
     "dual": Kind((source_lower, source_upper), check_source),
-    "probe": Kind((probe_accuracy,), check_probe, probe_lines),
+    "probe": Kind((probe_accuracy,), check_probe, probe_lines, is_of_z=True),
     **{f"marginal_{word}": Kind((partial(fitted_marginal, [word]),), check_marginal) for word in FAMILIES},
     "marginal_auto": Kind((partial(fitted_marginal, AUTO),), check_marginal),
 }

@@ -49,6 +49,7 @@ def data_set(source: Source | UnlimitedSource, config: FitConfig) -> DataSet:
         dequantize=config.dequantize,
         n_train=config.n_train,
         n_test=config.n_test,
+        target=config.target,
     )
 
 
@@ -58,7 +59,7 @@ def build_model(config: FitConfig, card: DataCard) -> VAE:
     Raises:
         InputError: when the likelihood cannot score the data's values, parts do not fit each other, or memory is short.
     """
-    check_support(config, card)
+    check_support(config, card.scored)
     try:
         return _initialised(config, card)
     except (RuntimeError, MemoryError) as error:
@@ -71,8 +72,8 @@ def build_model(config: FitConfig, card: DataCard) -> VAE:
 def _initialised(config: FitConfig, card: DataCard) -> VAE:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        likelihood = tables.LIKELIHOODS[config.likelihood](config, card)
-        trunk, decoder = _encoder_trunk(config, card, likelihood), _decoder(config, card, likelihood)
+        likelihood = tables.LIKELIHOODS[config.likelihood](config, card.scored)
+        trunk, decoder = _encoder_trunk(config, card, likelihood), _decoder(config, card.scored, likelihood)
         posterior = tables.POSTERIORS[config.posterior](config, card, trunk)
         encoder = Encoder(trunk, posterior)
         prior = tables.PRIORS[config.prior](config, card, encoder)

@@ -89,6 +89,7 @@ def _facts_of_data(data: DataSet | None) -> Iterator[tuple[str, Any]]:
     yield from (("n_train", data.card.n["train"]), ("n_test", data.card.n["test"]))
     for name in ("data_seed", "binarization", "dequantize"):
         yield name, data.card.params.get(name, Wanted._field_defaults[name])
+    yield "target", "x" if data.card.target is None else "label"
 
 
 def check_model(model: VAE, data: DataSet) -> None:

@@ -44,6 +44,11 @@ def check_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> No
     Raises:
         InputError: naming the run and the flag.
     """
+    of_x = [kind for kind in kinds if not KINDS[kind].is_of_z]
+    if run.data.card.target is not None and of_x:
+        raise InputError(
+            f"{run.folder}: {flag_of(of_x[0])} is of p(x|z), and this run has --target label; choose a run without it"
+        )
     with precision_of(run.config):
         for kind in kinds:
             KINDS[kind].check(run, settings)

@@ -32,6 +32,8 @@ def generate(
         InputError: where the run cannot be opened, no such prior was fitted to it, or nothing can be written there.
     """
     opened = open_run(run, data_file=data_file)
+    if opened.data.card.target is not None:
+        raise InputError(f"{run}: a run of --target label has no p(x|z) to draw images from; choose a run without it")
     with precision_of(opened.config):
         model = opened.model if marginal is None else opened.model.with_prior(needed(opened, marginal).head)
         device = next(model.parameters()).device

@@ -97,13 +97,20 @@ def _take_sample(model: VAE, data: DataSet, *, seed: int) -> None:
     sample = Sample(x, has_unit=data.card.support in ("binary", "one_hot"))
     if not sample.is_finite:
         return  # Training says what to mend.
+    scored = _scored(data, chunks) or sample
     set_moments(model, sample)
     likelihood = model.decoder.likelihood
     assert isinstance(likelihood, Likelihood), "of named networks"
     for module in model.decoder.modules():
         if isinstance(module, Offset):
-            module.set_start(*likelihood.start(sample))
+            module.set_start(*likelihood.start(scored))
     prior.start(sample, generator=generator("cpu", seed, "prior"))
+
+
+def _scored(data: DataSet, chunks: range) -> Sample | None:
+    """What p(.|z) is of in these chunks of the training split; None where that is x."""
+    found = [target for chunk in chunks for target in data.scored_chunk("train", chunk).values()]
+    return Sample(torch.cat(found)) if found else None
 
 
 def check_same_run(config: FitConfig, claimed: Claim, model: VAE | None, data: DataSet | None) -> None:

@@ -63,7 +63,7 @@ def check_values(config: FitConfig, model: VAE, data: DataSet) -> None:
     likelihood, card = getattr(model.decoder, "likelihood", None), data.card
     if not isinstance(likelihood, Likelihood) or "grey" in likelihood.supports or card.support != "real":
         return
-    if data.transform.is_random or config.file_rules == "1":
+    if data.transform.is_random or config.file_rules == "1" or card.target is not None:
         return
     distinct = card.n["train"] - card.params["duplicates"].get("train", 0)
     each = likelihood.scales_each_pixel

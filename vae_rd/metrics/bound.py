@@ -34,19 +34,20 @@ def bound_of_draws(model: VAE, data: DataSet, split: str, *, draws: int, repeats
     found: dict[int, Tensor] = {}
     for chunk in own_shard(data.chunks(split)):
         noise = generator("cpu", seed, "bound", split, chunk)
-        x = data.evaluation_chunk(split, chunk)
-        found[chunk] = torch.stack([_of_chunk(model, x, draws, noise).cpu() for _ in range(repeats)])
+        x, scored = data.evaluation_chunk(split, chunk), data.scored_chunk(split, chunk)
+        found[chunk] = torch.stack([_of_chunk(model, x, draws, noise, **scored).cpu() for _ in range(repeats)])
     model.train(was_training)
     values = torch.cat([values for _, values in sorted(all_gather(found).items())], 1)
     mean, stderr = mean_and_stderr(values, population=population)
     return estimate(mean, stderr, values.shape[1], resampled="z" if population else "x, z", samples=draws)
 
 
-def _of_chunk(model: VAE, x: Tensor, draws: int, noise: torch.Generator) -> Tensor:
+def _of_chunk(model: VAE, x: Tensor, draws: int, noise: torch.Generator, *, target: Tensor | None = None) -> Tensor:
     """L_K of each example, [B], float64."""
     eps, rows = model.noise(draws, x, noise), max(1, ROWS // draws)
     log_w = []
-    for part, its_noise in zip(x.split(rows), eps.split(rows, 1), strict=True):
-        terms = model.terms(part, its_noise)
+    scored = x if target is None else target
+    for part, its_noise, of in zip(x.split(rows), eps.split(rows, 1), scored.split(rows), strict=True):
+        terms = model.terms(part, its_noise, target=None if target is None else of)
         log_w.append((terms.log_px_z + terms.log_mz - terms.log_qz).double())
     return torch.cat(log_w, 1).logsumexp(0) - math.log(draws)

@@ -46,8 +46,8 @@ def cut_distortion(model: VAE, data: DataSet, split: str, *, seed: int) -> Json:
     model.eval()
     index = subset(len(data.pixels[split]), n, seed, "cut", split).sort().values
     noise = generator("cpu", seed, "cut", split, "noise")
-    parts = data.examples(split, index).split(EVAL_CHUNK)
-    rises = _rises(model, [model.terms(x, model.noise(1, x, noise)) for x in parts])
+    parts = zip(data.examples(split, index).split(EVAL_CHUNK), index.split(EVAL_CHUNK), strict=True)
+    rises = _rises(model, [model.terms(x, model.noise(1, x, noise), **data.scored(split, some)) for x, some in parts])
     model.train(was_training)
     if rises is None:
         return nothing

@@ -48,16 +48,21 @@ class Dependence:
 
 
 @torch.no_grad()
-def dependence(model: VAE, x: Tensor, *, seed: int) -> Dependence:
+def dependence(model: VAE, x: Tensor, *, seed: int, target: Tensor | None = None) -> Dependence:
     """Values of examples, [N, C, H, W], at least two, in an order of their own: neighbours in a file may be alike.
 
     Args:
         model: in eval mode, on the device of x.
         x: the examples.
         seed: of the draws.
+        target: as of `VAE.terms`.
     """
     noise = generator("cpu", seed, "dependence")
-    parts = [model.terms(part, model.noise(1, part, noise)) for part in x.split(EVAL_CHUNK)]
+    scored = x if target is None else target
+    parts = [
+        model.terms(part, model.noise(1, part, noise), target=None if target is None else of)
+        for part, of in zip(x.split(EVAL_CHUNK), scored.split(EVAL_CHUNK), strict=True)
+    ]
     z = torch.cat([terms.z for terms in parts], 1)
     order = torch.randperm(len(x), generator=noise).to(x.device)
     others = torch.empty_like(z)
@@ -65,8 +70,8 @@ def dependence(model: VAE, x: Tensor, *, seed: int) -> Dependence:
     drawn = model.prior().sample((1, len(x)), generator=generator(x.device, seed, "dependence", "prior"))
     return Dependence(
         torch.cat([-terms.log_px_z[0] for terms in parts]).double(),
-        _distortion(model, x, others),
-        _distortion(model, x, drawn),
+        _distortion(model, scored, others),
+        _distortion(model, scored, drawn),
         _joined([None if terms.rate is None else terms.rate[0] for terms in parts]),
         _joined([terms.rate_per_dim for terms in parts]),
         _information(parts, z),
@@ -112,11 +117,13 @@ def dependence_metrics(model: VAE, data: DataSet, split: str, *, slope: float | 
         return {name: {"value": None, "stderr": None, "n": n} for name in names}
     was_training = model.training
     model.eval()
-    x = data.examples(split, subset(len(data.pixels[split]), n, seed, "dependence", split).sort().values)
-    found = dependence(model, x, seed=seed)
+    index = subset(len(data.pixels[split]), n, seed, "dependence", split).sort().values
+    x = data.examples(split, index)
+    found = dependence(model, x, seed=seed, **data.scored(split, index))
     values = (found.shuffled, found.prior, found.shuffled - found.distortion)
     metrics = {name: _entry(value) for name, value in zip(names, values, strict=False)}
-    metrics["amortisation_gap"] = _gap(model, x, slope=slope, seed=seed)
+    # Of labels there is none: an encoder that does not see y is not to be p(z|x, y).
+    metrics["amortisation_gap"] = _gap(model, x, slope=slope if data.targets is None else None, seed=seed)
     model.train(was_training)
     return metrics
 

@@ -135,7 +135,8 @@ def split_values(
         noise = generator("cpu", seed, "evaluation", split, chunk)
         first = chunk * EVAL_CHUNK
         here = asked[(asked >= first) & (asked < first + len(x))] - first
-        found[chunk] = _chunk(model.terms(x, model.noise(samples, x, noise)), here.to(x.device), drawn)
+        terms = model.terms(x, model.noise(samples, x, noise), **data.scored_chunk(split, chunk))
+        found[chunk] = _chunk(terms, here.to(x.device), drawn)
     model.train(was_training)
     chunks = [chunk for _, chunk in sorted(all_gather(found).items())]
     return _whole(chunks, device=data.pixels[split].device, asked=asked, references=references)
@@ -277,7 +278,7 @@ def _upper(values: SplitValues, card: DataCard, split: str, *, kind: str) -> tup
     if values.leave_one_out is not None and values.leave_one_out.isfinite().all():
         bounds["leave_one_out"] = values.leave_one_out
     entropy = card.entropy[split]
-    if entropy.value is not None and entropy.kind == "exact" and entropy.measure == "discrete":
+    if entropy.value is not None and entropy.kind == "exact" and entropy.measure == "discrete" and card.target is None:
         bounds["entropy"] = torch.full_like(bounds.get("rate", values.distortion), entropy.value)
 
     def limit(name: str) -> float:
@@ -291,7 +292,7 @@ def _upper(values: SplitValues, card: DataCard, split: str, *, kind: str) -> tup
 def _decoder_kl(values: SplitValues, card: DataCard, split: str, *, kind: str, measure: str) -> Tensor | None:
     """D + I - H = E_q(z) KL(q(x|z) || p(x|z)) per draw, where I and H are those of the split, and H of D's measure."""
     entropy = card.entropy[split]
-    is_held = entropy.kind == "exact" and entropy.measure == measure
+    is_held = entropy.kind == "exact" and entropy.measure == measure and card.target is None  # I is that of x.
     if values.lower is None or kind == "bound" or entropy.value is None or not is_held:
         return None
     return values.distortion[: len(values.lower), values.asked] + values.lower - entropy.value

@@ -64,7 +64,7 @@ class DrawnTerms(Terms):
     """The terms of one draw of a model: sums over its groups of latents, of which most models have one.
 
     Attributes:
-        x: observed batch, [B, C, H, W].
+        x: what p(.|z) is of, the observed batch, [B, C, H, W], or its labels.
         groups: of latents.
         likelihood: p(x|z), batch shape [S, B].
         expectation: gives E_q ln p(x|z), [B], or None where it has no closed form.

@@ -80,23 +80,32 @@ class VAE(nn.Module):
         shape = (samples, len(like) if examples is None else examples, self.noise_dim)
         return torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype).to(like.device)
 
-    def terms(self, x: Tensor, eps: Tensor, *, context: Tensor | None = None, is_pathwise: bool = True) -> DrawnTerms:
+    def terms(
+        self,
+        x: Tensor,
+        eps: Tensor,
+        *,
+        context: Tensor | None = None,
+        target: Tensor | None = None,
+        is_pathwise: bool = True,
+    ) -> DrawnTerms:
         """Draw z from q(z|x) with the given noise and return the terms of (x, z).
 
         Args:
             x: images, [B, C, H, W].
             eps: from `noise`, [S, B, noise_dim].
             context: what a conditional model is given; this one takes none.
+            target: what the decoder's distribution is of, where that is not x: labels, [B, 1, 1, K].
             is_pathwise: whether z carries a gradient to the encoder; else it is a constant at which ln q is taken.
         """
-        posterior = cast(Posterior, self.encoder(x))
+        posterior, scored = cast(Posterior, self.encoder(x)), x if target is None else target
         draw = posterior.from_noise(eps)
         draw = draw if is_pathwise else Draw(draw.z.detach())
         return DrawnTerms(
-            x=x,
+            x=scored,
             groups=[Group(draw, posterior, self.prior())],
             likelihood=self.decoder(draw.z),
-            expectation=lambda: expected_log_prob(posterior, self.decoder, x),
+            expectation=lambda: expected_log_prob(posterior, self.decoder, scored),
             observe=self._observe,
             is_pathwise=is_pathwise,
         )

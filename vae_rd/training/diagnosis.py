@@ -64,7 +64,7 @@ class CollapseMonitor(Callback):
         was_training = member.model.training
         member.model.eval()
         x = self.data.examples("val", self.index)
-        found = dependence(member.model, x, seed=self.seed)
+        found = dependence(member.model, x, seed=self.seed, **self.data.scored("val", self.index))
         gap = self._gap(member.model, x, beta=float(member.objective.weight(step)))
         member.model.train(was_training)
         member.epoch_values |= _columns(found, member.epoch_values, latent_dim=member.model.latent_dim)
@@ -73,6 +73,8 @@ class CollapseMonitor(Callback):
         member.stderrs |= {f"val/{name}_stderr": _stderr(values) for name, values in errors.items()}
 
     def _gap(self, model: VAE, x: Tensor, *, beta: float) -> Tensor | None:
+        if self.data.targets is not None:  # An encoder that does not see y is not to be p(z|x, y).
+            return None
         x = x[: max(2, round(STEPPED * len(x)))]
         noise = generator("cpu", self.seed, "diagnosis", "gap")
         return local_gain(model, x, beta=beta, noise=noise, steps=STEPS, draws=DRAWS, samples=4 * DRAWS)

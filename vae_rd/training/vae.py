@@ -107,7 +107,8 @@ class VAEModule(TrainedModule):
         optimizer, seen, norms = self._optimizer, [], []
         for step, batch in enumerate(block, start=first):
             noise = generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
-            terms = self.gradient.terms(self.model, batch.x, self._training_noise(batch.x, noise))
+            eps = self._training_noise(batch.x, noise)
+            terms = self.gradient.terms(self.model, batch.x, eps, **batch.scored)
             loss = self.objective(terms, step, noise=noise)
             surrogate = self.gradient.surrogate(self.objective, terms, loss, step, noise=noise)
             seen.append(example_terms(terms, loss, latent_dim=self.model.latent_dim))
@@ -160,7 +161,7 @@ class VAEModule(TrainedModule):
         """Add one chunk under the noise that belongs to it, the same at every epoch."""
         noise = generator("cpu", self.seed, "validation", batch.part)
         with memory_advice("validation", lower="--samples or the network (--hidden, --latent_dim)"):
-            terms = self.model.terms(batch.x, self.model.noise(self.samples, batch.x, noise))
+            terms = self.model.terms(batch.x, self.model.noise(self.samples, batch.x, noise), **batch.scored)
             loss = self.objective(terms, self.global_step, noise=noise)
             seen = example_terms(terms, loss, latent_dim=self.model.latent_dim)
         add_examples(self.val_metrics, [seen])

@@ -25,15 +25,15 @@ class Gradient(ABC):
     takes_density: bool = True
     least_samples: int = 1
 
-    def terms(self, model: VAE, x: Tensor, eps: Tensor) -> DrawnTerms:
+    def terms(self, model: VAE, x: Tensor, eps: Tensor, *, target: Tensor | None = None) -> DrawnTerms:
         """The terms of a training step.
 
         Args:
             model: of which.
             x: images, [B, C, H, W].
-            eps: as of `VAE.terms`.
+            eps, target: as of `VAE.terms`.
         """
-        return model.terms(x, eps)
+        return model.terms(x, eps, target=target)
 
     @abstractmethod
     def objective_problem(self, objective: Objective) -> str | None:

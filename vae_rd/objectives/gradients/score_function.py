@@ -28,9 +28,9 @@ class ScoreFunction(Gradient):
     is_pathwise = False
     least_samples = 2
 
-    def terms(self, model: VAE, x: Tensor, eps: Tensor) -> DrawnTerms:
+    def terms(self, model: VAE, x: Tensor, eps: Tensor, *, target: Tensor | None = None) -> DrawnTerms:
         """With z a constant."""
-        return model.terms(x, eps, is_pathwise=False)
+        return model.terms(x, eps, target=target, is_pathwise=False)
 
     def objective_problem(self, objective: Objective) -> str | None:
         """A loss of one example must not depend on z of another."""
