@@ -233,6 +233,8 @@ def evaluate_runs(
             check_estimates(run, settings, kinds)
             record = RunRecord.read(run.folder)
             check_units(units, record.data, record.model["distortion"].get("measure"))
+            if not kinds:
+                _history(record, run.folder)
         yield from said
         for run in runs:
             yield f"{run.folder}:"
