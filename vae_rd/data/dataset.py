@@ -24,7 +24,7 @@ from vae_rd.data.base import (
 from vae_rd.data.checks import check_unlimited, check_wanted, checked, checked_draws
 from vae_rd.data.content import content_digest
 from vae_rd.data.pixels import PixelTransform, binarised, pixel_transform
-from vae_rd.data.targets import Targets
+from vae_rd.data.targets import Scored, Targets
 from vae_rd.errors import InputError
 from vae_rd.process.memory import is_out_of_memory
 from vae_rd.run.record import SPLITS
@@ -145,11 +145,11 @@ class DataSet:
         where = "cpu" if self.transform.is_random else pixels.device
         return self.transform.draw(pixels.to(where), noise).to(pixels.device)
 
-    def scored(self, split: str, index: Tensor | slice) -> dict[str, Tensor]:
+    def scored(self, split: str, index: Tensor | slice) -> Scored:
         """What `VAE.terms` is given of examples beside x: their labels where p(.|z) is of these, else nothing."""
-        return {} if self.targets is None else {"target": self.targets.rows(split, index)}
+        return Scored() if self.targets is None else Scored(target=self.targets.rows(split, index))
 
-    def scored_chunk(self, split: str, chunk: int) -> dict[str, Tensor]:
+    def scored_chunk(self, split: str, chunk: int) -> Scored:
         """The same of one fixed chunk."""
         return self.scored(split, slice(chunk * EVAL_CHUNK, (chunk + 1) * EVAL_CHUNK))
 

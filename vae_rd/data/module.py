@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +11,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
 
 from vae_rd.data.dataset import DataSet
+from vae_rd.data.targets import Scored
 from vae_rd.seeding import generator
 
 
@@ -23,7 +23,7 @@ class Batch(NamedTuple):
 
     x: Tensor
     part: int
-    scored: Mapping[str, Tensor] = MappingProxyType({})
+    scored: Scored = Scored()
 
 
 BLOCK = 50  # Steps per turn of Lightning's loop, whose hooks cost a small model a tenth of every step they surround.

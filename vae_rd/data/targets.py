@@ -11,6 +11,7 @@ Source: Alemi et al. 2017, "Deep Variational Information Bottleneck", arXiv 1612
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -22,6 +23,12 @@ from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 
 Labels = Mapping[str, Mapping[str, np.ndarray]]
+
+
+class Scored(TypedDict, total=False):
+    """What `VAE.terms` takes of examples beside x: y, [B, 1, 1, K], where p(.|z) is of labels; else nothing."""
+
+    target: Tensor
 
 
 class Targets:
