@@ -109,8 +109,9 @@ def _take_sample(model: VAE, data: DataSet, *, seed: int) -> None:
 
 def _scored(data: DataSet, chunks: range) -> Sample | None:
     """What p(.|z) is of in these chunks of the training split; None where that is x."""
-    found = [target for chunk in chunks for target in data.scored_chunk("train", chunk).values()]
-    return Sample(torch.cat(found)) if found else None
+    if data.targets is None:
+        return None
+    return Sample(torch.cat([data.scored_chunk("train", chunk)["target"] for chunk in chunks]))
 
 
 def check_same_run(config: FitConfig, claimed: Claim, model: VAE | None, data: DataSet | None) -> None:
