@@ -45,7 +45,7 @@ def approaches(epochs: Sequence[int], values: Sequence[float]) -> list[dict[str,
         >>> found["kind"], round(found["level"], 3), round(found["to_go"], 3), round(found["shape"], 3)
         ('exponential', 5.0, 1.197, 10.0)
     """
-    first = min(len(values) // 2, max(len(values) - TAIL_POINTS, 0))
+    first = min(round((1 - TAIL_SHARE) * len(values)), max(len(values) - TAIL_POINTS, 0))
     if len(values) - first < TAIL_POINTS:
         return []
     t, y = np.asarray(epochs[first:], np.float64), np.asarray(values[first:], np.float64)
