@@ -6,9 +6,7 @@ import torch
 from torch import Tensor, nn
 
 MEMORY = 0.95  # Of the running mean of errors: about the last 20 steps, in which a batch's noise averages out.
-PROPORTIONAL = (
-    4.0  # How the weight answers an error at once: what holds R where the frontier is straight or bent inward.
-)
+PROPORTIONAL = 4.0  # Of an error at once: what holds R where the frontier is straight or bent inward.
 INTEGRAL = 0.05  # Of an error, a step: what brings the mean error to 0.
 LARGEST = 1.0  # Error that counts, either way: the start of training must not wind the integral up.
 RANGE = (1e-4, 1e6)  # Of the integral part: beyond it no constraint is met, and float32 would overflow.
