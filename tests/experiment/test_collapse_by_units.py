@@ -12,7 +12,7 @@ EIGENVALUES, SCALE = (8.0, 3.0, 1.0), 0.5
 def fitted(beta: float, runs):
     flags = ["--data=gaussian", f"--gaussian_eigenvalues={list(EIGENVALUES)}", "--encoder=linear", "--decoder=linear"]
     flags += ["--likelihood=gaussian", f"--likelihood_scale={SCALE}", f"--latent_dim={len(EIGENVALUES)}"]
-    # From below: just over its beta a unit that is on soon fades, just under it one that is off takes thousands of steps.
+    # From below: over its beta a unit that is on soon fades, just under it one that is off grows for thousands of steps.
     flags += [f"--beta={beta}", f"--beta_start={beta / 3}", "--beta_warmup=1000", "--max_epochs=30", "--val_every=30"]
     flags += ["--n_test=2000", "--information_examples=1000", "--wandb=off"]
     return vae_rd.fit_model(parse([*flags, f"--run_dir={runs}"]).config)
