@@ -92,16 +92,16 @@ STATES: Mapping[str, State] = MappingProxyType(
         ),
         "lagging": State(
             lambda n: is_lagging(_rate(n), n.amortisation_gap),
-            "train longer, widen the encoder, or let beta rise from far below (--beta_start with --beta_warmup)",
+            "train longer, or widen the encoder (--hidden)",
         ),
         "collapsed": State(
             lambda n: n.collapsed is True and _rate(n) < COLLAPSED_RATE,
-            "lower --beta; if the decoder reads x, let beta rise from far below (--beta_start with --beta_warmup)",
+            "lower --beta; if the decoder reads x, hold a rate instead (--target_rate)",
         ),
         "over_dispersed": State(
             lambda n: bool(n.broad),
             "draws of z from the prior miss where the data lie: raise --beta, or fit a prior to q(z) "
-            "(--prior vamp, or python -m vae_rd.evaluate RUN --marginal maf)",
+            "(--prior vamp, or python -m vae_rd.evaluate RUN --fit_marginal maf)",
         ),
         "partially_collapsed": State(
             lambda n: bool(n.off) and bool(n.active),
