@@ -18,7 +18,7 @@ GROWTH = 1.1  # Of a small rate within LASTING validations: units that switch on
 RISE = 1.0  # Nat of R within LASTING validations: what one sees in a chart.
 TAIL = 0.25  # Of the validations, that say whether training has ended: the last alone follow a learning rate near 0.
 DECAYED = 0.1  # Of the largest learning rate: below it, a flat end may be the learning rate's own.
-WORTH_HALF = 0.5  # Nats of the second half of such a training: ten times as long, such runs gained 0.7 to 8.4 times that.
+WORTH_HALF = 0.5  # Nats of the second half of such a training: ten times as long, runs gained 0.7 to 8.4 times that.
 SHARE = 0.1  # Of all that it gained: a second half that brought so much is not the end, however flat the last quarter.
 WORTH_DECAYED = 1.0  # Nats: as a learning rate goes to 0 every training falls by some tenths, the last of its noise.
 
