@@ -61,7 +61,7 @@ def test_an_iwae_run_resumes_bit_for_bit_and_keeps_the_epoch_of_the_best_bound(t
         ({"gradient": "score_function"}, "has the other draws for a baseline; add --samples 2"),
         ({"gradient": "dreg"}, "is for a bound of several draws; add --objective iwae"),
         ({"objective": "iwae", "gradient": "sticking"}, "is biased for a bound of several draws; choose dreg"),
-        ({"objective": "target_rate", "gradient": "sticking"}, "what has mean zero in D + w R alone; leave it out"),
+        ({"objective": "capacity", "gradient": "sticking"}, "what has mean zero in D + w R alone; leave it out"),
         ({"objective": "beta_tc", "gradient": "score_function", "samples": 2}, "this one couples those of a batch"),
         ({"objective": "beta_tc", "posterior": "full"}, "takes a product of normals, not FullNormal"),
         ({"objective": "beta_tc", "batch_size": 1}, "compares the examples of a batch; give 2 or more"),

@@ -19,6 +19,7 @@ TABLES = {
     "prior": tables.PRIORS,
     "likelihood": tables.LIKELIHOODS,
     "objective": tables.OBJECTIVES,
+    "gradient": tables.GRADIENTS,
     "precision": tables.PRECISIONS,
     "activation": tables.ACTIVATIONS,
     "lr_schedule": tables.SCHEDULES,

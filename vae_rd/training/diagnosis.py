@@ -29,6 +29,7 @@ DIAGNOSIS = tuple(
     for name in (
         *("active_units_by_rate", "collapsed_units", "shuffled_distortion", "prior_distortion"),
         *("information", "information_cap", "marginal_kl", "amortisation_gap"),
+        *("shuffle_rise_stderr", "amortisation_gap_stderr"),
     )
 )
 
