@@ -23,7 +23,10 @@ from vae_rd.fit import main
 from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
 from vae_rd.run.folder import CHECKPOINTS, KEPT, LAST
 from vae_rd.run.record import RunRecord
+from vae_rd.training.diagnosis import CollapseMonitor
 from vae_rd.training.keeper import PREVIOUS, StagedCheckpointIO
+from vae_rd.training.notes import TrainingNotes
+from vae_rd.verdicts.notes import TrainingFacts
 
 EPOCHS, STEPS = 5, 4
 SIZES = {"n_train": 256, "hidden": [8], "latent_dim": 2, "batch_size": 64, "lr": 1e-2, "wandb": "off"}
@@ -35,7 +38,10 @@ def train(folder: Path, *, epochs: int, resume: Path | None = None, **changes) -
     prepared = prepare(config, None, None)
     module = build.build_module(config, prepared.model, prepared.data.card, steps=EPOCHS * STEPS)
     (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-    trainer = build_trainer(config, folder, logger=None, callbacks=[])
+    examples = config.batch_size * prepared.data.card.steps_per_epoch(config.batch_size)
+    monitor = CollapseMonitor(prepared.data, examples=examples, seed=config.seed)
+    notes = TrainingNotes(TrainingFacts(module.objective.slope(), is_sample=True, values=256), said=[])
+    trainer = build_trainer(config, folder, logger=None, callbacks=[monitor, notes])
     trainer.strategy.checkpoint_io = StagedCheckpointIO()  # Names the run by its folder alone.
     batches = TensorDataModule(prepared.data, batch_size=config.batch_size, seed=config.seed)
     trainer.fit(module, batches, ckpt_path=resume)
