@@ -6,10 +6,10 @@ from typing import Any
 
 from vae_rd.theory.thresholds import ACTIVE_VARIANCE, COLLAPSE_THRESHOLDS, COLLAPSED_RATE, JUDGED_BY, OVER_DISPERSED
 from vae_rd.verdicts.base import Evidence
-from vae_rd.verdicts.states import HEALTHY, STATES, Entry, Numbers
+from vae_rd.verdicts.phrases import Entry, bounded_information, in_nats
+from vae_rd.verdicts.states import HEALTHY, STATES, Numbers
 
 UNKNOWN: Entry = {"value": None, "stderr": None}
-SHOWN = 12  # Units on a line.
 
 
 def collapse(evidence: Evidence) -> dict[str, Any]:
@@ -138,53 +138,16 @@ def collapse_lines(verdict: Entry) -> list[str]:
 
 def _heading(state: str, verdict: Entry) -> str:
     """The state and the numbers that led to it."""
-    rate, information = f"{verdict['rate']:.4g}", verdict["information"]["value"]
-    units, rise, gap = verdict["units"], verdict["shuffle_rise"], verdict["amortisation_gap"]
-    at_most = "not known" if information is None else f"at most {max(0.0, information):.2f}"
-    match state:
-        case "collapsed":
-            return f"collapsed: test rate {rate} nats"
-        case "no_information":
-            return f"carries no information: I = {max(0.0, information):.2f} of R = {verdict['rate']:.2f} nats"
-        case "ignored":
-            return f"ignored by the decoder: D rises by {_nats(rise)} when z is shuffled, of R = {rate}, I {at_most}"
-        case "lagging":
-            weight = "D + R" if gap["slope"] == 1 else f"D + {gap['slope']:g} R"
-            found = f"{gap['steps']} local steps on q(z|x) gain {_nats(gap)} of {weight}"
-            return f"lagging encoder: {found}, R = {rate}"
-        case "over_dispersed":
-            broadest = (
-                f"{units['variance_ratio'][0]:.3g} times the prior's variance in unit {units['over_dispersed'][0]}"
-            )
-            more = _listed("unit", sorted(units["over_dispersed"]))
-            return f"over-dispersed: q(z) has {broadest}, and more than {OVER_DISPERSED:g} times in {more}; R = {rate}"
-        case "partially_collapsed":
-            return f"partially collapsed: {_listed('unit', units['collapsed'])} off; test rate {rate} nats, I {at_most}"
-    risen = "" if rise["value"] is None else f"; D rises by {_nats(rise)} when z is shuffled"
-    return f"{state}: test rate {rate} nats, I {at_most}{risen}"
+    if state in STATES:
+        return STATES[state].words(verdict)
+    rise = verdict["shuffle_rise"]
+    risen = "" if rise["value"] is None else f"; D rises by {in_nats(rise)} when z is shuffled"
+    return f"{state}: test rate {verdict['rate']:.4g} nats, I {bounded_information(verdict)}{risen}"
 
 
 def _active(verdict: Entry) -> str:
     active = "-" if verdict["active_units"] is None else verdict["active_units"]
     return f"{active} of {verdict['latent_dim']} units active"
-
-
-def _listed(word: str, units: list[int]) -> str:
-    """Units by number, from 0 as in the record.
-
-    Example:
-        >>> _listed("unit", [2, 5]), _listed("unit", [3])
-        ('units 2, 5', 'unit 3')
-    """
-    shown = [str(unit) for unit in units]
-    if len(shown) > SHOWN:
-        shown = [*shown[: SHOWN - 1], "...", shown[-1]]
-    return f"{word}{'s' if len(units) > 1 else ''} {', '.join(shown)}"
-
-
-def _nats(entry: Entry) -> str:
-    stderr = "" if entry["stderr"] is None else f" ± {entry['stderr']:.2f}"
-    return f"{entry['value']:.2f}{stderr} nats"
 
 
 def _old_words(verdict: Entry) -> str:

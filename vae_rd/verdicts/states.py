@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
-from vae_rd.theory.thresholds import COLLAPSED_RATE, IGNORED_RISE, IGNORED_SHARE, JUDGED_BY, LAGGING_GAP, LAGGING_SHARE
+from vae_rd.theory.thresholds import (
+    COLLAPSED_RATE,
+    IGNORED_RISE,
+    IGNORED_SHARE,
+    JUDGED_BY,
+    LAGGING_GAP,
+    LAGGING_SHARE,
+    OVER_DISPERSED,
+)
+from vae_rd.verdicts.phrases import Entry, bounded_information, in_nats, units_listed
 
-Entry = Mapping[str, Any]
 HEALTHY = "healthy"
 
 
@@ -44,10 +51,12 @@ class State:
 
     Attributes:
         holds: whether a run is in it.
+        words: a verdict in this state, and the numbers that led to it.
         remedy: what to do, in one sentence.
     """
 
     holds: Callable[[Numbers], bool]
+    words: Callable[[Entry], str]
     remedy: str
 
 
@@ -79,32 +88,67 @@ def _rate(numbers: Numbers) -> float:
     return numbers.rate
 
 
+def _no_information(verdict: Entry) -> str:
+    information = max(0.0, verdict["information"]["value"])
+    return f"carries no information: I = {information:.2f} of R = {verdict['rate']:.2f} nats"
+
+
+def _ignored(verdict: Entry) -> str:
+    rise = f"D rises by {in_nats(verdict['shuffle_rise'])} when z is shuffled"
+    return f"ignored by the decoder: {rise}, of R = {verdict['rate']:.4g}, I {bounded_information(verdict)}"
+
+
+def _lagging(verdict: Entry) -> str:
+    gap = verdict["amortisation_gap"]
+    weighed = "D + R" if gap["slope"] == 1 else f"D + {gap['slope']:g} R"
+    gain = f"{gap['steps']} local steps on q(z|x) gain {in_nats(gap)} of {weighed}"
+    return f"lagging encoder: {gain}, R = {verdict['rate']:.4g}"
+
+
+def _over_dispersed(verdict: Entry) -> str:
+    broad, ratios = verdict["units"]["over_dispersed"], verdict["units"]["variance_ratio"]
+    most = f"{ratios[0]:.3g} times the prior's variance in unit {broad[0]}"
+    rest = f"more than {OVER_DISPERSED:g} times in {units_listed(sorted(broad))}"
+    return f"over-dispersed: q(z) has {most}, and {rest}; R = {verdict['rate']:.4g}"
+
+
+def _partially_collapsed(verdict: Entry) -> str:
+    off, rate = units_listed(verdict["units"]["collapsed"]), f"test rate {verdict['rate']:.4g} nats"
+    return f"partially collapsed: {off} off; {rate}, I {bounded_information(verdict)}"
+
+
 STATES: Mapping[str, State] = MappingProxyType(
     {
         # Two before the lag: where nothing of x gets through z, local steps gain all of R by going to the prior.
         "no_information": State(
             lambda n: n.collapsed is True and _rate(n) >= COLLAPSED_RATE,
+            _no_information,
             "q(z|x) is the same for every x: widen --hidden, take fewer layers or a smaller --latent_dim, or train on",
         ),
         "ignored": State(
             lambda n: is_ignored(_rate(n), n.shuffle_rise, n.information["value"]),
+            _ignored,
             "train longer, or take a decoder that has to read z",
         ),
         "lagging": State(
             lambda n: is_lagging(_rate(n), n.amortisation_gap),
+            _lagging,
             "train longer, or widen the encoder (--hidden)",
         ),
         "collapsed": State(
             lambda n: n.collapsed is True and _rate(n) < COLLAPSED_RATE,
+            lambda verdict: f"collapsed: test rate {verdict['rate']:.4g} nats",
             "lower --beta; if the decoder reads x, hold a rate instead (--target_rate)",
         ),
         "over_dispersed": State(
             lambda n: bool(n.broad),
+            _over_dispersed,
             "draws of z from the prior miss where the data lie: raise --beta, or fit a prior to q(z) "
             "(--prior vamp, or python -m vae_rd.evaluate RUN --fit_marginal maf)",
         ),
         "partially_collapsed": State(
             lambda n: bool(n.off) and bool(n.active),
+            _partially_collapsed,
             "lower --beta where more should be told of x; else a smaller --latent_dim does the same",
         ),
     }
