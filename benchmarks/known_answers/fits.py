@@ -13,6 +13,7 @@ from pathlib import Path
 
 from known_answers.table import Row, bracket, close, limit
 from vae_rd.run.record import Json
+from vae_rd.theory.gaussian import at_squared_error
 from vae_rd.theory.linear_vae import LinearOptimum, optimum
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
@@ -113,7 +114,7 @@ def toy_rows(run_dir: Path) -> Iterator[Row]:
 
 
 def held_rows(run_dir: Path) -> Iterator[Row]:
-    """Rates held where every one costs the same."""
+    """Rates held where every one costs the same, and a distortion of a Gaussian source."""
     for target in (0.0, 0.25, 0.5):  # Said aloud, the default of beta takes the config's place.
         flags = ("--beta=1", f"--target_rate={target}", "--n_test=400000")
         record, _ = fit(run_dir, f"--config={CONFIGS / 'toy_channel.yaml'}", *flags)
@@ -121,3 +122,19 @@ def held_rows(run_dir: Path) -> Iterator[Row]:
         where = f"toy channel, 30 states, R = {target:g} asked"
         yield close(f"{where}: R", target, rate["value"], rate["stderr"], within=max(0.02 * target, 0.02))
         yield close(f"{where}: D + R", TOY_ENTROPY, -elbo["value"], elbo["stderr"], within=0.001, slack=2)
+    yield from _distortion_rows(run_dir, squared_error=1.75, s2=0.1)
+
+
+def _distortion_rows(run_dir: Path, *, squared_error: float, s2: float) -> Iterator[Row]:
+    """R beside Shannon's at the D that came out, and -dD/dR."""
+    constant = 0.5 * len(SIX) * math.log(2 * math.pi * s2)
+    target = squared_error / (2 * s2) + constant
+    flags = (f"--config={CONFIGS / 'gaussian_linear.yaml'}", f"--target_distortion={target}", "--n_test=50000")
+    record, _ = fit(run_dir, *flags)
+    test, where = record["metrics"]["test"], f"linear VAE, l = {LINEAR[0][1]}, squared error {squared_error:g} asked"
+    found = 2 * s2 * (test["distortion"]["value"] - constant)
+    exact = at_squared_error(SIX, squared_error=found)
+    yield close(f"{where}: squared error", squared_error, found, 2 * s2 * test["distortion"]["stderr"], within=0.02)
+    rate = test["rate"]
+    yield close(f"{where}: R, and Shannon's at that error", exact.rate, rate["value"], rate["stderr"], within=0.024)
+    yield close(f"{where}: -dD/dR", exact.level / s2, record["model"]["achieved_slope"], None, within=0.05)

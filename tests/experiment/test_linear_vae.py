@@ -156,14 +156,8 @@ def test_a_short_fit_comes_near_the_water_filling_point(
 PLAIN = [[5.3, 3.1, 1.7, 0.9, 0.41, 0.13], [2.0] * 4]
 
 
-@pytest.mark.parametrize(
-    ("beta", "eigenvalues"),
-    [
-        (0.4, PLAIN[0]),
-        pytest.param(10.0, PLAIN[0], marks=pytest.mark.slow),
-        pytest.param(1.0, PLAIN[1], marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("beta", "eigenvalues"), [(0.4, PLAIN[0]), (10.0, PLAIN[0]), (1.0, PLAIN[1])])
 def test_plain_flags_reach_the_water_filling_point(beta: float, eigenvalues: list[float], tmp_path: Path) -> None:
     """A third of the default length; benchmarks/linear.py has the whole of it, on six spectra."""
     flags = {"likelihood": "gaussian", "likelihood_scale": 0.4, "encoder": "linear", "decoder": "linear"}

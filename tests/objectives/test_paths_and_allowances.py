@@ -98,6 +98,7 @@ def test_a_capacity_grows_and_is_held_in_the_mean():
         (["--target_distortion=80", "--objective=geco"], "geco"),
         (["--objective=capacity", "--target_rate=4"], "capacity"),
         (["--free_bits=1"], "free_bits"),
+        (["--free_bits=1", "--beta=4"], "free_bits"),
         (["--beta=4"], "beta"),
     ],
 )

@@ -135,9 +135,12 @@ def typed(values: Mapping[str, Any], *, where: str) -> FitConfig:
 
 
 def _chosen_objective(found: Mapping[str, Any]) -> dict[str, str]:
-    """The objective that is chosen by a flag of its name, as `--target_rate 5` chooses one; it may be said as well."""
+    """The objective that is chosen by a flag of its name, as `--target_rate 5` chooses one; it may be said as well.
+
+    Of several the last of the table: beta, its first, is what many a config file has, and gives way.
+    """
     named = [word for word in choices("objective") if found.get(word) is not None]
-    return {"objective": named[0]} if named else {}
+    return {"objective": named[-1]} if named else {}
 
 
 def split(argv: Sequence[str]) -> list[tuple[str, str]]:

@@ -144,7 +144,7 @@ class Experiment:
         self.data, self.model, self.steps = prepared.data, prepared.model, prepared.steps
         # It is about a beta: where the objective has none, it says nothing of the run.
         self.forecast = prepared.forecast if is_read("beta", vars(config)) else None
-        self.settled = settled(config, steps=self.steps, forecast=self.forecast)
+        self.settled = settled(config, steps=self.steps, forecast=prepared.forecast)
         self.record = RunRecord(
             name=claimed.folder.name,
             command=command_line(),

@@ -6,9 +6,11 @@ import math
 from dataclasses import replace
 
 from vae_rd.config.fields import FitConfig
+from vae_rd.config.names import is_read
 from vae_rd.data.base import DataCard
 from vae_rd.experiment.tables import TRUNKS
 from vae_rd.model.likelihoods.base import Likelihood
+from vae_rd.objectives.controller import PROPORTIONAL
 from vae_rd.theory.forecast import ABOVE_COLLAPSE, Forecast
 
 MOST_WHITENED = 1024  # Values of x: the moments take the square of them in memory, and the cube in time.
@@ -40,11 +42,12 @@ def in_steps(config: FitConfig, *, steps: int) -> FitConfig:
 
 
 def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitConfig:
-    """The config with the warm-up of beta that is meant where it says none.
+    """The config with the warm-up of beta, or the descent of a multiplier, that is meant where it says none.
 
     Between linear networks beta comes down from where all units collapse, so that they become active one after
     another, the direction of most variance first: all at once, they settle in mixtures that descent takes long to turn,
-    and units are lost.
+    and units are lost. A multiplier that is found comes down likewise: from as far above that its weight, which is
+    below it by the controller's whole proportional part until the constraint is near, begins above the collapse.
 
     Args:
         config: as given.
@@ -61,7 +64,16 @@ def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitC
         (0, 0.0)
     """
     config = in_steps(config, steps=steps)
-    is_said = config.beta_warmup is not None or config.beta_start is not None
-    if is_said or not is_linear(config) or forecast is None or not 0 < config.beta < forecast.collapse_beta:
+    start = None if forecast is None or not is_linear(config) else _start(config, collapse=forecast.collapse_beta)
+    if start is None or config.beta_warmup is not None or config.beta_start is not None:
         return replace(config, beta_warmup=config.beta_warmup or 0, beta_start=config.beta_start or 0.0)
-    return replace(config, beta_warmup=round(DESCENT * steps), beta_start=ABOVE_COLLAPSE * forecast.collapse_beta)
+    return replace(config, beta_warmup=round(DESCENT * steps), beta_start=start)
+
+
+def _start(config: FitConfig, *, collapse: float) -> float | None:
+    """The weight from which to come down; None where there is no way down."""
+    flags = vars(config)
+    if is_read("beta", flags):
+        return ABOVE_COLLAPSE * collapse if 0 < config.beta < collapse else None
+    is_found = is_read("beta_start", flags) and config.rate_weight is None
+    return ABOVE_COLLAPSE * collapse * math.exp(PROPORTIONAL) if is_found else None

@@ -186,8 +186,13 @@ LIKELIHOODS: dict[str, Callable[[FitConfig, DataCard], Likelihood]] = {
 def _target_rate(c: FitConfig) -> Objective:
     """R held in the mean by a multiplier, or for each x by a given weight."""
     if c.rate_weight is None:
-        return TargetRateObjective(c.target_rate, start=c.beta_start or 1.0)
+        return TargetRateObjective(c.target_rate, **_way_down(c))
     return RatePenaltyObjective(c.target_rate, weight=c.rate_weight)
+
+
+def _way_down(c: FitConfig) -> dict[str, Any]:
+    """Where a multiplier begins, and the fewest steps it takes from there."""
+    return {"start": c.beta_start or 1.0, "descent": c.beta_warmup or 0}
 
 
 def _path(c: FitConfig) -> dict[str, Any]:
@@ -214,9 +219,7 @@ def _covariance(c: FitConfig, *, diagonal: float, of_draws: bool) -> CodeCovaria
 OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
     "beta": lambda c, card: _beta(c),
     "target_rate": lambda c, card: _target_rate(c),
-    "target_distortion": lambda c, card: TargetDistortionObjective(
-        c.target_distortion or 0.0, start=c.beta_start or 1.0
-    ),
+    "target_distortion": lambda c, card: TargetDistortionObjective(c.target_distortion or 0.0, **_way_down(c)),
     "geco": lambda c, card: GecoObjective(c.target_distortion or 0.0, values=math.prod(card.shape)),
     "capacity": lambda c, card: CapacityObjective(
         c.target_rate, weight=c.rate_weight or GAMMA, warmup=c.beta_warmup or 0

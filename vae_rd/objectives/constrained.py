@@ -36,26 +36,30 @@ def score_of(value: float, *, off: float, target: float) -> float:
 class ConstrainedObjective(Objective):
     """D + w R with w, a positive weight, turned after every step until the batches meet a constraint in their mean.
 
+    Where w is above 1 the whole is divided by it: Adam divides by the gradients of its last thousand steps, and a loss
+    that falls by orders of magnitude as w does would leave steps too short.
+
     Args:
         target: the R or D to be held, nats.
         start: w at the first step.
+        descent: as of `Controller`: units then become active one after another.
     """
 
     weighs_rate = True
 
-    def __init__(self, target: float, *, start: float = 1.0) -> None:
+    def __init__(self, target: float, *, start: float = 1.0, descent: int = 0) -> None:
         super().__init__()
-        self.target, self.controller = target, Controller(start)
+        self.target, self.controller = target, Controller(start, descent=descent)
 
     @abstractmethod
     def excess(self, distortion: Tensor, rate: Tensor) -> Tensor:
         """By how much of itself R is too large, [], given the means of D and R over a batch, [] each."""
 
     def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:
-        """Mean over draws of D + w R, [B]."""
-        rate = terms.rate
+        """Mean over draws of (D + w R) / max(1, w), [B]."""
+        rate, weight = terms.rate, self.controller.weight
         assert rate is not None, "a rate to weigh"
-        return (terms.distortion + self.controller.weight * rate).mean(0)
+        return (terms.distortion + weight * rate).mean(0) / weight.clamp(min=1.0)
 
     @torch.no_grad()
     def after_step(self, terms: Terms) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +26,7 @@ class Controller(nn.Module):
 
     Args:
         start: the weight at the first step.
+        descent: the fewest steps that the multiplier takes from there to the least of RANGE; 0 for no limit.
 
     Example:
         >>> controller = Controller(1.0)
@@ -36,8 +39,9 @@ class Controller(nn.Module):
     log_multiplier: Tensor
     error: Tensor
 
-    def __init__(self, start: float) -> None:
+    def __init__(self, start: float, *, descent: int = 0) -> None:
         super().__init__()
+        self.most_down = math.log(start / RANGE[0]) / descent if descent else math.inf
         self.register_buffer("log_multiplier", torch.tensor(start).log())
         self.register_buffer("error", torch.zeros(()))
 
@@ -55,5 +59,5 @@ class Controller(nn.Module):
     def update(self, error: Tensor) -> None:
         """Take note of a step's relative excess of R over its target, []; of the whole batch, over all processes."""
         self.error.lerp_(error.to(self.error).clamp(-LARGEST, LARGEST), 1 - MEMORY)
-        self.log_multiplier.add_(self.error, alpha=INTEGRAL)
-        self.log_multiplier.clamp_(*(float(torch.tensor(end).log()) for end in RANGE))
+        self.log_multiplier.add_((INTEGRAL * self.error).clamp(min=-self.most_down))
+        self.log_multiplier.clamp_(*map(math.log, RANGE))

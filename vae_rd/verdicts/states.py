@@ -149,7 +149,7 @@ STATES: Mapping[str, State] = MappingProxyType(
         "partially_collapsed": State(
             lambda n: bool(n.off) and bool(n.active),
             _partially_collapsed,
-            "lower --beta where more should be told of x; else a smaller --latent_dim does the same",
+            "lower --beta or raise --target_rate where more should be told of x; else a smaller --latent_dim will do",
         ),
     }
 )
