@@ -15,10 +15,10 @@ from vae_rd.run.record import RunRecord
 from helpers.runs import history, only_run
 
 WAYS = [
-    {"lr_schedule": "cosine"},
     {"lr_schedule": "constant"},
     {"objective": "target_rate", "target_rate": 2.0},
-    {"objective": "geco", "target_distortion": 150.0},
+    pytest.param({"lr_schedule": "cosine"}, marks=pytest.mark.slow),
+    pytest.param({"objective": "geco", "target_distortion": 150.0}, marks=pytest.mark.slow),
 ]
 
 

@@ -96,6 +96,7 @@ def test_information_is_that_of_the_joint_table() -> None:
         assert sides.leave_one_out[0, i].item() == pytest.approx((q[i] * (q[i] / others).log()).sum().item(), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_a_table_for_encoder_and_decoder_attains_the_entropy_of_the_toy_channel(tmp_path: Path) -> None:
     flags = ["--max_epochs=20", "--latent_dim=8", "--n_test=50000", "--wandb=off", f"--run_dir={tmp_path}"]
     record = fit_model(parse(["--config", str(ROOT / "configs" / "toy_channel.yaml"), *flags]).config)

@@ -15,7 +15,7 @@ from helpers.histories import made, rows_from
 
 SAMPLE = TrainingFacts(1.0, is_sample=True, values=256)
 POPULATION = TrainingFacts(1.0, is_sample=False, values=256)
-SEEDS = 60
+SEEDS = 30
 
 
 def judged(kind: str, *, seeds: int = SEEDS, facts: TrainingFacts = SAMPLE, **how) -> Counter:
