@@ -24,7 +24,7 @@ DIGITS = ["--data=digits", "--binarization=threshold"]
 
 
 def fitted(folder: Path, *flags: str) -> Path:
-    assert fit.main([*TOY[1:], *flags, "--max_steps=20", f"--run_dir={folder}", "--name=run"]) == 0
+    assert fit.main([*TOY[1:], "--max_steps=20", *flags, f"--run_dir={folder}", "--name=run"]) == 0
     return folder / "run"
 
 
