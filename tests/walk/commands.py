@@ -184,7 +184,7 @@ COMBINATIONS = [
     ),
     flags("--gradient dreg", "add --objective iwae", "--gradient dreg --objective iwae"),
     flags("--gradient sticking --objective iwae", "choose dreg", "--gradient dreg --objective iwae"),
-    flags("--gradient sticking --objective target_rate", "D + w R alone; leave it out", "--objective target_rate"),
+    flags("--gradient sticking --objective capacity", "D + w R alone; leave it out", "--objective capacity"),
     flags(
         "--posterior deterministic --beta 0 --gradient sticking",
         "takes ln q(z|x), which Point does not have; leave it out",
