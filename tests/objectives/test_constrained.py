@@ -43,6 +43,24 @@ def test_a_rate_is_held_and_its_multiplier_is_the_slope_there(name, target):
     assert objective.achieved_slope() == pytest.approx(slope(target), rel=5e-3)
 
 
+def test_above_one_the_weight_divides_the_loss():
+    terms = Terms.stated(log_px_z=torch.tensor([[-8.0, -5.0]]), rate=torch.tensor([1.0, 3.0]))
+    for start, exact in ((4.0, [3.0, 4.25]), (0.5, [8.5, 6.5])):
+        loss = TargetRateObjective(2.0, start=start)(terms, 0, noise=torch.Generator())
+        assert loss.tolist() == pytest.approx(exact)
+
+
+def test_a_multiplier_comes_down_no_faster_than_it_is_told():
+    """A rate that stays far below its target: from 100 to 1e-4 in 2,000 steps is 100 * 1e-6 ** (1 / 4) after 500."""
+    terms = Terms.stated(log_px_z=torch.zeros(1, 2), rate=torch.zeros(2))
+    held, free = (TargetRateObjective(50.0, start=100.0, descent=steps) for steps in (2000, 0))
+    for _ in range(500):
+        held.after_step(terms)
+        free.after_step(terms)
+    assert held.achieved_slope() == pytest.approx(100 * 1e-6**0.25, rel=0.01)
+    assert free.achieved_slope() == pytest.approx(1e-4)
+
+
 def test_no_fixed_weight_holds_a_rate_where_the_frontier_is_bent_inward():
     frontier, slope = FRONTIERS["bent inward"]
     objective = TargetRateObjective(2.0, start=slope(2.0))

@@ -59,6 +59,9 @@ def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitC
         >>> found = settled(linear, steps=100, forecast=Forecast((30.0, 4.0)))
         >>> found.beta_warmup, found.beta_start
         (50, 33.0)
+        >>> held = settled(replace(linear, objective="target_rate"), steps=100, forecast=Forecast((30.0, 4.0)))
+        >>> held.beta_warmup, round(held.beta_start / 33)  # exp(4) times as far above
+        (50, 55)
         >>> found = settled(FitConfig(beta=2.0), steps=100, forecast=Forecast((30.0, 4.0)))
         >>> found.beta_warmup, found.beta_start
         (0, 0.0)
