@@ -41,6 +41,10 @@ CASES: Mapping[str, Case] = {
     "digits": Case({"binarization": "threshold"}, (3.3, 2.3, 1.4, 0.75, 0.24)),
     "sprites": Case({}, (13.0, 8.0, 2.7, 1.25, 0.27)),
     "static_mnist": Case({"latent_dim": 32, "max_epochs": 10}, (13.0, 9.0, 4.5, 2.2, 1.0)),
+    "static_mnist_conv": Case(
+        {"data": "static_mnist", "encoder": "conv", "decoder": "conv", "latent_dim": 32, "max_epochs": 10},
+        (13.0, 9.0, 4.5, 2.2, 1.0),
+    ),
 }
 
 
@@ -73,7 +77,7 @@ def point(data: str, runs: Path, aim: Mapping[str, float], *, fits: bool) -> Poi
     if not fits and not (folder / "record.json").is_file():
         return None
     record = (
-        fit_model(from_mapping({**CASES[data].flags, **own, **aim}, where="aim")) if fits else RunRecord.read(folder)
+        fit_model(from_mapping({**own, **CASES[data].flags, **aim}, where="aim")) if fits else RunRecord.read(folder)
     )
     if record.status != "finished":
         return None

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 
 from vae_rd.theory import blahut_arimoto as ba
-from vae_rd.theory import discrete, gaussian, linear_decoder, linear_vae, ppca, sphere, toy_channel
+from vae_rd.theory import discrete, fano, gaussian, linear_decoder, linear_vae, ppca, sphere, toy_channel
 
 from walk.steps import Step, limited, step
 
@@ -25,6 +25,11 @@ STEPS: list[Step] = [
         "give a probability of error, 0 or more",
         lambda: discrete.bernoulli_rate(0.3, distortion=-0.1),
         lambda: discrete.bernoulli_rate(0.3, distortion=0.0),
+    ),
+    step(
+        "give one of 0 to ln K, K from 2 on",
+        lambda: fano.largest_accuracy(1.0, label_entropy=1.0, classes=2),
+        lambda: fano.largest_accuracy(1.0, label_entropy=0.5, classes=2),
     ),
     step(
         "give how often each item occurs, 1 or more",
