@@ -17,6 +17,10 @@ CONSTRAINTS ?= constraints.txt
 # The networks here are small: a second thread gains little, and on a busy machine costs several times over.
 export OMP_NUM_THREADS ?= 1
 
+# Slow tests that have both cores to themselves: they limit times, kill processes, or start several.
+ALONE := tests/launch tests/process $(addprefix tests/experiment/,test_processes.py test_kills.py test_threads.py) \
+	tests/commands/test_command.py
+
 python := $(VENV)/bin/python
 figures := $(foreach name,plane curves,figures/$(name).pdf figures/$(name).png)
 
@@ -56,7 +60,8 @@ test: install-dev
 	OMP_NUM_THREADS=1 $(python) -m pytest -n auto --dist worksteal
 
 test-slow: install-dev
-	$(python) -m pytest -m slow
+	$(python) -m pytest -m slow -n 2 --dist loadfile $(ALONE:%=--ignore=%)
+	$(python) -m pytest -m slow $(ALONE)
 
 lint: install-dev
 	$(python) -m ruff check

@@ -12,16 +12,42 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import chdir
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from analysis.figures.kinds import FIGURES
+from analysis.view import View
 from vae_rd.config.options import Parser
 from vae_rd.errors import InputError
 from vae_rd.run.finding import find_runs
 from vae_rd.run.record import SPLITS
 from vae_rd.units import UNITS
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+REDO = "make a figure again, from what lies beside it: its command, where that was given"
+SELECT_HELP = "only runs whose fields agree, such as \"beta < 10 and prior in ['normal', 'maf']\""
+# What several figures obey; each names those that it does in its row.
+SHARED: dict[str, dict[str, Any]] = {
+    "group_by": {
+        "type": lambda text: tuple(filter(None, text.split(","))),
+        "default": (),
+        "metavar": "FIELDS",
+        "help": "fields of the config that make the groups, such as prior,decoder (default: what differs)",
+    },
+    "xlim": {"nargs": 2, "type": float, "metavar": ("FROM", "TO"), "help": "the ends of the horizontal axis"},
+    "ylim": {"nargs": 2, "type": float, "metavar": ("FROM", "TO"), "help": "the ends of the vertical axis"},
+    "log": {"choices": ("x", "y", "xy"), "default": "", "help": "axes that are logarithmic"},
+    "inset": {
+        "nargs": 4,
+        "type": float,
+        "metavar": ("X0", "X1", "Y0", "Y1"),
+        "help": "a part that is drawn once more, larger",
+    },
+}
 RUNS_HELP = "run folders, folders of runs, or globs of either; runs that are not finished are left out"
 
 
@@ -32,17 +58,26 @@ def parser() -> Parser:
     commands = top.add_subparsers(dest="command", required=True, metavar=f"{{{names}}}")
     for name, kind in FIGURES.items():
         command = _command(commands, name, kind.meaning, has_split=kind.has_split)
+        for flag in kind.reads:
+            command.add_argument(f"--{flag}", **SHARED[flag])
+        for own in kind.options:
+            command.add_argument(
+                f"--{own.name}", help=own.meaning, type=own.kind, default=own.default, choices=own.choices
+            )
         out = f"figures/{name}.pdf"
         more = "its suffix picks pdf, svg or png; the numbers go beside it as CSV (default %(default)s)"
         command.add_argument("-o", dest="out", default=out, type=Path, help=more)
     table = _command(commands, "table", "one row a run: D, R, the bounds on I, active units, collapse", has_split=True)
     table.add_argument("-o", dest="out", type=Path, help="a .md or .csv file (default: markdown on standard output)")
+    redo = commands.add_parser("redo", help=REDO, description=f"{REDO[0].upper()}{REDO[1:]}.")
+    redo.add_argument("figure", type=Path, metavar="FIGURE.json", help="what lies beside a figure")
     return top
 
 
 def _command(commands: Any, name: str, meaning: str, *, has_split: bool) -> Parser:
     command: Parser = commands.add_parser(name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
     command.add_argument("runs", nargs="+", metavar="RUNS", help=RUNS_HELP)
+    command.add_argument("--select", metavar="EXPRESSION", help=SELECT_HELP)
     command.add_argument("--units", choices=UNITS, default="nats", help="of all information (default %(default)s)")
     if has_split:
         command.add_argument("--split", choices=SPLITS, default="test", help="whose metrics (default %(default)s)")
@@ -52,12 +87,13 @@ def _command(commands: Any, name: str, meaning: str, *, has_split: bool) -> Pars
 def main(argv: Sequence[str] | None = None) -> int:
     """Carry out a command line, print the paths written, and return the exit code."""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # Of a home that cannot be written it says three lines.
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        options = parser().parse_args(argv)
+        options = parser().parse_args(words)
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _one_line
-            lines = (_table if options.command == "table" else _figure)(options)
+            lines = _redone(options.figure) if options.command == "redo" else _carried_out(options, words)
     except InputError as error:
         return _complain(f"error: {error}", code=2)
     except OSError as error:  # Such as that no place is left for the caches of matplotlib.
@@ -103,16 +139,36 @@ def _one_line(message: Warning | str, *_: Any, **__: Any) -> None:
     _complain(f"warning: {message}", code=0)
 
 
-def _figure(options: argparse.Namespace) -> list[Path]:
+def _carried_out(options: argparse.Namespace, words: Sequence[str]) -> Sequence[str | Path]:
+    return _table(options) if options.command == "table" else _figure(options, words)
+
+
+def _figure(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
     from analysis import output
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
     folders = find_runs(options.runs)  # What is refused so far need not wait for pandas.
-    from analysis.rows.runs import load_runs
+    runs, view, drawing = _selected(folders, options), _view(options), FIGURES[options.command].load()
+    return output.write_figure(
+        drawing.draw(runs, view), drawing.numbers(runs, view), options.out, runs=runs, argv=words
+    )
 
-    runs, drawing = load_runs(folders, units=options.units), FIGURES[options.command].load()
-    split = getattr(options, "split", "test")
-    return output.write_figure(drawing.draw(runs, split=split), drawing.numbers(runs, split=split), options.out)
+
+def _selected(folders: Sequence[Path], options: argparse.Namespace) -> pd.DataFrame:
+    from analysis.rows.runs import load_runs
+    from analysis.rows.selecting import select_runs
+
+    runs = load_runs(folders, units=options.units)
+    return select_runs(runs, options.select, split=getattr(options, "split", "test")) if options.select else runs
+
+
+def _view(options: argparse.Namespace) -> View:
+    """What the options of a figure ask of it; its own are those that no other figure has."""
+    given = vars(options)
+    own = {option.name: given[option.name] for option in FIGURES[options.command].options}
+    shared: dict[str, Any] = {f.name: given[f.name] for f in fields(View) if given.get(f.name) is not None}
+    shared |= {name: tuple(value) for name, value in shared.items() if isinstance(value, list)}
+    return View(**shared, more=own)
 
 
 def _table(options: argparse.Namespace) -> Sequence[str | Path]:
@@ -122,15 +178,26 @@ def _table(options: argparse.Namespace) -> Sequence[str | Path]:
         output.check_suffix(options.out, (".md", ".csv"))
     folders = find_runs(options.runs)
     from analysis.figures import table as tables
-    from analysis.rows.runs import load_runs
 
-    runs = load_runs(folders, units=options.units)
+    runs = _selected(folders, options)
     text = tables.table(runs, split=options.split)
     if options.out is None:
         return [text.rstrip("\n")]
     numbers = tables.table_numbers(runs, split=options.split)
     content = output.csv_bytes(numbers) if options.out.suffix.lower() == ".csv" else text.encode()
     return output.write_all({options.out: content})
+
+
+def _redone(path: Path) -> list[Path]:
+    """The files of a figure that is made again in the folder where its command was given."""
+    from analysis import provenance
+
+    before = provenance.read(path)
+    with chdir(before.place):
+        written = [before.place / line for line in _carried_out(parser().parse_args(before.argv), before.argv)]
+    if said := provenance.differences(before, provenance.read(path)):
+        warnings.warn(said, UserWarning, stacklevel=2)
+    return [Path(os.path.relpath(line)) for line in written]
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis import provenance
 from vae_rd.errors import InputError
 from vae_rd.run.files import staged
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURE_SUFFIXES = (".pdf", ".svg", ".png")
-_UNDATED = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}
+UNSHOWN = ("card", "config", "made")  # Columns that only serve comparison.
 
 
 def check_suffix(out: Path, suffixes: Sequence[str]) -> Path:
@@ -30,13 +31,17 @@ def check_suffix(out: Path, suffixes: Sequence[str]) -> Path:
     return out
 
 
-def write_figure(figure: Figure, numbers: Mapping[str, pd.DataFrame], out: Path) -> list[Path]:
-    """Write a figure, in the format of its suffix, and its numbers as CSV beside it; returns all paths.
+def write_figure(
+    figure: Figure, numbers: Mapping[str, pd.DataFrame], out: Path, *, runs: pd.DataFrame, argv: Sequence[str]
+) -> list[Path]:
+    """Write a figure, its numbers as CSV beside it, and as JSON how it was made; returns all paths.
 
     Args:
-        figure: the figure.
+        figure: the figure, written in the format of its suffix, which holds the command too.
         numbers: tables by what their file names add to that of the figure.
         out: the figure's path.
+        runs: from `load_runs`: all that it is of.
+        argv: the command line, less the program's name.
     """
     import matplotlib as mpl  # No refusal has to wait for it.
 
@@ -44,14 +49,24 @@ def write_figure(figure: Figure, numbers: Mapping[str, pd.DataFrame], out: Path)
 
     suffix, buffer = out.suffix.lower(), io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format=suffix[1:], metadata=_UNDATED[suffix])
+        figure.savefig(buffer, format=suffix[1:], metadata=_metadata(suffix, provenance.command_of(argv)))
     tables = {out.with_name(f"{out.stem}{end}.csv"): csv_bytes(table) for end, table in numbers.items()}
-    return write_all({out: buffer.getvalue(), **tables})
+    return write_all({out: buffer.getvalue(), **tables, provenance.beside(out): provenance.statement(runs, argv, out)})
+
+
+def _metadata(suffix: str, command: str) -> dict[str, str | None]:
+    """What the file says of itself: the command, and no date, so that equal figures are equal files."""
+    said: dict[str, dict[str, str | None]] = {
+        ".pdf": {"CreationDate": None, "Subject": command},
+        ".svg": {"Date": None, "Description": command},
+        ".png": {"Description": command},
+    }
+    return said[suffix]
 
 
 def csv_bytes(numbers: pd.DataFrame) -> bytes:
-    """Rows as CSV with full precision, less the data card and the config, which only serve comparison."""
-    return numbers.drop(columns=["card", "config"], errors="ignore").to_csv(index=False, lineterminator="\n").encode()
+    """Rows as CSV with full precision, less `UNSHOWN`."""
+    return numbers.drop(columns=[*UNSHOWN], errors="ignore").to_csv(index=False, lineterminator="\n").encode()
 
 
 def write_all(contents: Mapping[Path, bytes]) -> list[Path]:

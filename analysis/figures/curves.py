@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -29,22 +30,29 @@ from analysis.rows.runs import EPOCH_METRICS, load_histories
 from analysis.rows.verdicts import fit_marks
 from analysis.statistics.bounds import Entropy, known_entropies
 from analysis.style import COLUMN, STYLE, Colours, beta_colours
+from analysis.view import View
 
 CURVE_HEIGHT, CURVES_TEXT = 1.5, 0.7
 
 
-def curves(runs: pd.DataFrame) -> Figure:
+def curves(runs: pd.DataFrame, **view: Any) -> Figure:
     """Training and validation D, R and ELBO per epoch, stacked over one axis; one colour a beta.
 
     What the verdict on training found is marked: where a run overfits from, spikes, and where a tail is going.
 
     Args:
         runs: from `load_runs`, each data set on axes of its own; their history.csv is read from the same folders.
+        view: fields of `analysis.view.View`.
 
     Raises:
         InputError: for a missing or damaged history.csv.
     """
-    groups, parts = group_runs(runs), titled(runs)
+    return draw(runs, View(**view))
+
+
+def draw(runs: pd.DataFrame, view: View) -> Figure:
+    """`curves`, for the table of figures."""
+    groups, parts = group_runs(runs, by=view.group_by), titled(runs)
     histories = [load_histories(rows) for _, rows in parts]
     colours = beta_colours(beta for rows in histories for beta in rows["beta"])
     marks = [fit_marks(rows) for _, rows in parts]
@@ -99,11 +107,6 @@ def curves_numbers(runs: pd.DataFrame) -> pd.DataFrame:
     return add_settings(pd.concat(parts, ignore_index=True), runs)
 
 
-def draw(runs: pd.DataFrame, *, split: str) -> Figure:
-    """`curves`, for the table of figures; they show train and val, whatever the split asked for."""
-    return curves(runs)
-
-
-def numbers(runs: pd.DataFrame, *, split: str) -> dict[str, pd.DataFrame]:
+def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
     """`curves_numbers`."""
     return {"": curves_numbers(runs)}

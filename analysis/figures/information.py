@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -20,6 +21,7 @@ from analysis.rows.probes import load_probes
 from analysis.rows.runs import as_rows
 from analysis.rows.scale import Scale
 from analysis.style import STYLE, beta_colours, plain, unit_label, wrapped
+from analysis.view import View
 
 PANEL_HEIGHT, TEXT = 1.25, 0.75
 SHOWN = "logistic"  # of the probes; all are in the numbers
@@ -34,7 +36,7 @@ class _Side:
     per_nat: float
 
 
-def information(runs: pd.DataFrame, *, split: str = "test") -> Figure:
+def information(runs: pd.DataFrame, **view: Any) -> Figure:
     """The share of labels that logistic regression tells from z over the rate R, a panel for each number of labels.
 
     Filled marks are of one draw of z, which Fano's inequality bounds at each R; open ones of E[z|x], a function of x.
@@ -43,7 +45,7 @@ def information(runs: pd.DataFrame, *, split: str = "test") -> Figure:
 
     Args:
         runs: from `load_runs`, probed by `python -m vae_rd.evaluate RUNS --probe`; each data set has axes of its own.
-        split: that was tested.
+        view: fields of `analysis.view.View`; `split` is the one that was tested.
 
     Raises:
         InputError: where no run has been probed.
@@ -51,9 +53,14 @@ def information(runs: pd.DataFrame, *, split: str = "test") -> Figure:
     Warns:
         RunWarning: one line that names the runs that have not.
     """
-    rows = load_probes(runs, split=split)
+    return draw(runs, View(**view))
+
+
+def draw(runs: pd.DataFrame, view: View) -> Figure:
+    """`information`, for the table of figures."""
+    rows = load_probes(runs, split=view.split)
     probed = runs[runs["folder"].isin(rows["folder"])]
-    groups, colours = group_runs(probed), beta_colours(rows["beta"])
+    groups, colours = group_runs(probed, by=view.group_by), beta_colours(rows["beta"])
     sides = [_side(some, rows, title, groups) for title, some in titled(probed)]
     most = max(len(side.panels) for side in sides)
     with mpl.rc_context(STYLE):
@@ -104,13 +111,8 @@ def _explain(side: _Side, top: Axes, bottom: Axes, groups: Groups) -> None:
     legend_above(top, [*points, *lines, *group_keys(groups, connected=False)], head=side.head)
 
 
-def draw(runs: pd.DataFrame, *, split: str) -> Figure:
-    """`information`, for the table of figures."""
-    return information(runs, split=split)
-
-
-def numbers(runs: pd.DataFrame, *, split: str) -> dict[str, pd.DataFrame]:
+def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
     """What the figure shows, and the other probes, with a column for every setting that varies."""
-    rows = load_probes(runs, split=split)
+    rows = load_probes(runs, split=view.split)
     named = [rows[rows["folder"].isin(part["folder"])].assign(data=name) for name, part in data_sets(runs).items()]
     return {"": add_settings(pd.concat(named, ignore_index=True), runs)}

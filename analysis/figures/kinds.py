@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from analysis.view import View
+
 
 class Drawing(Protocol):
     """What draws a figure, such as a module."""
 
-    def draw(self, runs: pd.DataFrame, *, split: str) -> Figure:
-        """The figure of runs from `load_runs`; `split` is whose metrics are asked for."""
+    def draw(self, runs: pd.DataFrame, view: View) -> Figure:
+        """The figure of runs from `load_runs`."""
 
-    def numbers(self, runs: pd.DataFrame, *, split: str) -> Mapping[str, pd.DataFrame]:
+    def numbers(self, runs: pd.DataFrame, view: View) -> Mapping[str, pd.DataFrame]:
         """What the figure shows, by what its file's name ends in."""
+
+
+class Option(NamedTuple):
+    """An option of one figure alone, which it finds in `View.more` under its name.
+
+    Attributes:
+        name: without the hyphens.
+        meaning: for `--help`.
+        kind: makes the value of the word.
+        default: where the option is not given.
+        choices: the values that there are, if not all of the kind.
+    """
+
+    name: str
+    meaning: str
+    kind: Callable[[str], Any] = str
+    default: Any = None
+    choices: Sequence[Any] | None = None
 
 
 class FigureKind(NamedTuple):
@@ -28,11 +48,15 @@ class FigureKind(NamedTuple):
         meaning: for `--help`.
         load: imports what draws it.
         has_split: whether it is about one split.
+        reads: which of `SHARED` it obeys.
+        options: of its own.
     """
 
     meaning: str
     load: Callable[[], Drawing]
     has_split: bool = True
+    reads: tuple[str, ...] = ("group_by",)
+    options: tuple[Option, ...] = ()
 
 
 def _module(name: str) -> Callable[[], Drawing]:

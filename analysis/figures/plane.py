@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -34,6 +35,7 @@ from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.statistics.bounds import Entropy, add_bounds, entropies, placeable, warn_impossible
 from analysis.statistics.lines import plane_lines, warn_left_out
 from analysis.style import STYLE, Colours, beta_colours, unit_label, wrapped
+from analysis.view import View
 
 PLANE_HEIGHT = 2.3  # inches, of the axes alone
 ROW_HEIGHT = 0.17  # of a run among the bounds
@@ -82,7 +84,7 @@ class _Look:
     groups: Groups
 
 
-def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
+def plane(runs: pd.DataFrame, **view: Any) -> Figure:
     """The rate-distortion plane above the bounds H - D <= I <= R, both over one axis of information.
 
     In the plane stand, beside the runs, all that is known of where they could lie: Shannon's R(D) of the source,
@@ -91,7 +93,8 @@ def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
 
     Args:
         runs: from `load_runs`; each data set has a plane of its own.
-        split: whose points get error bars, slopes and intervals; the splits before it are drawn where they differ.
+        view: fields of `analysis.view.View`; the split's points get error bars, slopes and intervals, those of the
+            splits before it are drawn where they differ.
 
     Raises:
         InputError: for runs without D on `split`, or with damaged estimates.
@@ -100,9 +103,14 @@ def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
         RunWarning: one line for each run left out for want of D, for each point that cannot be right, and where
             bounds on the source's R(D) are left out.
     """
-    groups = group_runs(runs)
-    sides = [_side(rows, groups, split=split, title=title) for title, rows in titled(runs)]
-    look = _Look(split, beta_colours(beta for side in sides for beta in side.chosen["beta"]), groups)
+    return draw(runs, View(**view))
+
+
+def draw(runs: pd.DataFrame, view: View) -> Figure:
+    """`plane`, for the table of figures."""
+    groups = group_runs(runs, by=view.group_by)
+    sides = [_side(rows, groups, split=view.split, title=title) for title, rows in titled(runs)]
+    look = _Look(view.split, beta_colours(beta for side in sides for beta in side.chosen["beta"]), groups)
     with mpl.rc_context(STYLE):
         heights = [(PLANE_HEIGHT, side.bounds_height) for side in sides]
         figure, panels = new_figure(heights, text=[side.text_height for side in sides])
@@ -118,14 +126,9 @@ def plane(runs: pd.DataFrame, *, split: str = "test") -> Figure:
     return figure
 
 
-def draw(runs: pd.DataFrame, *, split: str) -> Figure:
-    """`plane`, for the table of figures."""
-    return plane(runs, split=split)
-
-
-def numbers(runs: pd.DataFrame, *, split: str) -> dict[str, pd.DataFrame]:
+def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
     """`plane_numbers`: its points, and its lines beside them."""
-    return dict(zip(("", "-lines"), plane_numbers(runs, split=split), strict=True))
+    return dict(zip(("", "-lines"), plane_numbers(runs, split=view.split), strict=True))
 
 
 def plane_numbers(runs: pd.DataFrame, *, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -6,6 +6,7 @@ such as the learning rates of a search, is named as not shown: the table has a c
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.rows.aims import AIMS
+from vae_rd.errors import InputError
 
 MOST = 6  # groups that shapes of this size tell apart
 
@@ -66,25 +68,46 @@ class Groups:
         return ordered.drop(columns="group")
 
 
-def group_runs(runs: pd.DataFrame) -> Groups:
+def group_runs(runs: pd.DataFrame, *, by: Sequence[str] = ()) -> Groups:
     """The groups of the runs: as many fields as `MOST` groups can tell, those of the fewest values first.
 
     Args:
         runs: from `load_runs`, of any number of data sets, which share their groups.
+        by: the fields to tell them by, in place of these.
+
+    Raises:
+        InputError: for a field that no run has, and for more groups than marks tell apart.
     """
     found, fields = _settings(runs), varying(runs)
-    distinguished: list[str] = []
-    for field in sorted(fields, key=lambda name: found[name].nunique()):
-        if len(found[[*distinguished, field]].drop_duplicates()) <= MOST:
-            distinguished.append(field)
-    shown = [field for field in fields if field in distinguished]
+    shown = _asked(found, by) if by else _distinguished(found, fields)
     values = {str(folder): tuple(row) for folder, row in zip(found.index, found[shown].to_numpy(), strict=True)}
     groups = sorted(set(values.values()), key=lambda group: [_rank(value) for value in group])
     labels = tuple(
         ", ".join(f"{f.replace('_', ' ')} {words(v)}" for f, v in zip(shown, g, strict=True)) for g in groups
     )
     place_of = {folder: groups.index(group) for folder, group in values.items()}
-    return Groups(tuple(shown), tuple(field for field in fields if field not in distinguished), labels, place_of)
+    return Groups(tuple(shown), tuple(field for field in fields if field not in shown), labels, place_of)
+
+
+def _distinguished(found: pd.DataFrame, fields: Sequence[str]) -> list[str]:
+    chosen: list[str] = []
+    for field in sorted(fields, key=lambda name: found[name].nunique()):
+        if len(found[[*chosen, field]].drop_duplicates()) <= MOST:
+            chosen.append(field)
+    return [field for field in fields if field in chosen]
+
+
+def _asked(found: pd.DataFrame, by: Sequence[str]) -> list[str]:
+    for field in by:
+        if field not in found:
+            near = difflib.get_close_matches(field, map(str, found.columns), n=1)
+            hint = f"did you mean {near[0]}?" if near else "give fields of their configs, such as prior,decoder"
+            raise InputError(f"--group_by: no run has a field {field!r}; {hint}")
+    if (count := len(found[list(by)].drop_duplicates())) > MOST:
+        raise InputError(
+            f"--group_by {','.join(by)}: {count} groups, marks tell {MOST} apart; give fewer fields, or --select runs"
+        )
+    return list(dict.fromkeys(by))
 
 
 def varying(runs: pd.DataFrame) -> list[str]:

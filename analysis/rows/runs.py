@@ -7,6 +7,7 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 - `collapse_beta`: from which on a linear VAE of the run's training data collapses, by its forecast;
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
 - `config`: what else may affect the numbers, as JSON: flags, and which networks they are, if not those of the flags;
+- `made`: the version and commit of the code that fitted it and the record's checksum, as JSON;
 - `target_rate`, `target_distortion`: the R or D that was asked for, of a run without beta;
 - `achieved_slope`: -dD/dR of the kept checkpoint, beta or what a multiplier had come to;
 - `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
@@ -38,7 +39,7 @@ from analysis.rows.finding import Runs, finished_runs
 from analysis.rows.reading import Damaged, Part, damage_named
 from analysis.rows.scale import Scale, dequantised_levels
 from vae_rd.errors import InputError
-from vae_rd.run.files import HISTORY_FILE
+from vae_rd.run.files import HISTORY_FILE, RECORD_FILE, sha256
 from vae_rd.run.record import SPLITS, RunRecord
 from vae_rd.units import Unit, check_units
 
@@ -108,7 +109,14 @@ def _run(record: RunRecord, folder: Path) -> Row:
         "likelihood_scale": distortion.number("scale"),
         "kept_epoch": model.number("kept_epoch"),
         "config": json.dumps(_settings(record)),
+        "made": json.dumps(_made(record, folder)),
     }
+
+
+def _made(record: RunRecord, folder: Path) -> Row:
+    """Which code fitted a run, and which record of it this is."""
+    git = Part(record.git or {}, "git")
+    return {"version": record.version, "commit": git.word("commit"), "record_sha256": sha256(folder / RECORD_FILE)}
 
 
 def _latent_dim(record: RunRecord) -> int:

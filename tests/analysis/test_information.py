@@ -103,7 +103,7 @@ def test_the_numbers_hold_every_probe_and_the_last_entry_of_a_factor_counts(tmp_
         probed(folder)
         probed(folder, higher=0.1, seed=1)
     assert main(["information", str(tmp_path / "runs"), "-o", str(tmp_path / "a.svg")]) == 0
-    assert capsys.readouterr().out.splitlines() == [str(tmp_path / "a.svg"), str(tmp_path / "a.csv")]
+    assert capsys.readouterr().out.splitlines() == [str(tmp_path / f"a.{end}") for end in ("svg", "csv", "json")]
     with (tmp_path / "a.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len(rows) == 2 * 4 * 2 * 3

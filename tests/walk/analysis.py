@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from analysis.__main__ import main
+from analysis.rows import groups
 
 from walk.runs import AGAIN, ANEW, FITTED, after_fit, changed, without
-from walk.steps import LEVELS, Call, Step, archive, each, evaluated, fitted, step
+from walk.steps import LEVELS, Call, Step, archive, each, evaluated, fitted, limited, step
 
 
 def drawn(*words: str) -> Call:
@@ -26,6 +27,12 @@ def metrics(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], obje
         (folder / "record.json").write_text(json.dumps(content))
 
     return rewrite
+
+
+def moved() -> None:
+    """A figure's account whose command was given in a folder that is gone."""
+    path = Path("away/plane.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"made_in": "../gone"}))
 
 
 def anew(*words: str) -> Call:
@@ -100,5 +107,48 @@ STEPS: list[Step] = [
         drawn(*CURVES),
         anew(*CURVES),
         before=after_fit(lambda folder: (folder / "history.csv").write_text("epoch\n1\n")),
+    ),
+    *(
+        step(says, drawn(*TABLE, "--select", wrong), drawn(*TABLE, "--select", right), before=FITTED)
+        for says, wrong, right in (
+            ("give comparisons joined by and, or, not", "beta <", "beta < 10"),
+            ("give comparisons joined by and, or, not", "beta", "not beta > 10"),
+            ("give comparisons joined by and, or, not", "beta < len('a')", "beta < 10 and data == 'npz'"),
+            ("give comparisons joined by and, or, not", "data in 'npz'", "data in ['npz', 'mnist']"),
+            ("did you mean beta?", "bet < 10", "beta < 10"),
+            ("put a word into quotes", "prior == normal", "prior == 'normal'"),
+            ("holds for none of 1 runs; change it", "beta > 10", "beta < 10"),
+        )
+    ),
+    step(
+        "did you mean prior?",
+        drawn(*PLANE, "--group_by=prio"),
+        drawn(*PLANE, "--group_by=prior"),
+        before=FITTED,
+    ),
+    step(
+        "give fewer fields, or --select runs",
+        limited(groups, "MOST", 1, drawn(*PLANE, "--group_by=latent_dim,decoder")),
+        limited(groups, "MOST", 1, drawn(*PLANE, "--group_by=decoder")),
+        limited(groups, "MOST", 1, drawn(*PLANE, "--group_by=latent_dim,decoder", "--select=latent_dim == 3")),
+        before=each(FITTED, fitted("--latent_dim=3", "--name=b")),
+    ),
+    step(
+        "give the .json beside a figure",
+        drawn("redo", "figures/plane.json"),
+        each(drawn(*PLANE), drawn("redo", "figures/plane.json")),
+        before=FITTED,
+    ),
+    step(
+        "give the .json that lies beside one",
+        drawn("redo", "runs/a/record.json"),
+        drawn("redo", "figures/plane.json"),
+        before=each(FITTED, drawn(*PLANE)),
+    ),
+    step(
+        "carry out its command where the runs are",
+        drawn("redo", "away/plane.json"),
+        drawn(*PLANE),
+        before=each(FITTED, drawn("plane", "runs", "-o", "away/plane.pdf"), moved),
     ),
 ]
