@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures.table import OBJECTIVE, table_basis, table_cells
+from analysis.output import UNSHOWN
 from analysis.report.details import run_details
 from analysis.report.latex import latex
 from analysis.report.pictures import share_of
@@ -22,7 +23,6 @@ from analysis.statistics.lines import plane_lines, warn_left_out
 from analysis.style import beta_places, beta_words, unit_label
 
 Json = dict[str, Any]
-NOT_IN_CSV = ("card", "config")  # They serve comparison alone.
 # Which number a column of the table is sorted by; the others go by their text.
 SORTED_BY = {
     "β": "beta",
@@ -38,13 +38,14 @@ SORTED_BY = {
 }
 
 
-def contents(runs: pd.DataFrame, *, split: str, command: str) -> Json:
+def contents(runs: pd.DataFrame, *, split: str, command: str, group_by: Sequence[str] = ()) -> Json:
     """All that a report shows: numbers unrounded, in the units of the runs; what is undefined is null.
 
     Args:
         runs: from `load_runs`; each data set has a plane and a table of its own.
         split: whose metrics are shown.
         command: that makes the report.
+        group_by: fields of the config that make the groups; empty: what differs between the runs.
 
     Raises:
         InputError: for runs without D on `split`, or with damaged records.
@@ -53,7 +54,7 @@ def contents(runs: pd.DataFrame, *, split: str, command: str) -> Json:
         RunWarning: one line for each run left out for want of D, for each point that cannot be right, and for each
             run whose curves cannot be shown.
     """
-    groups, places = group_runs(runs), beta_places(runs["beta"])
+    groups, places = group_runs(runs, by=group_by), beta_places(runs["beta"])
     words, share = beta_words(places), share_of(runs["folder"].nunique())
     found = data_sets(runs)
     return {
@@ -96,7 +97,7 @@ def _data_set(
         "latex": {latex(column): [latex(text) for text in texts] for column, texts in cells.items()},
         "sortedBy": SORTED_BY,
         "fields": [field for field in ("seed", *varying(own), "verdict") if numbers[field].nunique() > 1],
-        "numbers": columns_of(numbers.drop(columns=[*NOT_IN_CSV])),
+        "numbers": columns_of(numbers.drop(columns=[*UNSHOWN])),
         "group": [int(place) for place in groups.places(rows)],
         "place": [places.get(beta) for beta in rows["beta"]],
         "shapes": plane_shapes(plane_lines(placed, known, split=split), rows, known.get(split)),

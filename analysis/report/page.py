@@ -26,20 +26,18 @@ def plotly_script() -> str:
     return str(get_plotlyjs())
 
 
-def page(content: Mapping[str, Any]) -> str:
+def page(content: Mapping[str, Any], *, plotly: str) -> str:
     """The whole page; equal contents give the same one.
 
     Args:
         content: from `analysis.report.contents.contents`.
-
-    Raises:
-        InputError: where plotly is not installed.
+        plotly: from `plotly_script`.
     """
     data = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     script = "\n".join(_part(f"{name}.js") for name in SCRIPTS)
     parts = {
         "STYLE": _part("report.css"),
-        "PLOTLY": plotly_script(),
+        "PLOTLY": plotly,
         "SCRIPT": f'"use strict";\n(() => {{\n{script}\n}})();',
         "DATA": data.replace("<", "\\u003c"),  # Nothing in it ends the block.
     }
