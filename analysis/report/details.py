@@ -34,8 +34,8 @@ QUANTITIES = {
     "objective": "D + β R",
     "mutual_information_lower": "I, from below",
     "mutual_information_upper": "I, from above",
-    "marginal_kl_lower": "KL(q(z) ‖ m(z)), from below",
-    "marginal_kl_upper": "KL(q(z) ‖ m(z)), from above",
+    "marginal_kl_lower": "KL of q(z), from below",
+    "marginal_kl_upper": "KL of q(z), from above",
     "nll": "NLL, from above",
 }
 
@@ -64,7 +64,7 @@ def run_details(folder: Path, rows: pd.DataFrame, *, split: str, share: int) -> 
             "made": _made(record),
             "verdict": _verdict(record),
             "verdicts": list(_verdict_lines(record)),
-            "metrics": _metrics(rows),
+            "metrics": _metrics(rows, split),
             "units": _units(Part(record.metrics, "metrics").part(split), Scale.of_row(first)),
             "curves": _curves(rows),
             "settings": [[name, words(json.dumps(value))] for name, value in record.settings.items()],
@@ -84,7 +84,8 @@ def _verdict(record: RunRecord) -> str:
     """The states of the latents and of the training in a few words."""
     collapse, fit = (record.verdicts.get(name) or {} for name in ("collapse", "fit"))
     old = {True: "collapsed", False: "not collapsed"}.get(collapse.get("collapsed"))
-    return ", ".join(filter(None, (collapse.get("state") or old, fit.get("verdict")))) or UNKNOWN_VERDICT
+    said = ", ".join(filter(None, (collapse.get("state") or old, fit.get("verdict"))))
+    return said.replace("_", " ") or UNKNOWN_VERDICT
 
 
 def _verdict_lines(record: RunRecord) -> Iterator[str]:
@@ -96,10 +97,10 @@ def _verdict_lines(record: RunRecord) -> Iterator[str]:
     yield from (note["text"] for note in record.verdicts.get("training") or ())
 
 
-def _metrics(rows: pd.DataFrame) -> Json:
-    """A table of values with their standard errors, a column for each split."""
+def _metrics(rows: pd.DataFrame, split: str) -> Json:
+    """A table of values with their standard errors, a column for each split, the one that is shown first."""
     by_split = {str(row["split"]): row for row in as_rows(rows)}
-    splits = [name for name in SPLITS if name in by_split]
+    splits = [split, *(name for name in SPLITS if name in by_split and name != split)]
     lines = {
         word: [measured(by_split[s][name], by_split[s][f"{name}_stderr"]) for s in splits]
         for name, word in QUANTITIES.items()
