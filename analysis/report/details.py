@@ -1,0 +1,145 @@
+"""One run as a report shows it when it is chosen: verdicts, numbers of every split, curves, units, how to repeat it."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.figures.table import measured
+from analysis.report.pictures import pictures
+from analysis.rows.finding import RunWarning
+from analysis.rows.groups import words
+from analysis.rows.reading import Part, damage_named
+from analysis.rows.runs import EPOCH_METRICS, Row, as_rows, load_histories
+from analysis.rows.scale import Scale
+from vae_rd.errors import InputError
+from vae_rd.run.record import SPLITS, RunRecord
+from vae_rd.verdicts.collapse import collapse_lines
+from vae_rd.verdicts.fit_words import fit_words
+
+Json = dict[str, Any]
+UNKNOWN_VERDICT = "not judged"
+MOST_EPOCHS = 300  # of a curve; of a longer one every second epoch stands in it, or every third
+DIGITS = 6  # of a number that is drawn and not written
+QUANTITIES = {
+    "distortion": "D",
+    "rate": "R",
+    "elbo": "ELBO",
+    "objective": "D + β R",
+    "mutual_information_lower": "I, from below",
+    "mutual_information_upper": "I, from above",
+    "marginal_kl_lower": "KL(q(z) ‖ m(z)), from below",
+    "marginal_kl_upper": "KL(q(z) ‖ m(z)), from above",
+    "nll": "NLL, from above",
+}
+
+
+def run_details(folder: Path, rows: pd.DataFrame, *, split: str, share: int) -> Json:
+    """What is shown of one run.
+
+    Args:
+        folder: of the run.
+        rows: of the run, from `load_runs`, one a split.
+        split: whose units are shown.
+        share: bytes that its pictures may take.
+
+    Raises:
+        InputError: when its record is damaged.
+
+    Warns:
+        RunWarning: where its history cannot be read; the run then has no curves.
+    """
+    record, first = RunRecord.read(folder), as_rows(rows)[0]
+    with damage_named(folder):
+        return {
+            "name": record.name,
+            "folder": str(folder),
+            "command": record.command,
+            "made": _made(record),
+            "verdict": _verdict(record),
+            "verdicts": list(_verdict_lines(record)),
+            "metrics": _metrics(rows),
+            "units": _units(Part(record.metrics, "metrics").part(split), Scale.of_row(first)),
+            "curves": _curves(rows),
+            "settings": [[name, words(json.dumps(value))] for name, value in record.settings.items()],
+            **pictures(folder, share=share),
+        }
+
+
+def _made(record: RunRecord) -> str:
+    """With what it was made."""
+    commit = (record.git or {}).get("commit")
+    code = f", commit {commit[:12]}" if isinstance(commit, str) else ""
+    changed = " with changes" if (record.git or {}).get("dirty") else ""
+    return f"vae_rd {record.version}{code}{changed}, {record.seconds:.0f} s"
+
+
+def _verdict(record: RunRecord) -> str:
+    """The states of the latents and of the training in a few words."""
+    collapse, fit = (record.verdicts.get(name) or {} for name in ("collapse", "fit"))
+    old = {True: "collapsed", False: "not collapsed"}.get(collapse.get("collapsed"))
+    return ", ".join(filter(None, (collapse.get("state") or old, fit.get("verdict")))) or UNKNOWN_VERDICT
+
+
+def _verdict_lines(record: RunRecord) -> Iterator[str]:
+    """The sentences that its summary had."""
+    if collapse := record.verdicts.get("collapse"):
+        yield from collapse_lines(collapse)
+    if fit := record.verdicts.get("fit"):
+        yield fit_words(fit)
+    yield from (note["text"] for note in record.verdicts.get("training") or ())
+
+
+def _metrics(rows: pd.DataFrame) -> Json:
+    """A table of values with their standard errors, a column for each split."""
+    by_split = {str(row["split"]): row for row in as_rows(rows)}
+    splits = [name for name in SPLITS if name in by_split]
+    lines = {
+        word: [measured(by_split[s][name], by_split[s][f"{name}_stderr"]) for s in splits]
+        for name, word in QUANTITIES.items()
+        if not rows[name].isna().all()
+    }
+    counts = {"n": [str(by_split[s]["n"]) for s in splits]}
+    return {"splits": splits, "lines": [[word, *texts] for word, texts in (lines | counts).items()]}
+
+
+def _units(metrics: Part, scale: Scale) -> Json | None:
+    """The rate of each unit; None where a record has none."""
+    entry = metrics.optional("rate_per_dim")
+    if "value" not in entry:
+        return None
+    values = entry.numbers("value")
+    errors = entry.numbers("stderr") if "stderr" in entry else [math.nan] * len(values)
+    return {"rate": _drawn(values, scale.per_nat), "stderr": _drawn(errors, scale.per_nat)}
+
+
+def _curves(rows: pd.DataFrame) -> Json | None:
+    """D, R and the ELBO by epoch; None where the history cannot be read."""
+    try:
+        history = load_histories(rows)
+    except InputError as error:
+        warnings.warn(f"without curves: {error}", RunWarning, stacklevel=2)
+        return None
+    every = math.ceil(history["epoch"].nunique() / MOST_EPOCHS)
+    kept = history["epoch"][history["kept"]]
+    shown = history[(history["epoch"] % every == 0) | history["kept"] | (history["epoch"] == history["epoch"].max())]
+    return {
+        "every": every,
+        "kept": None if kept.empty else int(kept.iloc[0]),
+        **{str(split): _by_epoch(part) for split, part in shown.groupby("split", sort=False)},
+    }
+
+
+def _by_epoch(part: pd.DataFrame) -> Row:
+    return {"epoch": part["epoch"].tolist(), **{name: _drawn(part[name].tolist()) for name in EPOCH_METRICS}}
+
+
+def _drawn(values: list[float], factor: float = 1.0) -> list[float | None]:
+    """Numbers as precise as a screen."""
+    return [float(f"{factor * value:.{DIGITS}g}") if math.isfinite(value) else None for value in values]
