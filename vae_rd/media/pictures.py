@@ -33,7 +33,7 @@ IN_TURN = 1  # Rows of draws where an image takes a pass of the network for each
 class Shown(NamedTuple):
     """The fixed examples: positions in the split [n], x [n, C, H, W], and labels by factor, lists of length n."""
 
-    index: Tensor
+    examples: Tensor
     x: Tensor
     labels: dict[str, list[Any]]
 
@@ -86,12 +86,12 @@ def pictures(model: VAE, shown: Shown) -> Iterator[Picture]:
     if not model.prior().is_continuous:
         yield _states(model, z)
     elif _is_quick(model, z):
-        yield _traversals(model, q, z, example=int(shown.index[0]))
+        yield _traversals(model, q, z, example=int(shown.examples[0]))
 
 
 def _reconstructions(model: VAE, shown: Shown, z: Tensor) -> Picture:
     """x above, E[x|z] below."""
-    (drawn, means), index = _images(model, z[:COLUMNS]), shown.index[:COLUMNS].tolist()
+    (drawn, means), index = _images(model, z[:COLUMNS]), shown.examples[:COLUMNS].tolist()
     labels = {name: values[: len(index)] for name, values in shown.labels.items()}
     facts = {"of": f"{means}, z ~ q(z|x)", "rows": ["x", means], "examples": index, "labels": labels}
     return Picture("reconstructions", np.concatenate([_array(shown.x[: len(index)]), drawn]), len(index), facts)
