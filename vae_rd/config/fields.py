@@ -419,6 +419,13 @@ class FitConfig:
     )
     wandb_project: str = flag("vae_rd", "W&B project", group="run")
     run_dir: str = flag("runs", "folder of runs", group="run")
+    media_every: int | None = flag(
+        None,
+        "epochs from one set of pictures in the run's folder to the next [null: of the kept checkpoint alone, as there "
+        "are in any case; 0: none]",
+        group="run",
+        least=0,
+    )
     units: Literal["nats", "bits", "bits_per_dim"] = flag(
         "nats", "of the table at the end; records are in nats", group="run"
     )
