@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,3 +50,12 @@ def opened(
     yield page
     context.close()
     assert faults == []
+
+
+def until(page: Any, is_so: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    """Wait for what the page is about to do; its policy forbids playwright's own way, which is `eval`."""
+    for _ in range(round(20 * seconds)):
+        if is_so():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("the page has not come to that")
