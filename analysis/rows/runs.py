@@ -56,6 +56,7 @@ METRICS = (
     "decoder_kl",
 )
 EPOCH_METRICS = ("distortion", "rate", "elbo")
+CHOSEN_BY = ("val/objective", "beta_effective")  # columns of a history that tell which epoch was kept
 DENSITY = ("grey", "real")  # Supports of x whose D is that of a density, unless a record says otherwise.
 NLL_KINDS = ("importance", "prior", "ais")
 MARGINAL = "marginal_"  # What the kinds of R under a fitted prior begin with.
@@ -302,7 +303,8 @@ def _read_history(path: Path) -> pd.DataFrame:
     numbers = [f"{split}/{name}" for split in ("train", "val") for name in EPOCH_METRICS]
     needed = ["epoch", "step", *numbers]
     try:
-        history = pd.read_csv(path).astype({name: int if name in ("epoch", "step") else float for name in needed})
+        read = pd.read_csv(path, usecols=lambda name: name in (*needed, *CHOSEN_BY))
+        history = read.astype({name: int if name in ("epoch", "step") else float for name in needed})
         history = history.replace([math.inf, -math.inf], math.nan)
         if history["train/distortion"].isna().all():
             raise ValueError("no epoch with a finite D")
@@ -318,7 +320,7 @@ def _kept_before(history: pd.DataFrame, beta: float) -> float:
 
     NaN where the history does not tell.
     """
-    if not {"val/objective", "beta_effective"} <= set(history):
+    if not set(CHOSEN_BY) <= set(history):
         return math.nan
     after = history[(history["beta_effective"] - beta).abs() <= 1e-6 * beta].dropna(subset="val/objective")
     return math.nan if after.empty else float(after["epoch"].iloc[int(after["val/objective"].argmin())])
