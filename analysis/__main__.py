@@ -70,9 +70,9 @@ def parser() -> Parser:
         for flag in kind.reads:
             command.add_argument(f"--{flag}", **SHARED[flag])
         for own in kind.options:
-            command.add_argument(
-                f"--{own.name}", help=own.meaning, type=own.kind, default=own.default, choices=own.choices
-            )
+            style: dict[str, Any] = {"type": own.kind, "default": own.default, "choices": own.choices}
+            action = "append" if own.several else "store"
+            command.add_argument(f"--{own.name}", help=own.meaning, action=action, **style)
         out = f"figures/{name}.pdf"
         more = "its suffix picks pdf, svg or png; the numbers go beside it as CSV (default %(default)s)"
         command.add_argument("-o", dest="out", default=out, type=Path, help=more)

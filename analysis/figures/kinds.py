@@ -32,6 +32,7 @@ class Option(NamedTuple):
         kind: makes the value of the word.
         default: where the option is not given.
         choices: the values that there are, if not all of the kind.
+        several: whether it may be given more than once, and its value is a list.
     """
 
     name: str
@@ -39,6 +40,15 @@ class Option(NamedTuple):
     kind: Callable[[str], Any] = str
     default: Any = None
     choices: Sequence[Any] | None = None
+    several: bool = False
+
+
+FOREIGN = Option(
+    "foreign",
+    "points of others: FILE:rate=COLUMN,distortion=COLUMN,data=NAME,likelihood=WORD[,beta=COLUMN][,units=bits]"
+    "[,name=...][,only=COLUMN:VALUE], of a CSV file or a JSON of CompressAI (with mse= or psnr= and scale=)",
+    several=True,
+)
 
 
 class FigureKind(NamedTuple):
@@ -67,6 +77,7 @@ FIGURES: dict[str, FigureKind] = {
     "plane": FigureKind(
         "the rate-distortion plane with all known lines, and the bounds H - D <= I <= R",
         _module("analysis.figures.plane"),
+        options=(FOREIGN,),
     ),
     "frontier": FigureKind(
         "the frontier of each group, chosen on validation, and by how much two of them differ",
