@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import chdir
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -54,6 +54,7 @@ RUNS_HELP = (
     "run folders, folders of runs, or globs of either, or wandb:ENTITY/PROJECT[/SWEEP]; runs that are not finished are "
     "left out"
 )
+WATCH_HELP = "draw again whenever a run changes, until none is running (Ctrl-C ends it)"
 COLUMNS_HELP = (
     "where runs of other code at W&B have their numbers: beta=config.beta,rate=val/kl,distortion=val/recon, of the "
     "config or the summary"
@@ -76,6 +77,7 @@ def parser() -> Parser:
         out = f"figures/{name}.pdf"
         more = "its suffix picks pdf, svg or png; the numbers go beside it as CSV (default %(default)s)"
         command.add_argument("-o", dest="out", default=out, type=Path, help=more)
+        command.add_argument("--watch", action="store_true", help=WATCH_HELP)
     table = _command(commands, "table", "one row a run: D, R, the bounds on I, active units, collapse", has_split=True)
     table.add_argument("-o", dest="out", type=Path, help="a .md or .csv file (default: markdown on standard output)")
     report = _command(commands, "report", REPORT, has_split=True)
@@ -112,8 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(f"error: {error}", code=2)
     except OSError as error:  # Such as that no place is left for the caches of matplotlib.
         return _complain(f"failed: {' '.join(str(error).split())}", code=1)
-    except KeyboardInterrupt:
-        return _complain("interrupted; nothing was written", code=128 + signal.SIGINT)
+    except KeyboardInterrupt as stop:
+        return _complain(str(stop) or "interrupted; nothing was written", code=128 + signal.SIGINT)
     except SystemExit:  # --help is printed, and not yet flushed
         sys.exit(_say())
     return _say(*lines)
@@ -175,10 +177,24 @@ def _figure(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
     from analysis import output
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
-    folders = find_runs(
-        local_runs(options.runs, columns=options.wandb_columns)
-    )  # What is refused so far need not wait for pandas.
+    if not options.watch:
+        return _drawn(options, words)
+    from analysis.watch import watch
+
+    once = [word for word in words if word != "--watch"]  # As the figure says it is made again.
+    watch(lambda: _drawn(options, once), lambda: _folders(options), _say)
+    return []
+
+
+def _drawn(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
+    from analysis import output
+
+    folders = _folders(options)  # What is refused so far need not wait for pandas.
     runs, view, drawing = _selected(folders, options), _view(options), FIGURES[options.command].load()
+    if options.watch:
+        from analysis.rows.running import load_running
+
+        view = replace(view, more={**view.more, "running": load_running(folders, units=options.units)})
     return output.write_figure(
         drawing.draw(runs, view), drawing.numbers(runs, view), options.out, runs=runs, argv=words
     )

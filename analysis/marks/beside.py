@@ -1,4 +1,4 @@
-"""The points that others published, on the axes of a plane."""
+"""Points beside those of finished runs, on the axes of a plane: published ones, and runs that are still running."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ def foreign_points(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         from matplotlib.pyplot import gca
 
         ax = gca()
-    if not rows.empty:
-        ax.set_xlim(_widened(ax.get_xlim(), rows["rate"]))
-        ax.set_ylim(_widened(ax.get_ylim(), rows["distortion"]))
+    _hold(rows, ax=ax)
     for place, (name, points) in enumerate(rows.groupby("name", sort=False)):
         mark: Mark = {"marker": SHAPES[place % len(SHAPES)], "markersize": 4.2, "markerfacecolor": "white"}
         mark |= {"markeredgecolor": INK, "markeredgewidth": 0.7, "color": GREY}
@@ -32,6 +30,30 @@ def foreign_points(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.plot(ordered["rate"], ordered["distortion"], linestyle=(0, (2, 1.2)), linewidth=0.7, zorder=3, **mark)
         key(ax, f"{plain(str(name))}, as published", **mark)
     return ax
+
+
+def running_points(rows: pd.DataFrame, *, ax: Axes) -> Axes:
+    """Each running run at its last validation, a cross with its epoch; as for `foreign_points`.
+
+    Args:
+        rows: from `analysis.rows.running.load_running`, of one data set: `rate`, `distortion`, `epoch`.
+        ax: the axes.
+    """
+    _hold(rows, ax=ax)
+    mark: Mark = {"marker": "x", "markersize": 4.5, "markeredgewidth": 1.0, "color": INK, "linestyle": "none"}
+    ax.plot(rows["rate"], rows["distortion"], zorder=4.5, **mark)
+    for row in rows.itertuples():
+        words = f"epoch {row.epoch}"
+        ax.annotate(words, (row.rate, row.distortion), (4, -7), textcoords="offset points", fontsize=5.5, color=INK)
+    if not rows.empty:
+        key(ax, "running: last validation", **mark)
+    return ax
+
+
+def _hold(rows: pd.DataFrame, *, ax: Axes) -> None:
+    if not rows.empty:
+        ax.set_xlim(_widened(ax.get_xlim(), rows["rate"]))
+        ax.set_ylim(_widened(ax.get_ylim(), rows["distortion"]))
 
 
 def _widened(limits: tuple[float, float], values: pd.Series) -> tuple[float, float]:
