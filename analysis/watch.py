@@ -37,7 +37,7 @@ def watch(
     try:
         while True:
             folders = find()
-            ended, now = not _any_running(folders), _seen(folders)  # In this order: what changes after it is seen next.
+            ended, now = not any(map(_is_running, folders)), _seen(folders)  # In this order: what changes after it is seen next.
             if now != before:
                 _drawn(draw, say, may_fail=not ended)
                 before = now
@@ -57,16 +57,12 @@ def _drawn(draw: Callable[[], Sequence[Path]], say: Callable[[str], object], *, 
         say(f"waiting: {error}")
 
 
-def _any_running(folders: Sequence[Path]) -> bool:
-    return any(_status(folder) == "running" for folder in folders)
-
-
-def _status(folder: Path) -> str:
-    """As its record says; of a record that cannot be read nothing is to be waited for."""
+def _is_running(folder: Path) -> bool:
+    """As its record and its lock say; of a record that cannot be read nothing is to be waited for."""
     try:
-        return record_of(folder).status
+        return record_of(folder).may_be_running(folder)
     except Damaged:
-        return "damaged"
+        return False
 
 
 def _seen(folders: Sequence[Path]) -> Seen:

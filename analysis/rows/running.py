@@ -27,7 +27,7 @@ def load_running(folders: Sequence[Path], *, units: Unit = "nats") -> pd.DataFra
         folders: of runs.
         units: of D and R.
     """
-    found = [pair for pair in find_records(folders).unfinished if pair[1].status == "running"]
+    found = [(folder, record) for folder, record in find_records(folders).unfinished if record.may_be_running(folder)]
     return pd.DataFrame([row for folder, record in found for row in _row(folder, record, units)], columns=list(COLUMNS))
 
 

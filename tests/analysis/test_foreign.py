@@ -48,6 +48,7 @@ def test_the_plane_holds_them_and_says_whose_they_are(tmp_path, published):
     assert [list(line.get_ydata()) for line in drawn] == [[148.4, 68.7, 50.0]]
     assert top.get_xlim()[0] < 3.5 < 40 < top.get_xlim()[1]
     assert top.get_ylim()[0] < 50 < 148.4 < top.get_ylim()[1]
+    assert {line.get_linestyle() for line in drawn} == {"None"}  # Chords of three points would lie above their curve.
     texts = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert "Theirs, as published" in texts
     out = tmp_path / "plane.svg"

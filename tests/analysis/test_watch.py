@@ -19,6 +19,12 @@ from vae_rd.run.finding import find_runs
 from helpers.fake_records import sprites_sweep
 
 
+@pytest.fixture(autouse=True)
+def at_work(monkeypatch):
+    """As if a process held the lock of each run that is said to be running."""
+    monkeypatch.setattr("vae_rd.run.record.holder_of", lambda folder: "pid 1")
+
+
 def edit(folder, **changes):
     path = folder / "record.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -69,7 +75,7 @@ def test_a_running_run_stands_at_its_last_validation_and_says_so(tmp_path):
     (cross,) = [line for line in top.lines if line.get_marker() == "x" and len(line.get_xdata())]
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == pytest.approx(place)
     assert top.get_ylim()[0] < place[1] < top.get_ylim()[1]
-    assert "epoch 9" in [text.get_text() for text in top.texts]
+    assert r"$\beta$ 2, epoch 9" in [text.get_text() for text in top.texts]
     texts = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert "running: last validation" in texts
 
@@ -105,3 +111,11 @@ def test_an_interrupt_ends_it_with_its_code_and_leaves_the_figure(tmp_path, monk
     assert main(["plane", str(tmp_path / "runs"), "-o", str(out), "--watch"]) == 130
     assert out.is_file()
     assert capsys.readouterr().err.splitlines()[-1] == "interrupted; the figure is of the last change that was seen"
+
+
+def test_a_run_whose_process_is_gone_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("vae_rd.run.record.holder_of", lambda folder: "")
+    _, second = sprites_sweep(tmp_path / "runs", betas=[1.0, 2.0])
+    edit(second, status="running", metrics={})
+    assert load_running([second]).empty
+    assert main(["plane", str(tmp_path / "runs"), "-o", str(tmp_path / "plane.svg"), "--watch"]) == 0
