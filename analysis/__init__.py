@@ -19,17 +19,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.figures.curves import curves as curves
     from analysis.figures.information import information as information
+    from analysis.figures.latents import latents as latents
     from analysis.figures.plane import plane as plane
+    from analysis.figures.reconstructions import reconstructions as reconstructions
+    from analysis.figures.samples import samples as samples
     from analysis.figures.table import table as table
     from analysis.rows.runs import load_runs as load_runs
 
-__all__ = ["curves", "information", "load_runs", "plane", "table"]
+__all__ = ["curves", "information", "latents", "load_runs", "plane", "reconstructions", "samples", "table"]
 
 _LAZY = {
     "curves": "analysis.figures.curves",
     "information": "analysis.figures.information",
+    "latents": "analysis.figures.latents",
     "load_runs": "analysis.rows.runs",
     "plane": "analysis.figures.plane",
+    "reconstructions": "analysis.figures.reconstructions",
+    "samples": "analysis.figures.samples",
     "table": "analysis.figures.table",
 }
 
