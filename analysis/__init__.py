@@ -17,7 +17,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.figures.beta import beta as beta
     from analysis.figures.curves import curves as curves
+    from analysis.figures.frontier import frontier as frontier
     from analysis.figures.information import information as information
     from analysis.figures.latents import latents as latents
     from analysis.figures.plane import plane as plane
@@ -26,10 +28,23 @@ if TYPE_CHECKING:
     from analysis.figures.table import table as table
     from analysis.rows.runs import load_runs as load_runs
 
-__all__ = ["curves", "information", "latents", "load_runs", "plane", "reconstructions", "samples", "table"]
+__all__ = [
+    "beta",
+    "curves",
+    "frontier",
+    "information",
+    "latents",
+    "load_runs",
+    "plane",
+    "reconstructions",
+    "samples",
+    "table",
+]
 
 _LAZY = {
     "curves": "analysis.figures.curves",
+    "beta": "analysis.figures.beta",
+    "frontier": "analysis.figures.frontier",
     "information": "analysis.figures.information",
     "latents": "analysis.figures.latents",
     "load_runs": "analysis.rows.runs",

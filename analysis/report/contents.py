@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from analysis.report.pictures import share_of
 from analysis.report.shapes import plane_shapes
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs, varying
-from analysis.rows.runs import as_rows
+from analysis.rows.runs import Row, as_rows
 from analysis.statistics.bounds import add_bounds, entropies, placeable, warn_impossible
 from analysis.statistics.lines import plane_lines, warn_left_out
 from analysis.style import beta_places, beta_words, unit_label
@@ -87,8 +87,10 @@ def _data_set(
     warn_left_out(rows, split=split)
     known = {of: h for of, h in entropies(own, split=split).items() if of == split}
     cells = table_cells(rows)
-    of_run = dict(iter(own.groupby("folder", sort=False)))
-    details = [run_details(Path(folder), of_run[folder], split=split, share=share) for folder in rows["folder"]]
+    of_run: dict[str, list[Row]] = defaultdict(list)
+    for row in as_rows(own):
+        of_run[row["folder"]].append(row)
+    details = [run_details(of_run[folder], split=split, share=share) for folder in rows["folder"]]
     numbers = add_settings(rows.assign(data=name, verdict=[run["verdict"] for run in details]), runs)
     return {
         "name": name,

@@ -19,7 +19,7 @@ function showRun(place, panel, id, onclose) {
   const plots = [];
   if (run.curves) plots.push([plotPlace(parts, "curves"), drawCurves]);
   else parts.push(element("p", { class: "note" }, "Its history.csv cannot be read."));
-  if (run.curves?.every > 1) parts.push(element("p", { class: "note" }, `Every ${run.curves.every}th epoch is drawn.`));
+  if (run.curves?.every > 1) parts.push(element("p", { class: "note" }, `One epoch in ${run.curves.every} is drawn.`));
   parts.push(element("h3", {}, "Rate of each unit"));
   if (run.units) plots.push([plotPlace(parts, "small"), drawUnits]);
   else parts.push(element("p", { class: "note" }, "Its record has no rate of single units."));

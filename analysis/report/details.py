@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from analysis.report.pictures import pictures
 from analysis.rows.finding import RunWarning
 from analysis.rows.groups import words
 from analysis.rows.reading import Part, damage_named
-from analysis.rows.runs import EPOCH_METRICS, Row, as_rows, load_histories
+from analysis.rows.runs import EPOCH_METRICS, Row, load_histories
 from analysis.rows.scale import Scale
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS, RunRecord
@@ -26,6 +26,8 @@ from vae_rd.verdicts.fit_words import fit_words
 Json = dict[str, Any]
 UNKNOWN_VERDICT = "not judged"
 MOST_EPOCHS = 300  # of a curve; of a longer one every second epoch stands in it, or every third
+# What a history needs to know of its run.
+OF_RUN = ("folder", "run", "data", "beta", "seed", "units", "dims", "levels", "kept_epoch")
 DIGITS = 6  # of a number that is drawn and not written
 QUANTITIES = {
     "distortion": "D",
@@ -34,19 +36,18 @@ QUANTITIES = {
     "objective": "D + β R",
     "mutual_information_lower": "I, from below",
     "mutual_information_upper": "I, from above",
-    "marginal_kl_lower": "KL(q(z) ‖ m(z)), from below",
-    "marginal_kl_upper": "KL(q(z) ‖ m(z)), from above",
+    "marginal_kl_lower": "KL of q(z), from below",
+    "marginal_kl_upper": "KL of q(z), from above",
     "nll": "NLL, from above",
 }
 
 
-def run_details(folder: Path, rows: pd.DataFrame, *, split: str, share: int) -> Json:
+def run_details(rows: Sequence[Row], *, split: str, share: int) -> Json:
     """What is shown of one run.
 
     Args:
-        folder: of the run.
         rows: of the run, from `load_runs`, one a split.
-        split: whose units are shown.
+        split: whose units are shown, and whose numbers come first.
         share: bytes that its pictures may take.
 
     Raises:
@@ -55,7 +56,8 @@ def run_details(folder: Path, rows: pd.DataFrame, *, split: str, share: int) -> 
     Warns:
         RunWarning: where its history cannot be read; the run then has no curves.
     """
-    record, first = RunRecord.read(folder), as_rows(rows)[0]
+    folder, scale = Path(rows[0]["folder"]), Scale.of_row(rows[0])
+    record = RunRecord.read(folder)
     with damage_named(folder):
         return {
             "name": record.name,
@@ -64,9 +66,9 @@ def run_details(folder: Path, rows: pd.DataFrame, *, split: str, share: int) -> 
             "made": _made(record),
             "verdict": _verdict(record),
             "verdicts": list(_verdict_lines(record)),
-            "metrics": _metrics(rows),
-            "units": _units(Part(record.metrics, "metrics").part(split), Scale.of_row(first)),
-            "curves": _curves(rows),
+            "metrics": _metrics(rows, split),
+            "units": _units(Part(record.metrics, "metrics").part(split), scale),
+            "curves": _curves(rows[0]),
             "settings": [[name, words(json.dumps(value))] for name, value in record.settings.items()],
             **pictures(folder, share=share),
         }
@@ -84,7 +86,8 @@ def _verdict(record: RunRecord) -> str:
     """The states of the latents and of the training in a few words."""
     collapse, fit = (record.verdicts.get(name) or {} for name in ("collapse", "fit"))
     old = {True: "collapsed", False: "not collapsed"}.get(collapse.get("collapsed"))
-    return ", ".join(filter(None, (collapse.get("state") or old, fit.get("verdict")))) or UNKNOWN_VERDICT
+    said = ", ".join(filter(None, (collapse.get("state") or old, fit.get("verdict"))))
+    return said.replace("_", " ") or UNKNOWN_VERDICT
 
 
 def _verdict_lines(record: RunRecord) -> Iterator[str]:
@@ -96,14 +99,14 @@ def _verdict_lines(record: RunRecord) -> Iterator[str]:
     yield from (note["text"] for note in record.verdicts.get("training") or ())
 
 
-def _metrics(rows: pd.DataFrame) -> Json:
-    """A table of values with their standard errors, a column for each split."""
-    by_split = {str(row["split"]): row for row in as_rows(rows)}
-    splits = [name for name in SPLITS if name in by_split]
+def _metrics(rows: Sequence[Row], split: str) -> Json:
+    """A table of values with their standard errors, a column for each split, the one that is shown first."""
+    by_split = {str(row["split"]): row for row in rows}
+    splits = [split, *(name for name in SPLITS if name in by_split and name != split)]
     lines = {
         word: [measured(by_split[s][name], by_split[s][f"{name}_stderr"]) for s in splits]
         for name, word in QUANTITIES.items()
-        if not rows[name].isna().all()
+        if not all(math.isnan(row[name]) for row in rows)
     }
     counts = {"n": [str(by_split[s]["n"]) for s in splits]}
     return {"splits": splits, "lines": [[word, *texts] for word, texts in (lines | counts).items()]}
@@ -119,10 +122,10 @@ def _units(metrics: Part, scale: Scale) -> Json | None:
     return {"rate": _drawn(values, scale.per_nat), "stderr": _drawn(errors, scale.per_nat)}
 
 
-def _curves(rows: pd.DataFrame) -> Json | None:
+def _curves(run: Row) -> Json | None:
     """D, R and the ELBO by epoch; None where the history cannot be read."""
     try:
-        history = load_histories(rows)
+        history = load_histories(pd.DataFrame([{name: run[name] for name in OF_RUN}]))
     except InputError as error:
         warnings.warn(f"without curves: {error}", RunWarning, stacklevel=2)
         return None

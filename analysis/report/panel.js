@@ -127,10 +127,10 @@ function panelParts(panel, state, refresh) {
     element("div", { class: "buttons" }, ...dragButtons(state, refresh), clear),
     plane,
   );
-  const basis = element("p", { class: "wide note" }, [panel.data.basis, panel.report.note].filter(Boolean).join(" "));
-  const runs = element("section", { class: "wide", "aria-label": "Runs" }, element("h2", {}, "Runs"), copies, scroll);
+  const basis = element("p", { class: "basis note" }, [panel.data.basis, panel.report.note].filter(Boolean).join(" "));
+  const runs = element("section", { "aria-label": "Runs" }, element("h2", {}, "Runs"), copies, scroll);
   const units = element("section", { "aria-label": "Rates of units" }, element("h2", {}, "Collapse: the rate of each unit"), collapse);
-  return { all: [basis, top, detail, form, units, runs], plane, collapse, detail, form, clear, head, body, count, copies };
+  return { all: [basis, top, detail, form, runs, units], plane, collapse, detail, form, clear, head, body, count, copies };
 }
 
 /** What dragging over the plane does: select runs, or zoom; pressed again, it scrolls the page. */

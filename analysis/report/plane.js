@@ -25,17 +25,22 @@ function pointTraces(panel, ids, brushed) {
   return labels
     .map((label, group) => [label, group, ids.filter((id) => panel.data.group[id] === group || !panel.report.groups.length)])
     .filter(([, , own]) => own.length)
-    .map(([label, group, own]) => points(panel, own, label, SYMBOLS[group % SYMBOLS.length], brushed));
+    .flatMap(([label, group, own]) => [points(panel, own, SYMBOLS[group], brushed), legendEntry(label, SYMBOLS[group])]);
 }
 
-function points(panel, own, name, symbol, brushed) {
+/** What a symbol is, in no beta's colour. */
+function legendEntry(name, symbol) {
+  return { type: "scatter", mode: "markers", name, x: [null], y: [null], marker: { symbol, size: 9, color: colour("pale") }, hoverinfo: "skip" };
+}
+
+function points(panel, own, symbol, brushed) {
   const numbers = panel.data.numbers;
   const errors = (key) => own.map((id) => 2 * (numbers[`${key}_stderr`][id] ?? 0));
   const bar = { type: "data", thickness: 1, width: 0, color: colour("pale") };
   return {
     type: "scatter",
     mode: "markers",
-    name,
+    showlegend: false,
     x: own.map((id) => placeOf(panel, id)),
     y: own.map((id) => numbers.distortion[id]),
     error_x: { ...bar, array: errors("rate") },
@@ -137,7 +142,7 @@ function drawPlane(place, panel, ids, { brushed, open, dragmode }) {
     hovermode: "closest",
     coloraxis: betaScale(panel.report),
     legend: { orientation: "h", x: 0, y: -0.2, yanchor: "top", font: { size: 11 } },
-    margin: { l: 56, r: 12, t: 54, b: 44 },
+    margin: { l: 56, r: 12, t: 48, b: 44 },
     xaxis: axis(`rate R [${panel.unit}]`, { range: [-0.06 * panel.reach, 1.06 * panel.reach], zeroline: false }),
     yaxis: axis(`distortion D [${panel.unit}]`, { range: panel.heights, zeroline: false }),
   });
