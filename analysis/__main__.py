@@ -1,4 +1,4 @@
-"""`python -m analysis {plane,information,curves,table} RUNS...`.
+"""`python -m analysis {plane,information,curves,table,report} RUNS...`.
 
 Exit code 0, or after one line 2 (bad input) or 1 (failure).
 """
@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import fields
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REDO = "make a figure again, from what lies beside it: its command, where that was given"
+REPORT = "one HTML file to explore: the plane, a table, and each run's curves, units and pictures"
 SELECT_HELP = "only runs whose fields agree, such as \"beta < 10 and prior in ['normal', 'maf']\""
 # What several figures obey; each names those that it does in its row.
 SHARED: dict[str, dict[str, Any]] = {
@@ -54,7 +55,7 @@ RUNS_HELP = "run folders, folders of runs, or globs of either; runs that are not
 def parser() -> Parser:
     """The command line; building it imports neither pandas nor matplotlib."""
     top = Parser(prog="python -m analysis", description="Figures and tables from run records alone.")
-    names = ",".join((*FIGURES, "table"))
+    names = ",".join((*FIGURES, "table", "report"))
     commands = top.add_subparsers(dest="command", required=True, metavar=f"{{{names}}}")
     for name, kind in FIGURES.items():
         command = _command(commands, name, kind.meaning, has_split=kind.has_split)
@@ -69,6 +70,10 @@ def parser() -> Parser:
         command.add_argument("-o", dest="out", default=out, type=Path, help=more)
     table = _command(commands, "table", "one row a run: D, R, the bounds on I, active units, collapse", has_split=True)
     table.add_argument("-o", dest="out", type=Path, help="a .md or .csv file (default: markdown on standard output)")
+    report = _command(commands, "report", REPORT, has_split=True)
+    report.add_argument("--group_by", **SHARED["group_by"])
+    out, more = Path("figures/report.html"), "an .html file, which needs no other and no network (default %(default)s)"
+    report.add_argument("-o", dest="out", type=Path, default=out, help=more)
     redo = commands.add_parser("redo", help=REDO, description=f"{REDO[0].upper()}{REDO[1:]}.")
     redo.add_argument("figure", type=Path, metavar="FIGURE.json", help="what lies beside a figure")
     return top
@@ -92,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = parser().parse_args(words)
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _one_line
+            warnings.showwarning = _once()
             lines = _redone(options.figure) if options.command == "redo" else _carried_out(options, words)
     except InputError as error:
         return _complain(f"error: {error}", code=2)
@@ -135,12 +140,26 @@ def _silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _one_line(message: Warning | str, *_: Any, **__: Any) -> None:
-    _complain(f"warning: {message}", code=0)
+def _once() -> Callable[..., None]:
+    """What says each warning of a command once, in one line: a figure and its numbers read the same records."""
+    said: set[str] = set()
+
+    def one_line(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            _complain(f"warning: {message}", code=0)
+
+    return one_line
 
 
 def _carried_out(options: argparse.Namespace, words: Sequence[str]) -> Sequence[str | Path]:
-    return _table(options) if options.command == "table" else _figure(options, words)
+    match options.command:
+        case "table":
+            return _table(options)
+        case "report":
+            return _report(options, words)
+        case _:
+            return _figure(options, words)
 
 
 def _figure(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
@@ -186,6 +205,20 @@ def _table(options: argparse.Namespace) -> Sequence[str | Path]:
     numbers = tables.table_numbers(runs, split=options.split)
     content = output.csv_bytes(numbers) if options.out.suffix.lower() == ".csv" else text.encode()
     return output.write_all({options.out: content})
+
+
+def _report(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
+    from analysis import output, provenance
+    from analysis.report.page import page, plotly_script
+
+    output.check_suffix(options.out, (".html",))
+    script = plotly_script()
+    folders = find_runs(options.runs)
+    from analysis.report.contents import contents
+
+    runs, command = _selected(folders, options), provenance.command_of(words)
+    found = contents(runs, split=options.split, group_by=options.group_by, command=command)
+    return output.write_all({options.out: page(found, plotly=script).encode()})
 
 
 def _redone(path: Path) -> list[Path]:

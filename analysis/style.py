@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 
 from vae_rd.units import Unit, per_nat
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes  # Words are written without it.
 
 COLUMN = 3.4  # inches: one column of a two-column paper
 LEGEND_WIDTH = 58  # characters
@@ -62,24 +63,36 @@ Mark = dict[str, Any]  # keyword arguments of Axes.plot
 
 
 def beta_colours(betas: Iterable[float]) -> dict[float, Colour]:
-    """A colour for each beta along viridis, its palest part left out; 0 comes one step before the rest.
-
-    Places are midway between log beta and rank: the scale is logarithmic, yet one far beta leaves the others apart.
+    """A colour for each beta along viridis, its palest part left out: see `beta_places`.
 
     Example:
         >>> list(beta_colours([4.0, 0.0, 1.0]))
         [0.0, 1.0, 4.0]
     """
+    import matplotlib as mpl
+
+    return _ColoursOfBeta((b, mpl.colormaps["viridis"](0.84 * s)) for b, s in beta_places(betas).items())
+
+
+def beta_places(betas: Iterable[float]) -> dict[float, float]:
+    """The place of each beta on a scale of colours, from 0 to 1; 0 comes one step before the rest.
+
+    Places are midway between log beta and rank: the scale is logarithmic, yet one far beta leaves the others apart.
+
+    Example:
+        >>> beta_places([100.0, 1.0, 10.0])
+        {1.0: 0.0, 10.0: 0.5, 100.0: 1.0}
+    """
     ordered = sorted({beta for beta in betas if not math.isnan(beta)})
     if not ordered:
-        return _ColoursOfBeta()
+        return {}
     logs = np.log([b for b in ordered if b > 0])
     if ordered[0] == 0:
         step = max(float(np.ptp(logs)) / max(len(logs) - 1, 1), 1.0) if len(logs) else 1.0
         logs = np.concatenate([logs[:1] - step if len(logs) else [0.0], logs])
     ranks = np.linspace(0, 1, len(logs))
     shares = (ranks + (logs - logs[0]) / np.ptp(logs)) / 2 if len(logs) > 1 else np.array([0.4])
-    return _ColoursOfBeta((b, mpl.colormaps["viridis"](0.84 * s)) for b, s in zip(ordered, shares, strict=True))
+    return dict(zip(ordered, shares.tolist(), strict=True))
 
 
 class _ColoursOfBeta(dict[float, Colour]):
@@ -87,6 +100,8 @@ class _ColoursOfBeta(dict[float, Colour]):
 
     def __missing__(self, beta: float) -> Colour:
         if math.isnan(beta):
+            import matplotlib as mpl
+
             return mpl.colors.to_rgba(GREY)
         raise KeyError(beta)
 

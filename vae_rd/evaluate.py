@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from vae_rd.errors import InputError
 from vae_rd.experiment.options import kinds_of, parser, settings_of
@@ -31,7 +32,12 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
     kinds, given = kinds_of(options), settings_of(options)
     if kinds and options.units != "nats":
         raise InputError(f"--units {options.units}: estimates are printed in nats; leave it out, or all estimates")
+    if options.media and (kinds or options.split or given or options.devices > 1):
+        raise InputError("--media: measures nothing, on one device; leave out all other options but --data_file")
     folders, left_out = finished_of(options.runs)
+    if options.media:
+        yield from _media(folders, left_out, data_file=options.data_file)
+        return
     with whole_imports():
         from vae_rd.experiment.evaluating import evaluate_runs
 
@@ -46,6 +52,14 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
         units=options.units,
         said=left_out,
     )
+
+
+def _media(folders: Sequence[Path], left_out: Sequence[str], *, data_file: str | None) -> Iterator[str]:
+    with whole_imports():
+        from vae_rd.experiment.showing import show_runs
+
+    yield from left_out
+    yield from show_runs(folders, data_file=data_file)
 
 
 if __name__ == "__main__":

@@ -55,14 +55,38 @@ def _rows(runs: pd.DataFrame, groups: Groups, split: str) -> pd.DataFrame:
 
 
 def _one_data_set(runs: pd.DataFrame, name: str, split: str) -> str:
-    groups = group_runs(runs)
-    rows = _rows(runs, groups, split)
+    rows = _rows(runs, group_runs(runs), split)
     warn_impossible(rows)
     sizes = ", ".join(f"{name} {n}" for name, n in runs.drop_duplicates("split")[["split", "n"]].to_numpy())
+    return f"**{name}** ({sizes}), {table_basis(runs, rows, split=split)}\n\n{_markdown(table_cells(rows))}"
+
+
+def table_basis(runs: pd.DataFrame, rows: pd.DataFrame, *, split: str) -> str:
+    """What the numbers of a table rest on, in sentences.
+
+    Args:
+        runs: of one data set, from `load_runs`.
+        rows: those of the table.
+        split: whose metrics they are.
+    """
     first = rows.iloc[0]
-    head = f"**{name}** ({sizes}), {split} split, {unit_label(first['units'])}; ± is one standard error."
-    note = scale_note(first.to_dict())
-    foundation = _foundation(entropies(runs, split=split).get(split)) + (f" {note}." if note else "")
+    said = [
+        f"{split} split, {unit_label(first['units'])}; ± is one standard error.",
+        _foundation(entropies(runs, split=split).get(split)),
+    ]
+    if note := scale_note(first.to_dict()):
+        said.append(f"{note}.")
+    if rows["gap"].notna().any():
+        said.append("gap is D + β R above its least value on Shannon's R(D) at the run's scale (exact).")
+    return " ".join(said)
+
+
+def table_cells(rows: pd.DataFrame) -> dict[str, Sequence[str]]:
+    """The columns of a table by their names, one text a row.
+
+    Args:
+        rows: of one data set and split, from `add_bounds`.
+    """
     cells: dict[str, Sequence[str]] = dict(
         zip(COLUMNS, zip(*(_cells(row) for row in as_rows(rows)), strict=True), strict=True)
     )
@@ -70,10 +94,7 @@ def _one_data_set(runs: pd.DataFrame, name: str, split: str) -> str:
         cells = {"β": cells["β"], ASKED: [_shortest(rate) for rate in rows["target_rate"]]} | cells
     if differing := settings_of(rows):
         cells = _with_settings(cells, differing, _column(rows, "objective"))
-    if rows["gap"].isna().all():
-        return f"{head} {foundation}\n\n{_markdown(cells)}"
-    meaning = "gap is D + β R above its least value on Shannon's R(D) at the run's scale (exact)."
-    return f"{head} {foundation} {meaning}\n\n{_markdown(cells | {GAP: _column(rows, 'gap')})}"
+    return cells if rows["gap"].isna().all() else cells | {GAP: _column(rows, "gap")}
 
 
 def _column(rows: pd.DataFrame, name: str) -> Sequence[str]:

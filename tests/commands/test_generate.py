@@ -53,7 +53,7 @@ def test_z_is_of_the_fitted_prior_where_that_is_asked_for(run, tmp_path, monkeyp
 def test_a_picture_holds_the_images_in_rows(run, tmp_path):
     arrays = draws(run, tmp_path / "a.npz", "-n", "5")["images"]
     assert generate.main([str(run), "-n", "5", "-o", str(tmp_path / "a.png")]) == 0
-    picture = imread(tmp_path / "a.png")[..., 0]
+    picture = imread(tmp_path / "a.png")
     assert picture.shape == (2 * 17 - 1, 3 * 17 - 1)
     assert (picture[17:, 17:33] == arrays[4]).all()
 

@@ -55,10 +55,15 @@ def test_a_run_leaves_a_record_that_stands_alone(toy):
     assert sorted(p.name for p in folder.rglob("*") if p.is_file()) == [
         "config.yaml",
         "history.csv",
+        "index.json",
         "kept.ckpt",
         "last.ckpt",
         "last.previous.ckpt",
+        "latents.npz",
+        "reconstructions_0002.png",
         "record.json",
+        "samples_0002.png",
+        "traversals_0002.png",
     ]
 
 

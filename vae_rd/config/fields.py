@@ -305,8 +305,8 @@ class FitConfig:
     )
     beta_start: float | None = flag(
         None,
-        "weight at the first step [null: between linear networks the beta above which all units collapse, else 0; 1 "
-        "where the weight is found]",
+        "weight at the first step [null: between linear networks, and where the weight is found, from above where all "
+        "units collapse, else 0]",
         group="objective",
         least=0,
         unless={"objective": ("geco", "capacity", *WEIGHED)},
@@ -419,6 +419,13 @@ class FitConfig:
     )
     wandb_project: str = flag("vae_rd", "W&B project", group="run")
     run_dir: str = flag("runs", "folder of runs", group="run")
+    media_every: int | None = flag(
+        None,
+        "epochs from one set of pictures in the run's folder to the next [null: of the kept checkpoint alone, as there "
+        "are in any case; 0: none]",
+        group="run",
+        least=0,
+    )
     units: Literal["nats", "bits", "bits_per_dim"] = flag(
         "nats", "of the table at the end; records are in nats", group="run"
     )

@@ -17,7 +17,7 @@ from vae_rd.config.versions import EARLIER, FIRST_FIELDS
 # Fields that say where or how a run is carried out, not which numbers it produces: a run keeps its name without them.
 UNNAMED_FIELDS = frozenset(
     {"run_dir", "name", "devices", "num_nodes", "accelerator", "strategy", "wandb", "wandb_project"}
-    | {"resume", "overwrite", "data_dir", "defaults_version", "units"}
+    | {"resume", "overwrite", "data_dir", "defaults_version", "units", "media_every"}
 )
 # Where one's own data lie: what they hold is compared, by the checksum on their card.
 PATHS_OF_CONTENT = frozenset({"data_file"})

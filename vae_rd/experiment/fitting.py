@@ -53,6 +53,7 @@ from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.training.advice import validation_advice
 from vae_rd.training.diagnosis import CollapseMonitor
 from vae_rd.training.keeper import CheckpointKeeper
+from vae_rd.training.media import MediaWriter, keep_media
 from vae_rd.training.notes import TrainingNotes
 from vae_rd.training.progress import RateDistortionProgress, shown
 from vae_rd.training.signals import HoldSignals
@@ -203,6 +204,9 @@ class Experiment:
                 print(forecast_words(self.forecast, beta=beta, latent_dim=units), flush=True)
             self._train(guard, logger)
             self._evaluate()
+            if self.config.media_every != 0:
+                epoch = self.record.model["kept_epoch"]
+                keep_media(self.model, self.data, self.folder, epoch=epoch, logger=logger)
             self.record.seal(self.folder, (KEPT, HISTORY_FILE))
             self.record.status = "finished"
         except Interrupted as stop:
@@ -263,6 +267,8 @@ class Experiment:
         examples = config.batch_size * self.data.card.steps_per_epoch(config.batch_size)
         monitor = CollapseMonitor(self.data, examples=examples, seed=config.seed)
         callbacks = [RateDistortionProgress(epochs), HoldSignals(guard), monitor, notes]
+        if config.media_every:
+            callbacks.append(MediaWriter(self.folder, self.data, every=config.media_every))
         trainer = build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
         try:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from vae_rd.errors import InputError
 from vae_rd.estimates.priors import needed
 from vae_rd.experiment.loading import open_run, precision_of
+from vae_rd.media.pages import grid, png
 from vae_rd.run.files import staged
 from vae_rd.seeding import generator
 
@@ -46,30 +45,7 @@ def generate(
             if out.suffix.lower() == ".npz":
                 np.savez_compressed(stream, images=images, z=z.cpu().numpy())
             else:
-                _draw(images, stream)
+                stream.write(png(grid(images)))
     except OSError as error:
         raise InputError(f"-o {out}: cannot be written ({error.strerror}); give another place") from None
     return out
-
-
-def _draw(images: np.ndarray, stream: BinaryIO) -> None:
-    """A picture of n images in rows, as square as it can be, black 0 and white 1."""
-    from matplotlib.image import imsave  # No other use of the package has to wait for it.
-
-    imsave(stream, np.clip(grid(images), 0, 1), cmap="gray", vmin=0, vmax=1, format="png")
-
-
-def grid(images: np.ndarray) -> np.ndarray:
-    """Images [n, H, W] or [n, H, W, C] beside and below each other, a line of 1 between; what is left over is 1.
-
-    Example:
-        >>> grid(np.zeros((3, 2, 2))).astype(int).tolist()
-        [[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 1, 1, 1, 1], [0, 0, 1, 1, 1], [0, 0, 1, 1, 1]]
-    """
-    n, height, width, *channels = images.shape
-    columns = math.ceil(math.sqrt(n))
-    rows = math.ceil(n / columns)
-    page = np.ones((rows, height + 1, columns, width + 1, *channels), dtype=images.dtype)
-    for place, image in enumerate(images):
-        page[place // columns, :height, place % columns, :width] = image
-    return page.reshape(rows * (height + 1), columns * (width + 1), *channels)[:-1, :-1]

@@ -45,6 +45,8 @@ def parser(description: str | None = None) -> Parser:
     components = "of --fit_marginal [100 normals, 500 pseudo-inputs]"
     command.add_argument("--components", type=whole(1), help=components)
     command.add_argument("--factor", metavar="WORD", help="of --probe, which labels [the only ones]")
+    media = "pictures and latents.npz of the kept checkpoint into the run's folder, as a fit leaves them; nothing else"
+    command.add_argument("--media", action="store_true", help=media)
     command.add_argument("--seed", type=whole(0, MOST), help="of all draws [0]")
     command.add_argument(
         "--units", choices=UNITS, default="nats", help="of what is printed; records are in nats [nats]"

@@ -103,6 +103,8 @@ class AutoregressiveImage(ImageDistribution):
         z: [..., D].
     """
 
+    is_drawn_in_turn = True
+
     def __init__(self, decoder: AutoregressiveDecoder, z: Tensor) -> None:
         self.decoder, self.z = decoder, z
         self._asked: tuple[Tensor, bool, Distribution] | None = None  # What a training step needs twice.

@@ -17,6 +17,10 @@ CONFIG_FILE = "config.yaml"
 # What processes other than the first leave when they end early: their number between the two.
 FAILURE, FAILURE_END = "error.process", ".json"
 ERROR_FILE = "error.log"
+# Pictures of the run, what they are, and where some examples lie in the space of z.
+MEDIA = "media"
+MEDIA_INDEX = f"{MEDIA}/index.json"
+LATENTS_FILE = "latents.npz"
 
 
 def sha256(path: Path) -> str:

@@ -67,6 +67,20 @@ class RunLogger(WandbLogger):
             with self.surviving("W&B gets no more of this run, its folder has every number"):
                 self.experiment.summary[f"note/{kind}"] = text
 
+    def show(self, paths: Mapping[str, Path], *, step: int | None) -> None:
+        """Put pictures into the step's row, which closes after them, unless W&B has the step.
+
+        Args:
+            paths: of PNGs, by what they show.
+            step: of the optimiser; None for the one after all others.
+        """
+        step = self._next_step if step is None else step
+        if self.is_broken or step < self._next_step:
+            return
+        with self.surviving("W&B gets no more of this run, its folder has every picture"):
+            images = {f"media/{kind}": client().Image(str(path)) for kind, path in paths.items()}
+            self.experiment.log(images, step=step, commit=False)
+
     def catch_up(self, history: Path) -> None:
         """Log the rows of an earlier start, of which a kill may have kept some from W&B."""
         if history.is_file():

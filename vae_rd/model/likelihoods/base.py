@@ -27,9 +27,13 @@ class ImageDistribution(Distribution):
 
     Args:
         like: a tensor of its batch and event shape, [..., C, H, W].
+
+    Attributes:
+        is_drawn_in_turn: whether a draw takes a pass of the network for each of its values.
     """
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
+    is_drawn_in_turn: ClassVar[bool] = False
 
     def __init__(self, like: Tensor) -> None:
         super().__init__(like.shape[:-IMAGE_DIMS], like.shape[-IMAGE_DIMS:], validate_args=False)

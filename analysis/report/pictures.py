@@ -1,0 +1,73 @@
+"""The last pictures of a run's `media` folder as data that a page holds itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+FOLDER, INDEX = "media", "index.json"
+KINDS = ("reconstructions", "samples", "traversals")
+TOTAL = 6_000_000  # bytes of all pictures of a report, which base64 makes a third more
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def share_of(runs: int) -> int:
+    """Bytes that the pictures of one run of so many may take.
+
+    Example:
+        >>> share_of(100)
+        60000
+    """
+    return TOTAL // max(runs, 1)
+
+
+def pictures(folder: Path, *, share: int) -> Json:
+    """The last picture of each kind as a data URI, and the names of those that are too large.
+
+    Args:
+        folder: of the run; one without whole media has none.
+        share: bytes that they may take together.
+    """
+    shown: list[Json] = []
+    too_large: list[str] = []
+    for entry in _last(folder):
+        content = _png(folder / FOLDER, entry["file"])
+        if content is None:
+            continue
+        if len(content) > share:
+            too_large.append(f"{FOLDER}/{entry['file']}")
+            continue
+        share -= len(content)
+        uri = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        shown.append({"kind": entry["kind"], "epoch": entry["epoch"], "words": _words(entry), "uri": uri})
+    return {"pictures": shown, "tooLarge": too_large}
+
+
+def _last(folder: Path) -> list[Json]:
+    """The entry of the last epoch of each kind in the index; none of what is not as a run writes it."""
+    try:
+        entries = json.loads((folder / FOLDER / INDEX).read_text(encoding="utf-8"))["pictures"]
+        known = [e for e in entries if isinstance(e["epoch"], int) and e["kind"] in KINDS and isinstance(e["file"], str)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    last = {e["kind"]: e for e in sorted(known, key=lambda e: e["epoch"])}
+    return [last[kind] for kind in KINDS if kind in last]
+
+
+def _png(folder: Path, name: str) -> bytes | None:
+    """A picture of the folder itself; None where there is none."""
+    try:
+        content = (folder / Path(name).name).read_bytes()
+    except OSError:
+        return None
+    return content if content.startswith(PNG) else None
+
+
+def _words(entry: Mapping[str, Any]) -> str:
+    """What a reader who does not see it has of it."""
+    size = f", {entry['n']} images in rows of {entry['columns']}" if {"n", "columns"} <= set(entry) else ""
+    return f"{entry['kind']} after epoch {entry['epoch'] + 1}{size}"
