@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.figures.beta import beta as beta
+    from analysis.figures.collapse import collapse as collapse
     from analysis.figures.curves import curves as curves
     from analysis.figures.frontier import frontier as frontier
     from analysis.figures.information import information as information
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "beta",
+    "collapse",
     "curves",
     "frontier",
     "information",
@@ -44,6 +46,7 @@ __all__ = [
 _LAZY = {
     "curves": "analysis.figures.curves",
     "beta": "analysis.figures.beta",
+    "collapse": "analysis.figures.collapse",
     "frontier": "analysis.figures.frontier",
     "information": "analysis.figures.information",
     "latents": "analysis.figures.latents",

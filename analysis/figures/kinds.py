@@ -91,6 +91,10 @@ FIGURES: dict[str, FigureKind] = {
         reads=("group_by", "xlim", "ylim", "log"),
     ),
     "beta": FigureKind("D, R, I and active units against beta", _module("analysis.figures.beta")),
+    "collapse": FigureKind(
+        "the rate of each unit by beta, verdicts, active units, what shuffling z does",
+        _module("analysis.figures.collapse"),
+    ),
     "information": FigureKind(
         "the rate against the share of labels told from z, of runs that were probed",
         _module("analysis.figures.information"),
