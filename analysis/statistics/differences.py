@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from analysis.statistics.fronts import Curve, common, distortion_difference, rate_difference
 from analysis.statistics.frontiers import Frontier
+from analysis.statistics.fronts import Curve, common, distortion_difference, rate_difference
 
 DRAWS = 300  # of the bootstrap; the standard error of an interval's half width is 4 % of it
 LEVEL = 0.95
