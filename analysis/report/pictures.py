@@ -52,9 +52,8 @@ def _last(folder: Path) -> list[Json]:
     """The entry of the last epoch of each kind in the index; none of what is not as a run writes it."""
     try:
         entries = json.loads((folder / MEDIA_INDEX).read_text(encoding="utf-8"))["pictures"]
-        known = [
-            e for e in entries if isinstance(e["epoch"], int) and e["kind"] in KINDS and isinstance(e["file"], str)
-        ]
+        named = [e for e in entries if e["kind"] in KINDS and isinstance(e["file"], str)]
+        last = {e["kind"]: e for e in sorted(named, key=lambda e: int(e["epoch"]))}
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return [last[kind] for kind in KINDS if kind in last]
