@@ -17,16 +17,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from analysis.figures.beta import beta as beta
     from analysis.figures.curves import curves as curves
+    from analysis.figures.frontier import frontier as frontier
     from analysis.figures.information import information as information
     from analysis.figures.plane import plane as plane
     from analysis.figures.table import table as table
     from analysis.rows.runs import load_runs as load_runs
 
-__all__ = ["curves", "information", "load_runs", "plane", "table"]
+__all__ = ["beta", "curves", "frontier", "information", "load_runs", "plane", "table"]
 
 _LAZY = {
     "curves": "analysis.figures.curves",
+    "beta": "analysis.figures.beta",
+    "frontier": "analysis.figures.frontier",
     "information": "analysis.figures.information",
     "load_runs": "analysis.rows.runs",
     "plane": "analysis.figures.plane",

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import chdir
 from dataclasses import fields
 from pathlib import Path
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = parser().parse_args(words)
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
-            warnings.showwarning = _one_line
+            warnings.showwarning = _once()
             lines = _redone(options.figure) if options.command == "redo" else _carried_out(options, words)
     except InputError as error:
         return _complain(f"error: {error}", code=2)
@@ -140,8 +140,16 @@ def _silence(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _one_line(message: Warning | str, *_: Any, **__: Any) -> None:
-    _complain(f"warning: {message}", code=0)
+def _once() -> Callable[..., None]:
+    """What says each warning of a command once, in one line: a figure and its numbers read the same records."""
+    said: set[str] = set()
+
+    def one_line(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            _complain(f"warning: {message}", code=0)
+
+    return one_line
 
 
 def _carried_out(options: argparse.Namespace, words: Sequence[str]) -> Sequence[str | Path]:

@@ -45,15 +45,20 @@ def curves(runs: pd.DataFrame, **view: Any) -> Figure:
         view: fields of `analysis.view.View`.
 
     Raises:
-        InputError: for a missing or damaged history.csv.
+        InputError: where no run has a history.csv that can be read.
+
+    Warns:
+        RunWarning: one line that names the runs left out for want of one.
     """
     return draw(runs, View(**view))
 
 
 def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`curves`, for the table of figures."""
+    found = load_histories(runs)
+    runs = _of_folders(runs, found)
     groups, parts = group_runs(runs, by=view.group_by), titled(runs)
-    histories = [load_histories(rows) for _, rows in parts]
+    histories = [_of_folders(found, rows) for _, rows in parts]
     colours = beta_colours(beta for rows in histories for beta in rows["beta"])
     marks = [fit_marks(rows) for _, rows in parts]
     lines, verdicts = epochs.line_keys(pd.concat(histories), groups), verdict_keys(pd.concat(marks))
@@ -103,8 +108,15 @@ def _draw_curves(
 
 def curves_numbers(runs: pd.DataFrame) -> pd.DataFrame:
     """What `curves` shows as a table, with the data set's name and a column for every setting that varies."""
-    parts = [load_histories(rows).assign(data=name) for name, rows in data_sets(runs).items()]
+    found = load_histories(runs)
+    runs = _of_folders(runs, found)
+    parts = [_of_folders(found, rows).assign(data=name) for name, rows in data_sets(runs).items()]
     return add_settings(pd.concat(parts, ignore_index=True), runs)
+
+
+def _of_folders(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the runs that others are of as well."""
+    return rows[rows["folder"].isin(others["folder"])]
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:

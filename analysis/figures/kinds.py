@@ -68,6 +68,12 @@ FIGURES: dict[str, FigureKind] = {
         "the rate-distortion plane with all known lines, and the bounds H - D <= I <= R",
         _module("analysis.figures.plane"),
     ),
+    "frontier": FigureKind(
+        "the frontier of each group, chosen on validation, and by how much two of them differ",
+        _module("analysis.figures.frontier"),
+        reads=("group_by", "xlim", "ylim", "log"),
+    ),
+    "beta": FigureKind("D, R, I and active units against beta", _module("analysis.figures.beta")),
     "information": FigureKind(
         "the rate against the share of labels told from z, of runs that were probed",
         _module("analysis.figures.information"),

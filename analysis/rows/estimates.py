@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import pandas as pd
 
-from analysis.rows.reading import Damaged, Part, damage_named
+from analysis.rows.finding import warn_of_parts
+from analysis.rows.reading import Damaged, Part, record_of
 from analysis.rows.runs import Row, as_rows
 from analysis.rows.scale import Scale
 from vae_rd.run.record import RunRecord
@@ -34,19 +34,24 @@ def load_estimates(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
         runs: from `load_runs`, whose units the numbers take.
         split: entries of other splits are left out.
 
-    Raises:
-        InputError: naming the record whose entries are damaged.
+    Warns:
+        RunWarning: one line that names the runs whose entries are damaged, all of which are left out.
     """
-    rows = [row for run in as_rows(runs.drop_duplicates("folder")) for row in _of_run(run, split)]
+    rows: list[Row] = []
+    faults: dict[str, Damaged] = {}
+    for run in as_rows(runs.drop_duplicates("folder")):
+        try:
+            rows += _of_run(run, split)
+        except Damaged as fault:
+            faults[run["folder"]] = fault
+    warn_of_parts("damaged estimates", faults)
     return pd.DataFrame(rows, columns=[*COLUMNS, *NUMBERS])
 
 
 def _of_run(run: Row, split: str) -> list[Row]:
-    folder = Path(run["folder"])
     own = {key: run[key] for key in ("run", "folder", "beta", "units")} | {"split": split}
-    with damage_named(folder):
-        entries = _placed(RunRecord.read(folder), split)
-        rows = [own | _words(entry) | point for entry in entries for point in _READERS[entry.text("kind")](entry)]
+    entries = _placed(record_of(run["folder"]), split)
+    rows = [own | _words(entry) | point for entry in entries for point in _READERS[entry.text("kind")](entry)]
     return [row | _in_units(row, Scale.of_row(run)) for row in rows]
 
 

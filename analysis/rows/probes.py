@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 
-from analysis.rows.finding import RunWarning
-from analysis.rows.reading import Part, damage_named
+from analysis.rows.finding import RunWarning, warn_of_parts
+from analysis.rows.reading import Damaged, Part, record_of
 from analysis.rows.runs import Row, as_rows, of_split
 from analysis.rows.scale import Scale
 from vae_rd.errors import InputError
-from vae_rd.run.record import RunRecord
 
 OF_RUN = ("run", "folder", "data", "beta", "target_rate", "seed", "units", "split", "rate", "rate_stderr")
 INFORMATION = ("nll", "nll_stderr", "label_entropy")  # in units
@@ -33,15 +31,23 @@ def load_probes(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
         split: that was tested.
 
     Raises:
-        InputError: where no run has a probe, and naming the record of a damaged one.
+        InputError: where no run has a probe.
 
     Warns:
-        RunWarning: one line that names the runs left out for want of one.
+        RunWarning: one line that names the runs left out for want of one, one those whose probes are damaged.
     """
     chosen = as_rows(of_split(runs, split))
-    found = {run["folder"]: list(_of_run(run, split)) for run in chosen}
-    left_out = [run["run"] for run in chosen if not found[run["folder"]]]
-    if len(left_out) == len(chosen):
+    found: dict[str, list[Row]] = {}
+    faults: dict[str, Damaged] = {}
+    for run in chosen:
+        found[run["folder"]] = []
+        try:
+            found[run["folder"]] = list(_of_run(run, split))
+        except Damaged as fault:
+            faults[run["folder"]] = fault
+    warn_of_parts("damaged probes", faults)
+    left_out = [run["run"] for run in chosen if not found[run["folder"]] and run["folder"] not in faults]
+    if not any(found.values()):
         raise InputError("none of the runs has been probed: run python -m vae_rd.evaluate RUNS --probe first")
     if left_out:
         warnings.warn(f"left out, not probed: {', '.join(left_out)}", RunWarning, stacklevel=3)
@@ -49,14 +55,13 @@ def load_probes(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
 
 
 def _of_run(run: Row, split: str) -> Iterator[Row]:
-    folder, own = Path(run["folder"]), {name: run[name] for name in OF_RUN}
-    with damage_named(folder):
-        entries = [Part(entry, "estimate") for entry in RunRecord.read(folder).estimates]
-        probes = [e for e in entries if e.text("kind") == "probe" and e.text("split") == split]
-        for entry in {entry.text("factor"): entry for entry in probes}.values():
-            for content in entry.items("table"):
-                row = own | _row(entry, Part(content, "probe"))
-                yield row | {name: Scale.of_row(run).per_nat * row[name] for name in INFORMATION}
+    own = {name: run[name] for name in OF_RUN}
+    entries = [Part(entry, "estimate") for entry in record_of(run["folder"]).estimates]
+    probes = [e for e in entries if e.text("kind") == "probe" and e.text("split") == split]
+    for entry in {entry.text("factor"): entry for entry in probes}.values():
+        for content in entry.items("table"):
+            row = own | _row(entry, Part(content, "probe"))
+            yield row | {name: Scale.of_row(run).per_nat * row[name] for name in INFORMATION}
 
 
 def _row(entry: Part, row: Part) -> Row:

@@ -6,26 +6,29 @@ Only what is read here can be damage; an error of any other kind is a fault of t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vae_rd.errors import InputError
-from vae_rd.run.files import RECORD_FILE
+from vae_rd.run.record import RunRecord, Unreadable
+
+AGAIN = "evaluate or fit the run again"
 
 
 class Damaged(Exception):
     """A record is not as a run leaves it; the message says what of it."""
 
 
-@contextmanager
-def damage_named(folder: Path) -> Iterator[None]:
-    """Turn damage into an InputError of one line that names the record."""
+def record_of(folder: str | Path) -> RunRecord:
+    """The record in a folder, one of a later schema version for what is known of it.
+
+    Raises:
+        Damaged: where there is none that can be read.
+    """
     try:
-        yield
-    except Damaged as damage:
-        raise InputError(f"{folder / RECORD_FILE}: damaged, {damage}; evaluate or fit the run again") from None
+        return RunRecord.attempt(Path(folder), newer=True)
+    except Unreadable as fault:
+        raise Damaged(str(fault)) from None
 
 
 class Part:
@@ -103,6 +106,10 @@ class Part:
             raise Damaged(f"{self.name} {key} is no list")
         return value
 
+    def parts(self, key: str) -> list[Part]:
+        """A list of mappings."""
+        return [Part(value, f"{self.name} {key}") for value in self.items(key)]
+
     def text(self, key: str) -> str:
         """A text, which must be there."""
         value = self.value(key)
@@ -115,6 +122,13 @@ class Part:
         value = self.content.get(key)
         if not isinstance(value, str | None):
             raise Damaged(f"{self.name} {key} {value!r} is no text")
+        return value
+
+    def truth(self, key: str) -> bool | None:
+        """True or false, None where there is neither."""
+        value = self.content.get(key)
+        if not isinstance(value, bool | None):
+            raise Damaged(f"{self.name} {key} {value!r} is neither true nor false")
         return value
 
     def _finite(self, value: object, key: str) -> float:

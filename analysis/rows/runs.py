@@ -35,12 +35,12 @@ import pandas as pd
 
 from analysis.rows.aims import AIMS
 from analysis.rows.data_sets import first_cards
-from analysis.rows.finding import Runs, finished_runs
-from analysis.rows.reading import Damaged, Part, damage_named
+from analysis.rows.finding import Runs, account_for, find_records, warn_of_parts, without_copies
+from analysis.rows.reading import AGAIN, Damaged, Part, record_of
 from analysis.rows.scale import Scale, dequantised_levels
 from vae_rd.errors import InputError
 from vae_rd.run.files import HISTORY_FILE, RECORD_FILE, sha256
-from vae_rd.run.record import SPLITS, RunRecord
+from vae_rd.run.record import SPLITS, RunRecord, Unreadable
 from vae_rd.units import Unit, check_units
 
 METRICS = (
@@ -61,6 +61,7 @@ DENSITY = ("grey", "real")  # Supports of x whose D is that of a density, unless
 NLL_KINDS = ("importance", "prior", "ais")
 MARGINAL = "marginal_"  # What the kinds of R under a fitted prior begin with.
 LIMIT = 3.0  # standard errors from a value to the limit by which it is judged
+QUOTES = "'\""
 Row = dict[str, Any]
 
 
@@ -73,23 +74,32 @@ def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
             those of pixel counts, where these are dequantised.
 
     Raises:
-        InputError: when an entry leads to no record, a record is damaged, or no run is finished, and for bits per
+        InputError: when an entry leads to no record, or no run is finished and can be read, and for bits per
             dimension of a density that is not of dequantised pixels.
 
     Warns:
-        RunWarning: one line that names the runs left out because they are not finished, one that names the copies.
+        RunWarning: one line that names the runs left out because they are not finished, one those whose records cannot
+            be read, one those of a later schema, one that names the copies.
     """
-    rows = pd.DataFrame([row for folder, record in finished_runs(runs) for row in _rows(record, folder, units)])
-    rows["card"] = rows["card"].map(first_cards(rows["card"]))
-    return rows.sort_values(["data", *AIMS, "seed", "folder"], kind="stable", ignore_index=True)
+    records, rows = find_records(runs), list[Row]()
+    for folder, record in without_copies(records.finished):
+        try:
+            rows += _rows(record, folder, units)
+        except Damaged as damage:
+            records.faults[folder] = Unreadable(f"damaged, {damage}", AGAIN)
+    account_for(records, shown=len(rows))
+    found = pd.DataFrame(rows)
+    found["card"] = found["card"].map(first_cards(found["card"]))
+    return found.sort_values(["data", *AIMS, "seed", "folder"], kind="stable", ignore_index=True)
 
 
 def _rows(record: RunRecord, folder: Path, units: Unit) -> list[Row]:
-    with damage_named(folder):
-        if not record.metrics:
-            raise Damaged("a finished run without metrics")
-        run = _run(record, folder)
-        return [run | _on_split(record, split, units) for split in SPLITS if split in record.metrics]
+    if record.units != "nats":
+        raise Damaged(f"units {record.units!r} are not nats")
+    run, measured = _run(record, folder), [split for split in SPLITS if split in record.metrics]
+    if not measured:
+        raise Damaged("a finished run without metrics")
+    return [run | _on_split(record, split, units) for split in measured]
 
 
 def _run(record: RunRecord, folder: Path) -> Row:
@@ -104,7 +114,7 @@ def _run(record: RunRecord, folder: Path) -> Row:
         "achieved_slope": model.maybe("achieved_slope"),
         "seed": config.whole("seed"),
         "latent_dim": _latent_dim(record),
-        "collapsed": Part(record.verdicts, "verdicts").optional("collapse").content.get("collapsed"),
+        "collapsed": Part(record.verdicts, "verdicts").optional("collapse").truth("collapsed"),
         "collapse_beta": model.optional("forecast").maybe("collapse_beta"),
         "likelihood": distortion.word("family"),
         "likelihood_scale": distortion.number("scale"),
@@ -136,6 +146,7 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
         check_units(units, {"name": card.text("name"), "support": card.word("support"), "params": params}, measure)
     scale = Scale.of(units, dims=dims, levels=levels)
     facts = {k: v for k, v in record.data.items() if k not in ("entropy", "population")}
+    facts |= {"content": card.word("content")} if "content" in facts else {}
     if is_mass and card.word("support") in DENSITY:  # Of one data set, but no number to hold a density's against.
         facts["D"] = "of a probability"
     place = {
@@ -250,16 +261,30 @@ def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
     and `kept`, true at the epoch of the kept checkpoint.
 
     Raises:
-        InputError: when a history.csv is missing, damaged, or not the one that the record was made with.
+        InputError: when no run has a history.csv that can be read, and is the one that its record was made with.
+
+    Warns:
+        RunWarning: one line that names the runs left out for want of one.
     """
-    parts = [part for run in as_rows(runs.drop_duplicates("folder")) for part in _histories(run)]
+    parts: list[pd.DataFrame] = []
+    faults: dict[str, Damaged] = {}
+    for run in as_rows(runs.drop_duplicates("folder")):
+        try:
+            parts += list(_histories(run))
+        except Damaged as fault:
+            faults[run["folder"]] = fault
+    if not parts:
+        folder, why = next(iter(faults.items()))
+        raise InputError(f"{Path(folder) / HISTORY_FILE}: {why}; put it back, or fit the run again with --overwrite")
+    warn_of_parts("no history", faults)
     return pd.concat(parts, ignore_index=True)
 
 
 def _histories(run: Row) -> Iterator[pd.DataFrame]:
     folder = Path(run["folder"])
     history = _read_history(folder / HISTORY_FILE)
-    RunRecord.read(folder).check(folder, HISTORY_FILE)
+    if not record_of(folder).is_of(folder, HISTORY_FILE):
+        raise Damaged(f"damaged, or not the {HISTORY_FILE} that the record is about")
     scale = Scale.of_row(run)
     kept = history["epoch"] == (
         _kept_before(history, run["beta"]) if math.isnan(run["kept_epoch"]) else run["kept_epoch"]
@@ -285,11 +310,9 @@ def _read_history(path: Path) -> pd.DataFrame:
             raise ValueError("no epoch with a finite D")
         return history
     except OSError as error:
-        fault = f"no history can be read there ({error.strerror})"
-        raise InputError(f"{path}: {fault}; put it back, or fit the run again with --overwrite") from None
+        raise Damaged(f"no history can be read there ({error.strerror})") from None
     except (ValueError, KeyError) as error:
-        fault = str(error).splitlines()[0].strip("'\"")
-        raise InputError(f"{path}: damaged, {fault}; fit the run again with --overwrite") from None
+        raise Damaged(f"damaged, {str(error).splitlines()[0].strip(QUOTES)}") from None
 
 
 def _kept_before(history: pd.DataFrame, beta: float) -> float:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pandas as pd
 
-from analysis.rows.reading import damage_named
-from analysis.rows.runs import as_rows
+from analysis.rows.finding import warn_of_parts
+from analysis.rows.reading import Damaged, Part, record_of
+from analysis.rows.runs import Row, as_rows
 from analysis.rows.scale import Scale
-from vae_rd.run.record import RunRecord
-from vae_rd.verdicts.tails import approach_at
+from vae_rd.verdicts.tails import APPROACHES, approach_at
 
 AHEAD = 0.5  # Of the epochs of a tail, so many more of where it is going.
 COLUMNS = ("folder", "beta", "mark", "of", "epoch", "split", "quantity", "value")
@@ -26,32 +24,49 @@ def fit_marks(runs: pd.DataFrame) -> pd.DataFrame:
 
     A tail is of D + beta R; it is there where that is the negative ELBO.
 
-    Raises:
-        InputError: when a record is damaged.
+    Warns:
+        RunWarning: one line that names the runs whose verdicts are damaged.
     """
-    rows = [mark for run in as_rows(runs.drop_duplicates("folder")) for mark in _marks(run)]
+    rows: list[Row] = []
+    faults: dict[str, Damaged] = {}
+    for run in as_rows(runs.drop_duplicates("folder")):
+        try:
+            rows += list(_marks(run))
+        except Damaged as fault:
+            faults[run["folder"]] = fault
+    warn_of_parts("damaged verdicts on training", faults)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _marks(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _marks(run: Row) -> Iterator[Row]:
     place = {"folder": run["folder"], "beta": run["beta"]}
-    with damage_named(Path(run["folder"])):
-        verdict = RunRecord.read(Path(run["folder"])).verdicts.get("fit") or {}
-        for mark in _of_verdict(verdict, Scale.of_row(run), beta=run["beta"]):
-            yield place | mark
+    verdict = Part(record_of(run["folder"]).verdicts, "verdicts").optional("fit")
+    for mark in _of_verdict(verdict, Scale.of_row(run), beta=run["beta"]):
+        yield place | mark
 
 
-def _of_verdict(verdict: Mapping[str, Any], scale: Scale, *, beta: float) -> Iterator[dict[str, Any]]:
-    if verdict.get("verdict") == "overfitting":
-        yield {"mark": "overfitting", "epoch": verdict["overfitting"]["best_epoch"], "quantity": ""}
-    if verdict.get("verdict") == "KL unstable":
-        for spike in verdict["spikes"]:
-            split, _, name = spike["quantity"].partition("/")
+def _of_verdict(verdict: Part, scale: Scale, *, beta: float) -> Iterator[Row]:
+    found = verdict.word("verdict")
+    if found == "overfitting":
+        yield {"mark": "overfitting", "epoch": verdict.part("overfitting").whole("best_epoch"), "quantity": ""}
+    if found == "KL unstable":
+        for spike in verdict.parts("spikes"):
+            split, _, name = spike.text("quantity").partition("/")
             quantity = "rate" if name == "rate" else "elbo"
-            yield {"mark": "spike", "epoch": spike["epoch"], "split": split, "quantity": quantity}
-    if verdict.get("verdict") == "still falling" and (verdict["measured"] == "D + R" or beta == 1):
-        for tail in verdict["falling"]["approaches"]:
-            epochs = range(tail["first"], tail["last"] + 1 + round(AHEAD * (tail["last"] - tail["first"])))
-            for epoch, value in zip(epochs, -approach_at(tail, epochs), strict=True):
-                shown = float(scale.shown("elbo", float(value)))
-                yield {"mark": "tail", "of": tail["kind"], "epoch": epoch, "quantity": "elbo", "value": shown}
+            yield {"mark": "spike", "epoch": spike.whole("epoch"), "split": split, "quantity": quantity}
+    if found == "still falling" and (verdict.text("measured") == "D + R" or beta == 1):
+        for tail in verdict.part("falling").parts("approaches"):
+            yield from _tail(tail, scale)
+
+
+def _tail(tail: Part, scale: Scale) -> Iterator[Row]:
+    """The fitted course, beyond the last epoch too."""
+    kind, first, last = tail.text("kind"), tail.whole("first"), tail.whole("last")
+    if kind not in APPROACHES or not first < last:
+        raise Damaged(f"{tail.name} is no course of a tail")
+    numbers = {name: tail.number(name) for name in ("level", "to_go", "shape")}
+    epochs = range(first, last + 1 + round(AHEAD * (last - first)))
+    course = -approach_at({"kind": kind, "last": last, **numbers}, epochs)
+    for epoch, value in zip(epochs, course, strict=True):
+        shown = float(scale.shown("elbo", float(value)))
+        yield {"mark": "tail", "of": kind, "epoch": epoch, "quantity": "elbo", "value": shown}

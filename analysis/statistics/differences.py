@@ -17,6 +17,10 @@ from analysis.statistics.fronts import Curve, common, distortion_difference, rat
 
 DRAWS = 300  # of the bootstrap; the standard error of an interval's half width is 4 % of it
 LEVEL = 0.95
+COLUMNS = (
+    *("group", "other", "difference", "value", "stderr", "low", "high", "over_low", "over_high"),
+    *("stderr_seeds", "stderr_examples", "df", "seeds"),
+)
 Measure = Callable[[Curve, Curve], float]
 KINDS: dict[str, tuple[Measure, str]] = {
     "R at equal D": (rate_difference, "distortions"),
@@ -49,13 +53,12 @@ def redraw(found: Sequence[Frontier], *, draws: int = DRAWS) -> list[Redrawn]:
 def differences(found: Sequence[Redrawn]) -> pd.DataFrame:
     """One row for each pair of frontiers and each of `KINDS`, the second less the first.
 
-    Columns: `group`, `other`, `difference`, `value`, `stderr`, `low`, `high` (of the 95 % interval), `over_low`,
-    `over_high` (the interval of D or R that both have), `stderr_seeds`, `stderr_examples`, `df`, `seeds`. The value is
-    NaN where the frontiers have no D, or no R, in common; and so is the interval where neither source of noise is
-    known.
+    `low` and `high` are the ends of the 95 % interval, `over_low` and `over_high` those of the D or R that both have,
+    `df` the interval's degrees of freedom, `seeds` those of the group that has fewer. The value is NaN where the
+    frontiers have no D, or no R, in common; and so is the interval where neither source of noise is known.
     """
-    pairs = list(combinations(found, 2))
-    return pd.DataFrame([_difference(one, other, kind) for one, other in pairs for kind in KINDS])
+    rows = [_difference(one, other, kind) for one, other in combinations(found, 2) for kind in KINDS]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _difference(one: Redrawn, other: Redrawn, kind: str) -> dict[str, Any]:

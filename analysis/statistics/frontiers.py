@@ -9,6 +9,7 @@ one a point where the split is the whole source and z alone is noise. Groups are
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.rows.aims import AIMS
+from analysis.rows.finding import RunWarning
 from analysis.rows.groups import Groups
 from analysis.statistics.fronts import Curve, lower_hull, pareto_front
+from vae_rd.errors import InputError
 
 AXES = ["rate", "distortion"]
 KEY = [*AIMS, "config"]  # what the runs of a point share
@@ -70,22 +73,39 @@ class Frontier:
 
 
 def frontiers(rows: pd.DataFrame, groups: Groups, *, split: str, chosen_on: str) -> list[Frontier]:
-    """The frontier of each group that has a run with R and D on both splits, in the order of the groups.
+    """The frontier of each group, in the order of the groups.
 
     Args:
-        rows: of one data set, from `load_runs`.
+        rows: of one data set, from `with_both_splits`.
         groups: of all runs of the figure.
         split: whose points are shown.
         chosen_on: the split that chooses which of them are on the front.
     """
-    data = rows.dropna(subset=AXES).assign(group=groups.places(rows))
-    splits = [data[data["split"] == name] for name in (chosen_on, split)]
-    both = set(splits[0]["folder"]) & set(splits[1]["folder"])
-    chooser, shown = (part[part["folder"].isin(both)] for part in splits)
+    data = rows.assign(group=groups.places(rows))
+    chooser, shown = (data[data["split"] == name] for name in (chosen_on, split))
     return [
-        _frontier(groups.labels[int(place)], chooser[chooser["group"] == place], part)
-        for place, part in shown.groupby("group")
+        _frontier(groups.labels[place], chooser[chooser["group"] == place], shown[shown["group"] == place])
+        for place in sorted(set(shown["group"]))
     ]
+
+
+def with_both_splits(rows: pd.DataFrame, *, split: str, chosen_on: str) -> pd.DataFrame:
+    """The rows of the runs that have R and D on both splits.
+
+    Raises:
+        InputError: where there are none.
+
+    Warns:
+        RunWarning: one line that names the others.
+    """
+    known = rows.dropna(subset=AXES)
+    both = set(known["folder"][known["split"] == split]) & set(known["folder"][known["split"] == chosen_on])
+    if missing := sorted(set(rows["run"][~rows["folder"].isin(both)])):
+        message = f"no R and D on both {chosen_on} and {split}: {', '.join(missing)}"
+        if not both:
+            raise InputError(f"{message}; a frontier is chosen on {chosen_on}: evaluate the runs again")
+        warnings.warn(f"left out, {message}", RunWarning, stacklevel=3)
+    return known[known["folder"].isin(both)]
 
 
 def _frontier(label: str, chooser: pd.DataFrame, shown: pd.DataFrame) -> Frontier:
@@ -103,7 +123,7 @@ def _frontier(label: str, chooser: pd.DataFrame, shown: pd.DataFrame) -> Frontie
     noise = np.stack(noises)
     if whole := bool(shown["population"].all()):
         noise = noise * (points["seeds"].to_numpy() == 1)[:, None, None]  # The spread over seeds has it in it.
-    return Frontier(label, points, *values, noise, whole)
+    return Frontier(label, points, values[0], values[1], noise, whole)
 
 
 def _arrays(part: pd.DataFrame, keys: pd.DataFrame, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

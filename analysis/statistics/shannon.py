@@ -11,12 +11,11 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from analysis.rows.reading import Part, damage_named
+from analysis.rows.reading import Damaged, Part
 from analysis.rows.runs import Row, as_rows
 from vae_rd.theory import gaussian, sphere
 from vae_rd.units import per_nat
@@ -56,8 +55,10 @@ def shannon_curve(row: Row) -> ShannonCurve | None:
     drawn_fresh = row["entropy_kind"] == "exact" and row["entropy_measure"] == "differential"
     if make is None or not drawn_fresh or math.isnan(row["likelihood_scale"]):
         return None
-    with damage_named(Path(row["folder"])):
+    try:
         return make(Part(source["params"], "data params"), row["likelihood_scale"] ** 2)
+    except Damaged:  # Then it is another source than the one whose R(D) is known.
+        return None
 
 
 def common_curve(rows: pd.DataFrame) -> ShannonCurve | None:
@@ -86,6 +87,8 @@ def _optimum(row: Row) -> float:
 
 def _gaussian(params: Part, variance: float) -> ShannonCurve:
     eigenvalues = np.array(params.numbers("eigenvalues"))
+    if not (eigenvalues.size and (eigenvalues > 0).all()):
+        raise Damaged("data params eigenvalues are no variances")
 
     def at(beta: float) -> Point:
         point = gaussian.at_level(eigenvalues, level=beta * variance)

@@ -179,11 +179,19 @@ def test_bad_input_is_one_line_and_nothing_is_written(sweep, tmp_path, capsys, a
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_damaged_record_is_refused_by_file_and_nothing_is_written(sweep, tmp_path, capsys):
-    path = next(sweep.iterdir()) / "record.json"
-    path.write_text(path.read_text()[:100])
-    assert str(path) in refused(capsys, "plane", sweep, "-o", tmp_path / "plane.pdf")
-    assert not list(tmp_path.glob("plane.*"))
+@pytest.mark.parametrize("command", ["plane", "curves", "table"])
+def test_a_damaged_record_costs_one_line_and_the_last_one_the_command(sweep, tmp_path, capsys, command):
+    first, last = (folder / "record.json" for folder in sorted(sweep.iterdir()))
+    first.write_text(first.read_text()[:100])
+    out = tmp_path / f"{command}.{'csv' if command == 'table' else 'svg'}"
+    assert main([command, str(sweep), "-o", str(out)]) == 0
+    assert capsys.readouterr().err == f"warning: left out, cannot be read: {first.parent}: damaged, not JSON\n"
+    before = out.read_bytes()
+    last.write_text("{}")
+    error = refused(capsys, command, sweep, "-o", out)
+    assert str(first) in error
+    assert str(last) in error
+    assert out.read_bytes() == before
 
 
 def test_a_failed_write_leaves_the_old_files_whole(sweep, tmp_path, capsys):

@@ -123,11 +123,12 @@ def test_runs_that_were_not_probed_are_left_out_with_a_line_and_refused_where_th
         assert len(load_probes(load_runs(tmp_path), split="test")["run"].unique()) == 1
 
 
-def test_a_damaged_probe_names_its_record(tmp_path):
-    (folder,) = sprites_sweep(tmp_path, betas=[1.0])
+def test_a_run_of_damaged_probes_is_left_out_by_name(tmp_path):
+    (folder, other) = sprites_sweep(tmp_path, betas=[1.0, 4.0])
     probed(folder)
+    probed(other)
     record = RunRecord.read(folder)
     record.estimates[0]["table"][0].pop("labels")
     record.write(folder)
-    with pytest.raises(InputError, match="damaged, it lacks probe labels"):
-        information(load_runs(tmp_path))
+    with pytest.warns(RunWarning, match=f"left out, damaged probes: {folder}: it lacks probe labels"):
+        assert set(load_probes(load_runs(tmp_path), split="test")["folder"]) == {str(other)}

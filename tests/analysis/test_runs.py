@@ -153,7 +153,7 @@ def test_only_unfinished_runs_are_refused(tmp_path):
         {"data": {"name": "sprites"}},
         {"config": None},
         {"estimates": [{"kind": "ais"}]},
-        {"schema_version": 2},
+        {"schema_version": 0},
     ],
 )
 def test_a_damaged_record_is_refused_by_file_name(tmp_path, damage):
@@ -171,6 +171,37 @@ def test_a_value_that_is_no_number_is_damage(tmp_path):
     (folder / "record.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"record\.json: damaged, metrics test rate value '8\.2' is not a number"):
         load_runs(tmp_path)
+
+
+def test_damaged_records_are_named_in_one_warning_and_the_others_shown(tmp_path):
+    folders = sprites_sweep(tmp_path, betas=[0.5, 1.0, 2.0, 4.0, 10.0, 20.0])
+    (folders[0] / "record.json").write_text((folders[0] / "record.json").read_text()[:100])
+    (folders[1] / "record.json").write_bytes(b"")
+    (folders[2] / "record.json").unlink()
+    (folders[2] / "record.json").mkdir()  # What root cannot read either.
+    edit(folders[3], metrics={"test": {"rate": "much"}})
+    edit(folders[4], metrics={"benchmark": {}})
+    with pytest.warns(RunWarning) as caught:
+        runs = load_runs(tmp_path)
+    assert runs["folder"].unique().tolist() == [str(folders[5])]
+    (said,) = [str(warning.message) for warning in caught]
+    assert said.startswith("left out, cannot be read: ")
+    assert all(str(folder) in said for folder in folders[:5])
+    assert f"{folders[0]}, {folders[1]}: damaged, not JSON" in said
+    assert "\n" not in said
+
+
+def test_a_record_of_a_later_schema_is_read_as_far_as_it_is_known(tmp_path):
+    one, other = sprites_sweep(tmp_path, betas=[1.0, 2.0])
+    before = load_runs(tmp_path).drop(columns="made")
+    edit(one, schema_version=2, weather={"rain": True})
+    with pytest.warns(RunWarning, match=f"later schema_version than 1, .*: {one.name} \\(2\\)") as caught:
+        found = load_runs(tmp_path).drop(columns="made")
+    assert len(caught) == 1
+    assert found.equals(before)
+    edit(other, schema_version=3, metrics="elsewhere")
+    with pytest.warns(RunWarning, match=f"left out, cannot be read: {other}: damaged, metrics cannot be right"):
+        assert set(load_runs(tmp_path)["run"]) == {one.name}
 
 
 def test_a_split_without_metrics_is_refused_naming_the_run(tmp_path):
@@ -221,6 +252,15 @@ def test_a_missing_or_damaged_history_is_refused_by_file_name(tmp_path, text):
     with pytest.raises(InputError, match=r"history\.csv") as caught:
         load_histories(load_runs(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_run_without_its_history_is_left_out_of_the_epochs_by_name(tmp_path):
+    one, other, third = sprites_sweep(tmp_path, betas=[1.0, 2.0, 4.0])
+    (one / "history.csv").unlink()
+    edit(third, files={"history.csv": "1f"})
+    with pytest.warns(RunWarning, match="left out, no history: ") as caught:
+        assert set(load_histories(load_runs(tmp_path))["folder"]) == {str(other)}
+    assert all(str(folder) in str(caught[0].message) for folder in (one, third))
 
 
 def test_two_fits_of_one_name_in_two_folders_are_two_runs(tmp_path):

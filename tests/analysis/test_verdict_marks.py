@@ -37,7 +37,7 @@ def drawn(request, tmp_path):
     (folder,) = sprites_sweep(tmp_path, betas=[1.0])
     record = json.loads((folder / "record.json").read_text())
     record["verdicts"]["fit"] = VERDICTS[request.param]
-    RunRecord.from_json(record, where=folder).write(folder)
+    RunRecord.of(record).write(folder)
     return request.param, curves(load_runs(tmp_path))
 
 

@@ -1,7 +1,6 @@
 """What two configs that are not the same run differ in."""
 
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 
@@ -34,7 +33,7 @@ def test_a_name_says_what_a_run_aims_at_and_its_checkpoint_may_say_beta_as_befor
 def test_a_record_of_before_says_the_rate_it_asked_for():
     asked, plain = (to_dict(FitConfig(objective=word, target_rate=2.0)) for word in ("target_rate", "beta"))
     made = [asdict(RunRecord("a", "", config, {}, model={"slope": None})) for config in (asked, plain)]
-    assert [RunRecord.from_json(old, where=Path("a")).model["target_rate"] for old in made] == [2.0, None]
+    assert [RunRecord.of(old).model["target_rate"] for old in made] == [2.0, None]
 
 
 def test_a_run_that_held_each_rate_by_a_weight_keeps_its_name_and_is_no_other():
@@ -42,7 +41,7 @@ def test_a_run_that_held_each_rate_by_a_weight_keeps_its_name_and_is_no_other():
     before = FitConfig(objective="target_rate", target_rate=2.0, rate_weight=10.0)
     assert run_name(before) == "sprites-target_rate2-seed0-9f162821"
     record = asdict(RunRecord("a", "", to_dict(before), {}, identity(replace(before, rate_weight=None))))
-    found = RunRecord.from_json(record, where=Path("a"))
+    found = RunRecord.of(record)
     assert not differences(before, found.identity, allowed=frozenset())
     now = parse(["--target_rate=2"]).config
     assert now.objective == "target_rate"

@@ -305,8 +305,8 @@ class FitConfig:
     )
     beta_start: float | None = flag(
         None,
-        "weight at the first step [null: between linear networks the beta above which all units collapse, else 0; 1 "
-        "where the weight is found]",
+        "weight at the first step [null: between linear networks, and where the weight is found, from above where all "
+        "units collapse, else 0]",
         group="objective",
         least=0,
         unless={"objective": ("geco", "capacity", *WEIGHED)},

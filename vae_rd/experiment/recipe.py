@@ -15,6 +15,7 @@ from vae_rd.theory.forecast import ABOVE_COLLAPSE, Forecast
 
 MOST_WHITENED = 1024  # Values of x: the moments take the square of them in memory, and the cube in time.
 DESCENT = 0.5  # Of all steps, those over which a beta between linear networks comes down from the collapse.
+FOUND_DESCENT = 1.0  # Of all steps, the fewest in which a multiplier comes down to the least that there is.
 
 
 def is_linear(config: FitConfig) -> bool:
@@ -46,8 +47,9 @@ def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitC
 
     Between linear networks beta comes down from where all units collapse, so that they become active one after
     another, the direction of most variance first: all at once, they settle in mixtures that descent takes long to turn,
-    and units are lost. A multiplier that is found comes down likewise: from as far above that its weight, which is
-    below it by the controller's whole proportional part until the constraint is near, begins above the collapse.
+    and units are lost. A multiplier that is found comes down likewise between networks of any kind, so that R grows to
+    its target: one that is pressed down to it keeps codes of too many units. It begins as far above the collapse that
+    its weight, which is below it by the controller's whole proportional part until the constraint is near, is there.
 
     Args:
         config: as given.
@@ -59,24 +61,25 @@ def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitC
         >>> found = settled(linear, steps=100, forecast=Forecast((30.0, 4.0)))
         >>> found.beta_warmup, found.beta_start
         (50, 33.0)
-        >>> held = settled(replace(linear, objective="target_rate"), steps=100, forecast=Forecast((30.0, 4.0)))
+        >>> held = settled(FitConfig(objective="target_rate"), steps=100, forecast=Forecast((30.0, 4.0)))
         >>> held.beta_warmup, round(held.beta_start / 33)  # exp(4) times as far above
-        (50, 55)
+        (100, 55)
         >>> found = settled(FitConfig(beta=2.0), steps=100, forecast=Forecast((30.0, 4.0)))
         >>> found.beta_warmup, found.beta_start
         (0, 0.0)
     """
     config = in_steps(config, steps=steps)
-    start = None if forecast is None or not is_linear(config) else _start(config, collapse=forecast.collapse_beta)
-    if start is None or config.beta_warmup is not None or config.beta_start is not None:
+    way = None if forecast is None else _way_down(config, collapse=ABOVE_COLLAPSE * forecast.collapse_beta)
+    if way is None or config.beta_warmup is not None or config.beta_start is not None:
         return replace(config, beta_warmup=config.beta_warmup or 0, beta_start=config.beta_start or 0.0)
-    return replace(config, beta_warmup=round(DESCENT * steps), beta_start=start)
+    start, share = way
+    return replace(config, beta_warmup=round(share * steps), beta_start=start)
 
 
-def _start(config: FitConfig, *, collapse: float) -> float | None:
-    """The weight from which to come down; None where there is no way down."""
+def _way_down(config: FitConfig, *, collapse: float) -> tuple[float, float] | None:
+    """The weight from which to come down, and in which share of all steps; None where there is no way down."""
     flags = vars(config)
     if is_read("beta", flags):
-        return ABOVE_COLLAPSE * collapse if 0 < config.beta < collapse else None
+        return (collapse, DESCENT) if is_linear(config) and 0 < config.beta < collapse / ABOVE_COLLAPSE else None
     is_found = is_read("beta_start", flags) and config.rate_weight is None
-    return ABOVE_COLLAPSE * collapse * math.exp(PROPORTIONAL) if is_found else None
+    return (collapse * math.exp(PROPORTIONAL), FOUND_DESCENT) if is_found else None

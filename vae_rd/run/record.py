@@ -39,6 +39,19 @@ _FIELD_TYPES: Mapping[str, type | tuple[type, ...]] = {
 _LATER: Mapping[str, Any] = {"files": {}, "stopped_by": None}
 
 
+class Unreadable(Exception):
+    """Why there is no reading a record, with what to do about it.
+
+    Args:
+        fault: what is wrong.
+        remedy: what to do.
+    """
+
+    def __init__(self, fault: str, remedy: str = _AGAIN) -> None:
+        super().__init__(fault)
+        self.remedy = remedy
+
+
 def estimate(value: float, stderr: float | None, n: int, **details: Any) -> Json:
     """One reported number in the record's form; a value that is not finite is undefined, hence null.
 
@@ -126,12 +139,20 @@ class RunRecord:
             InputError: when the file is missing, damaged, changed, or another run's.
         """
         try:
-            if name in self.files and self.files[name] != sha256(folder / name):
+            if not self.is_of(folder, name):
                 raise InputError(
                     f"{folder / name}: damaged, or not the file that {RECORD_FILE} is about; put it back, or {_AGAIN}"
                 )
         except OSError as error:
             raise InputError(f"{folder / name}: cannot be read ({error.strerror}); put it back, or {_AGAIN}") from None
+
+    def is_of(self, folder: Path, name: str) -> bool:
+        """Whether a file of the run is the one the record was made with, as far as the record knows it.
+
+        Raises:
+            OSError: where the file cannot be read.
+        """
+        return name not in self.files or bool(self.files[name] == sha256(folder / name))
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -140,30 +161,51 @@ class RunRecord:
         Raises:
             InputError: when it is missing, damaged, or of another schema version.
         """
-        path = folder / RECORD_FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            fault = f"no run record can be read there ({error.strerror})"
-            raise InputError(f"{path}: {fault}; give the folder of a run") from None
-        except (ValueError, RecursionError):
-            raise InputError(f"{path}: damaged, not JSON; {_AGAIN}") from None
-        return cls.from_json(content, where=path)
+            return cls.attempt(folder)
+        except Unreadable as fault:
+            raise InputError(f"{folder / RECORD_FILE}: {fault}; {fault.remedy}") from None
 
     @classmethod
-    def from_json(cls, content: object, *, where: Path) -> RunRecord:
-        """Build a record from parsed JSON, refusing one that lacks a field or has another schema version."""
-        if not isinstance(content, Mapping) or content.get("schema_version") != SCHEMA_VERSION:
-            found = content.get("schema_version") if isinstance(content, Mapping) else None
-            raise InputError(f"{where}: schema_version is {found}, this vae_rd reads {SCHEMA_VERSION}; {_AGAIN}")
+    def attempt(cls, folder: Path, *, newer: bool = False) -> RunRecord:
+        """As `read`, for who goes on without a run that cannot be read.
+
+        Args:
+            folder: of the run.
+            newer: take a record of a later schema version for what it has of this one.
+
+        Raises:
+            Unreadable: when it is missing, damaged, or of another schema version.
+        """
+        try:
+            content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise Unreadable(
+                f"no run record can be read there ({error.strerror})", "give the folder of a run"
+            ) from None
+        except (ValueError, RecursionError):
+            raise Unreadable("damaged, not JSON") from None
+        return cls.of(content, newer=newer)
+
+    @classmethod
+    def of(cls, content: object, *, newer: bool = False) -> RunRecord:
+        """Build a record from parsed JSON.
+
+        Raises:
+            Unreadable: when it lacks a field, or has another schema version, unless that is a later one and `newer`.
+        """
+        version = content.get("schema_version") if isinstance(content, Mapping) else None
+        known = version == SCHEMA_VERSION or (newer and type(version) is int and version > SCHEMA_VERSION)
+        if not isinstance(content, Mapping) or not known:
+            raise Unreadable(f"schema_version is {version}, this vae_rd reads {SCHEMA_VERSION}")
         content = _upgraded(content)
         names = [f.name for f in fields(cls)]
         if missing := [name for name in names if name not in content]:
-            raise InputError(f"{where}: damaged, it lacks {', '.join(missing)}; {_AGAIN}")
+            raise Unreadable(f"damaged, it lacks {', '.join(missing)}")
         wrong = [name for name, kind in _FIELD_TYPES.items() if not isinstance(content[name], kind)]
         wrong += [] if "identity" in wrong or type(content["identity"].get("defaults_version")) is int else ["identity"]
         if wrong:
-            raise InputError(f"{where}: damaged, {', '.join(wrong)} cannot be right; {_AGAIN}")
+            raise Unreadable(f"damaged, {', '.join(wrong)} cannot be right")
         return cls(**{name: cast(Any, content[name]) for name in names})
 
 

@@ -1,0 +1,99 @@
+"""D, R, I and active units against beta."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
+from analysis.marks import slopes
+from analysis.marks.axes import group_colours, group_marks, in_columns
+from analysis.rows.data_sets import data_sets
+from analysis.rows.groups import Groups, add_settings, group_runs
+from analysis.rows.runs import of_split
+from analysis.style import STYLE, key, unit_label, wrapped
+from analysis.view import View
+from vae_rd.errors import InputError
+
+HEIGHT, TEXT = 1.05, 0.75  # inches: of each of the axes, and of labels and the legend's first row
+FORECAST = "a linear VAE collapses (forecast)"
+
+
+def beta(runs: pd.DataFrame, **view: Any) -> Figure:
+    """D, R with I, and active units over one logarithmic axis of beta.
+
+    Each run is a mark, held runs are open and stand at the slope that their multiplier came to; a line joins the means
+    over seeds. The forecast of the collapse is a vertical line. beta = 0 stands left of the least other one.
+
+    Args:
+        runs: from `load_runs`; each data set has axes of its own.
+        view: fields of `analysis.view.View`.
+
+    Raises:
+        InputError: where no run has a slope.
+    """
+    return draw(runs, View(**view))
+
+
+def draw(runs: pd.DataFrame, view: View) -> Figure:
+    """`beta`, for the table of figures."""
+    groups = group_runs(runs, by=view.group_by)
+    parts = [(title, placed(rows, groups, split=view.split)) for title, rows in titled(runs)]
+    heads = [head_of(rows, title, *filter(None, [wrapped(groups.note)])) for title, rows in parts]
+    with mpl.rc_context(STYLE):
+        text = [TEXT + LINE_HEIGHT * (3 + len(groups.labels) * groups.distinguished + lines_of(head)) for head in heads]
+        figure, panels = new_figure([[HEIGHT] * 3] * len(parts), text=text)
+        for (_, rows), head, axes in zip(parts, heads, panels, strict=True):
+            _draw(rows, groups, axes)
+            keys = _keys(rows, axes[0])
+            legend_above(axes[0], **in_columns(group_marks(groups.labels, rows["group"]), keys), head=head)
+        return laid_out(figure)
+
+
+def placed(runs: pd.DataFrame, groups: Groups, *, split: str) -> pd.DataFrame:
+    """The runs that have a slope, with their group, its place on the axis, and whether R or D was held.
+
+    Raises:
+        InputError: where no run has one.
+    """
+    rows = of_split(runs, split)
+    rows = slopes.add_slopes(rows.assign(group=[groups.labels[place] for place in groups.places(rows)]))
+    if rows.empty:
+        raise InputError("none of the runs has a beta or came to a slope: nothing to draw over beta; draw the plane")
+    return rows.sort_values(["group", "x", "seed"], kind="stable", ignore_index=True)
+
+
+def _draw(rows: pd.DataFrame, groups: Groups, axes: Sequence[Axes]) -> None:
+    unit, colours = unit_label(rows["units"].iloc[0]), group_colours(groups.labels)
+    top, middle, bottom = axes
+    slopes.slope_lines(rows, "distortion", colours=colours, ax=top).set_ylabel(f"$D$ [{unit}]")
+    slopes.slope_lines(rows, "rate", colours=colours, ax=middle).set_ylabel(f"$R$, $I$ [{unit}]")
+    slopes.information_bars(rows, colours=colours, ax=middle)
+    slopes.slope_lines(rows, "active_units", colours=colours, ax=bottom).set_ylabel("active units")
+    for ax in axes:
+        slopes.slope_axis(rows, ax=ax)
+    for ax in (middle, bottom):
+        slopes.forecast_lines(rows, ax=ax)
+    bottom.set(xlabel=r"$\beta$, the slope $-dD/dR$", ylim=(-0.05 * rows["latent_dim"].max(), None))
+
+
+def _keys(rows: pd.DataFrame, ax: Axes) -> list[Artist]:
+    slopes.information_keys(rows, ax=ax)
+    if rows["held"].any():
+        open_mark = {"marker": "o", "markersize": slopes.SMALL, "markerfacecolor": "white"}
+        key(ax, "$R$ or $D$ was held", **open_mark)
+    slopes.forecast_lines(rows, label=FORECAST, ax=ax)
+    return list(ax.get_legend_handles_labels()[0])
+
+
+def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
+    """The rows of the figure with `slope`, `held` and the group of each run, and a column for what varies."""
+    groups = group_runs(runs, by=view.group_by)
+    parts = [placed(rows, groups, split=view.split).assign(data=name) for name, rows in data_sets(runs).items()]
+    return {"": add_settings(pd.concat(parts, ignore_index=True).drop(columns="x"), runs)}

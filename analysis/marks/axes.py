@@ -1,0 +1,64 @@
+"""What functions of one axes share: the axes they draw on, its limits and scales, the colours of groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
+
+from analysis.marks.groups import POINT_SIZE, by_columns, legend_rows, shape
+from analysis.style import COLUMN, Colour, Mark, plain
+from analysis.view import View
+
+# Okabe and Ito's colours, in an order in which neighbours differ in lightness too; its vermillion is that of warnings.
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#262626")
+
+
+def current(ax: Axes | None) -> Axes:
+    """`ax` itself, or pyplot's current axes."""
+    if ax is None:
+        from matplotlib import pyplot  # It starts a window system where there is one.
+
+        ax = pyplot.gca()
+    return ax
+
+
+def group_colours(groups: Iterable[str]) -> dict[str, Colour]:
+    """A colour for each group, in the order given; from the seventh on they come again.
+
+    Example:
+        >>> list(group_colours(["maf", "normal"]))
+        ['maf', 'normal']
+    """
+    return {group: to_rgba(PALETTE[place % len(PALETTE)]) for place, group in enumerate(groups)}
+
+
+def group_marks(groups: Sequence[str], shown: Iterable[str], **line: Any) -> list[Artist]:
+    """A legend entry for each group that is shown, in its colour and shape; none where there is one group in all."""
+    style: Mark = {"linestyle": "none"} | line
+    found = [
+        Line2D([], [], label=plain(label), color=colour, **style, **shape(place, size=POINT_SIZE))
+        for place, (label, colour) in enumerate(group_colours(groups).items())
+        if label in set(shown)
+    ]
+    return list(found) if len(groups) > 1 else []
+
+
+def in_columns(*rows: Sequence[Artist]) -> dict[str, Any]:
+    """Entries in the order of a legend over one column, each list from a row of its own on, and its columns."""
+    lines, columns = legend_rows(*filter(None, rows), width=COLUMN - 0.3)  # The axes do not begin at the edge.
+    return {"handles": by_columns(lines), "ncols": columns}
+
+
+def as_asked(ax: Axes, view: View) -> Axes:
+    """Give the axes the scales and the limits that a command line asks for."""
+    for name, limits in (("x", view.xlim), ("y", view.ylim)):
+        if name in view.log:
+            ax.set(**{f"{name}scale": "log"})
+        if limits is not None:
+            ax.set(**{f"{name}lim": limits})
+    return ax

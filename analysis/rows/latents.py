@@ -1,0 +1,90 @@
+"""What records say of single units of z and of the verdicts on a run, as tidy rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.rows.reading import Part, damage_named
+from analysis.rows.runs import Row, as_rows
+from analysis.rows.scale import Scale
+from vae_rd.run.record import RunRecord
+
+OLDER: dict[object, str] = {True: "collapsed", False: "not collapsed"}  # what records without a state know
+UNITS = ("folder", "unit", "place", "rate", "rate_stderr")
+VERDICTS = (
+    *("folder", "state", "fit", "shuffle_rise", "shuffle_rise_stderr", "active_by_rate"),
+    *("total_correlation", "total_correlation_stderr"),
+)
+
+
+def load_units(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
+    """One row per run and unit of z, with `UNITS`: the number of the unit, its place by falling rate, and its rate.
+
+    Runs whose R does not fall into units, as under a flow, have none.
+
+    Args:
+        runs: from `load_runs`, whose units the rates take.
+        split: whose metrics are read.
+
+    Raises:
+        InputError: naming a damaged record.
+    """
+    rows = [row for run in as_rows(runs.drop_duplicates("folder")) for row in _units(run, split)]
+    return pd.DataFrame(rows, columns=list(UNITS))
+
+
+def _units(run: Row, split: str) -> Iterator[Row]:
+    folder, scale = Path(run["folder"]), Scale.of_row(run)
+    with damage_named(folder):
+        entry = _metrics(RunRecord.read(folder), split).optional("rate_per_dim")
+        rates = entry.numbers("value") if "value" in entry else []
+        errors = entry.numbers("stderr") if "stderr" in entry else [float("nan")] * len(rates)
+    order = sorted(range(len(rates)), key=lambda unit: -rates[unit])
+    for place, unit in enumerate(order):
+        measured = {"rate": scale.per_nat * rates[unit], "rate_stderr": scale.per_nat * errors[unit]}
+        yield {"folder": run["folder"], "unit": unit, "place": place, **measured}
+
+
+def load_verdicts(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
+    """One row per run, with `VERDICTS`; NaN and None where a record does not have it.
+
+    `state` is that of the verdict on the latents, of an older record "collapsed" or "not collapsed"; `fit` that on
+    training; `shuffle_rise` what D rises by under z of another x; `total_correlation` of z, from `--information`.
+
+    Args:
+        runs: from `load_runs`, whose units nats take.
+        split: whose metrics and estimates are read.
+
+    Raises:
+        InputError: naming a damaged record.
+    """
+    rows = [_verdicts(run, split) for run in as_rows(runs.drop_duplicates("folder"))]
+    return pd.DataFrame(rows, columns=list(VERDICTS))
+
+
+def _verdicts(run: Row, split: str) -> Row:
+    folder, per_nat = Path(run["folder"]), Scale.of_row(run).per_nat
+    with damage_named(folder):
+        record = RunRecord.read(folder)
+        verdicts, metrics = Part(record.verdicts, "verdicts"), _metrics(record, split)
+        collapse = verdicts.optional("collapse")
+        state = collapse.word("state") or OLDER.get(collapse.content.get("collapsed"))
+        rise, correlation = metrics.optional("shuffle_rise"), _total_correlation(record, split)
+        row = {"folder": run["folder"], "state": state, "fit": verdicts.optional("fit").word("verdict")}
+        for name, entry in (("shuffle_rise", rise), ("total_correlation", correlation)):
+            row |= {name: per_nat * entry.maybe("value"), f"{name}_stderr": per_nat * entry.maybe("stderr")}
+        return row | {"active_by_rate": metrics.optional("active_units_by_rate").maybe("value")}
+
+
+def _metrics(record: RunRecord, split: str) -> Part:
+    return Part(record.metrics, "metrics").optional(split)
+
+
+def _total_correlation(record: RunRecord, split: str) -> Part:
+    """Of the last estimate of R in parts on the split; empty where there is none."""
+    entries = [Part(entry, "estimate") for entry in record.estimates]
+    found = [e for e in entries if e.text("kind") == "information" and e.text("split") == split and "own" in e]
+    return found[-1].part("own").optional("total_correlation") if found else Part({}, "estimate")
