@@ -12,6 +12,7 @@ from analysis.rows import groups
 
 from walk.runs import AGAIN, ANEW, FITTED, after_fit, changed, without
 from walk.steps import LEVELS, Call, Step, archive, each, evaluated, fitted, limited, step
+from walk.steps import without as absent
 
 
 def drawn(*words: str) -> Call:
@@ -176,5 +177,11 @@ STEPS: list[Step] = [
         drawn("redo", "away/plane.json"),
         drawn(*PLANE),
         before=each(FITTED, drawn("plane", "runs", "-o", "away/plane.pdf"), moved),
+    ),
+    step(
+        "pip install 'vae_rd[report]'",
+        absent("plotly.offline", drawn("report", "runs")),
+        drawn("report", "runs"),
+        before=FITTED,
     ),
 ]
