@@ -82,8 +82,8 @@ def parser() -> Parser:
     table.add_argument("-o", dest="out", type=Path, help="a .md or .csv file (default: markdown on standard output)")
     report = _command(commands, "report", REPORT, has_split=True)
     report.add_argument("--group_by", **SHARED["group_by"])
-    out, more = Path("figures/report.html"), "an .html file, which needs no other and no network (default %(default)s)"
-    report.add_argument("-o", dest="out", type=Path, default=out, help=more)
+    more = "an .html file, which needs no other and no network (default %(default)s)"
+    report.add_argument("-o", dest="out", type=Path, default=Path("figures/report.html"), help=more)
     redo = commands.add_parser("redo", help=REDO, description=f"{REDO[0].upper()}{REDO[1:]}.")
     redo.add_argument("figure", type=Path, metavar="FIGURE.json", help="what lies beside a figure")
     return top

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
+from vae_rd.config.options import whole
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -73,6 +75,10 @@ def _module(name: str) -> Callable[[], Drawing]:
     return lambda: cast(Drawing, import_module(name))
 
 
+ROWS = (
+    Option("images", "in a row, at most those in the runs' media (default 8)", whole(1)),
+    Option("most", "rows, of runs evenly spaced in their order (default 12)", whole(1)),
+)
 FIGURES: dict[str, FigureKind] = {
     "plane": FigureKind(
         "the rate-distortion plane with all known lines, and the bounds H - D <= I <= R",
@@ -85,6 +91,10 @@ FIGURES: dict[str, FigureKind] = {
         reads=("group_by", "xlim", "ylim", "log"),
     ),
     "beta": FigureKind("D, R, I and active units against beta", _module("analysis.figures.beta")),
+    "collapse": FigureKind(
+        "the rate of each unit by beta, verdicts, active units, what shuffling z does",
+        _module("analysis.figures.collapse"),
+    ),
     "information": FigureKind(
         "the rate against the share of labels told from z, of runs that were probed",
         _module("analysis.figures.information"),
@@ -92,5 +102,21 @@ FIGURES: dict[str, FigureKind] = {
     ),
     "curves": FigureKind(
         "training and validation D, R and ELBO per epoch", _module("analysis.figures.curves"), has_split=False
+    ),
+    "samples": FigureKind(
+        "images that runs draw from their prior, in order of beta", _module("analysis.figures.samples"), options=ROWS
+    ),
+    "reconstructions": FigureKind(
+        "validation examples as runs reconstruct them, in order of beta",
+        _module("analysis.figures.reconstructions"),
+        options=ROWS,
+    ),
+    "latents": FigureKind(
+        "where examples lie in z by their labels, and each unit against the prior",
+        _module("analysis.figures.latents"),
+        options=(
+            Option("factor", "which labels colour (default: the only ones)"),
+            Option("most", "runs, evenly spaced in their order (default 2)", whole(1)),
+        ),
     ),
 }
