@@ -20,18 +20,33 @@ if TYPE_CHECKING:
     from analysis.figures.beta import beta as beta
     from analysis.figures.collapse import collapse as collapse
     from analysis.figures.curves import curves as curves
+    from analysis.figures.decomposition import decomposition as decomposition
+    from analysis.figures.fit import fit as fit
     from analysis.figures.frontier import frontier as frontier
     from analysis.figures.information import information as information
     from analysis.figures.plane import plane as plane
     from analysis.figures.table import table as table
     from analysis.rows.runs import load_runs as load_runs
 
-__all__ = ["beta", "collapse", "curves", "frontier", "information", "load_runs", "plane", "table"]
+__all__ = [
+    "beta",
+    "collapse",
+    "curves",
+    "decomposition",
+    "fit",
+    "frontier",
+    "information",
+    "load_runs",
+    "plane",
+    "table",
+]
 
 _LAZY = {
     "curves": "analysis.figures.curves",
     "beta": "analysis.figures.beta",
     "collapse": "analysis.figures.collapse",
+    "decomposition": "analysis.figures.decomposition",
+    "fit": "analysis.figures.fit",
     "frontier": "analysis.figures.frontier",
     "information": "analysis.figures.information",
     "load_runs": "analysis.rows.runs",
