@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from analysis.figures.kinds import FIGURES
+from analysis.sources.wandb_runs import local_runs
 from analysis.view import View
 from vae_rd.config.options import Parser
 from vae_rd.errors import InputError
@@ -49,7 +50,14 @@ SHARED: dict[str, dict[str, Any]] = {
         "help": "a part that is drawn once more, larger",
     },
 }
-RUNS_HELP = "run folders, folders of runs, or globs of either; runs that are not finished are left out"
+RUNS_HELP = (
+    "run folders, folders of runs, or globs of either, or wandb:ENTITY/PROJECT[/SWEEP]; runs that are not finished are "
+    "left out"
+)
+COLUMNS_HELP = (
+    "where runs of other code at W&B have their numbers: beta=config.beta,rate=val/kl,distortion=val/recon, of the "
+    "config or the summary"
+)
 
 
 def parser() -> Parser:
@@ -62,9 +70,9 @@ def parser() -> Parser:
         for flag in kind.reads:
             command.add_argument(f"--{flag}", **SHARED[flag])
         for own in kind.options:
-            command.add_argument(
-                f"--{own.name}", help=own.meaning, type=own.kind, default=own.default, choices=own.choices
-            )
+            style: dict[str, Any] = {"type": own.kind, "default": own.default, "choices": own.choices}
+            action = "append" if own.several else "store"
+            command.add_argument(f"--{own.name}", help=own.meaning, action=action, **style)
         out = f"figures/{name}.pdf"
         more = "its suffix picks pdf, svg or png; the numbers go beside it as CSV (default %(default)s)"
         command.add_argument("-o", dest="out", default=out, type=Path, help=more)
@@ -72,8 +80,8 @@ def parser() -> Parser:
     table.add_argument("-o", dest="out", type=Path, help="a .md or .csv file (default: markdown on standard output)")
     report = _command(commands, "report", REPORT, has_split=True)
     report.add_argument("--group_by", **SHARED["group_by"])
-    out, more = Path("figures/report.html"), "an .html file, which needs no other and no network (default %(default)s)"
-    report.add_argument("-o", dest="out", type=Path, default=out, help=more)
+    more = "an .html file, which needs no other and no network (default %(default)s)"
+    report.add_argument("-o", dest="out", type=Path, default=Path("figures/report.html"), help=more)
     redo = commands.add_parser("redo", help=REDO, description=f"{REDO[0].upper()}{REDO[1:]}.")
     redo.add_argument("figure", type=Path, metavar="FIGURE.json", help="what lies beside a figure")
     return top
@@ -83,6 +91,7 @@ def _command(commands: Any, name: str, meaning: str, *, has_split: bool) -> Pars
     command: Parser = commands.add_parser(name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
     command.add_argument("runs", nargs="+", metavar="RUNS", help=RUNS_HELP)
     command.add_argument("--select", metavar="EXPRESSION", help=SELECT_HELP)
+    command.add_argument("--wandb_columns", metavar="COLUMNS", help=COLUMNS_HELP)
     command.add_argument("--units", choices=UNITS, default="nats", help="of all information (default %(default)s)")
     if has_split:
         command.add_argument("--split", choices=SPLITS, default="test", help="whose metrics (default %(default)s)")
@@ -166,11 +175,17 @@ def _figure(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
     from analysis import output
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
-    folders = find_runs(options.runs)  # What is refused so far need not wait for pandas.
+    folders = find_runs(
+        local_runs(options.runs, columns=options.wandb_columns)
+    )  # What is refused so far need not wait for pandas.
     runs, view, drawing = _selected(folders, options), _view(options), FIGURES[options.command].load()
     return output.write_figure(
         drawing.draw(runs, view), drawing.numbers(runs, view), options.out, runs=runs, argv=words
     )
+
+
+def _folders(options: argparse.Namespace) -> list[Path]:
+    return find_runs(local_runs(options.runs, columns=options.wandb_columns))
 
 
 def _selected(folders: Sequence[Path], options: argparse.Namespace) -> pd.DataFrame:
@@ -195,7 +210,7 @@ def _table(options: argparse.Namespace) -> Sequence[str | Path]:
 
     if options.out is not None:
         output.check_suffix(options.out, (".md", ".csv"))
-    folders = find_runs(options.runs)
+    folders = _folders(options)
     from analysis.figures import table as tables
 
     runs = _selected(folders, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from vae_rd.verdicts.collapse import collapse_lines
 from vae_rd.verdicts.fit_words import fit_words
 
 Json = dict[str, Any]
+OLD_STATES: Mapping[Any, str] = {True: "collapsed", False: "not collapsed"}  # of records that have no state
 UNKNOWN_VERDICT = "not judged"
 MOST_EPOCHS = 300  # of a curve; of a longer one every second epoch stands in it, or every third
 # What a history needs to know of its run.
@@ -85,7 +86,7 @@ def _made(record: RunRecord) -> str:
 def _verdict(record: RunRecord) -> str:
     """The states of the latents and of the training in a few words."""
     collapse, fit = (record.verdicts.get(name) or {} for name in ("collapse", "fit"))
-    old = {True: "collapsed", False: "not collapsed"}.get(collapse.get("collapsed"))
+    old = OLD_STATES.get(collapse.get("collapsed"))
     said = ", ".join(filter(None, (collapse.get("state") or old, fit.get("verdict"))))
     return said.replace("_", " ") or UNKNOWN_VERDICT
 

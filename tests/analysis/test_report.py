@@ -78,7 +78,13 @@ def test_nothing_in_the_page_leads_elsewhere(sweep, tmp_path):
 
 def test_no_text_of_a_run_ends_the_block_of_data(tmp_path):
     name = "</script><script>alert(1)</script>"
-    write_run(tmp_path / "runs", card=sprites_card(), beta=1.0, points=dict.fromkeys(("train", "val", "test"), sprites_point(1.0)), command=name)
+    write_run(
+        tmp_path / "runs",
+        card=sprites_card(),
+        beta=1.0,
+        points=dict.fromkeys(("train", "val", "test"), sprites_point(1.0)),
+        command=name,
+    )
     out = tmp_path / "report.html"
     assert main(["report", str(tmp_path / "runs"), "-o", str(out)]) == 0
     assert held(out)["dataSets"][0]["runs"][0]["command"] == name
@@ -207,7 +213,15 @@ def test_pictures_that_are_too_large_are_named(sweep):
     assert share_of(100) * 100 * 4 / 3 < 9e6
 
 
-@pytest.mark.parametrize("index", ["{", "[]", '{"pictures": [{"epoch": 1}]}', '{"pictures": [{"epoch": 1, "kind": "samples", "file": "../record.json"}]}'])
+@pytest.mark.parametrize(
+    "index",
+    [
+        "{",
+        "[]",
+        '{"pictures": [{"epoch": 1}]}',
+        '{"pictures": [{"epoch": 1, "kind": "samples", "file": "../record.json"}]}',
+    ],
+)
 def test_media_that_are_not_as_a_run_writes_them_are_left_out(sweep, index):
     with_media(sweep[0], {})
     (sweep[0] / "media" / "index.json").write_text(index)
@@ -216,7 +230,7 @@ def test_media_that_are_not_as_a_run_writes_them_are_left_out(sweep, index):
 
 def test_a_table_in_latex_has_the_same_cells(tmp_path):
     found = of(mnist_sweep(tmp_path / "runs", betas=[1.0]))
-    assert [*found["latex"]][0] == r"$\beta$"
+    assert next(iter(found["latex"])) == r"$\beta$"
     [cell], [written] = found["cells"]["D"], found["latex"]["D"]
     assert written == cell.replace("±", r"$\pm$")
 
@@ -228,6 +242,9 @@ def test_another_suffix_is_refused(sweep, tmp_path, capsys):
 
 def test_a_report_imports_neither_torch_nor_matplotlib(sweep, tmp_path):
     argv = ["report", str(tmp_path / "runs"), "-o", str(tmp_path / "report.html")]
-    code = f"import sys; from analysis.__main__ import main; assert main({argv}) == 0; print([m for m in ('torch', 'wandb', 'matplotlib') if m in sys.modules])"
+    code = (
+        f"import sys; from analysis.__main__ import main; assert main({argv}) == 0; "
+        "print([m for m in ('torch', 'wandb', 'matplotlib') if m in sys.modules])"
+    )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"
