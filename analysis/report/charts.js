@@ -27,6 +27,11 @@ function draw(place, traces, shape, words) {
   return Plotly.react(place, traces, shape, QUIET);
 }
 
+/** Draw when what is seen first stands. */
+function later(drawing) {
+  requestAnimationFrame(() => setTimeout(drawing));
+}
+
 const CURVES = { distortion: "D", rate: "R", elbo: "ELBO" };
 
 /** D, R and the ELBO by epoch, of training and validation. */

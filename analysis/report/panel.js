@@ -30,13 +30,13 @@ function showPanel(place, report, data) {
   function refresh(change = {}) {
     Object.assign(state, change);
     const drawn = drawPlane(parts.plane, panel, passing(), state);
-    drawCollapse(parts.collapse, panel, passing());
     list();
+    later(() => drawCollapse(parts.collapse, panel, passing()));
     return drawn;
   }
 
   function drawFrontiers() {
-    if (data.frontiers.length) drawFrontier(parts.frontier, panel);
+    if (data.frontiers.length) later(() => drawFrontier(parts.frontier, panel));
   }
 
   function list() {
