@@ -15,7 +15,7 @@ from analysis.figures.table import measured
 from analysis.report.pictures import pictures
 from analysis.rows.finding import RunWarning
 from analysis.rows.groups import words
-from analysis.rows.reading import Part, damage_named
+from analysis.rows.reading import Part, damage_named, record_of
 from analysis.rows.runs import EPOCH_METRICS, Row, load_histories
 from analysis.rows.scale import Scale
 from vae_rd.errors import InputError
@@ -58,15 +58,15 @@ def run_details(rows: Sequence[Row], *, split: str, share: int) -> Json:
         RunWarning: where its history cannot be read; the run then has no curves.
     """
     folder, scale = Path(rows[0]["folder"]), Scale.of_row(rows[0])
-    record = RunRecord.read(folder)
     with damage_named(folder):
+        record = record_of(folder)
         return {
             "name": record.name,
             "folder": str(folder),
             "command": record.command,
             "made": _made(record),
             "verdict": _verdict(record),
-            "verdicts": list(_verdict_lines(record)),
+            "verdicts": _verdict_lines(record),
             "metrics": _metrics(rows, split),
             "units": _units(Part(record.metrics, "metrics").part(split), scale),
             "curves": _curves(rows[0]),
@@ -85,14 +85,21 @@ def _made(record: RunRecord) -> str:
 
 def _verdict(record: RunRecord) -> str:
     """The states of the latents and of the training in a few words."""
-    collapse, fit = (record.verdicts.get(name) or {} for name in ("collapse", "fit"))
-    old = OLD_STATES.get(collapse.get("collapsed"))
-    said = ", ".join(filter(None, (collapse.get("state") or old, fit.get("verdict"))))
+    collapse, fit = (Part(record.verdicts, "verdicts").optional(name) for name in ("collapse", "fit"))
+    old = OLD_STATES.get(collapse.truth("collapsed"))
+    said = ", ".join(filter(None, (collapse.word("state") or old, fit.word("verdict"))))
     return said.replace("_", " ") or UNKNOWN_VERDICT
 
 
-def _verdict_lines(record: RunRecord) -> Iterator[str]:
-    """The sentences that its summary had."""
+def _verdict_lines(record: RunRecord) -> list[str]:
+    """The sentences that its summary had; what lacks their numbers is damaged, or of another version."""
+    try:
+        return list(_sentences(record))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return ["what the record says of its verdicts cannot be read"]
+
+
+def _sentences(record: RunRecord) -> Iterator[str]:
     if collapse := record.verdicts.get("collapse"):
         yield from collapse_lines(collapse)
     if fit := record.verdicts.get("fit"):
