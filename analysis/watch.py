@@ -37,7 +37,8 @@ def watch(
     try:
         while True:
             folders = find()
-            ended, now = not any(map(_is_running, folders)), _seen(folders)  # In this order: what changes after it is seen next.
+            ended = not any(map(_is_running, folders))  # Before the look: what changes after it is seen next time.
+            now = _seen(folders)
             if now != before:
                 _drawn(draw, say, may_fail=not ended)
                 before = now

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
@@ -13,12 +12,12 @@ from matplotlib.figure import Figure
 from analysis.figures.layout import LINE_HEIGHT, heading
 from analysis.marks.latents import latent_points, unit_histogram
 from analysis.rows.groups import Groups, group_runs
+from analysis.rows.latents import load_units
 from analysis.rows.media import LABELS, Latents, load_latents, thinned
 from analysis.rows.runs import as_rows, of_split
 from analysis.style import COLUMN, GREY, STYLE, beta_words, unit_label, wrapped
 from analysis.view import View
 from vae_rd.errors import InputError
-from vae_rd.run.record import RunRecord
 
 MOST, BESIDE = 2, 2  # runs, where nothing else is asked for, and in a row
 POINTS, BARS, WORDS = 1.3, 0.42, 0.3  # inches of the points, of each histogram, and of the words below either
@@ -131,9 +130,9 @@ def _panel(run: dict[str, Any], arrays: Latents, words: dict[float, str], groups
 
 def _units(run: dict[str, Any], arrays: Latents, *, split: str) -> list[int]:
     """The two units of the largest rate, or of the largest variance where no rate is known."""
-    metrics = RunRecord.read(Path(run["folder"])).metrics.get(split, {})
-    rates = (metrics.get("rate_per_dim") or {}).get("value")
-    by = arrays["z"].var(0) if not rates or None in rates else np.asarray(rates)
+    units = load_units(pd.DataFrame([run]), split=split).sort_values("unit")
+    rates = units["rate"].to_numpy()
+    by = rates if len(rates) == arrays["z"].shape[1] and not np.isnan(rates).any() else arrays["z"].var(0)
     return [int(unit) for unit in np.argsort(-by, kind="stable")[:2]]
 
 

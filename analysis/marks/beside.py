@@ -47,9 +47,9 @@ def running_points(rows: pd.DataFrame, *, ax: Axes) -> Axes:
     _hold(rows, ax=ax)
     mark: Mark = {"marker": "x", "markersize": 4.5, "markeredgewidth": 1.0, "color": INK, "linestyle": "none"}
     ax.plot(rows["rate"], rows["distortion"], zorder=4.5, **mark)
-    for row in rows.itertuples():
-        words = f"epoch {row.epoch}" if math.isnan(row.beta) else rf"$\beta$ {row.beta:g}, epoch {row.epoch}"
-        ax.annotate(words, (row.rate, row.distortion), (4, -7), textcoords="offset points", fontsize=5.5, color=INK)
+    for beta, epoch, rate, distortion in rows[["beta", "epoch", "rate", "distortion"]].to_numpy(dtype=float):
+        words = f"epoch {epoch:g}" if math.isnan(beta) else rf"$\beta$ {beta:g}, epoch {epoch:g}"
+        ax.annotate(words, (rate, distortion), (4, -7), textcoords="offset points", fontsize=5.5, color=INK)
     if not rows.empty:
         key(ax, "running: last validation", **mark)
     return ax

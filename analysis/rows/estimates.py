@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from analysis.rows.finding import warn_of_parts
+from analysis.rows.finding import of_each
 from analysis.rows.reading import Damaged, Part, record_of
-from analysis.rows.runs import Row, as_rows
+from analysis.rows.runs import Row
 from analysis.rows.scale import Scale
 from vae_rd.run.record import RunRecord
 
@@ -37,14 +37,7 @@ def load_estimates(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
     Warns:
         RunWarning: one line that names the runs whose entries are damaged, all of which are left out.
     """
-    rows: list[Row] = []
-    faults: dict[str, Damaged] = {}
-    for run in as_rows(runs.drop_duplicates("folder")):
-        try:
-            rows += _of_run(run, split)
-        except Damaged as fault:
-            faults[run["folder"]] = fault
-    warn_of_parts("damaged estimates", faults)
+    rows = of_each(runs, lambda run: _of_run(run, split), what="damaged estimates")
     return pd.DataFrame(rows, columns=[*COLUMNS, *NUMBERS])
 
 

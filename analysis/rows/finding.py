@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from analysis.rows.reading import AGAIN, Damaged
 from analysis.sources.wandb_runs import local_runs
@@ -16,6 +16,10 @@ from vae_rd.run.files import RECORD_FILE
 from vae_rd.run.finding import Runs, find_runs
 from vae_rd.run.record import SCHEMA_VERSION, RunRecord, Unreadable
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = dict[str, Any]
 Found = tuple[Path, RunRecord]
 Folder = TypeVar("Folder", Path, str)
 
@@ -83,6 +87,28 @@ def account_for(records: Records, *, shown: int) -> None:
         names = ", ".join(f"{name} ({version})" for name, version in newer)
         said = f"of a later schema_version than {SCHEMA_VERSION}, read as far as it is known here"
         warnings.warn(f"{said}: {names}; update vae_rd to read all", RunWarning, stacklevel=3)
+
+
+def of_each(runs: pd.DataFrame, read: Callable[[Row], Iterable[Row]], *, what: str) -> list[Row]:
+    """The rows that are read of each run, once; none of a run in which what is read is damaged.
+
+    Args:
+        runs: from `load_runs`.
+        read: a row of a run to those of what it holds.
+        what: is read, for the warning.
+
+    Warns:
+        RunWarning: one line that names the runs left out.
+    """
+    rows: list[Row] = []
+    faults: dict[str, Damaged] = {}
+    for run in cast(list[Row], runs.drop_duplicates("folder").to_dict("records")):
+        try:
+            rows += read(run)
+        except Damaged as fault:
+            faults[run["folder"]] = fault
+    warn_of_parts(what, faults)
+    return rows
 
 
 def warn_of_parts(what: str, faults: Mapping[str, Damaged]) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from analysis.rows.finding import warn_of_parts
+from analysis.rows.finding import of_each
 from analysis.rows.reading import Damaged, Part, record_of
-from analysis.rows.runs import Row, as_rows
+from analysis.rows.runs import Row
 from analysis.rows.scale import Scale
 from vae_rd.verdicts.tails import APPROACHES, approach_at
 
@@ -27,14 +27,7 @@ def fit_marks(runs: pd.DataFrame) -> pd.DataFrame:
     Warns:
         RunWarning: one line that names the runs whose verdicts are damaged.
     """
-    rows: list[Row] = []
-    faults: dict[str, Damaged] = {}
-    for run in as_rows(runs.drop_duplicates("folder")):
-        try:
-            rows += list(_marks(run))
-        except Damaged as fault:
-            faults[run["folder"]] = fault
-    warn_of_parts("damaged verdicts on training", faults)
+    rows = of_each(runs, _marks, what="damaged verdicts on training")
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

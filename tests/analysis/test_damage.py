@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ import pytest
 
 from analysis.figures.plane import plane_numbers
 from analysis.figures.table import table, table_numbers
+from analysis.report.contents import contents
 from analysis.rows.finding import RunWarning
+from analysis.rows.latents import load_units, load_verdicts
 from analysis.rows.probes import load_probes
 from analysis.rows.runs import load_histories, load_runs
 from analysis.rows.verdicts import fit_marks
@@ -41,7 +43,10 @@ READERS: tuple[Callable[[Any], object], ...] = (
     fit_marks,
     load_histories,
     lambda runs: load_probes(runs, split="test"),
+    lambda runs: load_units(runs, split="test"),
+    lambda runs: load_verdicts(runs, split="test"),
 )
+REPORT = (lambda runs: contents(runs, split="test", command=""),)
 
 
 def real_record() -> dict[str, Any]:
@@ -56,12 +61,12 @@ def real_record() -> dict[str, Any]:
     return record | {"files": {}}
 
 
-def fault_of(folder: Path, record: dict[str, Any]) -> str:
+def fault_of(folder: Path, record: dict[str, Any], readers: Sequence[Callable[[Any], object]] = READERS) -> str:
     """What reading it raises beside a refusal of one line."""
     (folder / "record.json").write_text(json.dumps(record))
     try:
         runs = load_runs(folder)
-        for reader in READERS:
+        for reader in readers:
             with suppress(InputError):
                 reader(runs)
     except InputError as error:
@@ -71,15 +76,21 @@ def fault_of(folder: Path, record: dict[str, Any]) -> str:
     return ""
 
 
-@pytest.mark.parametrize("every", [EVERY, pytest.param(5, marks=pytest.mark.slow)])
-def test_a_record_with_one_thing_wrong_is_never_a_traceback(tmp_path, every):
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("every", "readers"),
+    [(EVERY, READERS), pytest.param(11, READERS, marks=SLOW), pytest.param(97, REPORT, marks=SLOW)],
+)
+def test_a_record_with_one_thing_wrong_is_never_a_traceback(tmp_path, every, readers):
     shutil.copy(FROZEN / "history.csv", tmp_path)
     record = real_record()
     assert fault_of(tmp_path, record) == ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RunWarning)
         made = list(mutants(record))[::every]
-        faults = {name: fault_of(tmp_path, mutant) for name, mutant in made}
+        faults = {name: fault_of(tmp_path, mutant, readers) for name, mutant in made}
     assert len(made) > 40
     assert not {name: fault for name, fault in faults.items() if fault}
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from analysis.__main__ import main
 from analysis.rows import groups
+from analysis.sources import wandb_runs
 
 from walk.runs import AGAIN, ANEW, FITTED, after_fit, changed, without
-from walk.steps import LEVELS, Call, Step, archive, each, evaluated, fitted, limited, step
+from walk.steps import LEVELS, Call, Step, archive, changed_variable, each, evaluated, fitted, limited, step, written
 from walk.steps import without as absent
 
 
@@ -45,6 +46,24 @@ def anew(*words: str) -> Call:
     return each(ANEW, drawn(*words))
 
 
+def answered(**answer: object) -> Callable[[Call], Call]:
+    """A call to which W&B answers this."""
+    return lambda call: limited(wandb_runs, "_ask", lambda entry, **request: answer, call)
+
+
+def at_wandb(call: Call) -> Call:
+    return answered(folders=["runs/a"], left_out=[])(call)
+
+
+def published(**words: str) -> Call:
+    """A plane with published points of which this is said."""
+    said = {"rate": "R", "distortion": "D", "data": "npz", "likelihood": "bernoulli"} | words
+    option = ",".join(f"{key}={value}" for key, value in said.items() if value)
+    return drawn(*PLANE, "-o", "a.png", "--foreign", f"theirs.csv:{option}")
+
+
+THEIRS = each(FITTED, written("theirs.csv", "R,D\n4,20\n6,10\n"))
+COLUMNS = "--wandb_columns=beta=config.beta,rate=R,distortion=D"
 GREY = ("--data=npz", "--data_file=own.npz", "--likelihood=gaussian", "--name=grey")
 TABLE, PLANE, CURVES = ("table", "runs"), ("plane", "runs"), ("curves", "runs")
 STEPS: list[Step] = [
@@ -184,4 +203,39 @@ STEPS: list[Step] = [
         drawn("report", "runs"),
         before=FITTED,
     ),
+    step(
+        "evaluate or fit the run again",
+        drawn("report", "runs", "-o", "a.html"),
+        anew("report", "runs", "-o", "a.html"),
+        before=after_fit(metrics(lambda m: m["test"].update(rate_per_dim=["much"]))),
+    ),
+    step(
+        "write beta=COLUMN,rate=COLUMN,distortion=COLUMN",
+        at_wandb(drawn("table", "wandb:a/b", "--wandb_columns=rate=R")),
+        at_wandb(drawn("table", "wandb:a/b", COLUMNS)),
+        before=FITTED,
+    ),
+    step(
+        "write wandb:ENTITY/PROJECT or wandb:ENTITY/PROJECT/SWEEP",
+        at_wandb(drawn("table", "wandb:b")),
+        at_wandb(drawn("table", "wandb:a/b")),
+        at_wandb(drawn("table", "wandb:a/b/c")),
+        before=FITTED,
+    ),
+    step(
+        "send them with `wandb sync`, or name columns of other code with --wandb_columns",
+        answered(folders=[], left_out=[["a", "running"]])(drawn("table", "wandb:a/b")),
+        at_wandb(drawn("table", "wandb:a/b")),
+        at_wandb(drawn("table", "wandb:a/b", COLUMNS)),
+        before=FITTED,
+    ),
+    step(
+        "see to the login (`wandb login`), the server and the names",
+        each(changed_variable({"WANDB_BASE_URL": "http://127.0.0.1:9"}), drawn("table", "wandb:a/b")),
+        at_wandb(drawn("table", "wandb:a/b")),
+        before=FITTED,
+    ),
+    step("write FILE:rate=COLUMN", published(rate=""), published(), before=THEIRS),
+    step("say units=nats, bits, bits_per_dim or bpp", published(units="ban"), published(units="bits"), before=THEIRS),
+    step("say data=NAME; the runs are of npz", published(data=""), published(), before=THEIRS),
 ]
