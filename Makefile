@@ -64,7 +64,7 @@ figures: install
 	$(python) -m vae_rd.sweep sweeps/gallery_digits.yaml
 	$(python) -m vae_rd.sweep sweeps/gallery_sprites.yaml
 	$(python) -m vae_rd.fit --config configs/gallery_autoencoder.yaml --run_dir runs/gallery_digits --resume auto --wandb off
-	test -f runs/gallery_digits/probed || $(python) -m vae_rd.evaluate runs/gallery_digits --probe
+	test -f runs/gallery_digits/probed || $(python) -m vae_rd.evaluate runs/gallery_digits/*-seed0-* --probe --examples 600
 	touch runs/gallery_digits/probed
 	$(python) -c 'import plotly' || $(python) -m pip install $(CONSTRAINTS:%=-c %) -e '.[report]'
 	for script in $(GALLERY); do PATH="$(abspath $(VENV)/bin):$$PATH" sh $$script || exit 1; done

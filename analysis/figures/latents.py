@@ -93,7 +93,7 @@ def _draw_panel(panel: Panel, figure: Figure, *, left: float, top: float) -> Non
         ax = unit_histogram(panel.z[:, line], prior, ax=place(bottom, BARS))
         ax.set_xlabel(f"unit {unit}", labelpad=1)
     if panel.prior is None:
-        ax.annotate("no $m(z)$", (1, 1), xycoords="axes fraction", ha="right", va="top", fontsize=7, color=GREY)
+        ax.annotate("no $m(z)$", (1, 1), xycoords="axes fraction", ha="right", va="bottom", fontsize=7, color=GREY)
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:

@@ -133,7 +133,7 @@ def _latents(folder: Path) -> Latents | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path) as arrays:
+        with np.load(path, allow_pickle=False) as arrays:
             found = dict(arrays)
         if found["z"].ndim != 2 or found["prior"].shape != found["z"].shape:
             raise ValueError("z or prior is of another shape")

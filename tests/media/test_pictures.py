@@ -90,6 +90,16 @@ def test_a_reconstruction_is_the_mean_of_p_at_a_draw_of_q_below_its_example(data
     assert bool(((drawn > means.amin(0) - 0.02) & (drawn < means.amax(0) + 0.02)).all())
 
 
+def test_each_reconstruction_is_of_the_example_above_it(data):
+    model = fitted(data, posterior="deterministic", beta=0.0)  # z is a function of x, so that no noise is in the way.
+    picture = next(pictures(model, shown_examples(data)))
+    with torch.no_grad():
+        x = data.evaluation_chunk("val", 0)[torch.tensor(picture.facts["examples"])]
+        means = model.decoder(model.encoder(x).mean[None]).mean[0, :, 0].numpy()
+    assert np.abs(np.diff(means, axis=0)).max() > 1e-3
+    assert np.allclose(picture.images[COLUMNS:], means, atol=1e-6)
+
+
 def test_a_traversal_moves_one_unit_and_starts_with_those_of_the_largest_rate(data):
     model, shown = fitted(data), shown_examples(data)
     picture = list(pictures(model, shown))[2]
