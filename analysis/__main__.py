@@ -50,6 +50,7 @@ SHARED: dict[str, dict[str, Any]] = {
         "help": "a part that is drawn once more, larger",
     },
 }
+TABLE_OUT = "a .md, .tex (LaTeX, booktabs) or .csv file (default: markdown on standard output)"
 RUNS_HELP = (
     "run folders, folders of runs, or globs of either, or wandb:ENTITY/PROJECT[/SWEEP]; runs that are not finished are "
     "left out"
@@ -79,7 +80,7 @@ def parser() -> Parser:
         command.add_argument("-o", dest="out", default=out, type=Path, help=more)
         command.add_argument("--watch", action="store_true", help=WATCH_HELP)
     table = _command(commands, "table", "one row a run: D, R, the bounds on I, active units, collapse", has_split=True)
-    table.add_argument("-o", dest="out", type=Path, help="a .md or .csv file (default: markdown on standard output)")
+    table.add_argument("-o", dest="out", type=Path, help=TABLE_OUT)
     report = _command(commands, "report", REPORT, has_split=True)
     report.add_argument("--group_by", **SHARED["group_by"])
     more = "an .html file, which needs no other and no network (default %(default)s)"
@@ -225,16 +226,18 @@ def _table(options: argparse.Namespace) -> Sequence[str | Path]:
     from analysis import output
 
     if options.out is not None:
-        output.check_suffix(options.out, (".md", ".csv"))
+        output.check_suffix(options.out, (".md", ".tex", ".csv"))
     folders = _folders(options)
     from analysis.figures import table as tables
 
     runs = _selected(folders, options)
-    text = tables.table(runs, split=options.split)
     if options.out is None:
-        return [text.rstrip("\n")]
-    numbers = tables.table_numbers(runs, split=options.split)
-    content = output.csv_bytes(numbers) if options.out.suffix.lower() == ".csv" else text.encode()
+        return [tables.table(runs, split=options.split).rstrip("\n")]
+    suffix = options.out.suffix.lower()
+    if suffix == ".csv":
+        content = output.csv_bytes(tables.table_numbers(runs, split=options.split))
+    else:
+        content = tables.table(runs, split=options.split, suffix=suffix).encode()
     return output.write_all({options.out: content})
 
 

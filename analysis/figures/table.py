@@ -1,16 +1,18 @@
-"""A markdown table of runs: one row a run, rounded as its standard errors allow."""
+"""A table of runs: one row a run, rounded as its standard errors allow, the best in bold."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from analysis.figures.formats import Cells, Table, booktabs, markdown
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs, settings_of
 from analysis.rows.runs import Row, as_rows
 from analysis.rows.scale import scale_note
+from analysis.statistics.best import OF_BETA, RULE, add_best
 from analysis.statistics.bounds import Entropy, add_bounds, entropies, information_interval, warn_impossible
 from analysis.style import unit_label
 
@@ -19,12 +21,12 @@ COLUMNS = ("β", "seed", "D", "R", "D + R", "H − D", "I", "cap", "active", "co
 OBJECTIVE = "D + β R"  # after D + R, where the runs differ in more than beta and seed
 GAP = "gap"  # the last column, of data sets whose R(D) is known
 UNKNOWN = "–"
-Cells = Mapping[str, Sequence[str]]  # the columns of a table by their names
+FORMATS: Mapping[str, Callable[[Table], str]] = {".md": markdown, ".tex": booktabs}
 FINEST = 6  # decimals; a standard error that vanishes there is not printed
 
 
-def table(runs: pd.DataFrame, *, split: str = "test") -> str:
-    """One markdown table per data set, under a line that states what its numbers rest on.
+def table(runs: pd.DataFrame, *, split: str = "test", suffix: str = ".md") -> str:
+    """One table per data set, with what its numbers rest on, in Markdown or LaTeX.
 
     A field of the config that differs between the runs has a column, and so has D + beta R then. Rows are sorted by
     beta, by what differs, and by seed; where that takes more values than groups can have, by beta and D + beta R.
@@ -32,6 +34,7 @@ def table(runs: pd.DataFrame, *, split: str = "test") -> str:
     Args:
         runs: from `load_runs`, of any number of data sets.
         split: whose metrics are shown.
+        suffix: ".md", or ".tex" for LaTeX with booktabs.
 
     Raises:
         InputError: when a run has no metrics on `split`.
@@ -39,7 +42,7 @@ def table(runs: pd.DataFrame, *, split: str = "test") -> str:
     Warns:
         RunWarning: one line for each row that a known H or a lower bound on I rules out.
     """
-    parts = [_one_data_set(rows, name, split) for name, rows in data_sets(runs).items()]
+    parts = [FORMATS[suffix](_one_data_set(rows, name, split)) for name, rows in data_sets(runs).items()]
     return "\n\n".join(parts) + "\n"
 
 
@@ -51,14 +54,17 @@ def table_numbers(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
 
 def _rows(runs: pd.DataFrame, groups: Groups, split: str) -> pd.DataFrame:
     rows = add_bounds(runs, split=split)
-    return groups.ordered(rows[rows["split"] == split])
+    return add_best(groups.ordered(rows[rows["split"] == split]))
 
 
-def _one_data_set(runs: pd.DataFrame, name: str, split: str) -> str:
+def _one_data_set(runs: pd.DataFrame, name: str, split: str) -> Table:
     rows = _rows(runs, group_runs(runs), split)
     warn_impossible(rows)
     sizes = ", ".join(f"{name} {n}" for name, n in runs.drop_duplicates("split")[["split", "n"]].to_numpy())
-    return f"**{name}** ({sizes}), {table_basis(runs, rows, split=split)}\n\n{_markdown(table_cells(rows))}"
+    cells, of_sum, of_beta = table_cells(rows), list(rows["best_sum"]), list(rows["best_objective"])
+    bold = {"D + R": of_sum} | ({OBJECTIVE: of_beta} if OBJECTIVE in cells else {})
+    rule = RULE.format(OF_BETA if OBJECTIVE in cells else "") if any(map(any, bold.values())) else ""
+    return Table(name, f"({sizes}), {table_basis(runs, rows, split=split)}", cells, bold, rule)
 
 
 def table_basis(runs: pd.DataFrame, rows: pd.DataFrame, *, split: str) -> str:
@@ -183,11 +189,3 @@ def _decimals(stderr: float) -> int | None:
         return None
     leading = math.floor(math.log10(float(f"{stderr:.1e}")))
     return min(max(1 - leading, 0), FINEST)
-
-
-def _markdown(cells: Cells) -> str:
-    """Right-aligned columns under their names, padded so that the source reads as a table too."""
-    lines = list(zip(*((name, *column) for name, column in cells.items()), strict=True))
-    widths = [max(2, *map(len, column)) for column in zip(*lines, strict=True)]
-    rule = ["-" * (width - 1) + ":" for width in widths]
-    return "\n".join(f"| {' | '.join(map(str.rjust, line, widths))} |" for line in (lines[0], rule, *lines[1:]))

@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures.table import OBJECTIVE, table_basis, table_cells
+from analysis.latex import latex
 from analysis.output import UNSHOWN
 from analysis.report.details import damaged_details, run_details
 from analysis.report.frontiers import frontier_curves
-from analysis.report.latex import latex
 from analysis.report.pictures import share_of
 from analysis.report.shapes import plane_shapes
 from analysis.rows.data_sets import data_sets

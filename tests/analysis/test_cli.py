@@ -165,7 +165,7 @@ def test_warnings_are_one_line_each_and_no_failure(sweep, tmp_path, capsys):
         ["plane", "nowhere"],
         ["plane", "RUNS", "-o", "OUT/plane.jpg"],
         ["plane", "RUNS", "-o", "OUT/plane"],
-        ["table", "RUNS", "-o", "OUT/table.tex"],
+        ["table", "RUNS", "-o", "OUT/table.txt"],
         ["plane", "RUNS", "-o", "OUT/a.pdf", "--split", "all"],
         ["curves", "RUNS", "-o", "OUT/a.pdf", "--units", "bytes"],
         ["curves", "RUNS", "-o", "OUT/a.pdf", "--split", "test"],

@@ -31,7 +31,9 @@ from helpers.fake_records import (
 
 def cells(text):
     """The rows of the first table as mappings from header to cell."""
-    grid = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    grid = [
+        [cell.strip(" *") for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")
+    ]
     return [dict(zip(grid[0], row, strict=True)) for row in grid[2:]]
 
 
@@ -196,3 +198,53 @@ def test_the_figure_has_the_ends_of_the_table(tmp_path):
 def test_rounding_follows_the_standard_error(value, stderr, text):
     assert measured(value, stderr) == text
     assert rounded(value, stderr) == text.split(" ±")[0]
+
+
+def bold_in(text, column):
+    """Which of the rows of the first table stand out in a column."""
+    grid = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return [row[grid[0].index(column)].startswith("**") for row in grid[2:]]
+
+
+def test_the_least_sum_is_bold_and_what_noise_does_not_tell_from_it(tmp_path):
+    least = sprites_point(2.0)
+    for seed, above in enumerate((0.0, 0.008, 0.03)):  # 2 s.e. of a difference are 0.0098
+        point = replace(least, distortion=least.distortion + above, stderr=0.0035)
+        write_run(tmp_path, card=sprites_card(), beta=2.0, seed=seed, points=dict.fromkeys(SPLITS, point))
+    runs = load_runs(tmp_path)
+    text = table(runs)
+    assert bold_in(text, "D + R") == [True, True, False]
+    assert "within 2 s.e. of the difference" in text.splitlines()[-1]
+    assert table_numbers(runs, split="test")["best_sum"].tolist() == [True, True, False]
+
+
+def test_an_impossible_row_and_a_lone_one_are_not_the_best(tmp_path):
+    sprites_sweep(tmp_path, betas=[0.5])
+    assert bold_in(table(load_runs(tmp_path)), "D + R") == [False]
+    write_run(tmp_path, card=sprites_card(), beta=1.0, points=dict.fromkeys(SPLITS, impossible(sprites_point(1.0))))
+    with pytest.warns(RunWarning, match="impossible"):
+        assert bold_in(table(load_runs(tmp_path)), "D + R") == [False, False]
+
+
+def test_the_objective_is_compared_within_a_beta(tmp_path):
+    sprites_decoders(tmp_path, betas=[0.5, 4.0])
+    assert bold_in(table(load_runs(tmp_path)), OBJECTIVE) == [False, False, True] * 2
+
+
+def test_latex_has_the_same_cells_escaped_in_rows_of_equal_length(tmp_path):
+    sprites_sweep(tmp_path, betas=[0.5, 4.0], decoder="mlp")
+    sprites_sweep(tmp_path, betas=[0.5, 4.0], hidden=[64, 32], lr_schedule="one_cycle")
+    mnist_sweep(tmp_path, betas=[1.0], nll=True)
+    text = table(load_runs(tmp_path), suffix=".tex")
+    assert text.isascii()
+    assert [text.count(rf"\begin{{{e}}}") - text.count(rf"\end{{{e}}}") for e in ("table", "tabular")] == [0, 0]
+    assert len(re.findall(r"(?<!\\)\{", text)) == len(re.findall(r"(?<!\\)\}", text))
+    assert len(re.findall(r"(?<!\\)\$", text)) % 2 == 0
+    assert not re.search(r"(?<!\\)[_%#]", text)
+    for environment in text.split(r"\begin{tabular}")[1:]:
+        rows = [line for line in environment.splitlines() if line.endswith(r"\\")]
+        columns = re.match(r"\{(r+)\}", environment)[1]
+        assert {len(re.split(r"(?<!\\)&", row)) for row in rows} == {len(columns)}
+    assert r"\textbf{" in text
+    assert r"static\_mnist" in text
+    assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule")] == [2, 2, 2]

@@ -31,6 +31,13 @@ def metrics(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], obje
     return rewrite
 
 
+def without_slope(folder: Path) -> None:
+    """A record of a run that aimed at no beta, and did not come to one."""
+    content = json.loads((folder / "record.json").read_text())
+    content["model"] |= {"slope": None, "achieved_slope": None}
+    (folder / "record.json").write_text(json.dumps(content))
+
+
 def moved() -> None:
     """A figure's account whose command was given in a folder that is gone."""
     path = Path("away/plane.json")
@@ -75,9 +82,10 @@ STEPS: list[Step] = [
         before=FITTED,
     ),
     step(
-        "end the name in .md, .csv; the suffix picks the format",
+        "end the name in .md, .tex, .csv; the suffix picks the format",
         drawn(*TABLE, "-o", "a.txt"),
         drawn(*TABLE, "-o", "a.md"),
+        drawn(*TABLE, "-o", "a.tex"),
         drawn(*TABLE, "-o", "a.csv"),
         before=FITTED,
     ),
@@ -119,6 +127,24 @@ STEPS: list[Step] = [
         drawn(*TABLE),
         each(fitted(*GREY, "--overwrite", "--dequantize=uniform"), drawn(*TABLE, "--units=bits_per_dim")),
         before=each(archive(images=LEVELS), fitted(*GREY)),
+    ),
+    step(
+        "a frontier is chosen on val: evaluate the runs again",
+        drawn("frontier", "runs"),
+        each(evaluated("runs"), drawn("frontier", "runs")),
+        before=after_fit(metrics(lambda m: m.pop("val"))),
+    ),
+    step(
+        "nothing to draw over beta; draw the plane",
+        drawn("beta", "runs"),
+        drawn(*PLANE),
+        before=after_fit(without_slope),
+    ),
+    step(
+        "nothing to take apart; draw the plane",
+        drawn("decomposition", "runs"),
+        drawn(*PLANE),
+        before=after_fit(metrics(lambda m: m["test"]["rate"].update(value=None, stderr=None))),
     ),
     step(
         "run python -m vae_rd.evaluate RUNS --probe first",

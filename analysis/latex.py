@@ -1,4 +1,4 @@
-"""The texts of a table in LaTeX."""
+"""Texts in LaTeX."""
 
 from __future__ import annotations
 
