@@ -18,22 +18,48 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.figures.beta import beta as beta
+    from analysis.figures.collapse import collapse as collapse
     from analysis.figures.curves import curves as curves
+    from analysis.figures.decomposition import decomposition as decomposition
+    from analysis.figures.fit import fit as fit
     from analysis.figures.frontier import frontier as frontier
     from analysis.figures.information import information as information
+    from analysis.figures.latents import latents as latents
     from analysis.figures.plane import plane as plane
+    from analysis.figures.reconstructions import reconstructions as reconstructions
+    from analysis.figures.samples import samples as samples
     from analysis.figures.table import table as table
     from analysis.rows.runs import load_runs as load_runs
 
-__all__ = ["beta", "curves", "frontier", "information", "load_runs", "plane", "table"]
+__all__ = [
+    "beta",
+    "collapse",
+    "curves",
+    "decomposition",
+    "fit",
+    "frontier",
+    "information",
+    "latents",
+    "load_runs",
+    "plane",
+    "reconstructions",
+    "samples",
+    "table",
+]
 
 _LAZY = {
-    "curves": "analysis.figures.curves",
     "beta": "analysis.figures.beta",
+    "collapse": "analysis.figures.collapse",
+    "curves": "analysis.figures.curves",
+    "decomposition": "analysis.figures.decomposition",
+    "fit": "analysis.figures.fit",
     "frontier": "analysis.figures.frontier",
     "information": "analysis.figures.information",
+    "latents": "analysis.figures.latents",
     "load_runs": "analysis.rows.runs",
     "plane": "analysis.figures.plane",
+    "reconstructions": "analysis.figures.reconstructions",
+    "samples": "analysis.figures.samples",
     "table": "analysis.figures.table",
 }
 

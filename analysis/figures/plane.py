@@ -29,9 +29,12 @@ from analysis.figures.layout import (
 from analysis.marks import intervals
 from analysis.marks import lines as line_marks
 from analysis.marks import plane as plots
+from analysis.marks.beside import foreign_points, running_points
 from analysis.marks.groups import by_columns, group_keys, group_lines, legend_rows
 from analysis.rows.data_sets import data_sets
+from analysis.rows.foreign import load_foreign
 from analysis.rows.groups import Groups, add_settings, group_runs
+from analysis.rows.running import COLUMNS, of_data_set
 from analysis.statistics.bounds import Entropy, add_bounds, entropies, placeable, warn_impossible
 from analysis.statistics.lines import plane_lines, warn_left_out
 from analysis.style import STYLE, Colours, beta_colours, unit_label, wrapped
@@ -77,11 +80,13 @@ class _Side:
 
 @dataclass(frozen=True)
 class _Look:
-    """What all axes of a plane share."""
+    """What all axes of a plane share; `foreign` is from `load_foreign`, `running` from `load_running`."""
 
     split: str
     colours: Colours
     groups: Groups
+    foreign: pd.DataFrame
+    running: pd.DataFrame
 
 
 def plane(runs: pd.DataFrame, **view: Any) -> Figure:
@@ -108,9 +113,13 @@ def plane(runs: pd.DataFrame, **view: Any) -> Figure:
 
 def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`plane`, for the table of figures."""
+    foreign = load_foreign(view.more.get("foreign") or (), runs)
+    running = view.more.get("running", pd.DataFrame(columns=list(COLUMNS)))
     groups = group_runs(runs, by=view.group_by)
     sides = [_side(rows, groups, split=view.split, title=title) for title, rows in titled(runs)]
-    look = _Look(view.split, beta_colours(beta for side in sides for beta in side.chosen["beta"]), groups)
+    look = _Look(
+        view.split, beta_colours(beta for side in sides for beta in side.chosen["beta"]), groups, foreign, running
+    )
     with mpl.rc_context(STYLE):
         heights = [(PLANE_HEIGHT, side.bounds_height) for side in sides]
         figure, panels = new_figure(heights, text=[side.text_height for side in sides])
@@ -128,7 +137,10 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
     """`plane_numbers`: its points, and its lines beside them."""
-    return dict(zip(("", "-lines"), plane_numbers(runs, split=view.split), strict=True))
+    tables = dict(zip(("", "-lines"), plane_numbers(runs, split=view.split), strict=True))
+    if not (options := view.more.get("foreign")):
+        return tables
+    return tables | {"-foreign": load_foreign(options, runs)}
 
 
 def plane_numbers(runs: pd.DataFrame, *, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -167,6 +179,8 @@ def _draw_plane(side: _Side, look: _Look, *, ax: Axes) -> list[Artist]:
     ax.tick_params(labelbottom=True)
     ax.set(xlabel=f"rate $R$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
     plots.frame_plane(rows, side.h_by_split.get(look.split), lines=lines, ax=ax)
+    foreign_points(look.foreign[look.foreign["card"] == rows["card"].iloc[0]], ax=ax)
+    running_points(of_data_set(look.running, rows["card"].iloc[0]), ax=ax)
     group_lines(side.chosen, groups=look.groups, ax=ax)
     plots.rd_points(rows, split=look.split, colours=look.colours, groups=look.groups, ax=ax)
     points = ax.get_legend_handles_labels()[0]

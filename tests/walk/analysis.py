@@ -36,6 +36,11 @@ def moved() -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"made_in": "../gone"}))
 
 
+def spoilt(name: str) -> Callable[[Path], object]:
+    """A file of the run that is none of its kind."""
+    return lambda folder: (folder / name).write_text("{")
+
+
 def anew(*words: str) -> Call:
     return each(ANEW, drawn(*words))
 
@@ -101,6 +106,27 @@ STEPS: list[Step] = [
         drawn("information", "runs"),
         each(evaluated("runs", "--probe", "--examples=30"), drawn("information", "runs")),
         before=fitted("--data=digits", "--binarization=threshold"),
+    ),
+    step(
+        "run python -m vae_rd.evaluate RUNS --media first",
+        drawn("samples", "runs"),
+        each(evaluated("runs", "--media"), drawn("samples", "runs")),
+        before=fitted("--name=a", "--media_every=0"),
+    ),
+    *(
+        step(
+            "run python -m vae_rd.evaluate runs/a --media first",
+            drawn(figure, "runs"),
+            each(evaluated("runs/a", "--media"), drawn(figure, "runs")),
+            before=after_fit(spoilt(file)),
+        )
+        for figure, file in (("samples", "media/index.json"), ("latents", "latents.npz"))
+    ),
+    step(
+        "leave it out, there are no labels",
+        drawn("latents", "runs", "--factor=kind"),
+        drawn("latents", "runs"),
+        before=FITTED,
     ),
     step("fit the run again with --overwrite", drawn(*CURVES), anew(*CURVES), before=after_fit(without("history.csv"))),
     step(
