@@ -62,10 +62,16 @@ function drawCurves(place, run, unit) {
     margin: { l: 56, r: 12, t: 28, b: 44 },
     xaxis: axis("epoch (dashed: the one kept)", { anchor: "y3" }),
     yaxis: axis(`D [${unit}]`, { domain: [0.7, 1] }),
-    yaxis2: axis("R", { domain: [0.35, 0.65] }),
-    yaxis3: axis("ELBO", { domain: [0, 0.3] }),
+    yaxis2: curveAxis(run, "rate", [0.35, 0.65]),
+    yaxis3: curveAxis(run, "elbo", [0, 0.3]),
   });
   return draw(place, traces, shape, curveWords(run, unit));
+}
+
+/** The axis of a quantity, without numbers where the run has none of it. */
+function curveAxis(run, name, domain) {
+  const known = ["train", "val"].some((split) => run.curves[split]?.[name].some((value) => value !== null));
+  return axis(known ? CURVES[name] : `no ${CURVES[name]}`, { domain, ...(known ? {} : { showticklabels: false }) });
 }
 
 function curveWords(run, unit) {

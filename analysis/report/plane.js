@@ -22,10 +22,14 @@ function escaped(text) {
 
 function pointTraces(panel, ids, brushed) {
   const labels = panel.report.groups.length ? panel.report.groups : [`${panel.report.split} (bars: 2 s.e.)`];
-  return labels
+  const traces = labels
     .map((label, group) => [label, group, ids.filter((id) => panel.data.group[id] === group || !panel.report.groups.length)])
     .filter(([, , own]) => own.length)
     .flatMap(([label, group, own]) => [points(panel, own, SYMBOLS[group], brushed), legendEntry(label, SYMBOLS[group])]);
+  const { numbers } = panel.data;
+  const wrong = ids.some((id) => numbers.impossible[id]) ? [legendEntry("impossible", "x-dot")] : [];
+  const undefinedRate = ids.some((id) => numbers.rate[id] === null) ? [legendEntry("R undefined", "triangle-left")] : [];
+  return [...traces, ...undefinedRate, ...wrong];
 }
 
 /** What a symbol is, in no beta's colour. */
