@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from analysis.figures.beta import beta as beta
     from analysis.figures.collapse import collapse as collapse
     from analysis.figures.curves import curves as curves
+    from analysis.figures.decomposition import decomposition as decomposition
+    from analysis.figures.fit import fit as fit
     from analysis.figures.frontier import frontier as frontier
     from analysis.figures.information import information as information
     from analysis.figures.latents import latents as latents
@@ -33,6 +35,8 @@ __all__ = [
     "beta",
     "collapse",
     "curves",
+    "decomposition",
+    "fit",
     "frontier",
     "information",
     "latents",
@@ -44,9 +48,11 @@ __all__ = [
 ]
 
 _LAZY = {
-    "curves": "analysis.figures.curves",
     "beta": "analysis.figures.beta",
     "collapse": "analysis.figures.collapse",
+    "curves": "analysis.figures.curves",
+    "decomposition": "analysis.figures.decomposition",
+    "fit": "analysis.figures.fit",
     "frontier": "analysis.figures.frontier",
     "information": "analysis.figures.information",
     "latents": "analysis.figures.latents",

@@ -55,7 +55,9 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
         for (_, rows, own), head, axes in zip(parts, heads, panels, strict=True):
             _draw(rows, unit_rates(rows, load_units(own, split=view.split)), groups, axes, figure)
             legend_above(axes[0], **in_columns(marks.state_keys(rows), _keys(axes), less=LESS), head=head)
-            axes[0].get_legend().set_bbox_to_anchor((-0.14, 1.12))  # above the verdicts
+            legend = axes[0].get_legend()
+            assert legend is not None
+            legend.set_bbox_to_anchor((-0.14, 1.12))  # above the verdicts
         return laid_out(figure)
 
 

@@ -95,6 +95,16 @@ FIGURES: dict[str, FigureKind] = {
         "the rate of each unit by beta, verdicts, active units, what shuffling z does",
         _module("analysis.figures.collapse"),
     ),
+    "decomposition": FigureKind(
+        "R = I + the KL from q(z) to m(z), as intervals where I is capped, and I against H - D",
+        _module("analysis.figures.decomposition"),
+    ),
+    "fit": FigureKind(
+        "training as a way through the rate-distortion plane, with the verdict on its end",
+        _module("analysis.figures.fit"),
+        has_split=False,
+        reads=("group_by", "xlim", "ylim", "log"),
+    ),
     "information": FigureKind(
         "the rate against the share of labels told from z, of runs that were probed",
         _module("analysis.figures.information"),

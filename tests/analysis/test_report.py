@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -19,6 +20,8 @@ from analysis.figures.table import table, table_numbers
 from analysis.report.contents import contents
 from analysis.report.details import MOST_EPOCHS
 from analysis.report.pictures import PNG, TOTAL, share_of
+from analysis.rows.groups import group_runs
+from analysis.statistics.frontiers import frontiers
 from vae_rd.run.record import RunRecord
 
 from helpers.common import ROOT
@@ -180,9 +183,30 @@ def test_a_long_history_is_thinned(tmp_path):
 
 def test_a_run_without_its_history_is_shown_without_curves(sweep):
     (sweep[0] / "history.csv").unlink()
-    with pytest.warns(UserWarning, match=r"without curves: .*history\.csv"):
+    with pytest.warns(UserWarning, match=r"left out, no history: .*beta0\.5"):
         runs = of(sweep)["runs"]
     assert [run["curves"] is None for run in runs] == [True, False]
+
+
+def test_a_run_whose_verdicts_are_damaged_is_shown_with_its_numbers(sweep):
+    path = sweep[0] / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"verdicts": {"collapse": {"state": "healthy"}}}))
+    with pytest.warns(UserWarning, match=r"left out, damaged details: .*beta0\.5"):
+        run = of(sweep)["runs"][0]
+    assert (run["verdict"], run["verdicts"], run["units"]) == ("not judged", [], None)
+    assert run["metrics"]["lines"][0][0] == "D"
+    assert run["curves"]["kept"] == 27
+
+
+def test_the_frontier_is_that_of_the_figure(tmp_path):
+    runs = load_runs(sprites_sweep(tmp_path / "runs", betas=[0.5, 1.0, 4.0], seeds=[0, 1]))
+    [one] = contents(runs, split="test", command="")["dataSets"][0]["frontiers"]
+    [same] = frontiers(runs, group_runs(runs), split="test", chosen_on="val")
+    assert (one["beta"], one["seeds"], one["front"]) == ([0.5, 1.0, 4.0], [2, 2, 2], same.points["front"].tolist())
+    assert one["rate"] == same.points["rate"].tolist()
+    means = runs[runs["split"] == "test"].groupby("beta")["rate"].mean()
+    assert one["rate"] == pytest.approx(means.tolist())
+    assert one["curve"]["rate"][0] == pytest.approx(means[np.array(one["front"])].min())
 
 
 def with_media(folder, sizes):
