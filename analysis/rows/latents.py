@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from analysis.rows.finding import of_each
-from analysis.rows.reading import Damaged, Part, record_of
+from analysis.rows.reading import Part, record_of
 from analysis.rows.runs import Row
 from analysis.rows.scale import Scale
 from vae_rd.run.record import RunRecord
@@ -30,18 +30,17 @@ def load_units(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
         split: whose metrics are read.
 
     Warns:
-        RunWarning: one line that names the runs whose rates are damaged.
+        RunWarning: one line that names the runs where they are damaged.
     """
-    rows = of_each(runs, lambda run: _units(run, split), what="damaged rates of units")
+    rows = of_each(runs, lambda run: list(_units(run, split)), what="damaged rates of units")
     return pd.DataFrame(rows, columns=list(UNITS))
 
 
 def _units(run: Row, split: str) -> Iterator[Row]:
-    scale, entry = Scale.of_row(run), _metrics(record_of(run["folder"]), split).optional("rate_per_dim")
+    scale = Scale.of_row(run)
+    entry = _metrics(record_of(run["folder"]), split).optional("rate_per_dim")
     rates = entry.numbers("value") if "value" in entry else []
     errors = entry.numbers("stderr") if "stderr" in entry else [float("nan")] * len(rates)
-    if len(rates) != len(errors):
-        raise Damaged("the lists of the units' rates differ in length")
     order = sorted(range(len(rates)), key=lambda unit: -rates[unit])
     for place, unit in enumerate(order):
         measured = {"rate": scale.per_nat * rates[unit], "rate_stderr": scale.per_nat * errors[unit]}
@@ -59,7 +58,7 @@ def load_verdicts(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
         split: whose metrics and estimates are read.
 
     Warns:
-        RunWarning: one line that names the runs whose verdicts are damaged.
+        RunWarning: one line that names the runs where they are damaged.
     """
     rows = of_each(runs, lambda run: [_verdicts(run, split)], what="damaged verdicts")
     return pd.DataFrame(rows, columns=list(VERDICTS))
@@ -69,7 +68,7 @@ def _verdicts(run: Row, split: str) -> Row:
     record, per_nat = record_of(run["folder"]), Scale.of_row(run).per_nat
     verdicts, metrics = Part(record.verdicts, "verdicts"), _metrics(record, split)
     collapse = verdicts.optional("collapse")
-    state = collapse.word("state") or OLDER.get(collapse.truth("collapsed"))
+    state = collapse.word("state") or OLDER.get(collapse.content.get("collapsed"))
     rise, correlation = metrics.optional("shuffle_rise"), _total_correlation(record, split)
     row = {"folder": run["folder"], "state": state, "fit": verdicts.optional("fit").word("verdict")}
     for name, entry in (("shuffle_rise", rise), ("total_correlation", correlation)):

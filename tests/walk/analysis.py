@@ -230,12 +230,6 @@ STEPS: list[Step] = [
         before=FITTED,
     ),
     step(
-        "evaluate or fit the run again",
-        drawn("report", "runs", "-o", "a.html"),
-        anew("report", "runs", "-o", "a.html"),
-        before=after_fit(metrics(lambda m: m["test"].update(rate_per_dim=["much"]))),
-    ),
-    step(
         "write beta=COLUMN,rate=COLUMN,distortion=COLUMN",
         at_wandb(drawn("table", "wandb:a/b", "--wandb_columns=rate=R")),
         at_wandb(drawn("table", "wandb:a/b", COLUMNS)),
