@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from analysis.figures.kinds import FIGURES
-from analysis.view import View
+from analysis.view import THEMES, VENUES, View
 from vae_rd.config.options import Parser
 from vae_rd.errors import InputError
 from vae_rd.run.finding import find_runs
@@ -49,6 +49,17 @@ SHARED: dict[str, dict[str, Any]] = {
         "help": "a part that is drawn once more, larger",
     },
 }
+# What every figure obeys.
+LOOK: dict[str, dict[str, Any]] = {
+    "venue": {"choices": VENUES, "default": "", "help": "whose widths, sizes and fonts it has (default: a journal's)"},
+    "columns": {
+        "choices": (1, 2),
+        "type": int,
+        "default": 1,
+        "help": "of the page that it takes; several data sets take the page (default %(default)s)",
+    },
+    "theme": {"choices": THEMES, "default": THEMES[0], "help": "dark is for slides (default %(default)s)"},
+}
 RUNS_HELP = "run folders, folders of runs, or globs of either; runs that are not finished are left out"
 
 
@@ -59,8 +70,8 @@ def parser() -> Parser:
     commands = top.add_subparsers(dest="command", required=True, metavar=f"{{{names}}}")
     for name, kind in FIGURES.items():
         command = _command(commands, name, kind.meaning, has_split=kind.has_split)
-        for flag in kind.reads:
-            command.add_argument(f"--{flag}", **SHARED[flag])
+        for flag, words in ({flag: SHARED[flag] for flag in kind.reads} | LOOK).items():
+            command.add_argument(f"--{flag}", **words)
         for own in kind.options:
             command.add_argument(
                 f"--{own.name}", help=own.meaning, type=own.kind, default=own.default, choices=own.choices

@@ -51,7 +51,9 @@ def _last(folder: Path) -> list[Json]:
     """The entry of the last epoch of each kind in the index; none of what is not as a run writes it."""
     try:
         entries = json.loads((folder / FOLDER / INDEX).read_text(encoding="utf-8"))["pictures"]
-        known = [e for e in entries if isinstance(e["epoch"], int) and e["kind"] in KINDS and isinstance(e["file"], str)]
+        known = [
+            e for e in entries if isinstance(e["epoch"], int) and e["kind"] in KINDS and isinstance(e["file"], str)
+        ]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     last = {e["kind"]: e for e in sorted(known, key=lambda e: e["epoch"])}
