@@ -1,6 +1,7 @@
 # On a fresh machine with Python 3.11 or later (with venv and pip), make and git:
 #
 #     make demo         the sweep of sweeps/demo.yaml, seven values of beta on real handwriting, and its figures
+#     make figures      the gallery: the runs of docs/gallery that are not there yet, then a figure of each kind
 #     make test         the fast tests
 #     make test-slow    the slow ones, each a real case
 #     make lint         ruff, its formatter and mypy
@@ -24,7 +25,9 @@ ALONE := tests/launch tests/process $(addprefix tests/experiment/,test_processes
 python := $(VENV)/bin/python
 figures := $(foreach name,plane curves,figures/$(name).pdf figures/$(name).png)
 
-.PHONY: install install-dev demo test test-slow lint clean
+GALLERY := $(sort $(wildcard docs/gallery/*.sh))
+
+.PHONY: install install-dev demo figures test test-slow lint clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/installed
@@ -56,6 +59,17 @@ demo: install
 	@echo; echo 'figures, and their numbers beside them as CSV:'; ls $(figures)
 	@echo; echo 'run records:'; ls runs/demo/*/record.json
 
+# Each step goes on where it was stopped: a run that is there is not fitted again.
+figures: install
+	$(python) -m vae_rd.sweep sweeps/gallery_digits.yaml
+	$(python) -m vae_rd.sweep sweeps/gallery_sprites.yaml
+	$(python) -m vae_rd.fit --config configs/gallery_autoencoder.yaml --run_dir runs/gallery_digits --resume auto --wandb off
+	test -f runs/gallery_digits/probed || $(python) -m vae_rd.evaluate runs/gallery_digits --probe
+	touch runs/gallery_digits/probed
+	$(python) -c 'import plotly' || $(python) -m pip install $(CONSTRAINTS:%=-c %) -e '.[report]'
+	for script in $(GALLERY); do PATH="$(abspath $(VENV)/bin):$$PATH" sh $$script || exit 1; done
+	$(python) docs/gallery/page.py
+
 test: install-dev
 	OMP_NUM_THREADS=1 $(python) -m pytest -n auto --dist worksteal
 
@@ -70,5 +84,5 @@ lint: install-dev
 
 clean:
 	rm -rf .venv *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	rm -rf runs/demo figures/plane.* figures/curves.*
+	rm -rf runs/demo runs/gallery_* figures/gallery figures/plane.* figures/curves.*
 	find analysis benchmarks tests vae_rd -type d -name __pycache__ -prune -exec rm -r {} +

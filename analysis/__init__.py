@@ -18,10 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.figures.beta import beta as beta
+    from analysis.figures.collapse import collapse as collapse
     from analysis.figures.curves import curves as curves
+    from analysis.figures.decomposition import decomposition as decomposition
+    from analysis.figures.fit import fit as fit
     from analysis.figures.frontier import frontier as frontier
     from analysis.figures.information import information as information
+    from analysis.figures.latents import latents as latents
     from analysis.figures.plane import plane as plane
+    from analysis.figures.reconstructions import reconstructions as reconstructions
+    from analysis.figures.samples import samples as samples
     from analysis.figures.table import table as table
     from analysis.marks.epochs import epoch_lines as epoch_lines
     from analysis.marks.groups import group_lines as group_lines
@@ -38,19 +44,25 @@ if TYPE_CHECKING:
 _LAZY = {
     "add_bounds": "analysis.statistics.bounds",
     "beta": "analysis.figures.beta",
+    "collapse": "analysis.figures.collapse",
     "curves": "analysis.figures.curves",
     "dark": "analysis.theme",
+    "decomposition": "analysis.figures.decomposition",
     "epoch_lines": "analysis.marks.epochs",
+    "fit": "analysis.figures.fit",
     "frontier": "analysis.figures.frontier",
     "group_lines": "analysis.marks.groups",
     "information": "analysis.figures.information",
     "information_within": "analysis.marks.within",
+    "latents": "analysis.figures.latents",
     "load_histories": "analysis.rows.runs",
     "load_probes": "analysis.rows.probes",
     "load_runs": "analysis.rows.runs",
     "plane": "analysis.figures.plane",
     "probe_points": "analysis.marks.probes",
     "rd_points": "analysis.marks.plane",
+    "reconstructions": "analysis.figures.reconstructions",
+    "samples": "analysis.figures.samples",
     "slope_ticks": "analysis.marks.plane",
     "table": "analysis.figures.table",
 }
@@ -58,19 +70,25 @@ _LAZY = {
 __all__ = [
     "add_bounds",
     "beta",
+    "collapse",
     "curves",
     "dark",
+    "decomposition",
     "epoch_lines",
+    "fit",
     "frontier",
     "group_lines",
     "information",
     "information_within",
+    "latents",
     "load_histories",
     "load_probes",
     "load_runs",
     "plane",
     "probe_points",
     "rd_points",
+    "reconstructions",
+    "samples",
     "slope_ticks",
     "table",
 ]

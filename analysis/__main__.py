@@ -13,11 +13,12 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import chdir
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from analysis.figures.kinds import FIGURES
+from analysis.sources.wandb_runs import local_runs
 from analysis.view import THEMES, VENUES, View
 from vae_rd.config.options import Parser
 from vae_rd.errors import InputError
@@ -60,7 +61,15 @@ LOOK: dict[str, dict[str, Any]] = {
     },
     "theme": {"choices": THEMES, "default": THEMES[0], "help": "dark is for slides (default %(default)s)"},
 }
-RUNS_HELP = "run folders, folders of runs, or globs of either; runs that are not finished are left out"
+RUNS_HELP = (
+    "run folders, folders of runs, or globs of either, or wandb:ENTITY/PROJECT[/SWEEP]; runs that are not finished are "
+    "left out"
+)
+WATCH_HELP = "draw again whenever a run changes, until none is running (Ctrl-C ends it)"
+COLUMNS_HELP = (
+    "where runs of other code at W&B have their numbers: beta=config.beta,rate=val/kl,distortion=val/recon, of the "
+    "config or the summary"
+)
 
 
 def parser() -> Parser:
@@ -73,18 +82,19 @@ def parser() -> Parser:
         for flag, words in ({flag: SHARED[flag] for flag in kind.reads} | LOOK).items():
             command.add_argument(f"--{flag}", **words)
         for own in kind.options:
-            command.add_argument(
-                f"--{own.name}", help=own.meaning, type=own.kind, default=own.default, choices=own.choices
-            )
+            style: dict[str, Any] = {"type": own.kind, "default": own.default, "choices": own.choices}
+            action = "append" if own.several else "store"
+            command.add_argument(f"--{own.name}", help=own.meaning, action=action, **style)
         out = f"figures/{name}.pdf"
         more = "its suffix picks pdf, svg or png; the numbers go beside it as CSV (default %(default)s)"
         command.add_argument("-o", dest="out", default=out, type=Path, help=more)
+        command.add_argument("--watch", action="store_true", help=WATCH_HELP)
     table = _command(commands, "table", "one row a run: D, R, the bounds on I, active units, collapse", has_split=True)
     table.add_argument("-o", dest="out", type=Path, help="a .md or .csv file (default: markdown on standard output)")
     report = _command(commands, "report", REPORT, has_split=True)
     report.add_argument("--group_by", **SHARED["group_by"])
-    out, more = Path("figures/report.html"), "an .html file, which needs no other and no network (default %(default)s)"
-    report.add_argument("-o", dest="out", type=Path, default=out, help=more)
+    more = "an .html file, which needs no other and no network (default %(default)s)"
+    report.add_argument("-o", dest="out", type=Path, default=Path("figures/report.html"), help=more)
     redo = commands.add_parser("redo", help=REDO, description=f"{REDO[0].upper()}{REDO[1:]}.")
     redo.add_argument("figure", type=Path, metavar="FIGURE.json", help="what lies beside a figure")
     return top
@@ -94,6 +104,7 @@ def _command(commands: Any, name: str, meaning: str, *, has_split: bool) -> Pars
     command: Parser = commands.add_parser(name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
     command.add_argument("runs", nargs="+", metavar="RUNS", help=RUNS_HELP)
     command.add_argument("--select", metavar="EXPRESSION", help=SELECT_HELP)
+    command.add_argument("--wandb_columns", metavar="COLUMNS", help=COLUMNS_HELP)
     command.add_argument("--units", choices=UNITS, default="nats", help="of all information (default %(default)s)")
     if has_split:
         command.add_argument("--split", choices=SPLITS, default="test", help="whose metrics (default %(default)s)")
@@ -114,8 +125,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(f"error: {error}", code=2)
     except OSError as error:  # Such as that no place is left for the caches of matplotlib.
         return _complain(f"failed: {' '.join(str(error).split())}", code=1)
-    except KeyboardInterrupt:
-        return _complain("interrupted; nothing was written", code=128 + signal.SIGINT)
+    except KeyboardInterrupt as stop:
+        return _complain(str(stop) or "interrupted; nothing was written", code=128 + signal.SIGINT)
     except SystemExit:  # --help is printed, and not yet flushed
         sys.exit(_say())
     return _say(*lines)
@@ -177,11 +188,31 @@ def _figure(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
     from analysis import output
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
-    folders = find_runs(options.runs)  # What is refused so far need not wait for pandas.
+    if not options.watch:
+        return _drawn(options, words)
+    from analysis.watch import watch
+
+    once = [word for word in words if word != "--watch"]  # As the figure says it is made again.
+    watch(lambda: _drawn(options, once), lambda: _folders(options), _say)
+    return []
+
+
+def _drawn(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
+    from analysis import output
+
+    folders = _folders(options)  # What is refused so far need not wait for pandas.
     runs, view, drawing = _selected(folders, options), _view(options), FIGURES[options.command].load()
+    if options.watch:
+        from analysis.rows.running import load_running
+
+        view = replace(view, more={**view.more, "running": load_running(folders, units=options.units)})
     return output.write_figure(
         drawing.draw(runs, view), drawing.numbers(runs, view), options.out, runs=runs, argv=words
     )
+
+
+def _folders(options: argparse.Namespace) -> list[Path]:
+    return find_runs(local_runs(options.runs, columns=options.wandb_columns))
 
 
 def _selected(folders: Sequence[Path], options: argparse.Namespace) -> pd.DataFrame:
@@ -206,7 +237,7 @@ def _table(options: argparse.Namespace) -> Sequence[str | Path]:
 
     if options.out is not None:
         output.check_suffix(options.out, (".md", ".csv"))
-    folders = find_runs(options.runs)
+    folders = _folders(options)
     from analysis.figures import table as tables
 
     runs = _selected(folders, options)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
+from analysis.figures.table import rounded
 from analysis.marks.axes import as_asked, group_colours, group_marks, in_columns
 from analysis.marks.frontiers import LINE, aim_places, frontier_curves, frontier_keys
 from analysis.marks.labels import place_labels
@@ -27,7 +28,8 @@ from analysis.view import View
 HEIGHT, TEXT = 2.3, 0.75  # inches: of the axes, and of labels and the legend's first row
 CHOOSER = "val"  # the split that says which points are on the front
 MOST_PAIRS = 3  # whose difference is written beneath; all are in the numbers
-INTERVALS = "(95 %: seeds drawn again whole, examples as normal noise of s.e. of D and R)"
+SEEDS, EXAMPLES = "seeds drawn again whole", "examples as normal noise of s.e. of D and R"  # what intervals are of
+NOISE = 1e-9  # a standard error that is rounding alone
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,15 @@ def _write_beneath(figure: Figure, sides: Sequence[_Side]) -> None:
     lines = [line for side in sides for line in _lines(side, named=len(sides) > 1)]
     if lines:
         figure.set_figheight(figure.get_figheight() + LINE_HEIGHT * (len(lines) + 1))
-        text = "\n".join([*lines, *wrapped(INTERVALS).splitlines()])
+        text = "\n".join([*lines, *wrapped(f"95 %: {_sources(sides)}").splitlines()])
         figure.supxlabel(text, x=0.02, ha="left", fontsize=small_letters())
+
+
+def _sources(sides: Sequence[_Side]) -> str:
+    """What the intervals are of."""
+    found = pd.concat([side.differences for side in sides])
+    words = ((SEEDS, "stderr_seeds"), (EXAMPLES, "stderr_examples"))
+    return ", ".join(said for said, name in words if (found[name] > NOISE).any()) or "no noise is known"
 
 
 def _lines(side: _Side, *, named: bool) -> list[str]:
@@ -124,8 +133,9 @@ def _lines(side: _Side, *, named: bool) -> list[str]:
 def _sentence(row: dict[str, Any], unit: str) -> str:
     axis = row["difference"][-1]
     words = f"${row['difference'][0]}$ at equal ${axis}$"
-    value, low, high, start, end = (number(row[name]) for name in ("value", "low", "high", "over_low", "over_high"))
-    return f"    {words}: {value} [{low}, {high}] {unit}, over ${axis}$ from {start} to {end}"
+    value, low, high = (rounded(row[name], row["stderr"]) for name in ("value", "low", "high"))
+    start, end = number(row["over_low"]), number(row["over_high"])
+    return f"  {words}: {value} [{low}, {high}] {unit}, ${axis}$ {start} to {end}"
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
+from vae_rd.config.options import whole
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -32,6 +34,7 @@ class Option(NamedTuple):
         kind: makes the value of the word.
         default: where the option is not given.
         choices: the values that there are, if not all of the kind.
+        several: whether it may be given more than once, and its value is a list.
     """
 
     name: str
@@ -39,6 +42,15 @@ class Option(NamedTuple):
     kind: Callable[[str], Any] = str
     default: Any = None
     choices: Sequence[Any] | None = None
+    several: bool = False
+
+
+FOREIGN = Option(
+    "foreign",
+    "points of others: FILE:rate=COLUMN,distortion=COLUMN,data=NAME,likelihood=WORD[,beta=COLUMN][,units=bits]"
+    "[,name=...][,only=COLUMN:VALUE], of a CSV file or a JSON of CompressAI (with mse= or psnr= and scale=)",
+    several=True,
+)
 
 
 class FigureKind(NamedTuple):
@@ -63,11 +75,16 @@ def _module(name: str) -> Callable[[], Drawing]:
     return lambda: cast(Drawing, import_module(name))
 
 
+ROWS = (
+    Option("images", "in a row, at most those in the runs' media (default 8)", whole(1)),
+    Option("most", "rows, of runs evenly spaced in their order (default 12)", whole(1)),
+)
 FIGURES: dict[str, FigureKind] = {
     "plane": FigureKind(
         "the rate-distortion plane with all known lines, and the bounds H - D <= I <= R",
         _module("analysis.figures.plane"),
         reads=("group_by", "xlim", "ylim", "log", "inset"),
+        options=(FOREIGN,),
     ),
     "frontier": FigureKind(
         "the frontier of each group, chosen on validation, and by how much two of them differ",
@@ -75,6 +92,20 @@ FIGURES: dict[str, FigureKind] = {
         reads=("group_by", "xlim", "ylim", "log"),
     ),
     "beta": FigureKind("D, R, I and active units against beta", _module("analysis.figures.beta")),
+    "collapse": FigureKind(
+        "the rate of each unit by beta, verdicts, active units, what shuffling z does",
+        _module("analysis.figures.collapse"),
+    ),
+    "decomposition": FigureKind(
+        "R = I + the KL from q(z) to m(z), as intervals where I is capped, and I against H - D",
+        _module("analysis.figures.decomposition"),
+    ),
+    "fit": FigureKind(
+        "training as a way through the rate-distortion plane, with the verdict on its end",
+        _module("analysis.figures.fit"),
+        has_split=False,
+        reads=("group_by", "xlim", "ylim", "log"),
+    ),
     "information": FigureKind(
         "the rate against the share of labels told from z, of runs that were probed",
         _module("analysis.figures.information"),
@@ -86,5 +117,21 @@ FIGURES: dict[str, FigureKind] = {
         _module("analysis.figures.curves"),
         has_split=False,
         reads=("group_by", "xlim"),
+    ),
+    "samples": FigureKind(
+        "images that runs draw from their prior, in order of beta", _module("analysis.figures.samples"), options=ROWS
+    ),
+    "reconstructions": FigureKind(
+        "validation examples as runs reconstruct them, in order of beta",
+        _module("analysis.figures.reconstructions"),
+        options=ROWS,
+    ),
+    "latents": FigureKind(
+        "where examples lie in z by their labels, and each unit against the prior",
+        _module("analysis.figures.latents"),
+        options=(
+            Option("factor", "which labels colour (default: the only ones)"),
+            Option("most", "runs, evenly spaced in their order (default 2)", whole(1)),
+        ),
     ),
 }

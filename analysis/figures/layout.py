@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
 from analysis.marks.betas import beta_bar, beta_rows
+from analysis.marks.legends import heading as heading
 from analysis.marks.words import Words
 from analysis.marks.words import legend_above as legend_above
 from analysis.rows.data_sets import data_sets

@@ -20,6 +20,7 @@ from analysis.figures.layout import head_of, lines_of, new_figure, settle, title
 from analysis.marks import lines as line_marks
 from analysis.marks import plane as plots
 from analysis.marks import within
+from analysis.marks.beside import foreign_points, running_points
 from analysis.marks.betas import bar_within
 from analysis.marks.defaults import shown_beta
 from analysis.marks.frame import frame_plane
@@ -28,7 +29,9 @@ from analysis.marks.legends import inset_within
 from analysis.marks.space import Space
 from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
+from analysis.rows.foreign import load_foreign
 from analysis.rows.groups import Groups, add_settings, group_runs
+from analysis.rows.running import COLUMNS, of_data_set
 from analysis.statistics.bounds import Entropy, add_bounds, entropies, placeable, warn_impossible
 from analysis.statistics.lines import plane_lines, warn_left_out
 from analysis.style import GREY, Colours, beta_colours, unit_label
@@ -62,11 +65,13 @@ class _Side:
 
 @dataclass(frozen=True)
 class _Look:
-    """What all axes of a plane share."""
+    """What all axes of a plane share; `foreign` is from `load_foreign`, `running` from `load_running`."""
 
     view: View
     colours: Colours
     groups: Groups
+    foreign: pd.DataFrame
+    running: pd.DataFrame
 
 
 def plane(runs: pd.DataFrame, **view: Any) -> Figure:
@@ -94,11 +99,13 @@ def plane(runs: pd.DataFrame, **view: Any) -> Figure:
 def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`plane`, for the table of figures."""
     groups, parts = group_runs(runs, by=view.group_by), titled(runs)
+    foreign = load_foreign(view.more.get("foreign") or (), runs)
+    running = view.more.get("running", pd.DataFrame(columns=list(COLUMNS)))
     with look(view):
         width = width_of(view, panels=len(parts)) / min(len(parts), 2)
         sides = [_side(rows, groups, view, head_of(rows, title, width=width - 0.5)) for title, rows in parts]
         colours = beta_colours(pd.concat([shown_beta(side.chosen) for side in sides]))
-        shared = _Look(view, colours, groups)
+        shared = _Look(view, colours, groups, foreign, running)
         text = [line_height() * lines_of(side.head) for side in sides]
         figure, panels = new_figure([(_height(width),)] * len(sides), text=text, view=view)
         words = [_draw(side, shared, ax=ax) for side, (ax,) in zip(sides, panels, strict=True)]
@@ -114,7 +121,10 @@ def _height(width: float) -> float:
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
     """`plane_numbers`: its points, and its lines beside them."""
-    return dict(zip(("", "-lines"), plane_numbers(runs, split=view.split), strict=True))
+    tables = dict(zip(("", "-lines"), plane_numbers(runs, split=view.split), strict=True))
+    if not (options := view.more.get("foreign")):
+        return tables
+    return tables | {"-foreign": load_foreign(options, runs)}
 
 
 def plane_numbers(runs: pd.DataFrame, *, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -156,6 +166,8 @@ def _draw(side: _Side, shared: _Look, *, ax: Axes) -> Words:
     ax.set(xlabel=f"rate $R$, information $I$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
     frame_plane(rows, side.h_by_split.get(view.split), lines=lines, view=view, ax=ax)
     plots.rd_points(rows, split=view.split, colours=colours, groups=groups, ax=ax)
+    foreign_points(shared.foreign[shared.foreign["card"] == rows["card"].iloc[0]], ax=ax)
+    running_points(of_data_set(shared.running, rows["card"].iloc[0]), ax=ax)
     plots.slope_key(side.chosen, ax=ax)
     within.information_within(side.chosen, colours=colours, ax=ax)
     line_marks.nll_key(lines, ax=ax)

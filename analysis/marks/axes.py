@@ -48,9 +48,14 @@ def group_marks(groups: Sequence[str], shown: Iterable[str], **line: Any) -> lis
     return list(found) if len(groups) > 1 else []
 
 
-def in_columns(*rows: Sequence[Artist]) -> dict[str, Any]:
-    """Entries in the order of a legend over one column, each list from a row of its own on, and its columns."""
-    lines, columns = legend_rows(*filter(None, rows), width=COLUMN - 0.3)  # The axes do not begin at the edge.
+def in_columns(*rows: Sequence[Artist], less: float = 0.3) -> dict[str, Any]:
+    """Entries in the order of a legend over one column, each list from a row of its own on, and its columns.
+
+    Args:
+        rows: entries that belong together.
+        less: inches that the axes are narrower than the column.
+    """
+    lines, columns = legend_rows(*filter(None, rows), width=COLUMN - less)
     return {"handles": by_columns(lines), "ncols": columns}
 
 

@@ -27,6 +27,11 @@ function draw(place, traces, shape, words) {
   return Plotly.react(place, traces, shape, QUIET);
 }
 
+/** Draw when what is seen first stands. */
+function later(drawing) {
+  requestAnimationFrame(() => setTimeout(drawing));
+}
+
 const CURVES = { distortion: "D", rate: "R", elbo: "ELBO" };
 
 /** D, R and the ELBO by epoch, of training and validation. */
@@ -110,6 +115,39 @@ function drawCollapse(place, panel, ids) {
     yaxis: axis("unit, by its rate", { autorange: "reversed", showgrid: false, zeroline: false }),
   });
   return draw(place, [trace], shape, `Rates of the units of ${plural(runs.length, "run")}, in order of beta; the numbers of each run are in its details`);
+}
+
+/** The frontier of each group: means over seeds, and the curve through those that no other beats on validation. */
+function drawFrontier(place, panel) {
+  const { groups } = panel.report;
+  const inks = ["val", "train", "ink", "accent", "pale", "wrong"].map(colour);
+  const traces = panel.data.frontiers.flatMap((one, order) => {
+    const look = { color: inks[order % inks.length], width: 1.6, dash: DASHES[order % DASHES.length] };
+    const name = groups.length ? groups[one.place] : "frontier";
+    const bar = (key) => ({ type: "data", array: one[`${key}_stderr`].map((error) => 2 * (error ?? 0)), color: look.color, thickness: 1, width: 0 });
+    const curve = one.curve ? [{ mode: "lines", x: one.curve.rate, y: one.curve.distortion, line: look, hoverinfo: "skip", name, legendgroup: name }] : [];
+    const points = {
+      mode: "markers",
+      x: one.rate,
+      y: one.distortion,
+      error_x: bar("rate"),
+      error_y: bar("distortion"),
+      marker: { symbol: one.front.map((isOn) => SYMBOLS[one.place] + (isOn ? "" : "-open")), size: 8, color: look.color },
+      text: one.rate.map((rate, at) => `β ${one.beta[at]}<br>D ${one.distortion[at].toPrecision(5)}<br>R ${rate.toPrecision(5)}<br>${plural(one.seeds[at], "seed")}${one.front[at] ? "" : ", beaten on validation"}`),
+      hovertemplate: `%{text}<extra>${escaped(name)}</extra>`,
+      name,
+      legendgroup: name,
+      showlegend: !one.curve,
+    };
+    return [...curve, points];
+  });
+  const shape = layout({
+    hovermode: "closest",
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11 } },
+    xaxis: axis(`rate R [${panel.unit}]`, { zeroline: false }),
+    yaxis: axis(`distortion D [${panel.unit}]`, { zeroline: false }),
+  });
+  return draw(place, traces, shape, `Frontiers of ${plural(panel.data.frontiers.length, "group")}, means over seeds with bars of 2 standard errors`);
 }
 
 const MOST_TICKS = 12;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,16 +12,20 @@ import pandas as pd
 
 from analysis.figures.table import OBJECTIVE, table_basis, table_cells
 from analysis.output import UNSHOWN
-from analysis.report.details import run_details
+from analysis.report.details import damaged_details, run_details
+from analysis.report.frontiers import frontier_curves
 from analysis.report.latex import latex
 from analysis.report.pictures import share_of
 from analysis.report.shapes import plane_shapes
 from analysis.rows.data_sets import data_sets
+from analysis.rows.finding import RunWarning, warn_of_parts
 from analysis.rows.groups import Groups, add_settings, group_runs, varying
-from analysis.rows.runs import Row, as_rows
+from analysis.rows.reading import Damaged
+from analysis.rows.runs import Row, as_rows, load_histories
 from analysis.statistics.bounds import add_bounds, entropies, placeable, warn_impossible
 from analysis.statistics.lines import plane_lines, warn_left_out
 from analysis.style import beta_places, beta_words, unit_label
+from vae_rd.errors import InputError
 
 Json = dict[str, Any]
 # Which number a column of the table is sorted by; the others go by their text.
@@ -48,11 +53,11 @@ def contents(runs: pd.DataFrame, *, split: str, command: str, group_by: Sequence
         group_by: fields of the config that make the groups; empty: what differs between the runs.
 
     Raises:
-        InputError: for runs without D on `split`, or with damaged records.
+        InputError: for runs without D on `split`.
 
     Warns:
-        RunWarning: one line for each run left out for want of D, for each point that cannot be right, and for each
-            run whose curves cannot be shown.
+        RunWarning: one line for each run left out for want of D and for each point that cannot be right; one that
+            names the runs whose curves, and one those whose details, cannot be read.
     """
     groups, places = group_runs(runs, by=group_by), beta_places(runs["beta"])
     words, share = beta_words(places), share_of(runs["folder"].nunique())
@@ -87,10 +92,7 @@ def _data_set(
     warn_left_out(rows, split=split)
     known = {of: h for of, h in entropies(own, split=split).items() if of == split}
     cells = table_cells(rows)
-    of_run: dict[str, list[Row]] = defaultdict(list)
-    for row in as_rows(own):
-        of_run[row["folder"]].append(row)
-    details = [run_details(of_run[folder], split=split, share=share) for folder in rows["folder"]]
+    details = _details(own, list(rows["folder"]), split=split, share=share)
     numbers = add_settings(rows.assign(data=name, verdict=[run["verdict"] for run in details]), runs)
     return {
         "name": name,
@@ -104,7 +106,33 @@ def _data_set(
         "place": [places.get(beta) for beta in rows["beta"]],
         "shapes": plane_shapes(plane_lines(placed, known, split=split), rows, known.get(split)),
         "runs": details,
+        "frontiers": frontier_curves(own, groups, split=split),
     }
+
+
+def _details(own: pd.DataFrame, folders: Sequence[str], *, split: str, share: int) -> list[Json]:
+    """Those of each run, in the order of their folders."""
+    of_run: dict[str, list[Row]] = defaultdict(list)
+    for row in as_rows(own):
+        of_run[row["folder"]].append(row)
+    histories, faults, found = _histories(own), dict[str, Damaged](), []
+    for folder in folders:
+        try:
+            found.append(run_details(of_run[folder], histories.get(folder), split=split, share=share))
+        except Damaged as fault:
+            faults[folder] = fault
+            found.append(damaged_details(of_run[folder], histories.get(folder), split=split, share=share))
+    warn_of_parts("damaged details", faults)
+    return found
+
+
+def _histories(own: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The histories that can be read, by folder."""
+    try:
+        return {str(folder): part for folder, part in load_histories(own).groupby("folder", sort=False)}
+    except InputError as error:  # There is none; all else is.
+        warnings.warn(f"without curves: {error}", RunWarning, stacklevel=2)
+        return {}
 
 
 def columns_of(frame: pd.DataFrame) -> dict[str, list[Any]]:

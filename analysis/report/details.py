@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +12,18 @@ import pandas as pd
 
 from analysis.figures.table import measured
 from analysis.report.pictures import pictures
-from analysis.rows.finding import RunWarning
 from analysis.rows.groups import words
-from analysis.rows.reading import Part, damage_named
-from analysis.rows.runs import EPOCH_METRICS, Row, load_histories
+from analysis.rows.reading import Damaged, Part, record_of
+from analysis.rows.runs import EPOCH_METRICS, Row
 from analysis.rows.scale import Scale
-from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS, RunRecord
 from vae_rd.verdicts.collapse import collapse_lines
 from vae_rd.verdicts.fit_words import fit_words
 
 Json = dict[str, Any]
+OLD_STATES: Mapping[Any, str] = {True: "collapsed", False: "not collapsed"}  # of records that have no state
 UNKNOWN_VERDICT = "not judged"
 MOST_EPOCHS = 300  # of a curve; of a longer one every second epoch stands in it, or every third
-# What a history needs to know of its run.
-OF_RUN = ("folder", "run", "data", "beta", "seed", "units", "dims", "levels", "kept_epoch")
 DIGITS = 6  # of a number that is drawn and not written
 QUANTITIES = {
     "distortion": "D",
@@ -42,36 +38,52 @@ QUANTITIES = {
 }
 
 
-def run_details(rows: Sequence[Row], *, split: str, share: int) -> Json:
+def run_details(rows: Sequence[Row], history: pd.DataFrame | None, *, split: str, share: int) -> Json:
     """What is shown of one run.
 
     Args:
         rows: of the run, from `load_runs`, one a split.
+        history: of the run, from `load_histories`; None where it cannot be read.
         split: whose units are shown, and whose numbers come first.
         share: bytes that its pictures may take.
 
     Raises:
-        InputError: when its record is damaged.
-
-    Warns:
-        RunWarning: where its history cannot be read; the run then has no curves.
+        Damaged: where its record is not as a run leaves it.
     """
     folder, scale = Path(rows[0]["folder"]), Scale.of_row(rows[0])
-    record = RunRecord.read(folder)
-    with damage_named(folder):
-        return {
-            "name": record.name,
-            "folder": str(folder),
-            "command": record.command,
-            "made": _made(record),
-            "verdict": _verdict(record),
-            "verdicts": list(_verdict_lines(record)),
-            "metrics": _metrics(rows, split),
-            "units": _units(Part(record.metrics, "metrics").part(split), scale),
-            "curves": _curves(rows[0]),
-            "settings": [[name, words(json.dumps(value))] for name, value in record.settings.items()],
-            **pictures(folder, share=share),
-        }
+    record = record_of(folder)
+    return {
+        "command": record.command,
+        "made": _made(record),
+        "verdict": _verdict(record),
+        "verdicts": _verdict_lines(record),
+        "units": _units(Part(record.metrics, "metrics").part(split), scale),
+        "settings": [[name, words(json.dumps(value))] for name, value in record.settings.items()],
+    } | _known_without(rows, history, split=split, share=share)
+
+
+def damaged_details(rows: Sequence[Row], history: pd.DataFrame | None, *, split: str, share: int) -> Json:
+    """The same of a run whose record is damaged where `load_runs` does not look; arguments as for `run_details`."""
+    unknown: Json = {
+        "command": "",
+        "made": "",
+        "verdict": UNKNOWN_VERDICT,
+        "verdicts": [],
+        "units": None,
+        "settings": [],
+    }
+    return unknown | _known_without(rows, history, split=split, share=share)
+
+
+def _known_without(rows: Sequence[Row], history: pd.DataFrame | None, *, split: str, share: int) -> Json:
+    """What is known without the record's other parts."""
+    return {
+        "name": rows[0]["run"],
+        "folder": rows[0]["folder"],
+        "metrics": _metrics(rows, split),
+        "curves": None if history is None else _curves(history),
+        **pictures(Path(rows[0]["folder"]), share=share),
+    }
 
 
 def _made(record: RunRecord) -> str:
@@ -85,18 +97,19 @@ def _made(record: RunRecord) -> str:
 def _verdict(record: RunRecord) -> str:
     """The states of the latents and of the training in a few words."""
     collapse, fit = (record.verdicts.get(name) or {} for name in ("collapse", "fit"))
-    old = {True: "collapsed", False: "not collapsed"}.get(collapse.get("collapsed"))
+    old = OLD_STATES.get(collapse.get("collapsed"))
     said = ", ".join(filter(None, (collapse.get("state") or old, fit.get("verdict"))))
     return said.replace("_", " ") or UNKNOWN_VERDICT
 
 
-def _verdict_lines(record: RunRecord) -> Iterator[str]:
+def _verdict_lines(record: RunRecord) -> list[str]:
     """The sentences that its summary had."""
-    if collapse := record.verdicts.get("collapse"):
-        yield from collapse_lines(collapse)
-    if fit := record.verdicts.get("fit"):
-        yield fit_words(fit)
-    yield from (note["text"] for note in record.verdicts.get("training") or ())
+    collapse, fit, notes = (record.verdicts.get(name) for name in ("collapse", "fit", "training"))
+    try:
+        lines = [*(collapse_lines(collapse) if collapse else ()), *([fit_words(fit)] if fit else ())]
+        return [*lines, *(str(note["text"]) for note in notes or ())]
+    except (KeyError, TypeError, AttributeError) as error:  # They take a verdict to be as one is made.
+        raise Damaged(f"verdicts lack {error}") from None
 
 
 def _metrics(rows: Sequence[Row], split: str) -> Json:
@@ -122,13 +135,8 @@ def _units(metrics: Part, scale: Scale) -> Json | None:
     return {"rate": _drawn(values, scale.per_nat), "stderr": _drawn(errors, scale.per_nat)}
 
 
-def _curves(run: Row) -> Json | None:
-    """D, R and the ELBO by epoch; None where the history cannot be read."""
-    try:
-        history = load_histories(pd.DataFrame([{name: run[name] for name in OF_RUN}]))
-    except InputError as error:
-        warnings.warn(f"without curves: {error}", RunWarning, stacklevel=2)
-        return None
+def _curves(history: pd.DataFrame) -> Json:
+    """D, R and the ELBO by epoch."""
     every = math.ceil(history["epoch"].nunique() / MOST_EPOCHS)
     kept = history["epoch"][history["kept"]]
     shown = history[(history["epoch"] % every == 0) | history["kept"] | (history["epoch"] == history["epoch"].max())]

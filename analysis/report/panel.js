@@ -30,9 +30,13 @@ function showPanel(place, report, data) {
   function refresh(change = {}) {
     Object.assign(state, change);
     const drawn = drawPlane(parts.plane, panel, passing(), state);
-    drawCollapse(parts.collapse, panel, passing());
     list();
+    later(() => drawCollapse(parts.collapse, panel, passing()));
     return drawn;
+  }
+
+  function drawFrontiers() {
+    if (data.frontiers.length) later(() => drawFrontier(parts.frontier, panel));
   }
 
   function list() {
@@ -88,6 +92,7 @@ function showPanel(place, report, data) {
   rowKeys(parts.body);
   parts.detail.replaceChildren(hint());
   const drawn = refresh();
+  drawFrontiers();
   const idsOf = (event) => event.points.map((point) => point.customdata).filter((id) => id !== undefined);
   parts.plane.on("plotly_click", (event) => {
     const [id] = idsOf(event);
@@ -98,6 +103,7 @@ function showPanel(place, report, data) {
   redraws.add(() => {
     if (place.hidden) return;
     refresh();
+    drawFrontiers();
     redrawRun();
   });
   return drawn;
@@ -112,6 +118,7 @@ function panelParts(panel, state, refresh) {
   const part = (tag, attributes = {}) => element(tag, attributes);
   const plane = part("div", { class: "plot plane" });
   const collapse = part("div", { class: "plot small" });
+  const frontier = part("div", { class: "plot middle" });
   const detail = part("section", { class: "detail card", "aria-label": "The run that is open", tabindex: "0" });
   const form = part("details", { class: "card", open: !isTouch.matches });
   form.append(element("summary", {}, "Filters"));
@@ -130,7 +137,9 @@ function panelParts(panel, state, refresh) {
   const basis = element("p", { class: "basis note" }, [panel.data.basis, panel.report.note].filter(Boolean).join(" "));
   const runs = element("section", { "aria-label": "Runs" }, element("h2", {}, "Runs"), copies, scroll);
   const units = element("section", { "aria-label": "Rates of units" }, element("h2", {}, "Collapse: the rate of each unit"), collapse);
-  return { all: [basis, top, detail, form, runs, units], plane, collapse, detail, form, clear, head, body, count, copies };
+  const words = "Of all runs, whatever the filters: means over seeds with bars of 2 standard errors; open points are beaten on validation.";
+  const fronts = element("section", { "aria-label": "Frontiers", hidden: !panel.data.frontiers.length }, element("h2", {}, "Frontier"), element("p", { class: "note" }, words), frontier);
+  return { all: [basis, top, detail, form, runs, fronts, units], plane, collapse, frontier, detail, form, clear, head, body, count, copies };
 }
 
 /** What dragging over the plane does: select runs, or zoom; pressed again, it scrolls the page. */

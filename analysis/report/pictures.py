@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vae_rd.run.files import MEDIA, MEDIA_INDEX
+
 Json = dict[str, Any]
-FOLDER, INDEX = "media", "index.json"
 KINDS = ("reconstructions", "samples", "traversals")
 TOTAL = 6_000_000  # bytes of all pictures of a report, which base64 makes a third more
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -35,11 +36,11 @@ def pictures(folder: Path, *, share: int) -> Json:
     shown: list[Json] = []
     too_large: list[str] = []
     for entry in _last(folder):
-        content = _png(folder / FOLDER, entry["file"])
+        content = _png(folder / MEDIA, entry["file"])
         if content is None:
             continue
         if len(content) > share:
-            too_large.append(f"{FOLDER}/{entry['file']}")
+            too_large.append(f"{MEDIA}/{entry['file']}")
             continue
         share -= len(content)
         uri = f"data:image/png;base64,{base64.b64encode(content).decode()}"
@@ -50,13 +51,11 @@ def pictures(folder: Path, *, share: int) -> Json:
 def _last(folder: Path) -> list[Json]:
     """The entry of the last epoch of each kind in the index; none of what is not as a run writes it."""
     try:
-        entries = json.loads((folder / FOLDER / INDEX).read_text(encoding="utf-8"))["pictures"]
-        known = [
-            e for e in entries if isinstance(e["epoch"], int) and e["kind"] in KINDS and isinstance(e["file"], str)
-        ]
+        entries = json.loads((folder / MEDIA_INDEX).read_text(encoding="utf-8"))["pictures"]
+        named = [e for e in entries if e["kind"] in KINDS and isinstance(e["file"], str)]
+        last = {e["kind"]: e for e in sorted(named, key=lambda e: int(e["epoch"]))}
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    last = {e["kind"]: e for e in sorted(known, key=lambda e: e["epoch"])}
     return [last[kind] for kind in KINDS if kind in last]
 
 

@@ -1,4 +1,4 @@
-"""What is known of where runs can lie, as lines and points that a plot draws: the rows of `plane_lines`, taken apart."""
+"""What is known of where runs can lie, as lines and points of a plot: the rows of `plane_lines`, taken apart."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from analysis.rows.reading import AGAIN, Damaged
+from analysis.sources.wandb_runs import local_runs
 from vae_rd.errors import InputError
 from vae_rd.run.files import RECORD_FILE
 from vae_rd.run.finding import Runs, find_runs
@@ -46,7 +47,7 @@ def find_records(runs: Runs) -> Records:
     """
     found: dict[Path, RunRecord] = {}
     faults: dict[Path, Unreadable] = {}
-    for folder in find_runs(runs):
+    for folder in find_runs(local_runs(runs)):
         try:
             found[folder] = RunRecord.attempt(folder, newer=True)
         except Unreadable as fault:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 
-from analysis.rows.reading import Part, damage_named
+from analysis.rows.finding import warn_of_parts
+from analysis.rows.reading import Damaged, Part, record_of
 from analysis.rows.runs import Row, as_rows
 from analysis.rows.scale import Scale
 from vae_rd.run.record import RunRecord
@@ -29,19 +29,31 @@ def load_units(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
         runs: from `load_runs`, whose units the rates take.
         split: whose metrics are read.
 
-    Raises:
-        InputError: naming a damaged record.
+    Warns:
+        RunWarning: one line that names the runs where they are damaged.
     """
-    rows = [row for run in as_rows(runs.drop_duplicates("folder")) for row in _units(run, split)]
+    rows = _read(runs, lambda run: list(_units(run, split)), of="damaged rates of units")
     return pd.DataFrame(rows, columns=list(UNITS))
 
 
+def _read(runs: pd.DataFrame, read: Callable[[Row], list[Row]], *, of: str) -> list[Row]:
+    """What is read of each run; those where that is damaged are named, and have nothing."""
+    found: list[Row] = []
+    faults: dict[str, Damaged] = {}
+    for run in as_rows(runs.drop_duplicates("folder")):
+        try:
+            found += read(run)
+        except Damaged as fault:
+            faults[run["folder"]] = fault
+    warn_of_parts(of, faults)
+    return found
+
+
 def _units(run: Row, split: str) -> Iterator[Row]:
-    folder, scale = Path(run["folder"]), Scale.of_row(run)
-    with damage_named(folder):
-        entry = _metrics(RunRecord.read(folder), split).optional("rate_per_dim")
-        rates = entry.numbers("value") if "value" in entry else []
-        errors = entry.numbers("stderr") if "stderr" in entry else [float("nan")] * len(rates)
+    scale = Scale.of_row(run)
+    entry = _metrics(record_of(run["folder"]), split).optional("rate_per_dim")
+    rates = entry.numbers("value") if "value" in entry else []
+    errors = entry.numbers("stderr") if "stderr" in entry else [float("nan")] * len(rates)
     order = sorted(range(len(rates)), key=lambda unit: -rates[unit])
     for place, unit in enumerate(order):
         measured = {"rate": scale.per_nat * rates[unit], "rate_stderr": scale.per_nat * errors[unit]}
@@ -58,25 +70,23 @@ def load_verdicts(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
         runs: from `load_runs`, whose units nats take.
         split: whose metrics and estimates are read.
 
-    Raises:
-        InputError: naming a damaged record.
+    Warns:
+        RunWarning: one line that names the runs where they are damaged.
     """
-    rows = [_verdicts(run, split) for run in as_rows(runs.drop_duplicates("folder"))]
+    rows = _read(runs, lambda run: [_verdicts(run, split)], of="damaged verdicts")
     return pd.DataFrame(rows, columns=list(VERDICTS))
 
 
 def _verdicts(run: Row, split: str) -> Row:
-    folder, per_nat = Path(run["folder"]), Scale.of_row(run).per_nat
-    with damage_named(folder):
-        record = RunRecord.read(folder)
-        verdicts, metrics = Part(record.verdicts, "verdicts"), _metrics(record, split)
-        collapse = verdicts.optional("collapse")
-        state = collapse.word("state") or OLDER.get(collapse.content.get("collapsed"))
-        rise, correlation = metrics.optional("shuffle_rise"), _total_correlation(record, split)
-        row = {"folder": run["folder"], "state": state, "fit": verdicts.optional("fit").word("verdict")}
-        for name, entry in (("shuffle_rise", rise), ("total_correlation", correlation)):
-            row |= {name: per_nat * entry.maybe("value"), f"{name}_stderr": per_nat * entry.maybe("stderr")}
-        return row | {"active_by_rate": metrics.optional("active_units_by_rate").maybe("value")}
+    record, per_nat = record_of(run["folder"]), Scale.of_row(run).per_nat
+    verdicts, metrics = Part(record.verdicts, "verdicts"), _metrics(record, split)
+    collapse = verdicts.optional("collapse")
+    state = collapse.word("state") or OLDER.get(collapse.content.get("collapsed"))
+    rise, correlation = metrics.optional("shuffle_rise"), _total_correlation(record, split)
+    row = {"folder": run["folder"], "state": state, "fit": verdicts.optional("fit").word("verdict")}
+    for name, entry in (("shuffle_rise", rise), ("total_correlation", correlation)):
+        row |= {name: per_nat * entry.maybe("value"), f"{name}_stderr": per_nat * entry.maybe("stderr")}
+    return row | {"active_by_rate": metrics.optional("active_units_by_rate").maybe("value")}
 
 
 def _metrics(record: RunRecord, split: str) -> Part:

@@ -6,10 +6,13 @@ Only what is read here can be damage; an error of any other kind is a fault of t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from vae_rd.errors import InputError
+from vae_rd.run.files import RECORD_FILE
 from vae_rd.run.record import RunRecord, Unreadable
 
 AGAIN = "evaluate or fit the run again"
@@ -29,6 +32,15 @@ def record_of(folder: str | Path) -> RunRecord:
         return RunRecord.attempt(Path(folder), newer=True)
     except Unreadable as fault:
         raise Damaged(str(fault)) from None
+
+
+@contextmanager
+def damage_named(folder: Path) -> Iterator[None]:
+    """Turn damage into an InputError of one line that names the record, for who needs just this run."""
+    try:
+        yield
+    except Damaged as damage:
+        raise InputError(f"{folder / RECORD_FILE}: damaged, {damage}; {AGAIN}") from None
 
 
 class Part:

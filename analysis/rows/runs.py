@@ -282,7 +282,7 @@ def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _histories(run: Row) -> Iterator[pd.DataFrame]:
     folder = Path(run["folder"])
-    history = _read_history(folder / HISTORY_FILE)
+    history = read_history(folder / HISTORY_FILE)
     if not record_of(folder).is_of(folder, HISTORY_FILE):
         raise Damaged(f"damaged, or not the {HISTORY_FILE} that the record is about")
     scale = Scale.of_row(run)
@@ -299,7 +299,12 @@ def _histories(run: Row) -> Iterator[pd.DataFrame]:
         yield rows.dropna(subset=["distortion", *defined])
 
 
-def _read_history(path: Path) -> pd.DataFrame:
+def read_history(path: Path) -> pd.DataFrame:
+    """A history.csv whose epochs, D, R and ELBO are numbers, NaN where they are not finite.
+
+    Raises:
+        Damaged: when there is none.
+    """
     numbers = [f"{split}/{name}" for split in ("train", "val") for name in EPOCH_METRICS]
     needed = ["epoch", "step", *numbers]
     try:

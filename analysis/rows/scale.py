@@ -83,7 +83,7 @@ def scale_note(row: Mapping[Any, Any]) -> str:
 
     Example:
         >>> scale_note({"units": "bits_per_dim", "dims": 4, "levels": 256.0, "pixel_scale": "(k + u) / 256"})
-        'D, H: of the discrete image; 8 bits/dim less for the density of (k + u) / 256'
+        'D, H: of the discrete image, from above; 8 bits/dim less for the density of (k + u) / 256'
         >>> scale_note({"units": "bits", "dims": 4, "levels": 256.0, "pixel_scale": "(k + u) / 256"})
         'D, H: of the density of (k + u) / 256; 32 bits more for the discrete image'
         >>> scale_note({"units": "nats", "dims": 4, "levels": float("nan"), "pixel_scale": "k / 255"})
@@ -95,6 +95,8 @@ def scale_note(row: Mapping[Any, Any]) -> str:
     if math.isnan(levels):
         return f"D, H: of a density of {scale}, which is no bound for the discrete image"
     if units == "bits_per_dim":
-        return f"D, H: of the discrete image; {math.log2(levels):.6g} bits/dim less for the density of {scale}"
+        return (
+            f"D, H: of the discrete image, from above; {math.log2(levels):.6g} bits/dim less for the density of {scale}"
+        )
     more = per_nat(units, dims=row["dims"]) * row["dims"] * math.log(levels)
     return f"D, H: of the density of {scale}; {more:.6g} {units} more for the discrete image"

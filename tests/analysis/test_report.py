@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -19,6 +20,8 @@ from analysis.figures.table import table, table_numbers
 from analysis.report.contents import contents
 from analysis.report.details import MOST_EPOCHS
 from analysis.report.pictures import PNG, TOTAL, share_of
+from analysis.rows.groups import group_runs
+from analysis.statistics.frontiers import frontiers
 from vae_rd.run.record import RunRecord
 
 from helpers.common import ROOT
@@ -78,7 +81,13 @@ def test_nothing_in_the_page_leads_elsewhere(sweep, tmp_path):
 
 def test_no_text_of_a_run_ends_the_block_of_data(tmp_path):
     name = "</script><script>alert(1)</script>"
-    write_run(tmp_path / "runs", card=sprites_card(), beta=1.0, points=dict.fromkeys(("train", "val", "test"), sprites_point(1.0)), command=name)
+    write_run(
+        tmp_path / "runs",
+        card=sprites_card(),
+        beta=1.0,
+        points=dict.fromkeys(("train", "val", "test"), sprites_point(1.0)),
+        command=name,
+    )
     out = tmp_path / "report.html"
     assert main(["report", str(tmp_path / "runs"), "-o", str(out)]) == 0
     assert held(out)["dataSets"][0]["runs"][0]["command"] == name
@@ -174,9 +183,30 @@ def test_a_long_history_is_thinned(tmp_path):
 
 def test_a_run_without_its_history_is_shown_without_curves(sweep):
     (sweep[0] / "history.csv").unlink()
-    with pytest.warns(UserWarning, match=r"without curves: .*history\.csv"):
+    with pytest.warns(UserWarning, match=r"left out, no history: .*beta0\.5"):
         runs = of(sweep)["runs"]
     assert [run["curves"] is None for run in runs] == [True, False]
+
+
+def test_a_run_whose_verdicts_are_damaged_is_shown_with_its_numbers(sweep):
+    path = sweep[0] / "record.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"verdicts": {"collapse": {"state": "healthy"}}}))
+    with pytest.warns(UserWarning, match=r"left out, damaged details: .*beta0\.5"):
+        run = of(sweep)["runs"][0]
+    assert (run["verdict"], run["verdicts"], run["units"]) == ("not judged", [], None)
+    assert run["metrics"]["lines"][0][0] == "D"
+    assert run["curves"]["kept"] == 27
+
+
+def test_the_frontier_is_that_of_the_figure(tmp_path):
+    runs = load_runs(sprites_sweep(tmp_path / "runs", betas=[0.5, 1.0, 4.0], seeds=[0, 1]))
+    [one] = contents(runs, split="test", command="")["dataSets"][0]["frontiers"]
+    [same] = frontiers(runs, group_runs(runs), split="test", chosen_on="val")
+    assert (one["beta"], one["seeds"], one["front"]) == ([0.5, 1.0, 4.0], [2, 2, 2], same.points["front"].tolist())
+    assert one["rate"] == same.points["rate"].tolist()
+    means = runs[runs["split"] == "test"].groupby("beta")["rate"].mean()
+    assert one["rate"] == pytest.approx(means.tolist())
+    assert one["curve"]["rate"][0] == pytest.approx(means[np.array(one["front"])].min())
 
 
 def with_media(folder, sizes):
@@ -207,7 +237,15 @@ def test_pictures_that_are_too_large_are_named(sweep):
     assert share_of(100) * 100 * 4 / 3 < 9e6
 
 
-@pytest.mark.parametrize("index", ["{", "[]", '{"pictures": [{"epoch": 1}]}', '{"pictures": [{"epoch": 1, "kind": "samples", "file": "../record.json"}]}'])
+@pytest.mark.parametrize(
+    "index",
+    [
+        "{",
+        "[]",
+        '{"pictures": [{"epoch": 1}]}',
+        '{"pictures": [{"epoch": 1, "kind": "samples", "file": "../record.json"}]}',
+    ],
+)
 def test_media_that_are_not_as_a_run_writes_them_are_left_out(sweep, index):
     with_media(sweep[0], {})
     (sweep[0] / "media" / "index.json").write_text(index)
@@ -216,7 +254,7 @@ def test_media_that_are_not_as_a_run_writes_them_are_left_out(sweep, index):
 
 def test_a_table_in_latex_has_the_same_cells(tmp_path):
     found = of(mnist_sweep(tmp_path / "runs", betas=[1.0]))
-    assert [*found["latex"]][0] == r"$\beta$"
+    assert next(iter(found["latex"])) == r"$\beta$"
     [cell], [written] = found["cells"]["D"], found["latex"]["D"]
     assert written == cell.replace("±", r"$\pm$")
 
@@ -228,6 +266,9 @@ def test_another_suffix_is_refused(sweep, tmp_path, capsys):
 
 def test_a_report_imports_neither_torch_nor_matplotlib(sweep, tmp_path):
     argv = ["report", str(tmp_path / "runs"), "-o", str(tmp_path / "report.html")]
-    code = f"import sys; from analysis.__main__ import main; assert main({argv}) == 0; print([m for m in ('torch', 'wandb', 'matplotlib') if m in sys.modules])"
+    code = (
+        f"import sys; from analysis.__main__ import main; assert main({argv}) == 0; "
+        "print([m for m in ('torch', 'wandb', 'matplotlib') if m in sys.modules])"
+    )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"

@@ -51,7 +51,7 @@ def test_bits_per_dim_of_dequantised_pixels_are_those_of_the_counts(tmp_path):
     assert row["distortion_stderr"] == pytest.approx(0.002 * NAT)
     text = table(load_runs(tmp_path, units="bits_per_dim"))
     assert "| 9.4070" in text
-    assert "D, H: of the discrete image; 8 bits/dim less for the density of (k + u) / 256." in text
+    assert "D, H: of the discrete image, from above; 8 bits/dim less for the density of (k + u) / 256." in text
 
 
 @pytest.mark.parametrize(("units", "nat", "more"), [("nats", 1.0, "4347.42"), ("bits", 1 / math.log(2), "6272")])

@@ -35,7 +35,6 @@ class Backend(SweepBackend):
     def __init__(self) -> None:
         super().__init__()
         self.requests: list[str] = []
-        self.url = ""
 
     def answer(self, query: str, variables: Json) -> Json:
         """The body of the response to a GraphQL query; what is not served here is an error, as on an old server."""
@@ -178,6 +177,18 @@ class _Handler(BaseHTTPRequestHandler):
                 self._reply(self.server.backend.stream(stream.group(1), body))
             else:
                 self._reply({}, status=404)
+
+    def do_GET(self) -> None:
+        if self._misbehave():
+            return
+        _, _, run_id, name = self.path.split("/", 3)
+        with self.server.lock:
+            self.server.backend.requests.append(f"download {name}")
+            content = self.server.runs[run_id].files[name]
+        self.send_response(200)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def do_PUT(self) -> None:
         content = self._content()

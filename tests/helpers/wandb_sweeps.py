@@ -108,6 +108,7 @@ class SweepBackend:
     """
 
     def __init__(self) -> None:
+        self.url = ""
         self.runs: dict[str, ServedRun] = {}
         self.sweeps: dict[str, ServedSweep] = {}
         self.agents: dict[str, ServedSweep] = {}
@@ -142,14 +143,31 @@ class SweepBackend:
         }
 
     def on_Runs(self, variables: Json) -> Json:
-        (wanted,) = json.loads(variables["filters"])["$and"]
-        runs = [run for run in self.runs.values() if run.sweep == wanted["sweep"]]
+        filters = json.loads(variables.get("filters") or "{}")
+        sweeps = [wanted["sweep"] for wanted in filters.get("$and", ()) if "sweep" in wanted]
+        runs = [run for run in self.runs.values() if run.project == variables["project"]]
+        if not runs and not sweeps:
+            return {"project": None}
+        runs = [run for run in runs if not sweeps or run.sweep in sweeps]
         first = int(variables.get("cursor") or 0)
         last = first + variables["perPage"]
         edges = [{"node": _shown_run(run), "cursor": str(last)} for run in runs[first:last]]
         page = {"endCursor": str(last), "hasNextPage": last < len(runs)}
         found = {"internalId": "1", "runCount": len(runs), "readOnly": False}
         return {"project": {**found, "runs": {"edges": edges, "pageInfo": page}}}
+
+    def on_RunFiles(self, variables: Json) -> Json:
+        run, names = self.runs[variables["name"]], variables.get("fileNames")
+        files = [name for name in run.files if not names or name in names]
+        edges = [{"node": self._shown_file(run, name), "cursor": name} for name in files]
+        page = {"endCursor": None, "hasNextPage": False}
+        shown = {"fileCount": len(run.files), "files": {"edges": edges, "pageInfo": page}}
+        return {"project": {"internalId": "1", "run": shown}}
+
+    def _shown_file(self, run: ServedRun, name: str) -> Json:
+        url = f"{self.url}/storage/{run.id}/{name}"
+        about = {"sizeBytes": len(run.files[name]), "mimetype": "text/plain", "updatedAt": None, "md5": None}
+        return {"id": key("File", name), "name": name, "url": url, "directUrl": url, **about}
 
     def on_CreateAgent(self, variables: Json) -> Json:
         agent = key("Agent", str(len(self.agents)))
@@ -221,6 +239,9 @@ def _shown_run(run: ServedRun) -> Json:
         **nothing,
         **rest,
         "state": run.state,
+        "config": json.dumps(run.logged_config),
+        "summaryMetrics": json.dumps(run.summary),
+        "systemMetrics": "{}",
         "projectId": "1",
         "user": {"name": ENTITY, "username": ENTITY},
     }

@@ -11,7 +11,9 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import psutil
 import pytest
 import wandb
@@ -21,6 +23,7 @@ from vae_rd import fit
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import Interrupted
 from vae_rd.experiment import fitting
+from vae_rd.media.pages import png
 from vae_rd.run.finding import find_runs
 from vae_rd.run.record import RunRecord
 from vae_rd.training import tracking, wandb_runs
@@ -183,6 +186,29 @@ def test_online_history_is_that_of_history_csv(online):
         assert line.keys() - W_AND_B_S_OWN - {"trainer/global_step"} == values.keys()
         assert {name: line[name] for name in values} == pytest.approx(values, rel=1e-6)
         assert line["trainer/global_step"] == step
+
+
+def test_online_the_pictures_of_the_kept_checkpoint_arrive_as_images(online):
+    (line,) = [line for line in online.served.history if "media/samples" in line]
+    for kind in ("reconstructions", "samples", "traversals"):
+        content = (online.folder / "media" / f"{kind}_{online.record.model['kept_epoch']:04d}.png").read_bytes()
+        assert line[f"media/{kind}"]["_type"] == "image-file"
+        assert online.served.files[line[f"media/{kind}"]["path"]] == content
+
+
+def test_pictures_join_the_row_of_their_step_and_none_is_sent_twice(user, folder):
+    settings = toy(beta=100.0, media_every=1, wandb="online", run_dir=str(folder.parent))
+    logger = start_tracking(settings, folder, name="mine", run_id=None)
+    calls = []
+    logger.run = SimpleNamespace(log=lambda row, **named: calls.append((sorted(row), named)))
+    (folder / "a.png").write_bytes(png(np.zeros((2, 2))))
+    for step in (4, 8, 4):
+        logger.show({"samples": folder / "a.png"}, step=step)
+        logger.log_metrics({"epoch": step / 4}, step=step)
+    logger.show({"samples": folder / "a.png"}, step=None)
+    shown = [named for row, named in calls if row == ["media/samples"]]
+    assert shown == [{"step": step, "commit": False} for step in (4, 8, 9)]
+    assert [named["step"] for row, named in calls if "epoch" in row] == [4, 8]
 
 
 def test_online_every_metric_is_drawn_over_the_step_and_d_over_r(online):

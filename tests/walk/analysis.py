@@ -12,6 +12,7 @@ from analysis.rows import groups
 
 from walk.runs import AGAIN, ANEW, FITTED, after_fit, changed, without
 from walk.steps import LEVELS, Call, Step, archive, each, evaluated, fitted, limited, step
+from walk.steps import without as absent
 
 
 def drawn(*words: str) -> Call:
@@ -33,6 +34,11 @@ def moved() -> None:
     """A figure's account whose command was given in a folder that is gone."""
     path = Path("away/plane.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | {"made_in": "../gone"}))
+
+
+def spoilt(name: str) -> Callable[[Path], object]:
+    """A file of the run that is none of its kind."""
+    return lambda folder: (folder / name).write_text("{")
 
 
 def anew(*words: str) -> Call:
@@ -101,6 +107,27 @@ STEPS: list[Step] = [
         each(evaluated("runs", "--probe", "--examples=30"), drawn("information", "runs")),
         before=fitted("--data=digits", "--binarization=threshold"),
     ),
+    step(
+        "run python -m vae_rd.evaluate RUNS --media first",
+        drawn("samples", "runs"),
+        each(evaluated("runs", "--media"), drawn("samples", "runs")),
+        before=fitted("--name=a", "--media_every=0"),
+    ),
+    *(
+        step(
+            "run python -m vae_rd.evaluate runs/a --media first",
+            drawn(figure, "runs"),
+            each(evaluated("runs/a", "--media"), drawn(figure, "runs")),
+            before=after_fit(spoilt(file)),
+        )
+        for figure, file in (("samples", "media/index.json"), ("latents", "latents.npz"))
+    ),
+    step(
+        "leave it out, there are no labels",
+        drawn("latents", "runs", "--factor=kind"),
+        drawn("latents", "runs"),
+        before=FITTED,
+    ),
     step("fit the run again with --overwrite", drawn(*CURVES), anew(*CURVES), before=after_fit(without("history.csv"))),
     step(
         "fit the run again with --overwrite",
@@ -150,5 +177,11 @@ STEPS: list[Step] = [
         drawn("redo", "away/plane.json"),
         drawn(*PLANE),
         before=each(FITTED, drawn("plane", "runs", "-o", "away/plane.pdf"), moved),
+    ),
+    step(
+        "pip install 'vae_rd[report]'",
+        absent("plotly.offline", drawn("report", "runs")),
+        drawn("report", "runs"),
+        before=FITTED,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +135,18 @@ STEPS: list[Step] = [
         evaluated("runs"),
         evaluated("runs/*"),
         before=RUNS,
+    ),
+    step(
+        "leave out all other options but --data_file",
+        evaluated("runs/a", "--media", "--split=val"),
+        evaluated("runs/a", "--media"),
+        before=RUNS,
+    ),
+    step(
+        "no media can be written there (File exists); make room",
+        evaluated("runs/a", "--media"),
+        each(lambda: (RUN / "media").unlink(), evaluated("runs/a", "--media")),
+        before=after_fit(lambda folder: [shutil.rmtree(folder / "media"), (folder / "media").write_text("")]),
     ),
     step(
         "finish it with --resume auto",

@@ -32,7 +32,7 @@ def show_runs(folders: Sequence[Path], *, data_file: str | None) -> Iterator[str
             try:
                 written = show_run(folder, data_file=data_file)
             except OSError as error:
-                raise InputError(f"{folder}: cannot be written ({error.strerror}); make room, or copy it") from None
+                raise InputError(f"{folder}: no media can be written there ({error.strerror}); make room") from None
         yield f"{folder}: {', '.join(written)}"
 
 

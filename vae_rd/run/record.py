@@ -123,6 +123,10 @@ class RunRecord:
             case holder:
                 return f"is running in another process ({holder})"
 
+    def may_be_running(self, folder: Path) -> bool:
+        """Whether a process may be at work on the run in a folder: its record says so, and nothing says it is gone."""
+        return self.status == "running" and holder_of(folder) != ""
+
     def write(self, folder: Path) -> Path:
         """Replace `folder/record.json` atomically and return its path."""
         content = json.dumps(_with_nulls(asdict(self)), indent=2, allow_nan=False)

@@ -1,0 +1,115 @@
+"""What becomes of the units of z as beta rises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.figures.beta import placed
+from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
+from analysis.marks import units as marks
+from analysis.marks.axes import in_columns
+from analysis.marks.slopes import FORECAST
+from analysis.rows.data_sets import data_sets
+from analysis.rows.groups import Groups, add_settings, group_runs
+from analysis.rows.latents import load_units, load_verdicts
+from analysis.style import WARNING, plain, unit_label, wrapped
+from analysis.theme import themed
+from analysis.venues import look
+from analysis.view import View
+
+HEIGHTS = (1.5, 0.8, 0.8)  # inches: of the map, of active units, and of the shuffled z, which share their axis
+TEXT, LESS = 0.85, 0.5  # of labels and the legend's first row, and of width beside the map
+
+
+def collapse(runs: pd.DataFrame, **view: Any) -> Figure:
+    """The rate of each unit by beta as a map, with the verdict on each run above; active units; what shuffling z does.
+
+    A column is a run, by group, beta and seed; units are sorted by their rate in each. A dashed line stands where the
+    forecast has a linear VAE collapse.
+
+    Args:
+        runs: from `load_runs`; each data set has axes of its own.
+        view: fields of `analysis.view.View`.
+
+    Raises:
+        InputError: where no run has a slope, or naming a damaged record.
+    """
+    return draw(runs, View(**view))
+
+
+def draw(runs: pd.DataFrame, view: View) -> Figure:
+    """`collapse`, for the table of figures."""
+    groups = group_runs(runs, by=view.group_by)
+    parts = [(title, _rows(rows, groups, view), rows) for title, rows in titled(runs)]
+    heads = [head_of(rows, title, *filter(None, [wrapped(groups.note)])) for title, _, rows in parts]
+    with look(view):
+        text = [TEXT + LINE_HEIGHT * (5 + lines_of(head)) for head in heads]
+        shuffled = any(rows["shuffle_rise"].notna().any() for _, rows, _ in parts)  # Older records have none.
+        figure, panels = new_figure([HEIGHTS[: 2 + shuffled]] * len(parts), text=text, view=view)
+        for (_, rows, own), head, axes in zip(parts, heads, panels, strict=True):
+            _draw(rows, unit_rates(rows, load_units(own, split=view.split)), groups, axes, figure)
+            legend_above(axes[0], **in_columns(marks.state_keys(rows), _keys(axes), less=LESS), head=head)
+            legend = axes[0].get_legend()
+            assert legend is not None
+            legend.set_bbox_to_anchor((-0.14, 1.12))  # above the verdicts
+        return themed(laid_out(figure), view)
+
+
+def _rows(runs: pd.DataFrame, groups: Groups, view: View) -> pd.DataFrame:
+    rows = placed(runs, groups, split=view.split)
+    return rows.merge(load_verdicts(rows, split=view.split), on="folder", how="left")
+
+
+def unit_rates(rows: pd.DataFrame, units: pd.DataFrame) -> np.ndarray:
+    """The rates of the units by rank, [U, N], a column for each of the rows; NaN where a run has no such unit.
+
+    Args:
+        rows: one a run.
+        units: from `load_units`.
+    """
+    table = units.pivot(index="place", columns="folder", values="rate").reindex(columns=list(rows["folder"]))
+    return table.to_numpy(dtype=float) if len(table) else np.full((1, len(rows)), np.nan)
+
+
+def _draw(rows: pd.DataFrame, rates: np.ndarray, groups: Groups, axes: Sequence[Axes], figure: Figure) -> None:
+    unit = unit_label(rows["units"].iloc[0])
+    top, middle, bottom = axes[0], axes[1], axes[-1]
+    field = marks.rate_map(rates, ax=top)
+    bar = figure.colorbar(field, ax=top, pad=0.02, aspect=14, label=f"rate [{unit}]")
+    bar.outline.set_visible(False)
+    marks.state_marks(rows, ax=top)
+    marks.unit_counts(rows, ax=middle)
+    if len(axes) > 2:
+        marks.shuffle_rises(rows, ax=bottom).set_ylabel(f"$D$ of shuffled\n$z$ above $D$\n[{unit}]")
+    marks.collapse_columns(rows, axes=axes)
+    for ax in axes:
+        marks.column_labels(rows, [f"{slope:.3g}" for slope in rows["slope"]], ax=ax)
+    bottom.set_xlabel(rf"$\beta$ or the slope of held runs, a column a run{_blocks(rows, groups)}")
+
+
+def _blocks(rows: pd.DataFrame, groups: Groups) -> str:
+    """The groups from left to right, where there are several."""
+    shown = ", ".join(plain(label) for label in rows["group"].unique())
+    return f"\nfrom the left: {shown}" if groups.distinguished else ""
+
+
+def _keys(axes: Sequence[Axes]) -> list[Line2D]:
+    counts = [line for line in axes[1].get_lines() if not str(line.get_label()).startswith("_")]
+    found = [Line2D([], [], **FORECAST | {"color": WARNING}, label="collapse (forecast)")]
+    has_forecast = any(line.get_color() == WARNING and line.get_linestyle() == "--" for line in axes[1].get_lines())
+    return [*counts, *(found if has_forecast else [])]
+
+
+def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
+    """One row a run with its verdicts, and one a run and unit."""
+    groups = group_runs(runs, by=view.group_by)
+    parts = [_rows(rows, groups, view).assign(data=name) for name, rows in data_sets(runs).items()]
+    units = load_units(runs, split=view.split).assign(units=runs["units"].iloc[0], split=view.split)
+    return {"": add_settings(pd.concat(parts, ignore_index=True).drop(columns="x"), runs), "-units": units}

@@ -1,0 +1,63 @@
+"""Training as a way through the rate-distortion plane."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures.curves import explain_colours
+from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
+from analysis.marks import paths
+from analysis.marks.axes import as_asked, in_columns
+from analysis.rows.data_sets import data_sets
+from analysis.rows.groups import add_settings, group_runs
+from analysis.rows.latents import load_verdicts
+from analysis.rows.runs import load_histories
+from analysis.style import beta_colours, unit_label, wrapped
+from analysis.theme import themed
+from analysis.venues import look
+from analysis.view import View
+
+HEIGHT, TEXT = 2.4, 1.0  # inches: of the axes, and of labels and the legends' first rows
+SPLIT = "test"  # whose verdicts there are
+
+
+def fit(runs: pd.DataFrame, **view: Any) -> Figure:
+    """The way of each run through the plane as it trains, train and val joined, with the verdict on its end.
+
+    Args:
+        runs: from `load_runs`; their history.csv is read from the same folders. Each data set has axes of its own.
+        view: fields of `analysis.view.View`.
+
+    Raises:
+        InputError: for a missing or damaged history.csv.
+    """
+    return draw(runs, View(**view))
+
+
+def draw(runs: pd.DataFrame, view: View) -> Figure:
+    """`fit`, for the table of figures."""
+    parts = [(title, rows, load_histories(rows), load_verdicts(rows, split=SPLIT)) for title, rows in titled(runs)]
+    colours = beta_colours(beta for _, _, history, _ in parts for beta in history["beta"])
+    note = wrapped(group_runs(runs, by=view.group_by).note)
+    heads = [head_of(rows, title, *filter(None, [note])) for title, rows, _, _ in parts]
+    with look(view):
+        text = [TEXT + LINE_HEIGHT * (2 + lines_of(head)) for head in heads]
+        figure, panels = new_figure([[HEIGHT]] * len(parts), text=text, view=view)
+        for (_, _, history, verdicts), head, (ax,) in zip(parts, heads, panels, strict=True):
+            paths.training_paths(history, colours=colours, ax=ax)
+            paths.verdict_ends(history, verdicts, colours=colours, ax=ax)
+            unit = unit_label(history["units"].iloc[0])
+            as_asked(ax, view).set(xlabel=f"rate $R$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
+            legend_above(ax, **in_columns(paths.path_keys(verdicts)), head=head)
+        explain_colours(figure, panels, colours)
+        return themed(laid_out(figure), view)
+
+
+def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
+    """The rows of `load_histories` with the verdict on each run's training and a column for all that varies."""
+    parts = [load_histories(rows).assign(data=name) for name, rows in data_sets(runs).items()]
+    verdicts = load_verdicts(runs, split=SPLIT)[["folder", "fit"]].rename(columns={"fit": "verdict"})
+    return {"": add_settings(pd.concat(parts, ignore_index=True).merge(verdicts, on="folder", how="left"), runs)}

@@ -1,0 +1,150 @@
+"""Where validation examples lie in the space of z: two units of each run, coloured by label, and each against m(z)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures.layout import LINE_HEIGHT, heading
+from analysis.marks.latents import latent_points, unit_histogram
+from analysis.rows.groups import Groups, group_runs
+from analysis.rows.media import LABELS, Latents, load_latents, thinned
+from analysis.rows.runs import as_rows, of_split
+from analysis.style import COLUMN, GREY, beta_words, unit_label, wrapped
+from analysis.venues import look
+from analysis.view import View
+from vae_rd.errors import InputError
+from vae_rd.run.record import RunRecord
+
+MOST, BESIDE = 2, 2  # runs, where nothing else is asked for, and in a row
+POINTS, BARS, WORDS = 1.3, 0.42, 0.3  # inches of the points, of each histogram, and of the words below either
+
+
+class Panel(NamedTuple):
+    """Two units of one run: their numbers, draws of q(z) and of m(z), labels, and the words above."""
+
+    run: dict[str, Any]
+    title: str
+    units: tuple[int, ...]
+    z: np.ndarray
+    prior: np.ndarray | None
+    labels: np.ndarray | None
+
+
+def latents(runs: pd.DataFrame, **view: Any) -> Figure:
+    """The aggregate posterior q(z) of each run over its two units of the largest rate, each against the prior m(z).
+
+    Points are draws of q(z|x), one an example. Of a plain autoencoder, whose R is undefined, the units are those of the
+    largest variance, and there is no m(z) to hold them against.
+
+    Args:
+        runs: from `load_runs`; latents.npz is read from the same folders.
+        view: fields of `analysis.view.View`; `more` may have `factor`, which labels colour, and `most`, runs.
+
+    Raises:
+        InputError: where no run has a latents.npz, one is damaged, or has no such labels.
+
+    Warns:
+        RunWarning: one line that names the runs left out, for want of latents or of room.
+    """
+    return draw(runs, View(**view))
+
+
+def draw(runs: pd.DataFrame, view: View) -> Figure:
+    """`latents`, for the table of figures."""
+    panels = _panels(runs, view)
+    lines = max(panel.title.count("\n") + 1 for panel in panels)
+    row = POINTS + 2 * BARS + 3 * WORDS + LINE_HEIGHT * lines + 0.05
+    rows, columns = -(-len(panels) // BESIDE), min(len(panels), BESIDE)
+    height = rows * row + LINE_HEIGHT + 0.08
+    with look(view):
+        figure = Figure(figsize=(COLUMN, height))
+        for place, panel in enumerate(panels):
+            top = height - LINE_HEIGHT - 0.05 - (place // columns) * row - LINE_HEIGHT * lines
+            _draw_panel(panel, figure, left=0.46 + place % columns * COLUMN / BESIDE, top=top)
+        handles = {handle.get_label(): handle for ax in figure.axes for handle in _bars(ax)}
+        figure.legend(handles=[*handles.values()], loc="upper left", ncols=len(handles), **heading(""))
+        return figure
+
+
+def _bars(ax: Any) -> list[Any]:
+    handles, labels = ax.get_legend_handles_labels()
+    return [handle for handle, label in zip(handles, labels, strict=True) if label in ("$q(z)$", "$m(z)$")]
+
+
+def _draw_panel(panel: Panel, figure: Figure, *, left: float, top: float) -> None:
+    width, height = figure.get_size_inches()
+    size = (COLUMN / BESIDE - 0.5) / width
+
+    def place(bottom: float, tall: float) -> Any:
+        return figure.add_axes((left / width, bottom / height, size, tall / height))
+
+    first, second = panel.units[0], panel.units[-1]
+    ax = latent_points(panel.z[:, [0, -1]], panel.labels, ax=place(top - POINTS, POINTS))
+    ax.set_title(panel.title, fontsize=7, loc="left", pad=3)
+    ax.set_xlabel(f"unit {first}", labelpad=1)
+    ax.set_ylabel(f"unit {second}", labelpad=1)
+    for line, unit in enumerate(panel.units):
+        bottom = top - POINTS - (line + 1) * (BARS + WORDS)
+        prior = None if panel.prior is None else panel.prior[:, line]
+        ax = unit_histogram(panel.z[:, line], prior, ax=place(bottom, BARS))
+        ax.set_xlabel(f"unit {unit}", labelpad=1)
+    if panel.prior is None:
+        ax.annotate("no $m(z)$", (1, 1), xycoords="axes fraction", ha="right", va="top", fontsize=7, color=GREY)
+
+
+def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
+    """The draws that are shown: a row for each run, example and unit."""
+    found = []
+    for panel in _panels(runs, view):
+        facts = {name: panel.run[name] for name in ("run", "folder", "data", "beta", "seed")}
+        for line, unit in enumerate(panel.units):
+            rows = pd.DataFrame({"unit": unit, "z": panel.z[:, line]})
+            rows["prior"] = np.nan if panel.prior is None else panel.prior[:, line]
+            rows["label"] = None if panel.labels is None else panel.labels
+            found.append(rows.assign(**facts))
+    return {"": pd.concat(found, ignore_index=True)}
+
+
+def _panels(runs: pd.DataFrame, view: View) -> list[Panel]:
+    arrays, groups = load_latents(runs), group_runs(runs, by=view.group_by)
+    chosen = groups.ordered(of_split(runs, view.split))
+    chosen = thinned(chosen[chosen["folder"].isin(arrays)], view.more.get("most") or MOST)
+    words = beta_words(chosen["beta"].dropna())
+    return [_panel(run, arrays[run["folder"]], words, groups, view) for run in as_rows(chosen)]
+
+
+def _panel(run: dict[str, Any], arrays: Latents, words: dict[float, str], groups: Groups, view: View) -> Panel:
+    units = _units(run, arrays, split=view.split)
+    has_rate = not np.isnan(run["rate"])
+    beta = "" if np.isnan(run["beta"]) else f"$\\beta$ = {words[run['beta']]}, "
+    rate = f"$R$ = {run['rate']:.2f} {unit_label(run['units'])}" if has_rate else "$R$ undefined"
+    group = wrapped(groups.labels[groups.place_of[run["folder"]]]) if groups.distinguished else ""
+    title = "\n".join(filter(None, (group, f"{beta}{rate}")))
+    prior = arrays["prior"][:, units] if has_rate else None
+    return Panel(run, title, tuple(units), arrays["z"][:, units], prior, _labels(run, arrays, view.more.get("factor")))
+
+
+def _units(run: dict[str, Any], arrays: Latents, *, split: str) -> list[int]:
+    """The two units of the largest rate, or of the largest variance where no rate is known."""
+    metrics = RunRecord.read(Path(run["folder"])).metrics.get(split, {})
+    rates = (metrics.get("rate_per_dim") or {}).get("value")
+    by = arrays["z"].var(0) if not rates or None in rates else np.asarray(rates)
+    return [int(unit) for unit in np.argsort(-by, kind="stable")[:2]]
+
+
+def _labels(run: dict[str, Any], arrays: Latents, factor: str | None) -> np.ndarray | None:
+    """Those asked for, or the only ones; none where there are several, or none at all.
+
+    Raises:
+        InputError: where those asked for are not there.
+    """
+    there = {name.removeprefix(LABELS): values for name, values in arrays.items() if name.startswith(LABELS)}
+    if factor is not None and factor not in there:
+        known = f"choose one of {', '.join(there)}" if there else "leave it out, there are no labels"
+        raise InputError(f"--factor {factor}: no labels of {run['run']} have that name; {known}")
+    return there[factor] if factor else next(iter(there.values())) if len(there) == 1 else None

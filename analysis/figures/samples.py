@@ -1,0 +1,149 @@
+"""What runs draw or reconstruct, one row each in order of beta, with D and R beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures.layout import LINE_HEIGHT, head_of, lines_of, titled
+from analysis.marks.pictures import cells, image_rows
+from analysis.rows.data_sets import data_sets
+from analysis.rows.groups import Groups, add_settings, group_runs
+from analysis.rows.media import Tiles, load_pictures, thinned
+from analysis.rows.runs import as_rows, of_split
+from analysis.style import COLUMN, STYLE, beta_words, unit_label, wrapped
+from analysis.theme import themed
+from analysis.venues import look
+from analysis.view import View
+
+KIND = "samples"
+IMAGES, MOST = 8, 12  # in a row, and rows of a data set, where nothing else is asked for
+LEFT, RIGHT, HEAD, BOTTOM = 0.55, 0.95, 0.15, 0.06  # inches of words before, behind and above the images, and of none
+ROW_WIDTH = COLUMN - LEFT - RIGHT
+UNDEFINED = "\N{EN DASH}"
+
+
+class Row(NamedTuple):
+    """Images of one run, the words before them, and D and R."""
+
+    images: np.ndarray
+    left: str
+    right: tuple[str, ...]
+
+
+class Block(NamedTuple):
+    """Rows under a title; `unit` of D and R where these are named above the rows, else empty."""
+
+    rows: list[Row]
+    title: str
+    unit: str
+
+    @property
+    def tile_height(self) -> float:
+        """Inches of a row."""
+        height, width = self.rows[0].images.shape[1:3]
+        return ROW_WIDTH / len(self.rows[0].images) * height / width
+
+    @property
+    def head_height(self) -> float:
+        """Inches of the title and of what names the words."""
+        return max(lines_of(self.title) * LINE_HEIGHT + 0.07 * bool(self.title), HEAD * bool(self.unit))
+
+    @property
+    def height(self) -> float:
+        """Inches in all."""
+        return self.head_height + len(self.rows) * self.tile_height
+
+
+def samples(runs: pd.DataFrame, **view: Any) -> Figure:
+    """Images that each run draws, z ~ m(z), one row a run in order of beta, with D and R of the split.
+
+    Args:
+        runs: from `load_runs`; pictures are read from the same folders, and each data set has axes of its own.
+        view: fields of `analysis.view.View`; `more` may have `images`, in a row, and `most`, rows.
+
+    Raises:
+        InputError: where no run has pictures, or some are damaged.
+
+    Warns:
+        RunWarning: one line that names the runs left out, for want of pictures or of room.
+    """
+    return draw(runs, View(**view))
+
+
+def draw(runs: pd.DataFrame, view: View) -> Figure:
+    """`samples`, for the table of figures."""
+    return picture_rows(runs, view, kind=KIND)
+
+
+def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
+    """D and R of each run, as they stand beside its row."""
+    return picture_numbers(runs, view, kind=KIND)
+
+
+def picture_rows(runs: pd.DataFrame, view: View, *, kind: str) -> Figure:
+    """A figure of a kind of picture, a row for each run, below each other by data set and group."""
+    tiles, groups = load_pictures(runs, kind), group_runs(runs, by=view.group_by)
+    parts = titled(runs[runs["folder"].isin(tiles)])
+    blocks = [block for title, rows in parts for block in _blocks(rows, title, tiles, groups, view, kind=kind)]
+    height = 2 * BOTTOM + sum(block.height for block in blocks)
+    with look(view):
+        figure, top = Figure(figsize=(COLUMN, height)), height - BOTTOM
+        for block in blocks:
+            place = (LEFT / COLUMN, (top - block.height) / height)
+            ax = figure.add_axes((*place, ROW_WIDTH / COLUMN, (block.height - block.head_height) / height))
+            _draw_block(block, ax=ax)
+            top -= block.height
+    return themed(figure, view)
+
+
+def _draw_block(block: Block, *, ax: Axes) -> None:
+    rows = block.rows
+    image_rows([row.images for row in rows], left=[row.left for row in rows], right=[r.right for r in rows], ax=ax)
+    if block.unit:
+        cells((f"$D$ [{block.unit}]", "$R$"), -HEAD / 2 / block.tile_height, columns=len(rows[0].images), ax=ax)
+    ax.set_title(block.title, fontsize=STYLE["legend.fontsize"], loc="left", pad=3, x=-LEFT / ROW_WIDTH * 0.9)
+
+
+def _blocks(
+    runs: pd.DataFrame, title: str, tiles: dict[str, Tiles], groups: Groups, view: View, *, kind: str
+) -> Iterator[Block]:
+    """The rows of one data set, those of each group together; x comes first where there is one."""
+    shown = thinned(groups.ordered(of_split(runs, view.split)), view.more.get("most") or MOST)
+    count, words = view.more.get("images") or IMAGES, beta_words(shown["beta"].dropna())
+    head, unit = head_of(runs, title), unit_label(shown["units"].iloc[0])
+    if kind == "reconstructions":
+        yield Block([Row(tiles[shown["folder"].iloc[0]].rows[0][:count], "$x$", ())], head, unit)
+        head = unit = ""
+    places = groups.places(shown)
+    for place in sorted(places.unique()):
+        rows = [_row(run, tiles[run["folder"]], words, count, kind=kind) for run in as_rows(shown[places == place])]
+        label = wrapped(groups.labels[place]) if groups.distinguished else ""
+        yield Block(rows, "\n".join(filter(None, (head, label))), unit)
+        head = unit = ""
+
+
+def _row(run: dict[str, Any], tiles: Tiles, words: dict[float, str], count: int, *, kind: str) -> Row:
+    images = tiles.rows[1] if kind == "reconstructions" else tiles.images
+    left = "no $\\beta$" if np.isnan(run["beta"]) else f"$\\beta$ = {words[run['beta']]}"
+    values = (f"{run[name]:.2f}" if np.isfinite(run[name]) else UNDEFINED for name in ("distortion", "rate"))
+    return Row(images[:count], left, tuple(value.replace("-", "\N{MINUS SIGN}") for value in values))
+
+
+def picture_numbers(runs: pd.DataFrame, view: View, *, kind: str) -> dict[str, pd.DataFrame]:
+    """What stands beside the rows, and where each image comes from."""
+    tiles = load_pictures(runs, kind)
+    parts = [of_split(part, view.split).assign(data=name) for name, part in data_sets(runs).items()]
+    rows = pd.concat(parts, ignore_index=True)
+    rows = rows[rows["folder"].isin(tiles)]
+    columns = ["run", "folder", "data", "beta", "seed", "units", "split"]
+    columns += [f"{name}{end}" for name in ("distortion", "rate") for end in ("", "_stderr")]
+    files = [f"media/{tiles[folder].entry['file']}" for folder in rows["folder"]]
+    facts = {"epoch": [tiles[folder].entry["epoch"] for folder in rows["folder"]], "file": files}
+    facts["of"] = [tiles[folder].entry["of"] for folder in rows["folder"]]
+    return {"": add_settings(rows[columns].assign(**facts), runs)}

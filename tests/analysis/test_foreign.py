@@ -1,0 +1,116 @@
+"""Points that others published: in the runs' units, drawn beside them, and refused where they do not compare."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import pytest
+
+from analysis import load_runs
+from analysis.__main__ import main
+from analysis.figures.plane import draw
+from analysis.rows.foreign import load_foreign
+from analysis.view import View
+from vae_rd.errors import InputError
+
+from helpers.fake_records import GAUSSIAN_S2, gaussian_sweep, mnist_sweep
+
+SAID = "beta=b,rate=R,distortion=D,data=static_mnist,likelihood=bernoulli"
+
+
+@pytest.fixture
+def published(tmp_path):
+    path = tmp_path / "theirs.csv"
+    path.write_text("b,R,D,set\n0.5,40,50,a\n1,25.6,68.7,a\n,,,a\n4,3.5,148.4,b\n")
+    return path
+
+
+def test_points_are_read_in_the_units_of_the_runs(tmp_path, published):
+    mnist_sweep(tmp_path / "runs", betas=[1.0])
+    for units, per in (("nats", 1.0), ("bits", 1 / math.log(2)), ("bits_per_dim", 1 / math.log(2) / 784)):
+        rows = load_foreign([f"{published}:{SAID},name=Theirs"], load_runs(tmp_path / "runs", units=units))
+        assert rows["rate"].tolist() == pytest.approx([40 * per, 25.6 * per, 3.5 * per])
+        assert rows["distortion"].tolist() == pytest.approx([50 * per, 68.7 * per, 148.4 * per])
+        assert set(rows["name"]) == {"Theirs"}
+    bits = load_foreign([f"{published}:{SAID},units=bits,only=set:b"], load_runs(tmp_path / "runs"))
+    assert bits[["beta", "rate"]].to_numpy().tolist() == [[4.0, pytest.approx(3.5 * math.log(2))]]
+
+
+def test_the_plane_holds_them_and_says_whose_they_are(tmp_path, published):
+    mnist_sweep(tmp_path / "runs", betas=[0.5, 1.0, 2.0])
+    runs = load_runs(tmp_path / "runs")
+    option = f"{published}:{SAID},name=Theirs"
+    figure = draw(runs, View(more={"foreign": [option]}))
+    top = figure.axes[0]
+    drawn = [line for line in top.lines if list(line.get_xdata()) == [3.5, 25.6, 40.0]]
+    assert [list(line.get_ydata()) for line in drawn] == [[148.4, 68.7, 50.0]]
+    assert top.get_xlim()[0] < 3.5 < 40 < top.get_xlim()[1]
+    assert top.get_ylim()[0] < 50 < 148.4 < top.get_ylim()[1]
+    assert {line.get_linestyle() for line in drawn} == {"None"}  # Chords of three points would lie above their curve.
+    texts = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert "Theirs, as published" in texts
+    out = tmp_path / "plane.svg"
+    assert main(["plane", str(tmp_path / "runs"), "--foreign", option, "-o", str(out)]) == 0
+    with (tmp_path / "plane-foreign.csv").open(newline="") as stream:
+        assert [float(row["distortion"]) for row in csv.DictReader(stream)] == [50.0, 68.7, 148.4]
+
+
+def test_a_codec_of_squared_errors_compares_with_runs_of_its_gaussian_scale_alone(tmp_path):
+    gaussian_sweep(tmp_path / "runs", betas=[1.0])
+    runs, path = load_runs(tmp_path / "runs"), tmp_path / "codec.json"
+    path.write_text(json.dumps({"name": "codec", "results": {"bpp": [0.5, 1.0], "mse": [0.04, 0.01]}}))
+    scale = math.sqrt(GAUSSIAN_S2)
+    said = "rate=bpp,mse=mse,units=bpp,data=gaussian,likelihood=gaussian"
+    rows = load_foreign([f"{path}:{said},scale={scale}"], runs)
+    n, log = 6, math.log(2 * math.pi * GAUSSIAN_S2)
+    assert rows["rate"].tolist() == pytest.approx([0.5 * n * math.log(2), n * math.log(2)])  # 1 x 6 pixels
+    assert rows["distortion"].tolist() == pytest.approx([n * m / (2 * GAUSSIAN_S2) + n / 2 * log for m in (0.04, 0.01)])
+    for other in ("", ",scale=1"):
+        with pytest.raises(InputError, match="a squared error is no D in nats"):
+            load_foreign([f"{path}:{said}{other}"], runs)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("rate=R,distortion=D,likelihood=bernoulli", "of which data is not said; say data=NAME; the runs are of"),
+        ("rate=R,distortion=D,data=mnist,likelihood=bernoulli", "of mnist, the runs of static_mnist"),
+        ("rate=R,distortion=D,data=static_mnist", "of which likelihood D is, is not said"),
+        ("rate=R,distortion=D,data=static_mnist,likelihood=continuous_bernoulli", "D is of continuous_bernoulli"),
+        ("rate=R,mse=D,data=static_mnist,likelihood=bernoulli", "a squared error is no D in nats"),
+        ("rate=K,distortion=D,data=static_mnist,likelihood=bernoulli", "no column 'K' there"),
+        ("rate=set,distortion=D,data=static_mnist,likelihood=bernoulli", "not numbers throughout"),
+        (f"{SAID},only=set:c", "no point there"),
+        (f"{SAID},units=bytes", "bytes is no unit"),
+        ("distortion=D", "not of its form"),
+        ("rate=R", "not of its form"),
+        ("rate=R,distortion=D,colour=red", "not of its form"),
+    ],
+)
+def test_what_does_not_compare_or_is_not_said_is_refused_in_one_line(tmp_path, published, words, says):
+    mnist_sweep(tmp_path / "runs", betas=[1.0])
+    with pytest.raises(InputError) as caught:
+        load_foreign([f"{published}:{words}"], load_runs(tmp_path / "runs"))
+    assert says in str(caught.value)
+    assert str(caught.value).startswith(f"--foreign {published}:")
+
+
+def test_binarization_is_said_where_the_data_have_one(tmp_path, published):
+    folders = mnist_sweep(tmp_path / "runs", betas=[1.0])
+    path = folders[0] / "record.json"
+    content = json.loads(path.read_text())
+    content["data"]["params"]["binarization"] = "dynamic"
+    path.write_text(json.dumps(content))
+    runs = load_runs(tmp_path / "runs")
+    assert len(load_foreign([f"{published}:{SAID},binarization=dynamic"], runs)) == 3
+    for other, says in (("", "binarization is not said"), (",binarization=static", "binarization is static")):
+        with pytest.raises(InputError, match=f"{says}, the runs' is dynamic"):
+            load_foreign([f"{published}:{SAID}{other}"], runs)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    mnist_sweep(tmp_path / "runs", betas=[1.0])
+    with pytest.raises(InputError, match="cannot be read"):
+        load_foreign([f"{tmp_path}/none.csv:{SAID}"], load_runs(tmp_path / "runs"))
