@@ -29,39 +29,69 @@ if TYPE_CHECKING:
     from analysis.figures.reconstructions import reconstructions as reconstructions
     from analysis.figures.samples import samples as samples
     from analysis.figures.table import table as table
+    from analysis.marks.epochs import epoch_lines as epoch_lines
+    from analysis.marks.groups import group_lines as group_lines
+    from analysis.marks.plane import rd_points as rd_points
+    from analysis.marks.plane import slope_ticks as slope_ticks
+    from analysis.marks.probes import probe_points as probe_points
+    from analysis.marks.within import information_within as information_within
+    from analysis.rows.probes import load_probes as load_probes
+    from analysis.rows.runs import load_histories as load_histories
     from analysis.rows.runs import load_runs as load_runs
-
-__all__ = [
-    "beta",
-    "collapse",
-    "curves",
-    "decomposition",
-    "fit",
-    "frontier",
-    "information",
-    "latents",
-    "load_runs",
-    "plane",
-    "reconstructions",
-    "samples",
-    "table",
-]
+    from analysis.statistics.bounds import add_bounds as add_bounds
+    from analysis.theme import dark as dark
 
 _LAZY = {
+    "add_bounds": "analysis.statistics.bounds",
     "beta": "analysis.figures.beta",
     "collapse": "analysis.figures.collapse",
     "curves": "analysis.figures.curves",
+    "dark": "analysis.theme",
     "decomposition": "analysis.figures.decomposition",
+    "epoch_lines": "analysis.marks.epochs",
     "fit": "analysis.figures.fit",
     "frontier": "analysis.figures.frontier",
+    "group_lines": "analysis.marks.groups",
     "information": "analysis.figures.information",
+    "information_within": "analysis.marks.within",
     "latents": "analysis.figures.latents",
+    "load_histories": "analysis.rows.runs",
+    "load_probes": "analysis.rows.probes",
     "load_runs": "analysis.rows.runs",
     "plane": "analysis.figures.plane",
+    "probe_points": "analysis.marks.probes",
+    "rd_points": "analysis.marks.plane",
     "reconstructions": "analysis.figures.reconstructions",
     "samples": "analysis.figures.samples",
+    "slope_ticks": "analysis.marks.plane",
     "table": "analysis.figures.table",
 }
+
+__all__ = [
+    "add_bounds",
+    "beta",
+    "collapse",
+    "curves",
+    "dark",
+    "decomposition",
+    "epoch_lines",
+    "fit",
+    "frontier",
+    "group_lines",
+    "information",
+    "information_within",
+    "latents",
+    "load_histories",
+    "load_probes",
+    "load_runs",
+    "plane",
+    "probe_points",
+    "rd_points",
+    "reconstructions",
+    "samples",
+    "slope_ticks",
+    "table",
+]
 
 
 def __getattr__(name: str) -> Any:

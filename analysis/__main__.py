@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from analysis.figures.kinds import FIGURES
 from analysis.sources.wandb_runs import local_runs
-from analysis.view import View
+from analysis.view import THEMES, VENUES, View
 from vae_rd.config.options import Parser
 from vae_rd.errors import InputError
 from vae_rd.run.finding import find_runs
@@ -51,6 +51,17 @@ SHARED: dict[str, dict[str, Any]] = {
     },
 }
 TABLE_OUT = "a .md, .tex (LaTeX, booktabs) or .csv file (default: markdown on standard output)"
+# What every figure obeys.
+LOOK: dict[str, dict[str, Any]] = {
+    "venue": {"choices": VENUES, "default": "", "help": "whose widths, sizes and fonts it has (default: a journal's)"},
+    "columns": {
+        "choices": (1, 2),
+        "type": int,
+        "default": 1,
+        "help": "of the page that it takes; several data sets take the page (default %(default)s)",
+    },
+    "theme": {"choices": THEMES, "default": THEMES[0], "help": "dark is for slides (default %(default)s)"},
+}
 RUNS_HELP = (
     "run folders, folders of runs, or globs of either, or wandb:ENTITY/PROJECT[/SWEEP]; runs that are not finished are "
     "left out"
@@ -69,8 +80,8 @@ def parser() -> Parser:
     commands = top.add_subparsers(dest="command", required=True, metavar=f"{{{names}}}")
     for name, kind in FIGURES.items():
         command = _command(commands, name, kind.meaning, has_split=kind.has_split)
-        for flag in kind.reads:
-            command.add_argument(f"--{flag}", **SHARED[flag])
+        for flag, words in ({flag: SHARED[flag] for flag in kind.reads} | LOOK).items():
+            command.add_argument(f"--{flag}", **words)
         for own in kind.options:
             style: dict[str, Any] = {"type": own.kind, "default": own.default, "choices": own.choices}
             action = "append" if own.several else "store"

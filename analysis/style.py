@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes  # Words are written without it.
 
 COLUMN = 3.4  # inches: one column of a two-column paper
-LEGEND_WIDTH = 58  # characters
 HEAD_WIDTH = 48  # characters of what stands above the entries of a legend
+LIGHTEST = 0.84  # of viridis, the rest of which is too pale on white
+TINTS = (0.4, 0.25)  # shares of a colour in the tints that marks have
+LETTER = 0.52  # of the size of letters, how wide one is on the average
+WORTH = r"exact|monte carlo"  # words for what H is worth
+SHORT_BRACKET = r"an estimate|2 s\.e\.|forecast|Fano|\$|\d+$|\d+ components"  # what is no source
 SHORT = 6  # characters of a beta that are written whatever they are
 INK, GREY, PALE, PALER = "#262626", "#7a7a7a", "#ececec", "#f6f6f6"
 WARNING = "#d55e00"  # Okabe-Ito vermillion
@@ -46,12 +51,13 @@ STYLE: dict[Any, Any] = {
     "legend.borderaxespad": 0.4,
     "legend.borderpad": 0.1,
     "legend.labelspacing": 0.25,
-    "legend.handlelength": 1.8,
+    "legend.handlelength": 1.6,
     "legend.handletextpad": 0.5,
     "legend.columnspacing": 1.2,
     "figure.constrained_layout.h_pad": 0.03,
     "figure.constrained_layout.w_pad": 0.02,
     "pdf.fonttype": 42,  # TrueType, embedded: text stays text
+    "text.hinting": "none",  # letters are as wide at any resolution
     "svg.fonttype": "path",
     "svg.hashsalt": "vae_rd",  # the same figure gives the same file
     "savefig.dpi": 300,
@@ -71,7 +77,7 @@ def beta_colours(betas: Iterable[float]) -> dict[float, Colour]:
     """
     import matplotlib as mpl
 
-    return _ColoursOfBeta((b, mpl.colormaps["viridis"](0.84 * s)) for b, s in beta_places(betas).items())
+    return _ColoursOfBeta((b, mpl.colormaps["viridis"](LIGHTEST * s)) for b, s in beta_places(betas).items())
 
 
 def beta_places(betas: Iterable[float]) -> dict[float, float]:
@@ -106,6 +112,19 @@ class _ColoursOfBeta(dict[float, Colour]):
         raise KeyError(beta)
 
 
+def pale(colour: Colour | str, share: float = TINTS[0]) -> Colour:
+    """A colour as it looks at a share of its strength on white; opaque, so that marks do not add up.
+
+    Example:
+        >>> pale("black", 0.25)
+        (0.75, 0.75, 0.75, 1.0)
+    """
+    import matplotlib as mpl
+
+    red, green, blue = (share * part + 1 - share for part in mpl.colors.to_rgb(colour))
+    return red, green, blue, 1.0
+
+
 def unit_label(units: Unit) -> str:
     """The unit as axis labels write it.
 
@@ -136,6 +155,40 @@ def cap_label(cap: float, *, units: Unit, dims: int) -> str:
     points = round(math.exp(cap / per_nat(units, dims=dims)))
     logarithm = {"nats": f"ln {points}", "bits": f"log2 {points}", "bits_per_dim": f"log2({points})/dim"}[units]
     return f"cap {logarithm} = {number(cap)}"
+
+
+def small_letters() -> float:
+    """Points of the letters of legends under the settings that hold."""
+    import matplotlib as mpl
+    from matplotlib.font_manager import FontProperties
+
+    return float(FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points())
+
+
+def characters(width: float) -> int:
+    """How many letters of a legend a width in inches holds.
+
+    Example:
+        >>> import matplotlib as mpl
+        >>> with mpl.rc_context({"legend.fontsize": 7}):
+        ...     characters(3.4)
+        67
+    """
+    return int(72 * width / (LETTER * small_letters()))
+
+
+def length(text: str) -> int:
+    r"""How many letters a text has when its formulas are set.
+
+    Example:
+        >>> length(r"$\hat{H} - D$ alone")
+        11
+    """
+    return max((len(re.sub(r"\\hat|\\[a-z]+ ?(?=.)|[{}$^_]", _as_set, line)) for line in text.splitlines()), default=0)
+
+
+def _as_set(found: re.Match[str]) -> str:
+    return "" if found[0][0] in "{}$^_" or found[0] == r"\hat" else "x "[: len(found[0].rstrip()) > 0]
 
 
 def plain(text: str) -> str:
@@ -180,17 +233,30 @@ def _short(beta: float, digits: int) -> str:
     return exact if len(exact) <= SHORT else min(exact, f"{beta:.{digits}g}", key=len)
 
 
-def folded(head: str, source: str) -> str:
-    """A legend's entry with its source in brackets, which goes to lines of its own where it is too long for one.
+def sourced(head: str, source: str) -> str:
+    """What a mark means with its source in brackets, which `shortened` leaves out.
 
     Example:
-        >>> folded("$H$ = 8.24 nats", "exact, ln N")
+        >>> sourced("$H$ = 8.24 nats", "exact, ln N")
         '$H$ = 8.24 nats (exact, ln N)'
     """
-    together = f"{head} ({plain(source)})"
-    if len(together.replace("$", "")) <= LEGEND_WIDTH:
-        return together
-    return f"{head}\n{textwrap.fill(f'({plain(source)})', LEGEND_WIDTH)}"
+    return f"{head} ({plain(source)})"
+
+
+def shortened(label: str) -> str:
+    """What a mark means without its source, but for what it is worth; the numbers beside a figure have the sources.
+
+    Example:
+        >>> shortened("$H$ = 8.24 nats (exact, ln N)"), shortened("the decoder (AIS, 16 chains (HMC))")
+        ('$H$ = 8.24 nats (exact)', 'the decoder')
+        >>> shortened("open: train; test (bars: 2 s.e.)"), shortened("$I$, exact (2 s.e.)")
+        ('open: train; test', '$I$, exact (2 s.e.)')
+    """
+    found = re.fullmatch(r"(.*?) \((.*)\)", label, re.DOTALL)
+    if found is None or re.match(SHORT_BRACKET, found[2]):
+        return label
+    worth = re.match(WORTH, found[2])
+    return f"{found[1]} ({worth[0]})" if worth else found[1]
 
 
 def key(ax: Axes, label: str, **line: Any) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+VENUES = ("neurips", "icml", "iclr", "jmlr", "tmlr")
+THEMES = ("light", "dark")
 Limits = tuple[float, float]
 Window = tuple[float, float, float, float]
 

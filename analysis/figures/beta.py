@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -17,7 +16,9 @@ from analysis.marks.axes import group_colours, group_marks, in_columns
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.runs import of_split
-from analysis.style import STYLE, key, unit_label, wrapped
+from analysis.style import key, unit_label, wrapped
+from analysis.theme import themed
+from analysis.venues import look
 from analysis.view import View
 from vae_rd.errors import InputError
 
@@ -46,14 +47,14 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     groups = group_runs(runs, by=view.group_by)
     parts = [(title, placed(rows, groups, split=view.split)) for title, rows in titled(runs)]
     heads = [head_of(rows, title, *filter(None, [wrapped(groups.note)])) for title, rows in parts]
-    with mpl.rc_context(STYLE):
+    with look(view):
         text = [TEXT + LINE_HEIGHT * (3 + len(groups.labels) * groups.distinguished + lines_of(head)) for head in heads]
-        figure, panels = new_figure([[HEIGHT] * 3] * len(parts), text=text)
+        figure, panels = new_figure([[HEIGHT] * 3] * len(parts), text=text, view=view)
         for (_, rows), head, axes in zip(parts, heads, panels, strict=True):
             _draw(rows, groups, axes)
             keys = _keys(rows, axes[0])
             legend_above(axes[0], **in_columns(group_marks(groups.labels, rows["group"]), keys), head=head)
-        return laid_out(figure)
+        return themed(laid_out(figure), view)
 
 
 def placed(runs: pd.DataFrame, groups: Groups, *, split: str) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -20,7 +19,9 @@ from analysis.marks.slopes import FORECAST
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.latents import load_units, load_verdicts
-from analysis.style import STYLE, WARNING, plain, unit_label, wrapped
+from analysis.style import WARNING, plain, unit_label, wrapped
+from analysis.theme import themed
+from analysis.venues import look
 from analysis.view import View
 
 HEIGHTS = (1.5, 0.8, 0.8)  # inches: of the map, of active units, and of the shuffled z, which share their axis
@@ -48,17 +49,17 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     groups = group_runs(runs, by=view.group_by)
     parts = [(title, _rows(rows, groups, view), rows) for title, rows in titled(runs)]
     heads = [head_of(rows, title, *filter(None, [wrapped(groups.note)])) for title, _, rows in parts]
-    with mpl.rc_context(STYLE):
+    with look(view):
         text = [TEXT + LINE_HEIGHT * (5 + lines_of(head)) for head in heads]
         shuffled = any(rows["shuffle_rise"].notna().any() for _, rows, _ in parts)  # Older records have none.
-        figure, panels = new_figure([HEIGHTS[: 2 + shuffled]] * len(parts), text=text)
+        figure, panels = new_figure([HEIGHTS[: 2 + shuffled]] * len(parts), text=text, view=view)
         for (_, rows, own), head, axes in zip(parts, heads, panels, strict=True):
             _draw(rows, unit_rates(rows, load_units(own, split=view.split)), groups, axes, figure)
             legend_above(axes[0], **in_columns(marks.state_keys(rows), _keys(axes), less=LESS), head=head)
             legend = axes[0].get_legend()
             assert legend is not None
             legend.set_bbox_to_anchor((-0.14, 1.12))  # above the verdicts
-        return laid_out(figure)
+        return themed(laid_out(figure), view)
 
 
 def _rows(runs: pd.DataFrame, groups: Groups, view: View) -> pd.DataFrame:

@@ -5,40 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.layout import (
-    LINE_HEIGHT,
-    head_of,
-    laid_out,
-    legend_above,
-    legend_at_top,
-    lines_of,
-    new_figure,
-    titled,
-)
-from analysis.marks import betas, epochs
-from analysis.marks.groups import by_columns, group_keys, legend_rows
+from analysis.figures.layout import explain_colours, head_of, lines_of, new_figure, settle, titled, write_head
+from analysis.marks import ends, epochs
+from analysis.marks.frame import obey
+from analysis.marks.groups import group_keys
+from analysis.marks.space import Space
 from analysis.marks.verdicts import verdict_keys, verdict_marks
+from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.runs import EPOCH_METRICS, load_histories
 from analysis.rows.verdicts import fit_marks
-from analysis.statistics.bounds import Entropy, known_entropies
-from analysis.style import COLUMN, STYLE, Colours, beta_colours
+from analysis.statistics.bounds import known_entropies
+from analysis.style import Colours, beta_colours
+from analysis.theme import themed
+from analysis.venues import line_height, look, width_of
 from analysis.view import View
 
-CURVE_HEIGHT, CURVES_TEXT = 1.5, 0.7
+HEIGHT, TEXT = 0.8, 0.35  # inches of one of the axes, and of what stands around all of them
+MOST_ENDS = 9  # betas that are named at the ends of their lines
 
 
 def curves(runs: pd.DataFrame, **view: Any) -> Figure:
     """Training and validation D, R and ELBO per epoch, stacked over one axis; one colour a beta.
 
-    What the verdict on training found is marked: where a run overfits from, spikes, and where a tail is going.
+    Each beta is named at the end of its line, or by a bar where they are many. What the verdict on training found is
+    marked: where a run overfits from, spikes, and where a tail is going.
 
     Args:
         runs: from `load_runs`, each data set on axes of its own; their history.csv is read from the same folders.
@@ -60,50 +57,54 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     groups, parts = group_runs(runs, by=view.group_by), titled(runs)
     histories = [_of_folders(found, rows) for _, rows in parts]
     colours = beta_colours(beta for rows in histories for beta in rows["beta"])
-    marks = [fit_marks(rows) for _, rows in parts]
-    lines, verdicts = epochs.line_keys(pd.concat(histories), groups), verdict_keys(pd.concat(marks))
-    kinds = lines, verdicts, group_keys(groups, connected=False)
-    keys, ncols = legend_rows(*kinds, width=COLUMN - 0.3)  # the axes do not begin at the edge
-    heads = [head_of(rows, title, *epochs.heads(groups)) for title, rows in parts]
-    texts = [CURVES_TEXT + LINE_HEIGHT * (len(keys) - 1 + lines_of(head)) for head in heads]
-    with mpl.rc_context(STYLE):
-        heights = [[CURVE_HEIGHT] * len(EPOCH_METRICS)] * len(parts)
-        figure, panels = new_figure(heights, text=texts)
-        for (_, rows), head, history, found, axes in zip(parts, heads, histories, marks, panels, strict=True):
-            _draw_curves(history, found, known_entropies(rows), axes, colours=colours, groups=groups)
-            legend_above(axes[0], by_columns(keys), head=head, ncols=ncols)
-        explain_colours(figure, panels, colours)
-        return laid_out(figure)
+    with look(view):
+        width = width_of(view, panels=len(parts)) / min(len(parts), 2)
+        heads = [head_of(rows, title, width=width - 0.5) for title, rows in parts]
+        text = [TEXT + line_height() * (1 + lines_of(head)) for head in heads]
+        figure, panels = new_figure([[HEIGHT] * len(EPOCH_METRICS)] * len(parts), text=text, view=view)
+        words = []
+        for (_, rows), head, history, axes in zip(parts, heads, histories, panels, strict=True):
+            write_head(head, axes[0])
+            words += _draw(rows, history, axes, colours=colours, groups=groups, view=view)
+        if len(colours) > MOST_ENDS:
+            explain_colours(figure, panels, colours)
+        settle(figure, words)
+    return themed(figure, view)
 
 
-def explain_colours(figure: Figure, panels: Sequence[Sequence[Axes]], colours: Colours) -> None:
-    """A legend of beta at the top of the figure, which grows by its rows, or a bar of the colours."""
-    entries, ncols = betas.beta_rows(colours, width=figure.get_figwidth())
-    if entries or not colours:
-        figure.set_figheight(figure.get_figheight() + LINE_HEIGHT * max(len(entries) // ncols - 1, 0))
-        legend_at_top(figure, entries, head=r"$\beta$", handlelength=0.9, ncols=ncols)
-    else:
-        betas.beta_bar(colours, figure, [ax for axes in panels for ax in axes])
-
-
-def _draw_curves(
-    history: pd.DataFrame,
-    marks: pd.DataFrame,
-    h_by_split: dict[str, Entropy],
-    axes: Sequence[Axes],
-    *,
-    colours: Colours,
-    groups: Groups,
-) -> None:
+def _draw(
+    rows: pd.DataFrame, history: pd.DataFrame, axes: Sequence[Axes], *, colours: Colours, groups: Groups, view: View
+) -> list[Words]:
+    marks = fit_marks(rows)
     for quantity, ax in zip(EPOCH_METRICS, axes, strict=True):
         epochs.epoch_lines(history, quantity, colours=colours, groups=groups, ax=ax)
         verdict_marks(marks, history, quantity, colours=colours, ax=ax)
-    epochs.elbo_bounds(h_by_split, ax=axes[-1])
+    epochs.elbo_bounds(known_entropies(rows), ax=axes[-1])
     axes[-1].set_xlabel("epoch")
     if history["epoch"].nunique() == 1:
         axes[-1].set_xlim(history["epoch"].iloc[0] - 0.5, history["epoch"].iloc[0] + 0.5)
+    else:
+        axes[-1].margins(x=0.01)
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-    legend_above(axes[-1], axes[-1].get_legend_handles_labels()[0])
+    obey(View(xlim=view.xlim), rates=(), distortions=(), ax=axes[-1])
+    keys = [*epochs.line_keys(history, groups), *verdict_keys(marks), *group_keys(groups, connected=False)]
+    last = {name: ends.last_values(history, name) for name in EPOCH_METRICS}
+    named = ends.most_spread(last) if len(colours) <= MOST_ENDS else ""
+    return [
+        _words(ax, last[name] if name == named else {}, keys if ax is axes[0] else [], groups, colours)
+        for name, ax in zip(EPOCH_METRICS, axes, strict=True)
+    ]
+
+
+def _words(ax: Axes, last: dict[float, float], keys: list[Any], groups: Groups, colours: Colours) -> Words:
+    labels = ends.end_labels(last, ax=ax)
+
+    def write(space: Space) -> None:
+        if labels:
+            ends.spread_labels(labels, last, colours=colours, ax=ax)
+
+    bounds = ax.get_legend_handles_labels()[0]
+    return Words(ax, keys, bounds, write=write, head="\n".join(epochs.heads(groups)) if keys else "")
 
 
 def curves_numbers(runs: pd.DataFrame) -> pd.DataFrame:

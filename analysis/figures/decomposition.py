@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,7 +18,9 @@ from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.latents import load_verdicts
 from analysis.statistics.bounds import add_bounds
-from analysis.style import STYLE, beta_colours, plain, unit_label, wrapped
+from analysis.style import beta_colours, plain, unit_label, wrapped
+from analysis.theme import themed
+from analysis.venues import look
 from analysis.view import View
 from vae_rd.errors import InputError
 
@@ -46,9 +47,9 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     sides = [(title, rows_of(rows, groups, view)) for title, rows in titled(runs)]
     colours = beta_colours(beta for _, rows in sides for beta in rows["beta"])
     heads = [head_of(rows, title, *filter(None, [wrapped(groups.note)])) for title, rows in sides]
-    with mpl.rc_context(STYLE):
+    with look(view):
         text = [TEXT + LINE_HEIGHT * (7 + lines_of(head)) for head in heads]
-        figure, panels = new_figure([HEIGHTS] * len(sides), text=text)
+        figure, panels = new_figure([HEIGHTS] * len(sides), text=text, view=view)
         panels = [[top, _own_axis(bottom)] for top, bottom in panels]
         for (_, rows), head, (top, bottom) in zip(sides, heads, panels, strict=True):
             _draw_parts(rows, groups, head, ax=top)
@@ -57,7 +58,7 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
             bottom.set(xlabel=f"$H - D$ [{unit}]", ylabel=f"$I(X; Z)$ [{unit}]")
             legend_above(bottom, **in_columns(bottom.get_legend_handles_labels()[0]))
         explain_colours(figure, panels, colours)
-        return laid_out(figure)
+        return themed(laid_out(figure), view)
 
 
 def _own_axis(ax: Axes) -> Axes:

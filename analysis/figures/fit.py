@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -16,7 +15,9 @@ from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import add_settings, group_runs
 from analysis.rows.latents import load_verdicts
 from analysis.rows.runs import load_histories
-from analysis.style import STYLE, beta_colours, unit_label, wrapped
+from analysis.style import beta_colours, unit_label, wrapped
+from analysis.theme import themed
+from analysis.venues import look
 from analysis.view import View
 
 HEIGHT, TEXT = 2.4, 1.0  # inches: of the axes, and of labels and the legends' first rows
@@ -42,9 +43,9 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     colours = beta_colours(beta for _, _, history, _ in parts for beta in history["beta"])
     note = wrapped(group_runs(runs, by=view.group_by).note)
     heads = [head_of(rows, title, *filter(None, [note])) for title, rows, _, _ in parts]
-    with mpl.rc_context(STYLE):
+    with look(view):
         text = [TEXT + LINE_HEIGHT * (2 + lines_of(head)) for head in heads]
-        figure, panels = new_figure([[HEIGHT]] * len(parts), text=text)
+        figure, panels = new_figure([[HEIGHT]] * len(parts), text=text, view=view)
         for (_, _, history, verdicts), head, (ax,) in zip(parts, heads, panels, strict=True):
             paths.training_paths(history, colours=colours, ax=ax)
             paths.verdict_ends(history, verdicts, colours=colours, ax=ax)
@@ -52,7 +53,7 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
             as_asked(ax, view).set(xlabel=f"rate $R$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
             legend_above(ax, **in_columns(paths.path_keys(verdicts)), head=head)
         explain_colours(figure, panels, colours)
-        return laid_out(figure)
+        return themed(laid_out(figure), view)
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,7 +20,9 @@ from analysis.rows.groups import Groups, group_runs
 from analysis.rows.runs import as_rows
 from analysis.statistics.differences import areas, differences, redraw
 from analysis.statistics.frontiers import Frontier, frontiers, with_both_splits
-from analysis.style import STYLE, number, unit_label, wrapped
+from analysis.style import number, small_letters, unit_label, wrapped
+from analysis.theme import themed
+from analysis.venues import look
 from analysis.view import View
 
 HEIGHT, TEXT = 2.3, 0.75  # inches: of the axes, and of labels and the legend's first row
@@ -65,10 +66,10 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     groups = group_runs(runs, by=view.group_by)
     sides = [_side(rows, groups, view, title) for title, rows in titled(runs)]
     colours = group_colours(groups.labels)
-    with mpl.rc_context(STYLE):
+    with look(view):
         rows = 3 + len(groups.labels) * groups.distinguished
         text = [TEXT + LINE_HEIGHT * (rows + lines_of(side.head)) for side in sides]
-        figure, panels = new_figure([[HEIGHT]] * len(sides), text=text)
+        figure, panels = new_figure([[HEIGHT]] * len(sides), text=text, view=view)
         for side, (ax,) in zip(sides, panels, strict=True):
             frontier_curves(side.points, colours=colours, ax=ax)
             as_asked(ax, view).set(xlabel=f"rate $R$ [{side.unit}]", ylabel=f"distortion $D$ [{side.unit}]")
@@ -77,7 +78,7 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
         laid_out(figure)
         for side, (ax,) in zip(sides, panels, strict=True):
             place_labels(aim_places(side.points), only_free=True, ax=ax)
-    return figure
+    return themed(figure, view)
 
 
 def _side(runs: pd.DataFrame, groups: Groups, view: View, title: str) -> _Side:
@@ -109,7 +110,7 @@ def _write_beneath(figure: Figure, sides: Sequence[_Side]) -> None:
     if lines:
         figure.set_figheight(figure.get_figheight() + LINE_HEIGHT * (len(lines) + 1))
         text = "\n".join([*lines, *wrapped(f"95 %: {_sources(sides)}").splitlines()])
-        figure.supxlabel(text, x=0.02, ha="left", fontsize=STYLE["legend.fontsize"])
+        figure.supxlabel(text, x=0.02, ha="left", fontsize=small_letters())
 
 
 def _sources(sides: Sequence[_Side]) -> str:

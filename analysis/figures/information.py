@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.curves import explain_colours
-from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
+from analysis.figures.layout import explain_colours, head_of, lines_of, new_figure, settle, titled, write_head
 from analysis.marks import probes
-from analysis.marks.groups import group_keys
+from analysis.marks.defaults import shown_beta
+from analysis.marks.frame import obey
+from analysis.marks.groups import group_head, group_keys
+from analysis.marks.legends import corner_words
+from analysis.marks.plane import MOST_LABELS
+from analysis.marks.space import Space
+from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.probes import load_probes
 from analysis.rows.runs import as_rows
 from analysis.rows.scale import Scale
-from analysis.style import STYLE, beta_colours, plain, unit_label, wrapped
+from analysis.style import Colours, beta_colours, plain, unit_label
+from analysis.theme import themed
+from analysis.venues import line_height, look, width_of
 from analysis.view import View
 
-PANEL_HEIGHT, TEXT = 1.25, 0.75
+HEIGHT, TEXT = 0.8, 0.4  # inches of one of the axes, and of what stands around all of them
 SHOWN = "logistic"  # of the probes; all are in the numbers
+Panels = dict[tuple[str, int], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class _Side:
     """What the figure shows of one data set: a head, rows by panel, and units a nat."""
 
     head: str
-    panels: dict[tuple[str, int], pd.DataFrame]
+    panels: Panels
     per_nat: float
 
 
@@ -41,7 +49,7 @@ def information(runs: pd.DataFrame, **view: Any) -> Figure:
 
     Filled marks are of one draw of z, which Fano's inequality bounds at each R; open ones of E[z|x], a function of x.
     Level lines are of pixels and of principal components. A run whose R is undefined, as a plain autoencoder's, stands
-    on the axis.
+    on the axis, without a beta.
 
     Args:
         runs: from `load_runs`, probed by `python -m vae_rd.evaluate RUNS --probe`; each data set has axes of its own.
@@ -60,38 +68,27 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`information`, for the table of figures."""
     rows = load_probes(runs, split=view.split)
     probed = runs[runs["folder"].isin(rows["folder"])]
-    groups, colours = group_runs(probed, by=view.group_by), beta_colours(rows["beta"])
-    sides = [_side(some, rows, title, groups) for title, some in titled(probed)]
-    most = max(len(side.panels) for side in sides)
-    with mpl.rc_context(STYLE):
-        text = [TEXT + LINE_HEIGHT * (6 + len(groups.labels) * groups.distinguished + lines_of(s.head)) for s in sides]
-        figure, panels = new_figure([[PANEL_HEIGHT] * most] * len(sides), text=text)
-        drawn = [
-            (side, list(zip(side.panels.items(), axes, strict=False))) for side, axes in zip(sides, panels, strict=True)
+    groups, parts, colours = group_runs(probed, by=view.group_by), titled(probed), beta_colours(shown_beta(rows))
+    with look(view):
+        width = width_of(view, panels=len(parts)) / min(len(parts), 2)
+        sides = [_side(some, rows, head_of(some, title, width=width - 0.5)) for title, some in parts]
+        most = max(len(side.panels) for side in sides)
+        text = [TEXT + line_height() * (2 + lines_of(side.head)) for side in sides]
+        figure, panels = new_figure([[HEIGHT] * most] * len(sides), text=text, view=view)
+        words = [
+            one
+            for side, axes in zip(sides, panels, strict=True)
+            for one in _draw(side, axes, colours=colours, groups=groups, view=view)
         ]
-        for side, pairs in drawn:
-            for ((factor, size), part), ax in pairs:
-                probes.frame_rates(pd.concat(side.panels.values()), ax=ax)
-                probes.fano_limit(part, per_nat=side.per_nat, ax=ax)
-                probes.reference_lines(part, ax=ax)
-                probes.probe_points(part, colours=colours, groups=groups, ax=ax)
-                ax.set_ylabel(f"accuracy, {plain(factor)}\n{size:,} labels")
-            _explain(side, pairs[0][1], pairs[-1][1], groups)
-        explain_colours(figure, panels, colours)
-        laid_out(figure)
-        for _, pairs in drawn:
-            for (_, part), ax in pairs:
-                probes.undefined_label(part, ax=ax)
-    return figure
+        if len(colours) > MOST_LABELS:
+            explain_colours(figure, panels, colours)
+        settle(figure, words)
+    return themed(figure, view)
 
 
-def _side(runs: pd.DataFrame, rows: pd.DataFrame, title: str, groups: Groups) -> _Side:
+def _side(runs: pd.DataFrame, rows: pd.DataFrame, head: str) -> _Side:
     own = rows[rows["folder"].isin(runs["folder"]) & (rows["classifier"] == SHOWN)]
-    return _Side(
-        head_of(runs, title, *filter(None, [wrapped(groups.note)])),
-        dict(_panels(own)),
-        Scale.of_row(as_rows(runs.head(1))[0]).per_nat,
-    )
+    return _Side(head, dict(_panels(own)), Scale.of_row(as_rows(runs.head(1))[0]).per_nat)
 
 
 def _panels(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
@@ -101,14 +98,41 @@ def _panels(rows: pd.DataFrame) -> Iterator[tuple[tuple[str, int], pd.DataFrame]
             yield (str(factor), int(size)), part[part["labels"] == size]
 
 
-def _explain(side: _Side, top: Axes, bottom: Axes, groups: Groups) -> None:
-    unit = unit_label(next(iter(side.panels.values()))["units"].iloc[0])
-    bottom.set_xlabel(f"rate $R$ [{unit}]")
-    bottom.tick_params(axis="x", labelbottom=True)
-    lines = top.get_legend_handles_labels()[0]
-    probes.point_keys(next(iter(side.panels.values())), ax=top)
-    points = top.get_legend_handles_labels()[0][len(lines) :]
-    legend_above(top, [*points, *lines, *group_keys(groups, connected=False)], head=side.head)
+def _draw(side: _Side, axes: Sequence[Axes], *, colours: Colours, groups: Groups, view: View) -> list[Words]:
+    all_rows = pd.concat(side.panels.values())
+    write_head(side.head, axes[0])
+    words = []
+    for ((factor, size), part), ax in zip(side.panels.items(), axes, strict=False):
+        probes.frame_rates(all_rows, ax=ax)
+        obey(view, rates=all_rows["rate"], distortions=all_rows["accuracy"], ax=ax)
+        probes.fano_limit(part, per_nat=side.per_nat, ax=ax)
+        probes.reference_lines(part, ax=ax)
+        direct = list(ax.get_legend_handles_labels()[0])
+        probes.probe_points(part, colours=colours, groups=groups, ax=ax)
+        ax.set_ylabel("accuracy")
+        words.append(_words(ax, part, direct, groups, f"{plain(factor)}, {size:,} labels", is_first=ax is axes[0]))
+    last = axes[len(side.panels) - 1]
+    last.set_xlabel(f"rate $R$ [{unit_label(all_rows['units'].iloc[0])}]")
+    last.tick_params(axis="x", labelbottom=True)
+    return words
+
+
+def _words(ax: Axes, part: pd.DataFrame, direct: list[Artist], groups: Groups, said: str, *, is_first: bool) -> Words:
+    """Each panel says what its own marks are where there is room; the first has the legend for all."""
+
+    def write(space: Space) -> None:
+        corner_words(said, space=space, ax=ax)
+        if ax.get_xlabel():  # the last of them
+            probes.undefined_label(part, space=space, ax=ax)
+        if is_first:
+            probes.beta_labels(part, space=space, ax=ax)
+
+    if not is_first:
+        return Words(ax, write=write, grows=False)
+    probes.point_keys(part, ax=ax)
+    points = [artist for artist in ax.get_legend_handles_labels()[0] if artist not in direct]
+    keys = [*points, *group_keys(groups, connected=False)]
+    return Words(ax, keys, direct, write=write, head=group_head(groups), grows=False)
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:

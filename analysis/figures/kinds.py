@@ -83,6 +83,7 @@ FIGURES: dict[str, FigureKind] = {
     "plane": FigureKind(
         "the rate-distortion plane with all known lines, and the bounds H - D <= I <= R",
         _module("analysis.figures.plane"),
+        reads=("group_by", "xlim", "ylim", "log", "inset"),
         options=(FOREIGN,),
     ),
     "frontier": FigureKind(
@@ -109,9 +110,13 @@ FIGURES: dict[str, FigureKind] = {
         "the rate against the share of labels told from z, of runs that were probed",
         _module("analysis.figures.information"),
         has_split=False,
+        reads=("group_by", "xlim", "ylim"),
     ),
     "curves": FigureKind(
-        "training and validation D, R and ELBO per epoch", _module("analysis.figures.curves"), has_split=False
+        "training and validation D, R and ELBO per epoch",
+        _module("analysis.figures.curves"),
+        has_split=False,
+        reads=("group_by", "xlim"),
     ),
     "samples": FigureKind(
         "images that runs draw from their prior, in order of beta", _module("analysis.figures.samples"), options=ROWS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -15,7 +14,8 @@ from analysis.rows.groups import Groups, group_runs
 from analysis.rows.latents import load_units
 from analysis.rows.media import LABELS, Latents, load_latents, thinned
 from analysis.rows.runs import as_rows, of_split
-from analysis.style import COLUMN, GREY, STYLE, beta_words, unit_label, wrapped
+from analysis.style import COLUMN, GREY, beta_words, unit_label, wrapped
+from analysis.venues import look
 from analysis.view import View
 from vae_rd.errors import InputError
 
@@ -60,7 +60,7 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     row = POINTS + 2 * BARS + 3 * WORDS + LINE_HEIGHT * lines + 0.05
     rows, columns = -(-len(panels) // BESIDE), min(len(panels), BESIDE)
     height = rows * row + LINE_HEIGHT + 0.08
-    with mpl.rc_context(STYLE):
+    with look(view):
         figure = Figure(figsize=(COLUMN, height))
         for place, panel in enumerate(panels):
             top = height - LINE_HEIGHT - 0.05 - (place // columns) * row - LINE_HEIGHT * lines

@@ -1,37 +1,49 @@
-"""Where the axes of a figure and its legends stand: data sets beside each other, two in a row, legends above."""
+"""Where the axes of a figure stand: data sets beside each other, two in a row; and the words on them, when all is."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
-from typing import Any
 
+import matplotlib as mpl
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
+from analysis.marks.betas import beta_bar, beta_rows
+from analysis.marks.legends import heading as heading
+from analysis.marks.words import Words
+from analysis.marks.words import legend_above as legend_above
 from analysis.rows.data_sets import data_sets
 from analysis.rows.runs import as_rows
 from analysis.rows.scale import scale_note
-from analysis.style import COLUMN, wrapped
+from analysis.style import COLUMN, Colours, characters, plain
+from analysis.venues import width_of
+from analysis.view import View
 
-LINE_HEIGHT = 0.13  # inches, of a line in a legend
+PLAIN = View()
+LINE_HEIGHT = 0.13  # inches, of a line of the smallest letters
 BESIDE = 2  # data sets in a row: a page of two columns holds no more
+ATTEMPTS = 16  # at finding room for all words
 
 
-def new_figure(heights: Sequence[Sequence[float]], *, text: Sequence[float]) -> tuple[Figure, list[list[Axes]]]:
+def new_figure(
+    heights: Sequence[Sequence[float]], *, text: Sequence[float], view: View = PLAIN
+) -> tuple[Figure, list[list[Axes]]]:
     """A figure and, for each data set, its axes below each other over one x axis.
 
     Args:
         heights: of the axes of each data set, in inches; the highest of a row counts for all beside it.
-        text: inches for labels and legends of each data set.
+        text: inches for labels and titles of each data set.
+        view: whose width it has.
     """
     rows = [heights[i : i + BESIDE] for i in range(0, len(heights), BESIDE)]
     tallest = [max(beside) for row in rows for beside in zip(*row, strict=True)]
     texts = sum(max(text[i : i + BESIDE]) for i in range(0, len(text), BESIDE))
     columns, depth = min(len(heights), BESIDE), len(heights[0])
-    figure = Figure(figsize=(columns * COLUMN, sum(tallest) + texts), layout="constrained")
+    width = width_of(view, panels=len(heights))
+    figure = Figure(figsize=(width, sum(tallest) + texts), layout="constrained")
     grid = figure.add_gridspec(len(tallest), columns, height_ratios=tallest)
     return figure, [_stack(figure, grid, depth * (i // BESIDE), i % BESIDE, depth) for i in range(len(heights))]
 
@@ -44,22 +56,12 @@ def _stack(figure: Figure, grid: GridSpec, row: int, column: int, depth: int) ->
     return stack
 
 
-def legend_above(ax: Axes, handles: Sequence[Artist], *, head: str = "", ncols: int = 1) -> None:
-    """A legend over the axes that starts where the axis labels do; nothing is drawn for no handles."""
-    if handles:
-        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.14, 1.0), ncols=ncols, **heading(head))
-
-
-def legend_at_top(figure: Figure, handles: Sequence[Artist], *, head: str = "", **style: Any) -> None:
-    """A legend over all axes of the figure."""
-    figure.legend(handles=handles, loc="outside upper left", **heading(head), **style)
-
-
 def laid_out(figure: Figure) -> Figure:
     """The figure with the places of its axes final: words alone need room, all marks stay within their axes.
 
     Without this the layout would measure each mark of each run several times.
     """
+    figure.set_layout_engine("constrained")
     for ax in figure.axes:
         for artist in (*ax.lines, *ax.collections):
             artist.set_in_layout(False)
@@ -68,9 +70,22 @@ def laid_out(figure: Figure) -> Figure:
     return figure
 
 
-def heading(head: str) -> dict[str, Any]:
-    """What gives a legend a line above its entries, as wide as all its columns; nothing for no words."""
-    return {"title": head, "title_fontsize": 7, "alignment": "left"} if head else {}
+def settle(figure: Figure, words: Sequence[Words]) -> Figure:
+    """Lay the figure out and write all words; where a legend finds no room, make some and begin again."""
+    laid_out(figure)
+    for _ in range(ATTEMPTS):
+        if not (pending := [one for one in words if not one.is_done]):
+            break
+        stuck = [one for one in pending if not one.attempt()]
+        for one in pending:
+            if not one.is_done:
+                one.erase()
+        relaid = [one.make_room() for one in stuck]  # all of them, not the first alone
+        if any(relaid):
+            for one in words:
+                one.erase()
+            laid_out(figure)
+    return figure
 
 
 def titled(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -79,17 +94,35 @@ def titled(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(name if len(found) > 1 else "", rows) for name, rows in found.items()]
 
 
-def head_of(rows: pd.DataFrame, title: str, *more: str) -> str:
-    """What stands above the legend of a data set: its title, what its D is of, and more; empty where there is nothing.
+def head_of(rows: pd.DataFrame, title: str, *more: str, width: float = COLUMN - 0.5) -> str:
+    """What stands above the axes of a data set: its title, and what its D is of; empty where there is nothing.
 
     Args:
         rows: of the data set, from `load_runs`.
         title: from `titled`.
-        more: lines that are wrapped already.
+        more: what else is said, each on lines of its own.
+        width: inches that a line may have.
     """
-    return "\n".join(filter(None, (wrapped(title), wrapped(scale_note(as_rows(rows.head(1))[0])), *more)))
+    said = filter(None, (title, scale_note(as_rows(rows.head(1))[0]), *more))
+    return "\n".join(textwrap.fill(plain(text), characters(width)) for text in said)
 
 
 def lines_of(head: str) -> int:
     """How many lines of text these are."""
     return len(head.splitlines())
+
+
+def write_head(head: str, ax: Axes) -> None:
+    """Write what `head_of` says over the axes."""
+    if head:
+        size = mpl.rcParams["legend.fontsize"]
+        ax.set_title(head, loc="left", fontsize=size, x=0.0, pad=4, linespacing=1.1)
+
+
+def explain_colours(figure: Figure, panels: Sequence[Sequence[Axes]], colours: Colours) -> None:
+    """A row of all betas at the top of the figure, or a bar of their colours where these are too many for it."""
+    entries, columns = beta_rows(colours, width=figure.get_figwidth())
+    if entries or not colours:
+        figure.legend(handles=entries, loc="outside upper left", handlelength=0.9, ncols=columns)
+    else:
+        beta_bar(colours, figure, [ax for axes in panels for ax in axes])

@@ -1,4 +1,4 @@
-"""Whole figures, composed of the marks of `analysis.marks`.
+"""The rate-distortion plane, composed of the marks of `analysis.marks`.
 
 Each data set has axes and lines of its own, under its name where there are several. Colours of beta and shapes of
 groups are the same on all axes.
@@ -6,44 +6,42 @@ groups are the same on all axes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.layout import (
-    LINE_HEIGHT,
-    head_of,
-    laid_out,
-    legend_above,
-    legend_at_top,
-    lines_of,
-    new_figure,
-    titled,
-)
-from analysis.marks import intervals
+from analysis.figures.layout import head_of, lines_of, new_figure, settle, titled, write_head
 from analysis.marks import lines as line_marks
 from analysis.marks import plane as plots
+from analysis.marks import within
 from analysis.marks.beside import foreign_points, running_points
-from analysis.marks.groups import by_columns, group_keys, group_lines, legend_rows
+from analysis.marks.betas import bar_within
+from analysis.marks.defaults import shown_beta
+from analysis.marks.frame import frame_plane
+from analysis.marks.groups import group_head, group_keys, group_lines
+from analysis.marks.legends import inset_within
+from analysis.marks.space import Space
+from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.foreign import load_foreign
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.running import COLUMNS, of_data_set
 from analysis.statistics.bounds import Entropy, add_bounds, entropies, placeable, warn_impossible
 from analysis.statistics.lines import plane_lines, warn_left_out
-from analysis.style import STYLE, Colours, beta_colours, unit_label, wrapped
+from analysis.style import GREY, Colours, beta_colours, unit_label
+from analysis.theme import themed
+from analysis.venues import line_height, look, width_of
 from analysis.view import View
 
-PLANE_HEIGHT = 2.3  # inches, of the axes alone
-ROW_HEIGHT = 0.17  # of a run among the bounds
-TALLEST = 5.2  # the bounds, so that all of a figure fits a page
-TEXT_HEIGHT = 1.7  # axis labels and legends, less those of known answers, estimates and groups
+INSET = (0.4, 0.36)  # of the axes, what is drawn once more
+MOST_BESIDE = 6  # groups that are named beside their lines
+SHARE = 0.82  # of the width, where that asks for more
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class _Side:
     Attributes:
         head: its name where there are several, and what its D is of.
         rows: the points of all splits, from `placeable`; R may be undefined.
-        chosen: those of the split asked for, in the order of the intervals.
+        chosen: those of the split asked for, by aim and group.
         h_by_split: H by split.
         lines: from `plane_lines`.
     """
@@ -64,25 +62,12 @@ class _Side:
     h_by_split: dict[str, Entropy]
     lines: pd.DataFrame
 
-    @property
-    def bounds_height(self) -> float:
-        return intervals.intervals_height(self.chosen, self.row_height)
-
-    @property
-    def row_height(self) -> float:
-        return min(ROW_HEIGHT, TALLEST / (max(intervals.interval_rows(self.chosen)) + 1.0))
-
-    @property
-    def text_height(self) -> float:
-        forecast = int(intervals.collapse_height(self.chosen) is not None)
-        return TEXT_HEIGHT + LINE_HEIGHT * (line_marks.legend_rows(self.lines) + lines_of(self.head) + forecast)
-
 
 @dataclass(frozen=True)
 class _Look:
     """What all axes of a plane share; `foreign` is from `load_foreign`, `running` from `load_running`."""
 
-    split: str
+    view: View
     colours: Colours
     groups: Groups
     foreign: pd.DataFrame
@@ -90,7 +75,7 @@ class _Look:
 
 
 def plane(runs: pd.DataFrame, **view: Any) -> Figure:
-    """The rate-distortion plane above the bounds H - D <= I <= R, both over one axis of information.
+    """The rate-distortion plane, and in it the bounds H - D <= I <= R of each run on the level of its D.
 
     In the plane stand, beside the runs, all that is known of where they could lie: Shannon's R(D) of the source,
     bounds on it, the curves of the runs' decoders and their NLL, as far as the records hold them. A run whose R is
@@ -102,7 +87,7 @@ def plane(runs: pd.DataFrame, **view: Any) -> Figure:
             splits before it are drawn where they differ.
 
     Raises:
-        InputError: for runs without D on `split`, or with damaged estimates.
+        InputError: for runs without D on `split`, or with damaged estimates, and for an axis that cannot be as asked.
 
     Warns:
         RunWarning: one line for each run left out for want of D, for each point that cannot be right, and where
@@ -113,26 +98,25 @@ def plane(runs: pd.DataFrame, **view: Any) -> Figure:
 
 def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`plane`, for the table of figures."""
+    groups, parts = group_runs(runs, by=view.group_by), titled(runs)
     foreign = load_foreign(view.more.get("foreign") or (), runs)
     running = view.more.get("running", pd.DataFrame(columns=list(COLUMNS)))
-    groups = group_runs(runs, by=view.group_by)
-    sides = [_side(rows, groups, split=view.split, title=title) for title, rows in titled(runs)]
-    look = _Look(
-        view.split, beta_colours(beta for side in sides for beta in side.chosen["beta"]), groups, foreign, running
-    )
-    with mpl.rc_context(STYLE):
-        heights = [(PLANE_HEIGHT, side.bounds_height) for side in sides]
-        figure, panels = new_figure(heights, text=[side.text_height for side in sides])
-        points = [_draw_plane(side, look, ax=top) for side, (top, _) in zip(sides, panels, strict=True)]
-        for side, (_, bottom) in zip(sides, panels, strict=True):
-            _draw_bounds(side, look, ax=bottom)
-        _points_legend(figure, points, groups)
-        laid_out(figure)  # slopes and labels hold for these positions only
-        for side, (top, _) in zip(sides, panels, strict=True):
-            plots.slope_ticks(side.chosen, colours=look.colours, ax=top)
-            line_marks.nll_ticks(side.lines, side.chosen, colours=look.colours, ax=top)
-            plots.aim_labels(side.chosen, ax=top)
-    return figure
+    with look(view):
+        width = width_of(view, panels=len(parts)) / min(len(parts), 2)
+        sides = [_side(rows, groups, view, head_of(rows, title, width=width - 0.5)) for title, rows in parts]
+        colours = beta_colours(pd.concat([shown_beta(side.chosen) for side in sides]))
+        shared = _Look(view, colours, groups, foreign, running)
+        text = [line_height() * lines_of(side.head) for side in sides]
+        figure, panels = new_figure([(_height(width),)] * len(sides), text=text, view=view)
+        words = [_draw(side, shared, ax=ax) for side, (ax,) in zip(sides, panels, strict=True)]
+        _once(words)
+        settle(figure, words)
+    return themed(figure, view)
+
+
+def _height(width: float) -> float:
+    """Inches of a panel of a width: a column's is nearly square, that of a page as wide as a page can be low."""
+    return float(np.clip(SHARE * width, 2.4, 3.0))
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
@@ -160,56 +144,87 @@ def _numbers(runs: pd.DataFrame, name: str, *, split: str) -> tuple[pd.DataFrame
     return rows.assign(data=name), lines
 
 
-def _side(runs: pd.DataFrame, groups: Groups, *, split: str, title: str) -> _Side:
+def _side(runs: pd.DataFrame, groups: Groups, view: View, head: str) -> _Side:
+    split = view.split
     rows = placeable(add_bounds(runs, split=split), split=split)
     warn_impossible(rows)
     chosen = groups.ordered(rows[rows["split"] == split])
     warn_left_out(chosen, split=split)
     h_by_split = _shown_entropies(runs, rows, split=split)
-    return _Side(head_of(rows, title), rows, chosen, h_by_split, plane_lines(rows, h_by_split, split=split))
+    return _Side(head, rows, chosen, h_by_split, plane_lines(rows, h_by_split, split=split))
 
 
 def _shown_entropies(runs: pd.DataFrame, rows: pd.DataFrame, *, split: str) -> dict[str, Entropy]:
     return {name: h for name, h in entropies(runs, split=split).items() if name in set(rows["split"])}
 
 
-def _draw_plane(side: _Side, look: _Look, *, ax: Axes) -> list[Artist]:
-    """All that needs no final layout; lines are explained above the axes, the points' legend entries returned."""
+def _draw(side: _Side, shared: _Look, *, ax: Axes) -> Words:
+    """All that needs no final layout; what does, and what is written, is returned."""
     rows, lines, unit = side.rows, side.lines, unit_label(side.rows["units"].iloc[0])
-    ax.tick_params(labelbottom=True)
-    ax.set(xlabel=f"rate $R$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
-    plots.frame_plane(rows, side.h_by_split.get(look.split), lines=lines, ax=ax)
-    foreign_points(look.foreign[look.foreign["card"] == rows["card"].iloc[0]], ax=ax)
-    running_points(of_data_set(look.running, rows["card"].iloc[0]), ax=ax)
-    group_lines(side.chosen, groups=look.groups, ax=ax)
-    plots.rd_points(rows, split=look.split, colours=look.colours, groups=look.groups, ax=ax)
-    points = ax.get_legend_handles_labels()[0]
+    view, colours, groups = shared.view, shared.colours, shared.groups
+    write_head(side.head, ax)
+    ax.set(xlabel=f"rate $R$, information $I$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
+    frame_plane(rows, side.h_by_split.get(view.split), lines=lines, view=view, ax=ax)
+    plots.rd_points(rows, split=view.split, colours=colours, groups=groups, ax=ax)
+    foreign_points(shared.foreign[shared.foreign["card"] == rows["card"].iloc[0]], ax=ax)
+    running_points(of_data_set(shared.running, rows["card"].iloc[0]), ax=ax)
     plots.slope_key(side.chosen, ax=ax)
+    within.information_within(side.chosen, colours=colours, ax=ax)
     line_marks.nll_key(lines, ax=ax)
-    line_marks.decoder_curves(lines, colours=look.colours, ax=ax)
-    line_marks.fitted_priors(lines, side.chosen, colours=look.colours, ax=ax)
-    plots.entropy_lines(side.h_by_split, split=look.split, unit=unit, ax=ax)
+    line_marks.decoder_curves(lines, colours=colours, ax=ax)
+    line_marks.fitted_priors(lines, side.chosen, colours=colours, ax=ax)
+    keys = _explained(ax)
+    group_lines(side.chosen, groups=groups, ax=ax)
+    entries = group_keys(groups, connected=True)
+    before = _explained(ax)
+    joined = list(zip(before[len(keys) :], entries, strict=False)) if len(entries) <= MOST_BESIDE else []
+    within.cap_lines(side.chosen, ax=ax)
+    within.forecast_collapse(side.chosen, ax=ax)
+    plots.entropy_lines(side.h_by_split, split=view.split, unit=unit, ax=ax)
     line_marks.known_curves(lines, ax=ax)
-    legend_above(ax, ax.get_legend_handles_labels()[0][len(points) :], head=side.head)
-    return list(points)
+    direct = [artist for artist in _explained(ax) if artist not in before]
+    blocks: list[Callable[[Space], bool]] = []
+    if len(colours) > plots.MOST_LABELS:
+        blocks.append(lambda space: bar_within(colours, space=space, ax=ax))
+    if view.inset:
+        blocks.append(lambda space: _inset(side, shared, space, ax=ax))
+
+    def write(space: Space) -> None:
+        plots.slope_ticks(side.chosen, colours=colours, ax=ax)
+        line_marks.nll_ticks(lines, side.chosen, colours=colours, ax=ax)
+        space.renew()
+        plots.aim_labels(side.chosen, space=space, ax=ax)
+
+    keys += [] if joined else entries
+    return Words(ax, keys, direct, joined, write, head=group_head(groups), blocks=blocks)
 
 
-def _points_legend(figure: Figure, points: Sequence[Sequence[Artist]], groups: Groups) -> None:
-    """What the points of all planes are, at the top of the figure, which grows by the rows that name groups."""
-    entries = {str(entry.get_label()): entry for side in sorted(points, key=len, reverse=True) for entry in side}
-    keys, heads = group_keys(groups, connected=True), wrapped(groups.note).splitlines()
-    if keys and len(entries) == 1:  # beside the shapes of groups, the one kind of points needs none of its own
-        heads, entries = [*entries, *heads], {}
-    lines, ncols = legend_rows([*entries.values()], keys, width=figure.get_figwidth())
-    figure.set_figheight(figure.get_figheight() + LINE_HEIGHT * (len(lines) + len(heads) - 1))
-    legend_at_top(figure, by_columns(lines), head="\n".join(heads), ncols=ncols)
+def _once(words: list[Words]) -> None:
+    """Of the entries of all legends each is needed once."""
+    seen: set[str] = set()
+    for one in words:
+        one.keys = [entry for entry in one.keys if str(entry.get_label()) not in seen]
+        seen |= {str(entry.get_label()) for entry in one.keys}
 
 
-def _draw_bounds(side: _Side, look: _Look, *, ax: Axes) -> None:
-    intervals.information_intervals(
-        side.chosen, colours=look.colours, groups=look.groups, row_height=side.row_height, ax=ax
-    )
-    intervals.information_caps(side.chosen, ax=ax)
-    intervals.forecast_collapse(side.chosen, ax=ax)
-    ax.set_xlabel(f"mutual information $I(X; Z)$ [{unit_label(side.chosen['units'].iloc[0])}]")
-    legend_above(ax, ax.get_legend_handles_labels()[0])
+def _inset(side: _Side, shared: _Look, space: Space, *, ax: Axes) -> bool:
+    """The part of the plane that the view asks for once more, larger, in a free part of the axes."""
+    view, colours = shared.view, shared.colours
+    inset = inset_within(INSET, space=space, ax=ax)
+    if inset is None or view.inset is None:
+        return False
+    inset.set(xlim=view.inset[:2], ylim=view.inset[2:])
+    plots.rd_points(side.rows, split=view.split, colours=colours, groups=shared.groups, ax=inset)
+    within.information_within(side.chosen, colours=colours, ax=inset)
+    group_lines(side.chosen, groups=shared.groups, ax=inset)
+    plots.entropy_lines(side.h_by_split, split=view.split, unit="", ax=inset)
+    inset.set(xlim=view.inset[:2], ylim=view.inset[2:])
+    for artist in (*inset.lines, *inset.collections):
+        artist.set_clip_on(True)
+    ax.indicate_inset_zoom(inset, edgecolor=GREY, alpha=1.0, linewidth=0.6)
+    return True
+
+
+def _explained(ax: Axes) -> list[Artist]:
+    """The artists of the axes that have a label."""
+    return list(ax.get_legend_handles_labels()[0])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,6 +17,8 @@ from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.media import Tiles, load_pictures, thinned
 from analysis.rows.runs import as_rows, of_split
 from analysis.style import COLUMN, STYLE, beta_words, unit_label, wrapped
+from analysis.theme import themed
+from analysis.venues import look
 from analysis.view import View
 
 KIND = "samples"
@@ -91,14 +92,14 @@ def picture_rows(runs: pd.DataFrame, view: View, *, kind: str) -> Figure:
     parts = titled(runs[runs["folder"].isin(tiles)])
     blocks = [block for title, rows in parts for block in _blocks(rows, title, tiles, groups, view, kind=kind)]
     height = 2 * BOTTOM + sum(block.height for block in blocks)
-    with mpl.rc_context(STYLE):
+    with look(view):
         figure, top = Figure(figsize=(COLUMN, height)), height - BOTTOM
         for block in blocks:
             place = (LEFT / COLUMN, (top - block.height) / height)
             ax = figure.add_axes((*place, ROW_WIDTH / COLUMN, (block.height - block.head_height) / height))
             _draw_block(block, ax=ax)
             top -= block.height
-    return figure
+    return themed(figure, view)
 
 
 def _draw_block(block: Block, *, ax: Axes) -> None:

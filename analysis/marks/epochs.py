@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.marks.groups import POINT_SIZE, shape
+from analysis.marks.groups import POINT_SIZE, group_head, shape
 from analysis.rows.groups import Groups
 from analysis.statistics.bounds import Entropy
-from analysis.style import GREY, INK, Colour, Colours, Mark, folded, number, unit_label, wrapped
+from analysis.style import GREY, INK, TINTS, Colours, Mark, number, pale, sourced, unit_label
 
 SYMBOLS = {"distortion": "$D$", "rate": "$R$", "elbo": "ELBO"}
 SPLIT_LINES: dict[str, Mark] = {
@@ -20,7 +20,7 @@ SPLIT_LINES: dict[str, Mark] = {
     "val": {"linestyle": "-", "linewidth": 1.0},
 }
 LONE: Mark = {"marker": "o", "markersize": 4.5, "markerfacecolor": "white", "markeredgewidth": 0.7, "clip_on": False}
-KEPT: Mark = {"marker": "o", "markersize": 3.0, "markeredgecolor": "white", "markeredgewidth": 0.4}
+KEPT: Mark = {"clip_on": False, "marker": "o", "markersize": 3.0, "markeredgecolor": "white", "markeredgewidth": 0.4}
 
 
 def epoch_lines(data: pd.DataFrame, quantity: str, *, colours: Colours, groups: Groups, ax: Axes) -> Axes:
@@ -35,7 +35,7 @@ def epoch_lines(data: pd.DataFrame, quantity: str, *, colours: Colours, groups: 
     clear = set(best_runs(data) if groups.undistinguished else data["folder"])
     for (folder, split), rows in data.groupby(["folder", "split"], sort=False):
         colour, front = colours[rows["beta"].iloc[0]], int(bool(groups.undistinguished) and folder in clear)
-        ink: Mark = {"color": colour if folder in clear else _faint(colour)}
+        ink: Mark = {"color": colour if folder in clear else pale(colour, TINTS[1])}
         ax.plot(rows["epoch"], rows[quantity], zorder=2 + front, **ink, **_line(rows))
         if split == "val":
             kept, mark = rows[rows["kept"]], ink | _kept(groups, str(folder))
@@ -66,12 +66,6 @@ def best_runs(data: pd.DataFrame) -> list[str]:
     return [str(folder) for folder in kept["folder"].loc[objective.groupby(kept["beta"]).idxmin()]]
 
 
-def _faint(colour: Colour) -> Colour:
-    """The colour as it looks at a quarter of its strength on white; opaque, so that lines do not add up."""
-    red, green, blue = (0.25 * part + 0.75 for part in colour[:3])
-    return red, green, blue, 1.0
-
-
 def _kept(groups: Groups, folder: str) -> Mark:
     return KEPT | shape(groups.place_of[folder], size=POINT_SIZE) if groups.distinguished else KEPT
 
@@ -88,7 +82,7 @@ def elbo_bounds(h_by_split: Mapping[str, Entropy], *, ax: Axes) -> Axes:
         if split == "train" and (not low <= -h.value <= high or h_by_split.get("val") == h):
             continue
         style = "-" if split == "val" else SPLIT_LINES["train"]["linestyle"]
-        label = folded(f"$-H$ of {split} = {number(-h.value)}", f"{h.kind.replace('_', ' ')}, {h.source}")
+        label = sourced(f"$-H$ of {split} = {number(-h.value)}", f"{h.kind.replace('_', ' ')}, {h.source}")
         ax.axhline(-h.value, color=INK, linewidth=0.8, linestyle=style, zorder=1, label=label)
         ax.set_ylim(top=max(high, -h.value + 0.06 * (high - low)))
     return ax
@@ -96,11 +90,8 @@ def elbo_bounds(h_by_split: Mapping[str, Entropy], *, ax: Axes) -> Axes:
 
 def heads(groups: Groups) -> list[str]:
     """What the legend says above its entries of marks and of faint lines."""
-    marks = ["marked: the kept checkpoint of each run"] if groups.distinguished else []
-    best = (
-        [r"clear: the least $D + \beta R$ on val of each $\beta$; faint: the others"] if groups.undistinguished else []
-    )
-    return [*marks, *([wrapped(groups.note)] if groups.note else []), *best]
+    best = [r"clear: least $D + \beta R$ on val of each $\beta$"] if groups.undistinguished else []
+    return [*filter(None, [group_head(groups)]), *best]
 
 
 def line_keys(data: pd.DataFrame, groups: Groups) -> list[Line2D]:

@@ -5,23 +5,38 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from analysis.marks.defaults import axes_of, groups_of
 from analysis.rows.aims import AIMS
 from analysis.rows.groups import Groups
-from analysis.style import COLUMN, GREY, Colour, Mark, plain
+from analysis.style import COLUMN, GREY, Colour, Mark, characters, length, plain
 
 # `groups.MOST` shapes, each with the size at which it looks as large as a circle.
-SHAPES = (("o", 1.0), ("s", 0.95), (">", 1.1), ("P", 1.4), ("d", 1.25), ("*", 1.6))
+SHAPES: tuple[tuple[Any, float], ...] = (
+    ("o", 1.0),
+    ("s", 0.95),
+    (">", 1.1),
+    ("P", 1.4),
+    ("d", 1.25),
+    ("*", 1.6),
+    ("^", 1.1),
+    ("p", 1.2),
+    ("v", 1.1),
+    ((4, 1, 45), 1.6),
+    ("<", 1.1),
+    ((6, 1, 0), 1.6),
+)
 POINT_SIZE = 4.3
-JOIN: Mark = {"color": GREY, "linestyle": "-", "linewidth": 0.6}
+JOIN: Mark = {"color": GREY, "linewidth": 0.6}
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (4, 1.2, 1, 1.2)))  # of the lines of groups, in turn
 LONGEST = 56  # characters of a group's label
-ROW = 68  # characters of a legend as wide as a column
-HANDLE = 7  # characters that an entry needs beside its label
+HANDLE = 6  # characters that an entry needs beside its label
 
 
 def shape(place: int, *, size: float) -> Mark:
@@ -36,29 +51,72 @@ def group_mark(place: int, colour: Colour | str, *, size: float) -> Mark:
     return {"linestyle": "none", "color": colour, "markeredgewidth": 0.5, **face, **shape(place, size=size)}
 
 
-def group_lines(data: pd.DataFrame, *, groups: Groups, ax: Axes) -> Axes:
-    """Runs that differ in beta or target rate and in seed alone joined in its order, at the mean over seeds."""
+def scatter_shape(place: int, *, size: float = POINT_SIZE) -> Mark:
+    """The shape of a group as `Axes.scatter` takes it, whose sizes are areas."""
+    marker, scale = SHAPES[place]
+    return {"marker": marker, "s": (size * scale) ** 2}
+
+
+def group_line(place: int) -> Mark:
+    """The line of a group, with the shape of its marks where it is explained."""
+    return JOIN | {"linestyle": DASHES[place % len(DASHES)]}
+
+
+def group_lines(data: pd.DataFrame, *, groups: Groups | None = None, ax: Axes | None = None) -> Axes:
+    """Runs that differ in beta or target rate and in seed alone joined in its order, at the mean over seeds.
+
+    The line of each group has its name for a label.
+
+    Args:
+        data: rows of one split, with `folder`, `rate`, `distortion` and `AIMS`.
+        groups: None: those that the rows' configs make.
+        ax: None: the current axes.
+    """
+    ax, groups = axes_of(ax), groups_of(data, groups)
     if groups.connected:
         aimed = data.assign(group=groups.places(data)).dropna(subset=AIMS, how="all")
         means = aimed.groupby(["group", *AIMS], dropna=False)[["rate", "distortion"]].mean()
-        for _, line in means.groupby("group"):
-            ax.plot(line["rate"], line["distortion"], zorder=1.9, **JOIN)
+        for place, line in means.groupby("group"):
+            label = group_label(groups.labels[int(str(place))])
+            ax.plot(line["rate"], line["distortion"], zorder=1.9, label=label, **group_line(int(str(place))))
     return ax
 
 
+def group_label(label: str) -> str:
+    """The name of a group as figures write it."""
+    return plain(textwrap.shorten(label, LONGEST))
+
+
 def group_keys(groups: Groups, *, connected: bool) -> list[Artist]:
-    """A legend entry for each group, where there are groups to tell apart.
+    """A legend entry for each group, where there are groups to tell apart: its values, under `group_head`.
 
     Args:
         groups: of all runs of the figure.
-        joined: whether `group_lines` are drawn.
+        connected: whether `group_lines` are drawn.
     """
-    line: Mark = JOIN if connected and groups.connected else {}
-    marks = [
-        group_mark(place, GREY, size=POINT_SIZE) | line for place in range(len(groups.labels) * groups.distinguished)
+    joined = connected and groups.connected
+    return [
+        Line2D([], [], label=label, **group_mark(n, GREY, size=POINT_SIZE) | (group_line(n) if joined else {}))
+        for n, label in enumerate(map(group_label, _values(groups)))
     ]
-    labels = [plain(textwrap.shorten(label, LONGEST)) for label in groups.labels]
-    return [Line2D([], [], label=label, **mark) for label, mark in zip(labels, marks, strict=False)]
+
+
+def _values(groups: Groups) -> list[str]:
+    """The labels of groups less the names of their fields, where these are several."""
+    found = list(groups.labels) if groups.distinguished else []
+    for name in groups.fields if len(groups.fields) > 1 else ():
+        found = [label.replace(f"{name.replace('_', ' ')} ", "", 1) for label in found]
+    return found
+
+
+def group_head(groups: Groups) -> str:
+    """What a legend says over `group_keys`: the fields whose values they are, and what no mark shows."""
+    names = (
+        ", ".join(name.replace("_", " ") for name in groups.fields)
+        if groups.distinguished and len(groups.fields) > 1
+        else ""
+    )
+    return "\n".join(filter(None, (names, groups.note)))
 
 
 def legend_rows(*rows: Sequence[Artist], width: float = COLUMN, handle: int = HANDLE) -> tuple[list[list[Artist]], int]:
@@ -71,8 +129,8 @@ def legend_rows(*rows: Sequence[Artist], width: float = COLUMN, handle: int = HA
     """
     for columns in range(max(map(len, rows)), 0, -1):
         lines = [list(row[i : i + columns]) for row in rows for i in range(0, len(row), columns)]
-        widths = [max(len(str(entry.get_label())) for entry in column if entry) for column in zip_longest(*lines)]
-        if sum(widths) + handle * columns <= ROW * width / COLUMN:
+        widths = [max(length(str(entry.get_label())) for entry in column if entry) for column in zip_longest(*lines)]
+        if sum(widths) + handle * columns <= characters(width):
             break
     return lines, columns
 

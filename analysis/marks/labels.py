@@ -3,127 +3,98 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Mapping
 from typing import Any, cast
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Annotation, Text
 
+from analysis.marks.space import Space, pixels
 from analysis.style import GREY, INK
 
-RADII = (
-    5.0,
-    10.0,
-    15.0,
-    21.0,
-    28.0,
-    36.0,
-    45.0,
-    56.0,
-    68.0,
-    82.0,
-)  # points, from the anchor to the nearest edge of the label
+RADII = (4.0, 9.0, 15.0, 21.0, 28.0, 36.0, 45.0, 56.0, 68.0, 82.0)  # points, from anchor to the label's nearest edge
 DIRECTIONS = tuple(math.radians(a) for a in (45, 0, 20, 70, 90, 110, 135, 160, 180, 200, 225, 250, 270, 290, 315, 340))
 GAP = 2.0  # points kept free on each side of a label, so that two of them do not read as one
-LEADER_FROM = 10.0  # a label this far away, or nearer to another point, is tied to its own by a line
+LEADER_FROM = 9.0  # a label this far away, or nearer to another point, is tied to its own by a line
 Point = tuple[float, float]
 Places = tuple[np.ndarray, np.ndarray]
 
 
-def place_labels(anchors: Mapping[str, Point], *, only_free: bool = False, ax: Axes) -> list[Annotation]:
+def place_labels(
+    anchors: Mapping[str, Point], *, only_free: bool = False, space: Space | None = None, ax: Axes
+) -> list[Annotation]:
     """Write every label nearest to its own anchor, inside the axes, clear of all lines, markers and other labels.
 
     Limits, size and layout of the axes must be final: places are found in display units.
 
     Args:
         anchors: label to data coordinates, in order of precedence.
-        only_free: whether a label that finds no place clear of the others is left out.
+        only_free: whether a label that finds no place clear of all else is left out.
+        space: what of the axes is taken, which the labels add to; None: found here.
         ax: the axes, with everything drawn that labels should avoid.
     """
-    marks = np.concatenate([np.empty((0, 4)), *_obstacles(ax)])
+    space = space or Space(ax)
     points = ax.transData.transform(np.array(list(anchors.values())))
-    placed: dict[Annotation, np.ndarray] = {}
+    placed = []
     for text, anchor in anchors.items():
-        label, others = (
-            _label(text, anchor, ax),
-            np.concatenate([np.empty((0, 4)), *(b[None] for b in placed.values())]),
-        )
-        box = _settle(label, np.concatenate([marks, others]), points, ax)
-        if only_free and not _apart(box[None], others).all():
+        label = label_at(text, anchor, ax=ax)
+        box = _settle(label, space, points, ax)
+        if only_free and not space.free(box[None])[0]:
             label.remove()
         else:
-            placed[label] = box
-    return list(placed)
+            space.take(box[None])
+            placed.append(label)
+    return placed
 
 
-def _apart(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which of the boxes, [N, 4], is clear of which of the others, [M, 4]: [N, M]."""
-    beyond = (boxes[:, None, :2] > others[:, 2:]) | (boxes[:, None, 2:] < others[:, :2])
-    return np.asarray(beyond.any(2))
-
-
-def _obstacles(ax: Axes) -> Iterator[np.ndarray]:
-    """Boxes in display units, [M, 4] as x0, y0, x1, y1, over each line, marker and error bar of the axes."""
-    for line in ax.lines:
-        path = np.asarray(line.get_xydata(), dtype=float)
-        if line.get_marker() != "None":
-            yield _boxes(ax.transData.transform(path), half=_pixels(ax, line.get_markersize() / 2))
-        if line.get_linestyle() != "None":
-            yield _boxes_along(path, ax)
-    for collection in ax.collections:
-        if isinstance(collection, LineCollection):
-            yield from (_boxes_along(np.asarray(segment), ax) for segment in collection.get_segments())
-
-
-def _boxes_along(path: np.ndarray, ax: Axes) -> np.ndarray:
-    corners, step = ax.transData.transform(path), _pixels(ax, 2.0)
-    pieces = [
-        start + np.linspace(0, 1, 2 + int(np.hypot(*(stop - start)) / step))[:, None] * (stop - start)
-        for start, stop in pairwise(corners)
-    ]
-    return _boxes(np.concatenate([np.empty((0, 2)), *pieces]), half=_pixels(ax, 0.8))
-
-
-def _boxes(centres: np.ndarray, *, half: float) -> np.ndarray:
-    return np.concatenate([centres - half, centres + half], axis=1)
-
-
-def _label(text: str, anchor: Point, ax: Axes) -> Annotation:
+def label_at(text: str, anchor: Point, *, colour: Any = INK, ax: Axes) -> Annotation:
+    """A label with a line to its anchor, both yet to be placed."""
     line: dict[str, Any] = {"arrowstyle": "-", "color": GREY, "linewidth": 0.4, "shrinkA": 0.5, "shrinkB": 2.5}
     where: dict[str, Any] = {"xytext": (0, 0), "textcoords": "offset points", "ha": "center", "va": "center"}
-    return ax.annotate(text, anchor, **where, color=INK, fontsize=7, zorder=6, arrowprops=line, annotation_clip=False)
+    size = mpl.rcParams["legend.fontsize"]
+    return ax.annotate(
+        text,
+        anchor,
+        **where,
+        color=colour,
+        fontsize=size,
+        linespacing=1.15,
+        zorder=6,
+        arrowprops=line,
+        annotation_clip=False,
+    )
 
 
-def _settle(label: Annotation, taken: np.ndarray, points: np.ndarray, ax: Axes) -> np.ndarray:
+def _settle(label: Annotation, space: Space, points: np.ndarray, ax: Axes) -> np.ndarray:
     """Move a label to its best place and return the box it takes there."""
     extent = Text.get_window_extent(label)  # without the leader line
     own = ax.transData.transform(label.xy)
-    offsets, boxes = _places(own, extent.width + 2 * _pixels(ax, GAP), extent.height, ax)
-    frame = ax.bbox
-    outside = (boxes[:, :2] < frame.min).any(1) | (boxes[:, 2:] > frame.max).any(1)
-    apart = _apart(boxes, taken)
+    offsets, boxes = places_around(own, extent.width + 2 * pixels(ax, GAP), extent.height, ax=ax)
+    covered = space.covered(boxes)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     nearest = np.linalg.norm(centres[:, None] - points, axis=2).min(1)
-    astray = np.linalg.norm(centres - own, axis=1) > nearest
-    best = int(np.argmin(100 * outside + (~apart).sum(1) + 0.5 * astray))
-    label.set_position(offsets[best])
-    tied = astray[best] or RADII[best // len(DIRECTIONS)] >= LEADER_FROM
+    astray = np.linalg.norm(centres - own, axis=1) > nearest + 0.5
+    faults = 100.0 * ~space.within(boxes) + (covered > 0) + covered / (extent.width * extent.height) + 0.5 * astray
+    best = int(np.argmin(faults))
+    tie(label, offsets[best], tied=bool(astray[best]) or RADII[best // len(DIRECTIONS)] >= LEADER_FROM)
+    return np.asarray(boxes[best])
+
+
+def tie(label: Annotation, offset: np.ndarray, *, tied: bool) -> None:
+    """Put a label at an offset in points from its anchor, with a line to it or without."""
+    label.set_position(tuple(offset))
     cast(FancyArrowPatch, label.arrow_patch).set_visible(tied)
-    return boxes[best]
 
 
-def _places(anchor: np.ndarray, width: float, height: float, ax: Axes) -> Places:
+def places_around(
+    anchor: np.ndarray, width: float, height: float, *, radii: tuple[float, ...] = RADII, ax: Axes
+) -> Places:
     """Candidate offsets in points, [P, 2], nearest first, and the boxes a label of this size takes there, [P, 4]."""
     half = np.array([width, height]) / 2
     rays = np.array([(math.cos(a), math.sin(a)) for a in DIRECTIONS])
-    pixels = np.concatenate([rays * (_pixels(ax, radius) + half) for radius in RADII])
-    boxes = np.concatenate([anchor + pixels - half, anchor + pixels + half], axis=1)
-    return pixels / _pixels(ax, 1.0), boxes
-
-
-def _pixels(ax: Axes, points: float) -> float:
-    return points * ax.figure.dpi / 72
+    offsets = np.concatenate([rays * (pixels(ax, radius) + half) for radius in radii])
+    boxes = np.concatenate([anchor + offsets - half, anchor + offsets + half], axis=1)
+    return offsets / pixels(ax, 1.0), boxes

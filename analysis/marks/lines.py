@@ -9,15 +9,15 @@ from matplotlib.axes import Axes
 from analysis.marks.plane import tangents
 from analysis.rows.estimates import DECODER, LOWER, UPPER
 from analysis.statistics.lines import ENTROPY, MARGINAL, NLL, SHANNON, lower_envelope
-from analysis.style import INK, PALER, Colours, Mark, folded, key
+from analysis.style import INK, PALER, Colours, Mark, key, sourced
 
 HEADS = {
     SHANNON: "Shannon's $R(D)$, exact",
     LOWER: "{} lower bound on $R(D)$",
     UPPER: "{} upper bound on $R(D)$",
-    DECODER: "estimate: $R$-$D$ curve of the decoder",
-    NLL: "estimate: $D + R$ = NLL of the run",
-    MARGINAL: "the run with a prior fitted afterwards",
+    DECODER: "estimate: decoder's $R$-$D$ curve",
+    NLL: "estimate: $D + R$ = NLL",
+    MARGINAL: "with a prior fitted afterwards",
 }
 MARKS: dict[str, Mark] = {
     SHANNON: {"color": INK, "linestyle": "-", "linewidth": 1.5},
@@ -27,7 +27,7 @@ MARKS: dict[str, Mark] = {
     NLL: {"linestyle": "-", "linewidth": 1.5},
     MARGINAL: {"linestyle": ":", "linewidth": 0.8, "marker": "<", "markersize": 4, "markerfacecolor": "white"},
 }
-BELOW = "infeasible at this likelihood scale: below $R(D)$"
+BELOW = "infeasible: below $R(D)$"
 NLL_POINTS = 9.0  # visual length of an NLL tick
 
 
@@ -45,7 +45,7 @@ def legend_rows(lines: pd.DataFrame) -> int:
 
 def _label(line: str, rows: pd.DataFrame) -> str:
     worth = "certified" if (rows["kind"] == "certified bound").all() else "estimated"
-    return folded(HEADS[line].format(worth), "; ".join(dict.fromkeys(rows["source"])))
+    return sourced(HEADS[line].format(worth), "; ".join(dict.fromkeys(rows["source"])))
 
 
 def known_curves(lines: pd.DataFrame, *, ax: Axes) -> Axes:

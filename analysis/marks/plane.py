@@ -6,9 +6,7 @@ Every function takes tidy rows with the columns of `analysis.statistics.bounds.a
 
 from __future__ import annotations
 
-import math
-import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,67 +14,76 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from analysis.marks.groups import POINT_SIZE, group_mark
+from analysis.marks.defaults import axes_of, colours_of, groups_of, inked
+from analysis.marks.groups import POINT_SIZE, scatter_shape
 from analysis.marks.labels import place_labels
+from analysis.marks.space import Space
 from analysis.rows.aims import aim_words
-from analysis.rows.estimates import UPPER
 from analysis.rows.groups import Groups
-from analysis.statistics.bounds import Entropy
-from analysis.statistics.lines import heights_to_show
-from analysis.style import GREY, INK, PALE, WARNING, Colour, Colours, Mark, folded, key, number, plain
+from analysis.statistics.bounds import Entropy, has_limits
+from analysis.style import INK, PALE, WARNING, Colour, Colours, Mark, beta_words, key, number, pale, plain
 from vae_rd.run.record import SPLITS
 
 TICK_POINTS = 15.0  # visual length of a slope tick
-MOST_LABELS = 13  # of betas, all of which find a place
+MOST_LABELS, FEW = 13, 7  # betas that all find a place, and how many are labelled where these are more
 UNDEFINED = "rate undefined"
-FILLINGS = {"train": "none", "val": "left", "test": "full"}  # of the shape of a group
+OTHERS = {
+    "train": "open: train",
+    "val": "pale: val",
+    "test": "full: test",
+}  # splits that are drawn beside the one asked for
+KEY: Mark = {"marker": "o", "markersize": POINT_SIZE}
 
 
-def frame_plane(rows: pd.DataFrame, entropy: Entropy | None, *, lines: pd.DataFrame, ax: Axes) -> Axes:
-    """Set limits that hold every point and some of each line: its ends, or where it is nearest to a point.
+def rd_points(
+    rows: pd.DataFrame,
+    *,
+    split: str = "test",
+    colours: Colours | None = None,
+    groups: Groups | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Each run at (R, D) of `split` with bars of 2 s.e., joined to its splits before it; a shape is a group.
 
-    A decoder's own curve may leave them: towards R = 0 it runs far above all points.
+    Marks of train are open, those of val pale, those of test full. A run whose R is undefined stands at its D on the
+    axis, the left end of `ax`, whose limits must then be final.
 
     Args:
-        rows: from `placeable`; where R is undefined, D alone is held.
-        entropy: H, where it is known or estimated.
-        lines: all lines of the plane.
-        ax: the axes.
+        rows: with `folder`, `split`, `beta`, `rate`, `distortion`, their `_stderr`, and `impossible` of `add_bounds`
+            or without it.
+        split: whose points have bars.
+        colours: of each beta; None: one for each of the rows.
+        groups: None: those that the rows' configs make.
+        ax: None: the current axes.
     """
-    data = rows.dropna(subset="rate")
-    rates = [0.0, *data["rate"], *lines["rate"][lines["line"] == UPPER].dropna()]
-    distortions = [*rows["distortion"], *heights_to_show(lines, data)]
-    if entropy is not None and _has_limits(entropy):
-        rates.append(entropy.value)
-        distortions += [0.0, entropy.value]
-    elif entropy is not None and not data.empty:
-        distortions.append(entropy.value - data["rate"].iloc[int((data["distortion"] + data["rate"]).argmin())])
-    width = max(rates) or 1.0
-    height = max(max(distortions) - min(distortions), 0.4 * width)  # a lone point still shows slopes as slopes
-    middle = (max(distortions) + min(distortions)) / 2
-    ax.set_xlim(-0.06 * width, 1.06 * width)
-    ax.set_ylim(middle - 0.56 * height, middle + 0.56 * height)
-    return ax
+    ax, colours, groups = axes_of(ax), colours_of(rows, colours), groups_of(rows, groups)
+    placed = on_axis(inked(rows, colours), ax=ax)
+    names = [name for name in SPLITS if name in set(rows["split"])]
+    _join_splits(placed, names, ax=ax)
+    chosen = placed[placed["split"] == split]
+    for x, y in ((2.0, 0.0), (0.0, 2.0)):
+        half = chosen[["rate_stderr", "distortion_stderr"]].fillna(0.0).to_numpy() * (x, y)
+        centre = chosen[["rate", "distortion"]].to_numpy(dtype=float)
+        bars = np.stack([centre - half, centre + half], axis=1)
+        ax.add_collection(LineCollection(list(bars), colors=list(chosen["ink"]), linewidths=0.8, zorder=3))
+    for name in names:
+        own = placed[placed["split"] == name]
+        for place, part in own.groupby(groups.places(own)):
+            style = _split_style(name, list(part["ink"]))
+            points = ax.scatter(part["rate"], part["distortion"], **style, **scatter_shape(int(place)), clip_on=False)
+            points.set_gid(f"{name} {place}")
+    key(ax, "; ".join([*(OTHERS[name] for name in names if name != split), f"{split} (bars: 2 s.e.)"]), **KEY)
+    return _impossible_points(rows, ax=ax) if "impossible" in rows else ax
 
 
-def rd_points(data: pd.DataFrame, *, split: str, colours: Colours, groups: Groups, ax: Axes) -> Axes:
-    """Each run at (R, D) of `split` with bars of 2 s.e., joined to its other splits; train open, the others filled.
-
-    Where there are groups, a shape is a group and the filling alone is the split: open, half or full. A run whose R is
-    undefined stands at its D on the axis, the left end of `ax`, whose limits must be final.
-    """
-    for folder, run in on_axis(data, ax=ax).groupby("folder", sort=False):
-        run = run.set_index("split").reindex([s for s in SPLITS if s in set(run["split"])])
-        colour, chosen = colours[run["beta"].iloc[0]], run.loc[split]
-        ax.plot(run["rate"], run["distortion"], color=colour, linewidth=0.6, zorder=2)
-        bars: Mark = {"xerr": 2 * chosen["rate_stderr"], "yerr": 2 * chosen["distortion_stderr"]}
-        ax.errorbar(chosen["rate"], chosen["distortion"], **bars, color=colour, elinewidth=0.8, zorder=3)
-        for name, point in run.iterrows():
-            mark = _split_mark(str(name), colour, groups, str(folder))
-            ax.plot(point["rate"], point["distortion"], clip_on=False, **mark)  # On the axis, it is whole.
-    for name in (s for s in SPLITS if s in set(data["split"])):
-        key(ax, f"{name} (bars: 2 s.e.)" if name == split else name, **_split_mark(name, GREY, groups))
-    return _impossible_points(data, ax=ax)
+def _join_splits(placed: pd.DataFrame, names: list[str], *, ax: Axes) -> None:
+    """A line through the points of each run, of those that have several."""
+    if len(names) < 2:
+        return
+    wide = placed.pivot(index="folder", columns="split", values=["rate", "distortion"]).reindex(columns=names, level=1)
+    paths = np.stack([wide[name].to_numpy(dtype=float) for name in ("rate", "distortion")], axis=2)
+    ink = placed.drop_duplicates("folder").set_index("folder")["ink"].loc[wide.index]
+    ax.add_collection(LineCollection(list(paths), colors=list(ink), linewidths=0.6, zorder=2))
 
 
 def on_axis(data: pd.DataFrame, *, ax: Axes) -> pd.DataFrame:
@@ -86,16 +93,11 @@ def on_axis(data: pd.DataFrame, *, ax: Axes) -> pd.DataFrame:
     return data.assign(rate=data["rate"].fillna(left), rate_stderr=data["rate_stderr"].mask(undefined, 0.0))
 
 
-def _split_mark(split: str, colour: Colour | str, groups: Groups, folder: str | None = None) -> Mark:
-    """Open for train; val is a square whose corners show where it lies under the mark of test, or half of a shape."""
-    if groups.distinguished:
-        mark = group_mark(groups.place_of[folder] if folder else 0, colour, size=POINT_SIZE)
-        edge = "white" if split == "test" else colour
-        return mark | {"fillstyle": FILLINGS[split], "markeredgecolor": edge, "zorder": 4}
-    face, edge = {"train": ("white", colour), "val": (colour, colour), "test": (colour, "white")}[split]
-    style = {"markerfacecolor": face, "markeredgecolor": edge, "markeredgewidth": 0.8 if split == "train" else 0.4}
-    marker = {"marker": "s" if split == "val" else "o", "zorder": 4 if split == "test" else 3.5}
-    return {"linestyle": "none", "color": colour, "markersize": POINT_SIZE, **style, **marker}
+def _split_style(split: str, ink: list[Colour]) -> Mark:
+    faces = {"train": ["white"] * len(ink), "val": [pale(colour) for colour in ink], "test": ink}[split]
+    edges = ["white"] * len(ink) if split == "test" else ink
+    width, zorder = {"train": (0.8, 3.4), "val": (0.6, 3.6), "test": (0.4, 4.0)}[split]
+    return {"facecolors": faces, "edgecolors": edges, "linewidths": width, "zorder": zorder}
 
 
 def _impossible_points(data: pd.DataFrame, *, ax: Axes) -> Axes:
@@ -135,34 +137,40 @@ def _reaches(entropy: Entropy, ax: Axes) -> bool:
 
 
 def _line(entropy: Entropy, ax: Axes, **style: Any) -> None:
-    rates = np.array(ax.get_xlim())
+    rates = rates_across(ax)
     ax.plot(rates, entropy.value - rates, color=INK, linewidth=0.9, zorder=1, **style)
+
+
+def rates_across(ax: Axes) -> np.ndarray:
+    """Rates from one end of the axes to the other: both alone where a straight line is one on the page too."""
+    if ax.get_xscale() == ax.get_yscale() == "linear":
+        return np.array(ax.get_xlim())
+    ends = ax.transData.transform([(x, ax.get_ylim()[0]) for x in ax.get_xlim()])
+    places = np.stack([np.linspace(ends[0, 0], ends[1, 0], 400), np.full(400, ends[0, 1])], axis=1)
+    return np.asarray(ax.transData.inverted().transform(places)[:, 0])
 
 
 def _entropy_label(entropy: Entropy, unit: str) -> str:
     size = f"{number(entropy.value)} {unit}"
     if entropy.kind == "estimate":
-        return rf"$D + R = \hat{{H}}$ = {size}, an estimate:" + f"\n{textwrap.fill(plain(entropy.source), 56)}"
+        return rf"$D + R = \hat{{H}}$ = {size} (an estimate: {plain(entropy.source)})"
     noise = f" ± {number(entropy.stderr)}" if entropy.stderr else ""
-    return folded(f"$D + R = H$ = {size}{noise}", f"{entropy.kind.replace('_', ' ')}, {entropy.source}")
+    return f"$D + R = H$ = {size}{noise} ({entropy.kind.replace('_', ' ')}, {plain(entropy.source)})"
 
 
 def _infeasible_region(h: float, *, ax: Axes) -> None:
-    rates = np.array(ax.get_xlim())
-    floor = min(ax.get_ylim()[0], h - rates[1])
-    ax.fill_between(rates, floor, h - rates, color=PALE, linewidth=0, zorder=0, label="infeasible: $D + R < H$")
+    rates = rates_across(ax)
+    floor = ax.get_ylim()[0] if ax.get_yscale() == "log" else min(ax.get_ylim()[0], h - rates[-1])
+    ax.fill_between(
+        rates, floor, np.maximum(h - rates, floor), color=PALE, linewidth=0, zorder=0, label="infeasible: $D + R < H$"
+    )
 
 
 def _source_limits(entropy: Entropy, *, ax: Axes) -> None:
-    if _has_limits(entropy):
+    if has_limits(entropy):
         mark: Mark = {"linestyle": "none", "markersize": 4.5, "markerfacecolor": "none", "markeredgewidth": 0.7}
         ax.plot(entropy.value, 0.0, color=INK, marker="D", zorder=4, label="auto-encoding limit $(H, 0)$", **mark)
         ax.plot(0.0, entropy.value, color=INK, marker="^", zorder=4, label="auto-decoding limit $(0, H)$", **mark)
-
-
-def _has_limits(entropy: Entropy) -> bool:
-    """A density has no such limits: D may be negative and R grows without bound."""
-    return entropy.known and entropy.measure == "discrete"
 
 
 def slope_ticks(data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
@@ -171,19 +179,19 @@ def slope_ticks(data: pd.DataFrame, *, colours: Colours, ax: Axes) -> Axes:
     Of a run that asked for R or D, beta is what its multiplier had come to, and the tangent grey.
     """
     data = data.assign(slope=data["beta"].fillna(data["achieved_slope"])).dropna(subset=["slope", "rate"])
-    ink = [GREY if math.isnan(beta) else colours[beta] for beta in data["beta"]]
-    return tangents(data, data["slope"].to_numpy(), length=TICK_POINTS, colors=ink, linewidths=0.7, zorder=3, ax=ax)
+    ink = [colours[beta] for beta in data["beta"]]
+    style: Mark = {"colors": ink, "linewidths": 0.7, "zorder": 3, "gid": "tangents"}
+    return tangents(data, data["slope"].to_numpy(), length=TICK_POINTS, **style, ax=ax)
 
 
 def slope_key(data: pd.DataFrame, *, ax: Axes) -> Axes:
     """The legend entries of `slope_ticks` and of `aim_labels`, where some run has a slope."""
     if (data["beta"].isna() & data["achieved_slope"].notna() & data["rate"].notna()).any():
-        key(ax, "tangent found where $R$ or $D$ was asked", linestyle="-", linewidth=0.8)
+        key(ax, "tangent found: $R$ or $D$ was asked", linestyle="-", linewidth=0.8)
     data = data.dropna(subset=["beta", "rate"])
     if data.empty:
         return ax
-    whose = "labelled" if data["beta"].nunique() <= MOST_LABELS else "some of them labelled"
-    key(ax, rf"tangent of slope $-\beta$, {whose} by $\beta$", linestyle="-", linewidth=0.8)
+    key(ax, r"tangent: slope $-\beta$", linestyle="-", linewidth=0.8)
     return ax
 
 
@@ -192,20 +200,24 @@ def tangents(data: pd.DataFrame, betas: np.ndarray, *, length: float, ax: Axes, 
 
     Limits, size and layout of the axes must be final.
     """
-    per_unit = np.diff(ax.transData.transform([(0.0, 0.0), (1.0, 1.0)]), axis=0)
-    directions = np.stack([np.ones(len(data)), -betas], axis=1) * per_unit
-    half = directions / np.linalg.norm(directions, axis=1, keepdims=True) * length / 2 * ax.figure.dpi / 72
     points = data[["rate", "distortion"]].to_numpy(dtype=float)
-    segments = np.stack([points - half / per_unit, points + half / per_unit], axis=1)
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    step = 1e-6 * min(abs(x1 - x0), abs(y1 - y0)) / np.maximum(1.0, np.abs(betas))
+    ahead = points + np.stack([step, -step * betas], axis=1)
+    centres = ax.transData.transform(points)
+    directions = ax.transData.transform(ahead) - centres  # the slope at the point itself, whatever the scales
+    half = directions / np.linalg.norm(directions, axis=1, keepdims=True) * length / 2 * ax.figure.dpi / 72
+    ends = np.stack([centres - half, centres + half], axis=1)
+    segments = ax.transData.inverted().transform(ends.reshape(-1, 2)).reshape(-1, 2, 2)
     ax.add_collection(LineCollection(list(segments), **style), autolim=False)
     return ax
 
 
-def aim_labels(data: pd.DataFrame, *, ax: Axes) -> Axes:
+def aim_labels(data: pd.DataFrame, *, space: Space | None = None, ax: Axes) -> Axes:
     """Each beta or asked rate once, clear of every mark, beside the middle of its runs of equal config.
 
     Of several such middles it is the one of the largest D + R, outermost in the plane. Where they are too many,
-    those that find a place are written, the ends and the middle first; the bounds below have them all in their colours.
+    those that find a place are written, the ends and the middle first; a bar has all colours. The first says beta.
     Runs whose R is undefined have one label that says so, whatever their beta. The axes must be final.
     """
     undefined = data["rate"].isna()
@@ -217,11 +229,29 @@ def aim_labels(data: pd.DataFrame, *, ax: Axes) -> Axes:
     centres = centres.loc[centres.sum(axis=1).groupby("aim", sort=False).idxmax()].droplevel("config")
     points, labels = centres.to_numpy(dtype=float), list(centres.index)
     crowded = len(points) > MOST_LABELS
-    shown = _spread(len(points), MOST_LABELS) if crowded else range(len(points))
-    anchors = {labels[place]: (points[place, 0], points[place, 1]) for place in shown}
+    shown = _spread(len(points), FEW) if crowded else range(len(points))
+    said = _said([labels[place] for place in shown])
+    anchors = {words: (points[place, 0], points[place, 1]) for words, place in zip(said, shown, strict=True)}
     if anchors:
-        place_labels(anchors, only_free=crowded, ax=ax)
+        place_labels(anchors, only_free=crowded, space=space, ax=ax)
     return ax
+
+
+def _said(labels: Sequence[str]) -> list[str]:
+    """Labels with as many digits as tell these apart; the largest beta says that it is one."""
+    betas = {label: float(label) for label in labels if _is_number(label)}
+    words = beta_words(betas.values())
+    most = max(betas.values(), default=None)
+    shown = {label: rf"$\beta$ = {words[beta]}" if beta == most else words[beta] for label, beta in betas.items()}
+    return [shown.get(label, label) for label in labels]
+
+
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
 
 
 def _spread(size: int, most: int) -> list[int]:

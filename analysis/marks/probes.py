@@ -6,18 +6,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from analysis.marks.defaults import axes_of, colours_of, groups_of, shown_beta
 from analysis.marks.groups import POINT_SIZE, group_mark
 from analysis.marks.labels import place_labels
-from analysis.marks.plane import UNDEFINED, on_axis
+from analysis.marks.plane import MOST_LABELS, UNDEFINED, on_axis
+from analysis.marks.space import Space
 from analysis.rows.groups import Groups
 from analysis.rows.runs import as_rows
-from analysis.style import GREY, INK, PALE, Colours, Mark, key
+from analysis.style import GREY, INK, PALE, Colours, Mark, beta_words, key
 from vae_rd.theory.fano import largest_accuracy
 
 LINEAR = 1.0  # of a rate about which the axis goes from linear to logarithmic
 TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000)
 FILLINGS = {"draw": "full", "mean": "none"}
-WORDS = {"draw": "a draw of $z$ (bars: 2 s.e.)", "mean": "$E[z|x]$, which no rate bounds"}
+WORDS = {"draw": "draw of $z$ (bars: 2 s.e.)", "mean": "$E[z|x]$, which no rate bounds"}
 LINES: dict[str, Mark] = {
     "pixels": {"linestyle": "-", "linewidth": 0.8},
     "pca": {"linestyle": (0, (4, 2)), "linewidth": 0.8},
@@ -36,14 +38,25 @@ def frame_rates(rows: pd.DataFrame, *, ax: Axes) -> Axes:
     return ax
 
 
-def probe_points(rows: pd.DataFrame, *, colours: Colours, groups: Groups, ax: Axes) -> Axes:
+def probe_points(
+    rows: pd.DataFrame, *, colours: Colours | None = None, groups: Groups | None = None, ax: Axes | None = None
+) -> Axes:
     """Each run at its rate and what is told from a draw, with bars of 2 s.e., and, open, from the mean.
 
     A run whose R is undefined stands at its accuracy on the axis, the left end of `ax`, whose limits must be final.
+
+    Args:
+        rows: of one number of labels, from `load_probes`.
+        colours: of each beta; None: one for each of the rows.
+        groups: None: one for all.
+        ax: None: the current axes.
     """
+    ax, colours, groups = axes_of(ax), colours_of(rows, colours), groups_of(rows, groups)
     for features, filling in FILLINGS.items():
-        for row in as_rows(on_axis(rows[rows["features"] == features], ax=ax)):
-            x, y, colour = row["rate"], row["accuracy"], colours[row["beta"]]
+        part = rows[rows["features"] == features]
+        ink = [colours[beta] for beta in shown_beta(part)]
+        for row, colour in zip(as_rows(on_axis(part, ax=ax)), ink, strict=True):
+            x, y = row["rate"], row["accuracy"]
             if features == "draw":
                 bars: Mark = {"xerr": 2 * np.nan_to_num(row["rate_stderr"]), "yerr": 2 * row["accuracy_stderr"]}
                 ax.errorbar(x, y, **bars, color=colour, elinewidth=0.8, zorder=3)
@@ -86,13 +99,25 @@ def fano_limit(rows: pd.DataFrame, *, per_nat: float, ax: Axes) -> Axes:
     entropy, classes = first["label_entropy"] / per_nat, int(first["classes"])
     limits = [largest_accuracy(rate / per_nat, label_entropy=entropy, classes=classes) for rate in rates]
     ax.fill_between(rates, limits, ax.get_ylim()[1], color=PALE, linewidth=0, zorder=0)
-    ax.plot(rates, limits, color=INK, linewidth=0.9, zorder=1, label="a draw of $z$ tells no more at $R$ (Fano)")
+    ax.plot(rates, limits, color=INK, linewidth=0.9, zorder=1, label="no draw tells more (Fano)")
     return ax
 
 
-def undefined_label(rows: pd.DataFrame, *, ax: Axes) -> Axes:
+def undefined_label(rows: pd.DataFrame, *, space: Space | None = None, ax: Axes) -> Axes:
     """A label at the marks on the axis. The axes must be final."""
     undefined = rows[rows["rate"].isna() & (rows["features"] == "draw")]
     if not undefined.empty:
-        place_labels({UNDEFINED: (ax.get_xlim()[0], undefined["accuracy"].mean())}, ax=ax)
+        place_labels({UNDEFINED: (ax.get_xlim()[0], undefined["accuracy"].mean())}, space=space, ax=ax)
+    return ax
+
+
+def beta_labels(rows: pd.DataFrame, *, space: Space | None = None, ax: Axes) -> Axes:
+    """Each beta beside the mean of its runs, where it finds a place. The axes must be final."""
+    means = rows[(rows["features"] == "draw") & rows["rate"].notna()].groupby("beta")[["rate", "accuracy"]].mean()
+    words = beta_words(means.index)
+    labels = {beta: rf"$\beta$ = {word}" if beta == max(words) else word for beta, word in words.items()}
+    points = means.itertuples(name=None)
+    anchors = {labels[beta]: (rate, accuracy) for beta, rate, accuracy in points}
+    if 0 < len(anchors) <= MOST_LABELS:
+        place_labels(anchors, only_free=True, space=space, ax=ax)
     return ax

@@ -18,7 +18,10 @@ import pandas as pd
 from analysis.rows.aims import AIMS
 from vae_rd.errors import InputError
 
-MOST = 6  # groups that shapes of this size tell apart
+MOST, MOST_ASKED = (
+    6,
+    12,
+)  # groups that are told where nothing is said, and that marks tell apart where they are asked for
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,10 @@ def _asked(found: pd.DataFrame, by: Sequence[str]) -> list[str]:
             near = difflib.get_close_matches(field, map(str, found.columns), n=1)
             hint = f"did you mean {near[0]}?" if near else "give fields of their configs, such as prior,decoder"
             raise InputError(f"--group_by: no run has a field {field!r}; {hint}")
-    if (count := len(found[list(by)].drop_duplicates())) > MOST:
+    if (count := len(found[list(by)].drop_duplicates())) > MOST_ASKED:
         raise InputError(
-            f"--group_by {','.join(by)}: {count} groups, marks tell {MOST} apart; give fewer fields, or --select runs"
+            f"--group_by {','.join(by)}: {count} groups, marks tell {MOST_ASKED} apart; give fewer fields, or"
+            " --select runs"
         )
     return list(dict.fromkeys(by))
 

@@ -50,6 +50,11 @@ class Entropy:
         return self.kind != "estimate"
 
 
+def has_limits(entropy: Entropy) -> bool:
+    """Whether (H, 0) and (0, H) can be reached; a density has no such limits: D may be negative, R grows unbounded."""
+    return entropy.known and entropy.measure == "discrete"
+
+
 def known_entropy(rows: pd.DataFrame) -> Entropy | None:
     """H of the split as its records state it; None where they do not know it.
 

@@ -113,11 +113,12 @@ def _likelihoods(chosen: pd.DataFrame, found: pd.DataFrame) -> Iterator[Row]:
 
     A run with neither has no such point.
     """
+    curves = {str(folder): curve for folder, curve in found[found["line"] == DECODER].groupby("folder")}
     for run in as_rows(chosen.dropna(subset="nll")):
         own = {key: run[key] for key in ("run", "folder", "beta", "split")}
         words = {"kind": "estimate", "source": run["nll_source"] or run["nll_kind"]}
-        curve = found[(found["line"] == DECODER) & (found["folder"] == run["folder"]) & (run["nll_kind"] == "ais")]
-        rate = run["rate"] if curve.empty else float(np.interp(1.0, curve["b"], curve["rate"]))
+        curve = curves.get(run["folder"]) if run["nll_kind"] == "ais" else None
+        rate = run["rate"] if curve is None else float(np.interp(1.0, curve["b"], curve["rate"]))
         if math.isnan(rate):
             continue
         place = {"b": 1.0, "rate": rate, "distortion": run["nll"] - rate}

@@ -17,7 +17,7 @@ import pandas as pd
 
 from analysis.rows.reading import Damaged, Part
 from analysis.rows.runs import Row, as_rows
-from vae_rd.theory import gaussian, sphere
+from vae_rd.theory import gaussian
 from vae_rd.units import per_nat
 
 CURVE_POINTS = 150
@@ -98,6 +98,8 @@ def _gaussian(params: Part, variance: float) -> ShannonCurve:
 
 
 def _sphere(params: Part, variance: float) -> ShannonCurve:
+    from vae_rd.theory import sphere  # Its quadrature takes scipy a while to import.
+
     dim, noise = params.whole("dim"), params.number("noise_variance")
 
     def at(beta: float) -> Point:

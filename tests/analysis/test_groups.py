@@ -17,8 +17,9 @@ from analysis.figures.table import table_numbers
 from analysis.marks.groups import SHAPES, by_columns, legend_rows
 from analysis.rows.data_sets import _name, data_sets
 from analysis.rows.finding import RunWarning
-from analysis.rows.groups import MOST, add_settings, group_runs, varying
+from analysis.rows.groups import MOST, MOST_ASKED, add_settings, group_runs, varying
 from analysis.statistics.bounds import add_bounds
+from analysis.style import pale
 from vae_rd.run.record import SPLITS
 
 from helpers.fake_records import (
@@ -33,6 +34,7 @@ from helpers.fake_records import (
     sprites_sweep,
     write_run,
 )
+from helpers.pages import faults, run_points, said
 
 
 def edit(folder, **changes):
@@ -50,10 +52,9 @@ def labels(figure):
     return [t.get_text() for legend in legends for t in (legend.get_title(), *legend.get_texts()) if t.get_text()]
 
 
-def points(ax):
-    """Marker and place of each coloured mark of a run on the plane."""
-    marks = [line for line in ax.lines if len(line.get_xdata()) == 1 and isinstance(line.get_color(), tuple)]
-    return {(line.get_xdata()[0], line.get_ydata()[0]): line for line in marks if line.get_marker() not in ("None", "")}
+def points(ax, split="test"):
+    """The place of the group and the colour of each run of a split on the plane, by its R and D."""
+    return {(x, y): (place, ink) for of, place, x, y, ink in run_points(ax) if of == split}
 
 
 def joins(ax):
@@ -62,7 +63,7 @@ def joins(ax):
 
 
 def test_every_group_has_a_shape():
-    assert len(SHAPES) == len({marker for marker, _ in SHAPES}) == MOST
+    assert len(SHAPES) == len({marker for marker, _ in SHAPES}) == MOST_ASKED
 
 
 def test_beta_seed_and_place_make_no_group(tmp_path):
@@ -142,29 +143,38 @@ def test_beyond_all_shapes_there_is_none(tmp_path):
     figure = plane(runs)
     assert not group_runs(runs).distinguished
     assert not joins(figure.axes[0])
-    assert "runs differ in latent dim: see the table" in labels(figure)
-    assert {line.get_marker() for line in points(figure.axes[0]).values()} == {"o"}
+    assert "runs differ in latent dim: see the table" in said(figure)
+    assert {place for place, _ in points(figure.axes[0]).values()} == {0}
 
 
 def test_each_group_has_a_shape_a_legend_entry_and_a_line_by_beta(tmp_path):
     sprites_decoders(tmp_path, betas=[10.0, 1.0, 4.0])
     runs = load_runs(tmp_path)
     figure = plane(runs)
-    top, bottom = figure.axes
-    assert [label for label in labels(figure) if label.startswith("decoder")] == [
-        "decoder conv",
-        "decoder linear",
-        "decoder mlp",
-    ]
+    [ax] = figure.axes
+    for name in ("conv", "linear", "mlp"):
+        assert f"decoder {name}" in said(figure)
     asked = runs[runs["split"] == "test"].set_index("folder")
-    place_of, drawn = group_runs(runs).place_of, points(top)
-    shapes = {f: drawn[row["rate"], row["distortion"]].get_marker() for f, row in asked.iterrows()}
-    assert shapes == {folder: SHAPES[place_of[folder]][0] for folder in asked.index}
-    assert sorted(len(line.get_xdata()) for line in joins(top)) == [3, 3, 3]
-    for line in joins(top):  # a point a beta: the rate falls as beta rises
+    place_of, drawn = group_runs(runs).place_of, points(ax)
+    assert {f: drawn[row["rate"], row["distortion"]][0] for f, row in asked.iterrows()} == place_of
+    shapes = {}
+    for marks in (c for c in ax.collections if str(c.get_gid()).startswith("test")):
+        outline = marks.get_paths()[0].vertices
+        shapes[int(marks.get_gid().split()[1])] = tuple((outline / np.abs(outline).max()).round(3).ravel())
+    assert len(set(shapes.values())) == 3
+    assert sorted(len(line.get_xdata()) for line in joins(ax)) == [3, 3, 3]
+    assert len({str(line._unscaled_dash_pattern) for line in joins(ax)}) == 3
+    for line in joins(ax):  # a point a beta: the rate falls as beta rises
         assert (np.diff(line.get_xdata()) < 0).all()
-    rows = [line.get_marker() for line in bottom.lines if line.get_clip_on() is False]
-    assert rows == [SHAPES[place][0] for _ in range(3) for place in range(3)]
+
+
+def test_twelve_groups_that_are_asked_for_are_told_by_shape_and_line_and_named(tmp_path):
+    for dim in range(2, 14):
+        sprites_sweep(tmp_path, betas=[1.0, 4.0, 10.0], latent_dim=dim, excess=1.2 * dim)
+    figure = plane(load_runs(tmp_path), group_by=("latent_dim",))
+    assert {place for place, _ in points(figure.axes[0]).values()} == set(range(12))
+    assert all(f"latent dim {dim}" in said(figure).split(" | ") for dim in range(2, 14))
+    assert not faults(figure)
 
 
 def test_seeds_of_a_group_are_joined_at_their_mean(tmp_path):
@@ -179,13 +189,15 @@ def test_with_groups_the_filling_tells_the_split(tmp_path):
     for dim in (2, 8):
         mnist_sweep(tmp_path, betas=[1.0], latent_dim=dim, excess=float(dim))
     runs = load_runs(tmp_path)
-    figure, drawn = plane(runs), points(plane(runs).axes[0])
-    filling = {
-        split: {drawn[r, d].get_fillstyle() for r, d in rows[["rate", "distortion"]].to_numpy()}
-        for split, rows in runs.groupby("split")
-    }
-    assert filling == {"train": {"none"}, "val": {"left"}, "test": {"full"}}
-    assert set(labels(figure)) >= {"train", "val", "test (bars: 2 s.e.)", "latent dim 2", "latent dim 8"}
+    figure = plane(runs)
+    faces = {}
+    for marks in (c for c in figure.axes[0].collections if str(c.get_gid()).split()[0] in SPLITS):
+        faces.setdefault(marks.get_gid().split()[0], set()).add(tuple(marks.get_facecolor()[0].round(2)))
+    [full] = faces["test"]
+    assert faces["train"] == {(1.0, 1.0, 1.0, 1.0)}
+    assert faces["val"] == {tuple(round(c, 2) for c in pale(full))}
+    assert "open: train; pale: val; test" in said(figure)
+    assert all(f"latent dim {dim}" in said(figure) for dim in (2, 8))
 
 
 def test_curves_mark_the_kept_epoch_with_the_shape_of_the_group(tmp_path):
@@ -201,7 +213,7 @@ def test_curves_of_a_search_leave_the_best_run_of_a_beta_clear_and_the_others_fa
     folders = sprites_search(tmp_path, trials=8)
     runs = load_runs(tmp_path)
     figure = curves(runs)
-    solid = [line for line in figure.axes[0].lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 1]
+    solid = [line for line in figure.axes[0].lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 3]
     luminance = [0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b, _ in (line.get_color() for line in solid)]
     assert len(solid) == 8
     assert np.count_nonzero(np.array(luminance) < 0.6) == 1
@@ -216,12 +228,12 @@ def test_two_data_sets_have_a_column_each_with_their_own_h_and_runs(tmp_path):
     mnist_sweep(tmp_path, betas=[0.5, 1.0, 4.0])
     runs = load_runs(tmp_path)
     figure = plane(runs)
-    left, left_bounds, right, right_bounds = figure.axes
-    assert [ax.get_legend().get_title().get_text() for ax in (left, right)] == ["sprites", "static_mnist"]
+    left, right = figure.axes
+    assert [ax.get_title(loc="left") for ax in (left, right)] == ["sprites", "static_mnist"]
     own = [line for line in left.lines if str(line.get_label()).startswith("$D + R = H$")]
-    assert own[0].get_xydata().sum(1) == pytest.approx([SPRITES_H] * 2)
+    assert own[0].get_xydata().sum(1) == pytest.approx([SPRITES_H] * len(own[0].get_xydata()))
     assert not [line for line in right.lines if str(line.get_label()).startswith("$D + R = H$")]
-    assert [len(ax.get_yticks()) for ax in (left_bounds, right_bounds)] == [2, 3]
+    assert [len(points(ax)) for ax in (left, right)] == [2, 3]
     assert left.get_xlim() != right.get_xlim()
     assert len(curves(runs).axes) == 6
 
@@ -230,10 +242,10 @@ def test_a_beta_has_one_colour_in_all_columns(tmp_path):
     sprites_sweep(tmp_path, betas=[1.0, 1000.0])
     mnist_sweep(tmp_path, betas=[0.5, 1.0])
     runs = load_runs(tmp_path)
-    left, _, right, _ = plane(runs).axes
+    left, right = plane(runs).axes
     place = {name: rows.query("split == 'test' and beta == 1").iloc[0] for name, rows in data_sets(runs).items()}
     ink = [
-        points(ax)[place[name]["rate"], place[name]["distortion"]].get_color()
+        points(ax)[place[name]["rate"], place[name]["distortion"]][1]
         for ax, name in ((left, "sprites"), (right, "static_mnist"))
     ]
     assert ink[0] == ink[1]
@@ -245,7 +257,7 @@ def test_a_data_set_alone_has_neither_name_nor_another_size(tmp_path):
     alone = plane(load_runs(tmp_path / "one"))
     both = plane(load_runs([tmp_path / "one", tmp_path / "two"]))
     assert "sprites" not in labels(alone)
-    assert len(alone.axes) == 2
+    assert len(alone.axes) == 1
     assert both.get_figwidth() == 2 * alone.get_figwidth()
 
 
@@ -259,7 +271,7 @@ def test_a_data_set_without_a_finished_run_is_left_out_and_its_runs_named(tmp_pa
         figure = draw(load_runs(tmp_path))
     assert len(caught) == 1
     assert all(f"{folder.name} (was interrupted)" in str(caught[0].message) for folder in folders)
-    assert len(figure.axes) == (2 if draw is plane else 3)
+    assert len(figure.axes) == (1 if draw is plane else 3)
 
 
 def test_the_numbers_name_the_data_set_and_have_a_column_for_what_differs(tmp_path):

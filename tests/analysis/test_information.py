@@ -7,13 +7,14 @@ import math
 from pathlib import Path
 
 import pytest
+from matplotlib.colors import to_rgba
 from matplotlib.text import Annotation
 
 from analysis import information, load_runs
 from analysis.__main__ import main
 from analysis.rows.finding import RunWarning
 from analysis.rows.probes import load_probes
-from analysis.style import COLUMN
+from analysis.style import COLUMN, GREY
 from vae_rd.errors import InputError
 from vae_rd.run.record import RunRecord, estimate
 from vae_rd.theory.fano import largest_accuracy
@@ -54,7 +55,7 @@ def test_the_marks_stand_at_the_rates_and_accuracies(tmp_path):
     figure = information(data)
     assert figure.get_figwidth() == COLUMN
     assert not faults(figure)
-    assert [ax.get_ylabel().split("\n")[1] for ax in figure.axes] == ["400 labels", "100 labels", "10 labels"]
+    assert [ax.texts[0].get_text() for ax in figure.axes] == [f"shape, {n} labels" for n in (400, 100, 10)]
     top = figure.axes[0]
     rates = data.query("split == 'test' and beta > 0")["rate"]
     for accuracy, filling in ((0.5, "full"), (0.6, "none")):
@@ -67,8 +68,12 @@ def test_the_marks_stand_at_the_rates_and_accuracies(tmp_path):
         line.get_label(): line.get_ydata()[0] for line in top.lines if line.get_label().startswith(("pi", "PCA"))
     }
     assert heights == pytest.approx({"pixels (256)": 0.9, "PCA (16 components)": 0.7})
-    (label,) = [t for t in shown_texts(figure) if isinstance(t, Annotation) and t.axes is top]
-    assert (label.get_text(), label.xy) == ("rate undefined", pytest.approx((top.get_xlim()[0], 0.5)))
+    (label,) = [t for t in shown_texts(figure) if isinstance(t, Annotation) and t.get_text() == "rate undefined"]
+    assert label.axes is figure.axes[-1]
+    inks = {line.get_color() for line in top.lines if list(line.get_xdata()) == [top.get_xlim()[0]]}
+    assert inks == {to_rgba(GREY)}  # no beta weighs a plain autoencoder
+    assert not any(t.get_text() in ("0", r"$\beta$ = 0") for t in figure.findobj(Annotation))
+    assert (label.get_text(), label.xy) == ("rate undefined", pytest.approx((label.axes.get_xlim()[0], 0.3)))
 
 
 @pytest.mark.parametrize("units", ["nats", "bits"])

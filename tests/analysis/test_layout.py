@@ -8,17 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from matplotlib.legend import Legend
 from matplotlib.text import Annotation
 
 from analysis import curves, load_runs, plane
-from analysis.marks.betas import MOST_ROWS, beta_rows
-from analysis.marks.plane import MOST_LABELS, _spread
+from analysis.marks.plane import FEW, MOST_LABELS, _spread
 from analysis.style import COLUMN, beta_colours, beta_words
 from vae_rd.run.record import SPLITS
 
 from helpers.fake_records import mnist_card, mnist_sweep, sprites_card, sprites_point, sprites_sweep, write_run
-from helpers.pages import faults, shown_texts
+from helpers.pages import COST, faults, legend_cost, shown_texts
 
 PAGE = 9.6  # inches high
 
@@ -89,23 +87,19 @@ def test_many_data_sets_in_one_call_stand_clear_of_each_other(tmp_path, sets, dr
     own_files(tmp_path, sets=sets)
     figure = draw(load_runs(tmp_path))
     assert not faults(figure)
-    heads = [ax.get_legend().get_title().get_text() for ax in figure.axes if ax.get_legend()]
-    heads = [" ".join(head.split()) for head in heads if head]
+    heads = [" ".join(head.split()) for ax in figure.axes if (head := ax.get_title(loc="left"))]
     assert sorted(heads) == sorted(f"npz measurements_of_...ned_final.npz {f'{i:02x}' * 3}" for i in range(sets))
     columns = {round(ax.bbox.x0) for ax in figure.axes if ax.get_xlabel()}
     assert len(columns) == 2  # the axes of a column begin at one place
 
 
-def entries(figure):
-    return [text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()]
-
-
-@pytest.mark.slow
-def test_few_betas_have_a_legend_entry_each_and_many_a_bar_with_a_field_for_each(tmp_path):
-    for n, place in ((12, "few"), (60, "many")):
+def test_few_betas_are_named_at_the_ends_of_their_curves_and_many_by_a_bar_with_a_field_for_each(tmp_path):
+    for n, place in ((7, "few"), (60, "many")):
         sprites_sweep(tmp_path / place, betas=random_betas(n))
     few, many = (curves(load_runs(tmp_path / place)) for place in ("few", "many"))
-    assert set(beta_words(random_betas(12)).values()) <= set(entries(few))
+    words = beta_words(random_betas(7)).values()
+    named = [t.get_text().removeprefix(r"$\beta$ = ") for t in few.findobj(Annotation)]
+    assert sorted(word for word in named if word in words) == sorted(words)
     assert len(few.axes) == 3
     [bar] = many.axes[3:]
     drawn = next(artist for artist in bar.collections if artist.get_array() is not None)
@@ -114,44 +108,41 @@ def test_few_betas_have_a_legend_entry_each_and_many_a_bar_with_a_field_for_each
     shown = {text.get_text() for text in bar.get_xticklabels()}
     betas = random_betas(60)
     assert {f"{betas[0]:.3g}", f"{betas[-1]:.3g}"} <= shown
-    for tick, text in zip(bar.get_xticks(), bar.get_xticklabels(), strict=True):
-        assert float(text.get_text()) == pytest.approx(betas[int(tick)], rel=5e-3)
-
-
-def test_the_bar_begins_where_the_legend_has_too_many_rows():
-    for n in (1, 6, 24, 60):
-        keys, columns = beta_rows(beta_colours(random_betas(n)), width=COLUMN)
-        assert len(keys) <= MOST_ROWS * columns
-        assert bool(keys) == (n < 24)
 
 
 @pytest.mark.parametrize("n", [MOST_LABELS + 1, *(pytest.param(n, marks=pytest.mark.slow) for n in (MOST_LABELS, 40))])
-def test_of_many_betas_those_that_find_a_place_are_labelled_the_ends_among_them(tmp_path, n):
-    sprites_sweep(tmp_path, betas=random_betas(n))
+def test_of_many_betas_a_few_are_labelled_the_ends_among_them_and_a_bar_has_all(tmp_path, n):
+    betas = random_betas(n)
+    sprites_sweep(tmp_path, betas=betas)
     figure = plane(load_runs(tmp_path))
-    words = list(beta_words(random_betas(n)).values())
-    labels = [text.get_text() for text in shown_texts(figure) if isinstance(text, Annotation)]
-    assert len(labels) == len(set(labels)) <= MOST_LABELS
-    assert {words[0], words[-1]} <= set(labels) <= set(words)
-    assert (labels == words) == (n <= MOST_LABELS)
-    tangent = next(text for text in entries(figure) if text.startswith("tangent"))
-    assert ("some of them" in tangent) == (n > MOST_LABELS)
+    assert bool(figure.axes[0].child_axes) == (n > MOST_LABELS)
+    labels = [t.get_text().removeprefix(r"$\beta$ = ") for t in shown_texts(figure) if isinstance(t, Annotation)]
+    found = [float(label) for label in labels if label.replace(".", "", 1).isdigit()]
+    assert len(found) == (n if n <= MOST_LABELS else FEW)
+    for end in (betas[0], betas[-1]):
+        assert any(label == pytest.approx(end, rel=5e-3) for label in found)
+    assert not faults(figure)
+
+
+@pytest.mark.parametrize("make", [sprites_sweep, mnist_sweep, dequantised, searched])
+@pytest.mark.parametrize("draw", [plane, pytest.param(curves, marks=pytest.mark.slow)])
+def test_legends_cost_an_eighth_of_a_column_s_figure_of_three_inches(tmp_path, make, draw):
+    make(tmp_path)
+    figure = draw(load_runs(tmp_path))
+    assert legend_cost(figure) <= COST
+    assert 2.4 <= figure.get_figheight() <= 3.2
+
+
+def test_runs_that_are_equal_or_one_alone_stand_clear(tmp_path):
+    for seed in range(3):
+        points = dict.fromkeys(SPLITS, sprites_point(1.0))
+        write_run(tmp_path, card=sprites_card(), beta=1.0, seed=seed, points=points)
+    assert not faults(plane(load_runs(tmp_path)))
 
 
 def test_the_labels_spread_over_all_betas_the_ends_first():
     assert _spread(9, 5) == [0, 8, 4, 2, 6]
     assert sorted(_spread(200, 13)) == np.linspace(0, 199, 13).round().astype(int).tolist()
-
-
-@pytest.mark.slow
-def test_the_bounds_name_every_beta_that_has_room_in_order(tmp_path):
-    for n in (24, 70):
-        sprites_sweep(tmp_path / str(n), betas=random_betas(n))
-        ax = plane(load_runs(tmp_path / str(n))).axes[1]
-        named = [text.get_text() for text in ax.get_yticklabels()]
-        words = list(beta_words(random_betas(n)).values())
-        assert [word for word in words if word in named] == named
-        assert len(named) == (24 if n == 24 else 35)
 
 
 def epochs_of(tmp_path, epochs, **fields):

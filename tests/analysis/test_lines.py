@@ -40,6 +40,7 @@ from helpers.fake_records import (
     sprites_point,
     write_run,
 )
+from helpers.pages import run_points, said
 
 BETAS = (0.1, 1.0, 3.0, 10.0, 100.0)
 
@@ -160,7 +161,7 @@ def test_between_h_and_the_curve_lies_the_paler_shade(tmp_path):
     gaussian_sweep(tmp_path, betas=BETAS)
     ax = plane(load_runs(tmp_path)).axes[0]
     [shade] = [c for c in ax.collections if isinstance(c, PolyCollection) and c.get_label() == BELOW]
-    curve = drawn(ax, "Shannon's $R(D)$, exact (reverse water-filling)").get_xydata()
+    curve = drawn(ax, "Shannon's $R(D)$, exact").get_xydata()
     x, y = shade.get_paths()[0].vertices.T
     assert (x + y >= GAUSSIAN_H - 1e-9).all()
     assert (y <= np.interp(x, *curve.T) + 1e-9).all()
@@ -169,12 +170,13 @@ def test_between_h_and_the_curve_lies_the_paler_shade(tmp_path):
 
 def test_a_decoders_curve_is_drawn_as_recorded_in_the_colour_of_its_run(tmp_path):
     gaussian_sweep(tmp_path, betas=BETAS, estimates=lambda b: [decoder_curve(b)] if b == 3 else [])
-    ax = plane(load_runs(tmp_path)).axes[0]
+    figure = plane(load_runs(tmp_path))
+    ax = figure.axes[0]
     recorded = decoder_curve(3.0)["curve"]
     [curve] = [line for line in ax.lines if len(line.get_xdata()) == len(recorded["b"])]
     assert curve.get_xydata() == pytest.approx(np.array([recorded["rate"], recorded["distortion"]]).T)
-    assert curve.get_color() in {line.get_color() for line in ax.lines if len(line.get_xdata()) == 1}
-    assert drawn(ax, "estimate: $R$-$D$ curve of the decoder").get_label().endswith(f"({SOURCES['ais']})")
+    assert curve.get_color() in [ink for *_, ink in run_points(ax)]
+    assert "estimate: decoder's $R$-$D$ curve" in said(figure)
     _, lines = on_test(tmp_path)
     shannon, own = lines[lines["line"] == SHANNON], lines[lines["line"] == DECODER]
     inside = own[own["rate"].between(0, shannon["rate"].max())]
@@ -200,12 +202,13 @@ def test_an_nll_without_a_curve_is_a_tick_of_slope_minus_1_below_its_run(tmp_pat
     points = dict.fromkeys(SPLITS, point)
     estimates = [estimated("importance", value=nll)]
     write_run(tmp_path, card=sprites_card(), beta=4.0, points=points, estimates=estimates)
-    ax = plane(load_runs(tmp_path)).axes[0]
+    figure = plane(load_runs(tmp_path))
+    ax = figure.axes[0]
     segments = [c.get_segments()[0] for c in ax.collections if isinstance(c, LineCollection)]
     [tick] = [s for s in segments if s.sum(1) == pytest.approx([nll, nll])]
     assert tick.mean(0) == pytest.approx([point.rate, nll - point.rate])
     assert any(s.tolist() == [[point.rate, nll - point.rate], [point.rate, point.distortion]] for s in segments)
-    assert SOURCES["importance"] in drawn(ax, "NLL of the run").get_label()
+    assert "estimate: $D + R$ = NLL" in said(figure)
 
 
 def test_a_run_under_a_fitted_prior_is_a_second_mark_at_its_own_d_joined_to_the_first(tmp_path):
@@ -215,19 +218,18 @@ def test_a_run_under_a_fitted_prior_is_a_second_mark_at_its_own_d_joined_to_the_
     _, lines = on_test(tmp_path)
     [row] = as_rows(lines[lines["line"] == MARGINAL])
     assert (row["rate"], row["distortion"], row["value"]) == (rate, point.distortion, rate + point.distortion)
-    ax = plane(load_runs(tmp_path)).axes[0]
+    figure = plane(load_runs(tmp_path))
+    ax = figure.axes[0]
     [joined] = [line for line in ax.lines if list(line.get_xdata()) == [rate, point.rate]]
     assert list(joined.get_ydata()) == [point.distortion] * 2
     assert joined.get_markevery() == [0]
-    assert SOURCES["marginal_maf"].split(" fitted")[0] in drawn(ax, "prior fitted afterwards").get_label().replace(
-        "\n", " "
-    )
+    assert "with a prior fitted afterwards" in said(figure)
 
 
 def test_lower_bounds_are_one_dashed_envelope_at_their_limits(tmp_path):
     gaussian_sweep(tmp_path, betas=BETAS, estimates=lambda b: [dual_line(b)])
     ax = plane(load_runs(tmp_path)).axes[0]
-    envelope = drawn(ax, f"certified lower bound on $R(D)$ ({SOURCES['dual']})")
+    envelope = drawn(ax, "certified lower bound on $R(D)$")
     assert envelope.get_linestyle() != "-"
     entries = [dual_line(b) for b in BETAS]
     for rate, height in envelope.get_xydata():
@@ -241,7 +243,7 @@ def test_lower_bounds_are_one_dashed_envelope_at_their_limits(tmp_path):
 def test_upper_bounds_are_points_above_the_curve_within_the_frame(tmp_path):
     gaussian_sweep(tmp_path, betas=[10.0], estimates=lambda b: [particle_point(b), particle_point(0.03)])
     ax = plane(load_runs(tmp_path)).axes[0]
-    points = drawn(ax, f"certified upper bound on $R(D)$ ({SOURCES['particle']})").get_xydata()
+    points = drawn(ax, "certified upper bound on $R(D)$").get_xydata()
     expected = [(e["rate"], e["distortion"]) for e in (particle_point(10.0), particle_point(0.03))]
     assert points == pytest.approx(np.array(expected))
     assert ax.get_xlim()[0] < points[:, 0].min() < points[:, 0].max() < ax.get_xlim()[1]

@@ -105,7 +105,9 @@ def test_its_numbers_are_those_of_the_plane_and_the_table(sweep):
         assert numbers[name].tolist() == points.loc[numbers["folder"], name].tolist() == rows[name].tolist()
     lines = [line.split("|")[1:-1] for line in table(runs, split="test").splitlines() if line.startswith("|")]
     assert [*found["cells"]] == [name.strip() for name in lines[0]]
-    assert list(zip(*found["cells"].values(), strict=True)) == [tuple(cell.strip(" *") for cell in line) for line in lines[2:]]
+    assert list(zip(*found["cells"].values(), strict=True)) == [
+        tuple(cell.strip(" *") for cell in line) for line in lines[2:]
+    ]
 
 
 def test_the_line_of_a_known_entropy_is_d_plus_r_equal_h(sweep):

@@ -157,5 +157,5 @@ def test_the_figures_say_it(tmp_path):
     folder = grey_run(tmp_path, beta=4.0)
     assert json.loads((folder / "record.json").read_text())["data"]["levels"] == 256
     figure = plane(load_runs(tmp_path, units="bits_per_dim"))
-    head = figure.axes[0].get_legend().get_title().get_text()
+    head = figure.axes[0].get_title(loc="left")
     assert "of the discrete image" in head

@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from analysis import load_runs, plane, table
@@ -27,6 +28,7 @@ from helpers.fake_records import (
     sprites_sweep,
     write_run,
 )
+from helpers.pages import segments
 
 
 def cells(text):
@@ -175,7 +177,8 @@ def test_the_ends_of_i_are_neither_negative_nor_the_wrong_way_round(tmp_path, lo
 
 def test_the_figure_has_the_ends_of_the_table(tmp_path):
     _, runs = information(tmp_path, **{LOWER: -0.085, UPPER: -0.16, "rate": 2.5})
-    spans = [line.get_xdata().tolist() for line in plane(runs).axes[1].lines if len(line.get_xdata()) == 2]
+    ax = plane(runs).axes[0]
+    spans = [span[:, 0].tolist() for span in segments(ax) if np.ptp(span[:, 1]) == 0]
     assert [0.0, 2.5] in spans
     assert min(min(span) for span in spans) >= 0
 

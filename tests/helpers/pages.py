@@ -5,13 +5,24 @@ from __future__ import annotations
 from itertools import combinations
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from analysis.marks.space import Space
 from analysis.style import STYLE
 
 TOUCH = 1.0  # pixels that two boxes may share: a box is a little larger than its letters
+COST = 0.12  # of the height, which legends above axes may have
+LEAST = 7.0  # points
+
+
+def all_axes(figure: Figure) -> list[Axes]:
+    """All axes, those within others too."""
+    return [ax for outer in figure.axes for ax in (outer, *outer.child_axes)]
 
 
 def shown_texts(figure: Figure) -> dict[Text, Bbox]:
@@ -19,7 +30,7 @@ def shown_texts(figure: Figure) -> dict[Text, Bbox]:
     with mpl.rc_context(STYLE):
         figure.draw_without_rendering()
     hidden = set()
-    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+    for axis in (axis for ax in all_axes(figure) for axis in (ax.xaxis, ax.yaxis)):
         low, high = sorted(axis.get_view_interval())
         ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
         hidden |= {tick.label1 for tick in ticks if not low <= tick.get_loc() <= high}
@@ -27,10 +38,24 @@ def shown_texts(figure: Figure) -> dict[Text, Bbox]:
     return {text: Text.get_window_extent(text) for text in texts}
 
 
+def legend_boxes(figure: Figure) -> list[tuple[Axes | None, Bbox]]:
+    """The box of each legend and the axes that it belongs to, None for those of the figure."""
+    own = [(ax, legend.get_window_extent()) for ax in figure.axes if (legend := ax.get_legend())]
+    return own + [(None, legend.get_window_extent()) for legend in figure.legends]
+
+
+def legend_cost(figure: Figure) -> float:
+    """The share of the height that legends outside of axes take, of the highest column of them."""
+    outside = [box for ax, box in legend_boxes(figure) if ax is None or box.y0 >= ax.bbox.y1 - TOUCH]
+    rows = len({round(ax.bbox.y0) for ax in figure.axes if ax.get_xlabel()}) or 1
+    columns = len({round(ax.bbox.x0) for ax in figure.axes if ax.get_xlabel()}) or 1
+    return sum(box.height for box in outside) / figure.bbox.height / (rows if rows > 1 else 1) / columns
+
+
 def faults(figure: Figure) -> list[str]:
     """Texts that are small, beyond the page, over another, or over the marks of axes that are not their own."""
     boxes = shown_texts(figure)
-    small = [f"small: {t.get_text()}" for t in boxes if t.get_fontsize() < 7]
+    small = [f"small: {t.get_text()}" for t in boxes if t.get_fontsize() < LEAST]
     page = figure.bbox
     outside = [
         f"off the page: {t.get_text()}"
@@ -39,10 +64,55 @@ def faults(figure: Figure) -> list[str]:
     ]
     pairs = combinations(boxes.items(), 2)
     over = [f"{a.get_text()!r} over {b.get_text()!r}" for (a, one), (b, other) in pairs if _share(one, other)]
-    frames = [ax.bbox for ax in figure.axes]
-    legends = [box for ax in figure.axes if (found := ax.get_legend()) for box in [found.get_window_extent()]]
-    covered = [f"a legend over axes: {box}" for box in legends for frame in frames if _share(box, frame, 2.0)]
-    return small + outside + over + covered
+    return small + outside + over + _covered(figure)
+
+
+def run_points(ax: Axes) -> list[tuple[str, int, float, float, tuple[float, ...]]]:
+    """Every mark of a run on a plane: its split, the place of its group, R, D, and the colour of its edge or face."""
+    found = []
+    for marks in ax.collections:
+        if isinstance(marks, PathCollection) and marks.get_gid():
+            split, place = str(marks.get_gid()).split()
+            ink = marks.get_facecolor() if split == "test" else marks.get_edgecolor()
+            inks = np.broadcast_to(ink, (len(marks.get_offsets()), 4))
+            for (x, y), colour in zip(marks.get_offsets(), inks, strict=True):
+                found.append((split, int(place), float(x), float(y), tuple(colour)))
+    return found
+
+
+def segments(ax: Axes, size: int = 2) -> list[np.ndarray]:
+    """All segments of so many points in the collections of the axes."""
+    found = [c.get_segments() for c in ax.collections if isinstance(c, LineCollection)]
+    return [np.asarray(s) for some in found for s in some if len(s) == size]
+
+
+def said(figure: Figure) -> str:
+    """All that is written on the figure, without line breaks."""
+    return " | ".join(" ".join(text.get_text().split()) for text in shown_texts(figure))
+
+
+def _covered(figure: Figure) -> list[str]:
+    """Legends over marks of their own axes, or over other axes."""
+    found = []
+    for own, box in legend_boxes(figure):
+        others = [ax for ax in figure.axes if ax is not own and _share(box, ax.bbox, 2.0)]
+        found += [f"a legend over axes: {box}" for _ in others]
+        if own is not None and _share(box, own.bbox, 2.0):
+            found += [f"a legend over marks: {box}"] if _marks_under(box, own) else []
+    return found
+
+
+def _marks_under(box: Bbox, ax: Axes) -> bool:
+    legend, texts = ax.get_legend(), [text for text in ax.texts if text.get_visible()]
+    ax.legend_ = None
+    for text in texts:
+        text.set_visible(False)
+    inner = np.array([[box.x0 + 1, box.y0 + 1, box.x1 - 1, box.y1 - 1]])
+    taken = Space(ax).covered(inner)[0]
+    ax.legend_ = legend
+    for text in texts:
+        text.set_visible(True)
+    return bool(taken)
 
 
 def _share(one: Bbox, other: Bbox, touch: float = TOUCH) -> bool:

@@ -1,0 +1,126 @@
+"""Which parts of an axes are taken by lines, points, words and legends, so that words can go where nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+
+STEP = 2.0  # points along a line from one box to the next
+LINE = 0.8  # points on each side of a line
+Boxes = np.ndarray  # [N, 4] in display units: x0, y0, x1, y1
+
+
+class Space:
+    """The pixels of an axes, of which some are taken. Limits, size and layout of the axes must be final.
+
+    Args:
+        ax: the axes, with all its marks.
+    """
+
+    def __init__(self, ax: Axes) -> None:
+        self.low = np.floor(ax.bbox.min).astype(int)
+        self.shape = np.maximum(np.ceil(ax.bbox.max).astype(int) - self.low, 1)
+        self.frame = np.concatenate([ax.bbox.min, ax.bbox.max])
+        self.ax = ax
+        self.renew()
+
+    def renew(self) -> None:
+        """Look again at what there is on the axes, such as marks that were drawn since."""
+        self._taken = np.zeros(self.shape, dtype=bool)
+        self._sums = np.zeros(self.shape + 1, dtype=int)
+        self.take(np.concatenate([np.empty((0, 4)), *obstacles(self.ax)]))
+
+    def take(self, boxes: Boxes) -> None:
+        """Mark all pixels of these boxes."""
+        steps = np.zeros(self.shape + 1, dtype=int)
+        x0, y0, x1, y1 = self._pixels(boxes).T
+        for x, y, step in ((x0, y0, 1), (x1, y0, -1), (x0, y1, -1), (x1, y1, 1)):
+            np.add.at(steps, (x, y), step)
+        self._taken |= steps.cumsum(0).cumsum(1)[:-1, :-1] > 0
+        self._sums[1:, 1:] = self._taken.cumsum(0).cumsum(1)
+
+    def covered(self, boxes: Boxes) -> np.ndarray:
+        """How many pixels of each box are taken: [N]."""
+        x0, y0, x1, y1 = self._pixels(boxes).T
+        sums = self._sums
+        return np.asarray(sums[x1, y1] - sums[x0, y1] - sums[x1, y0] + sums[x0, y0])
+
+    def within(self, boxes: Boxes) -> np.ndarray:
+        """Which of the boxes lie in the axes: [N]."""
+        return np.asarray((boxes[:, :2] >= self.frame[:2]).all(1) & (boxes[:, 2:] <= self.frame[2:]).all(1))
+
+    def free(self, boxes: Boxes) -> np.ndarray:
+        """Which of the boxes lie in the axes with nothing else there: [N]."""
+        return self.within(boxes) & (self.covered(boxes) == 0)
+
+    def _pixels(self, boxes: Boxes) -> np.ndarray:
+        boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
+        boxes = boxes[np.isfinite(boxes).all(1)] if not np.isfinite(boxes).all() else boxes
+        ends = np.concatenate([np.floor(boxes[:, :2]) - self.low, np.ceil(boxes[:, 2:]) - self.low], axis=1)
+        return np.clip(ends, 0, np.tile(self.shape, 2)).astype(int)
+
+
+def obstacles(ax: Axes) -> Iterator[Boxes]:
+    """Boxes over each line, marker, error bar, word, legend and inset of the axes."""
+    for line in ax.lines:
+        yield from _of_line(line, ax)
+    for collection in ax.collections:
+        if isinstance(collection, LineCollection):
+            yield along([np.asarray(segment) for segment in collection.get_segments()], ax)
+        elif isinstance(collection, PathCollection):
+            places = np.asarray(collection.get_offsets(), dtype=float).reshape(-1, 2)
+            half = pixels(ax, float(np.sqrt(np.max(collection.get_sizes(), initial=0.0))) / 2)
+            yield around(collection.get_offset_transform().transform(places), half=half)
+    yield words_of(ax)
+
+
+def words_of(ax: Axes) -> Boxes:
+    """Boxes over the words within an axes, its legend and its insets, [N, 4]."""
+    found = [Text.get_window_extent(text) for text in ax.texts if text.get_visible()]
+    found += [legend.get_window_extent()] if (legend := ax.get_legend()) else []
+    found += [box for inset in ax.child_axes if (box := inset.get_tightbbox()) is not None]
+    return np.array([box.extents for box in found]).reshape(-1, 4)
+
+
+def _of_line(line: Line2D, ax: Axes) -> Iterator[Boxes]:
+    if not line.get_visible() or not len(path := np.asarray(line.get_xydata(), dtype=float)):
+        return
+    corners = line.get_transform().transform(path)
+    if line.get_marker() not in ("None", "", None):
+        yield around(corners, half=pixels(ax, line.get_markersize() / 2))
+    if line.get_linestyle() not in ("None", ""):
+        yield _along_corners([corners], ax)
+
+
+def along(paths: Iterable[np.ndarray], ax: Axes) -> Boxes:
+    """Boxes along paths in data coordinates."""
+    return _along_corners([ax.transData.transform(path) for path in paths if len(path)], ax)
+
+
+def _along_corners(paths: list[np.ndarray], ax: Axes) -> Boxes:
+    step = pixels(ax, STEP)
+    ends = np.array([pair for path in paths for pair in pairwise(path)]).reshape(-1, 2, 2)
+    ends = np.clip(ends[np.isfinite(ends).all((1, 2))], -1e4, 1e4)
+    lengths = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
+    counts = 2 + (lengths / step).astype(int)
+    owner = np.repeat(np.arange(len(ends)), counts)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    share = (place / (counts[owner] - 1))[:, None]
+    return around(ends[owner, 0] * (1 - share) + ends[owner, 1] * share, half=pixels(ax, LINE))
+
+
+def around(centres: np.ndarray, *, half: float) -> Boxes:
+    """Boxes of one size around places in display units."""
+    centres = centres[np.isfinite(centres).all(1)]
+    return np.concatenate([centres - half, centres + half], axis=1)
+
+
+def pixels(ax: Axes, points: float) -> float:
+    """Points of print in display units."""
+    return points * ax.figure.dpi / 72
