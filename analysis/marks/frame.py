@@ -77,7 +77,7 @@ def bend_of(values: Iterable[float], *, low: float) -> Bend | None:
         return None
     at = low + LEDGE * (near - low)
     room = (at - low) * BEYOND / (1 - BEYOND)
-    return Bend(low, at, _width(far - at, room))
+    return Bend(low, float(at), _width(far - at, room))
 
 
 def _width(beyond: float, room: float) -> float:

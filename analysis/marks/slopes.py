@@ -31,7 +31,8 @@ def add_slopes(rows: pd.DataFrame) -> pd.DataFrame:
     A run that held R or D stands at the slope that its multiplier had come to; one without a slope has no place.
 
     Example:
-        >>> add_slopes(pd.DataFrame({"beta": [0.0, 0.3, math.nan], "achieved_slope": [0.0, 0.3, 2.0]}))["x"].tolist()
+        >>> rows = pd.DataFrame({"beta": [0.0, 0.3, math.nan], "achieved_slope": [0.0, 0.3, 2.0]})
+        >>> add_slopes(rows)["x"].round(9).tolist()
         [0.1, 0.3, 2.0]
     """
     slope = rows["beta"].fillna(rows["achieved_slope"])

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.marks.groups import by_columns, legend_rows
+from analysis.marks.groups import HANDLE, by_columns, legend_rows
 from analysis.marks.legends import broken, free_place, heading, label_lines, legend_inside, legend_sizes
 from analysis.marks.space import Space
 from analysis.style import characters, shortened, small_letters
@@ -105,6 +106,9 @@ class Words:
         if legend := self.ax.get_legend():
             self._known.discard(id(legend))
         self.ax.set_ylim(top=self._top)
+        self._take_title()
+        for key in self.keys:
+            key.set_label(broken(str(key.get_label()), characters(self._width) // 2 - HANDLE))
         if (more := max(self._height() - MOST_ROWS, 0) - self._higher) > 0:
             self._higher += more
             figure = cast(Figure, self.ax.figure)
@@ -114,9 +118,18 @@ class Words:
         self.is_above = True
         self._known.add(id(self.ax.get_legend()))
 
-    @property
+    def _take_title(self) -> None:
+        """The legend says what stands over the axes, where it will stand itself."""
+        if title := self.ax.get_title(loc="left"):
+            self.head = "\n".join(filter(None, (title, self.head)))
+            self.ax.set_title("", loc="left")
+
+    @cached_property
     def _width(self) -> float:
-        """Inches of a legend above, which begins where the labels of the axis do."""
+        """Inches of a legend above, which begins where the labels of the axis do; first asked for once it is laid out.
+
+        Kept, since a legend that is too wide leaves the axes no room.
+        """
         return 1.1 * self.ax.bbox.width / cast(Figure, self.ax.figure).dpi
 
     def _head(self) -> str:

@@ -7,6 +7,7 @@ import json
 import math
 
 import pytest
+from matplotlib.legend import Legend
 
 from analysis import load_runs
 from analysis.__main__ import main
@@ -49,7 +50,7 @@ def test_the_plane_holds_them_and_says_whose_they_are(tmp_path, published):
     assert top.get_xlim()[0] < 3.5 < 40 < top.get_xlim()[1]
     assert top.get_ylim()[0] < 50 < 148.4 < top.get_ylim()[1]
     assert {line.get_linestyle() for line in drawn} == {"None"}  # Chords of three points would lie above their curve.
-    texts = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    texts = [text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()]
     assert "Theirs, as published" in texts
     out = tmp_path / "plane.svg"
     assert main(["plane", str(tmp_path / "runs"), "--foreign", option, "-o", str(out)]) == 0

@@ -325,7 +325,7 @@ def test_data_sets_that_differ_beyond_what_a_name_holds_stay_apart(tmp_path):
 
 
 def test_legend_entries_fill_rows_from_the_left():
-    handles = [Line2D([], [], label=12 * name) for name in "abcdefg"]
+    handles = [Line2D([], [], label=8 * name) for name in "abcdefg"]
     lines, columns = legend_rows(handles[:2], handles[2:])
     assert [[line.get_label()[0] for line in row] for row in lines] == [["a", "b"], ["c", "d", "e"], ["f", "g"]]
     assert columns == 3

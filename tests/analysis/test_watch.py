@@ -6,6 +6,7 @@ import json
 import shutil
 
 import pytest
+from matplotlib.legend import Legend
 
 from analysis import load_runs
 from analysis.__main__ import main
@@ -76,7 +77,7 @@ def test_a_running_run_stands_at_its_last_validation_and_says_so(tmp_path):
     assert (cross.get_xdata()[0], cross.get_ydata()[0]) == pytest.approx(place)
     assert top.get_ylim()[0] < place[1] < top.get_ylim()[1]
     assert r"$\beta$ 2, epoch 9" in [text.get_text() for text in top.texts]
-    texts = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    texts = [text.get_text() for legend in figure.findobj(Legend) for text in legend.get_texts()]
     assert "running: last validation" in texts
 
 
