@@ -19,7 +19,7 @@ from analysis.marks.slopes import FORECAST
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.latents import load_units, load_verdicts
-from analysis.style import WARNING, plain, unit_label, wrapped
+from analysis.style import WARNING, unit_label, wrapped
 from analysis.theme import themed
 from analysis.venues import look
 from analysis.view import View
@@ -90,14 +90,8 @@ def _draw(rows: pd.DataFrame, rates: np.ndarray, groups: Groups, axes: Sequence[
         marks.shuffle_rises(rows, ax=bottom).set_ylabel(f"$D$ of shuffled\n$z$ above $D$\n[{unit}]")
     marks.collapse_columns(rows, axes=axes)
     for ax in axes:
-        marks.column_labels(rows, [f"{slope:.3g}" for slope in rows["slope"]], ax=ax)
-    bottom.set_xlabel(rf"$\beta$ or the slope of held runs, a column a run{_blocks(rows, groups)}")
-
-
-def _blocks(rows: pd.DataFrame, groups: Groups) -> str:
-    """The groups from left to right, where there are several."""
-    shown = ", ".join(plain(label) for label in rows["group"].unique())
-    return f"\nfrom the left: {shown}" if groups.distinguished else ""
+        marks.column_labels(rows, marks.slope_words(rows), ax=ax)
+    bottom.set_xlabel(marks.column_axis(rows, groups))
 
 
 def _keys(axes: Sequence[Axes]) -> list[Line2D]:

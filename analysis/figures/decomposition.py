@@ -13,12 +13,12 @@ from analysis.figures.curves import explain_colours
 from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
 from analysis.marks import parts as marks
 from analysis.marks.axes import in_columns
-from analysis.marks.units import column_labels
+from analysis.marks.units import column_axis, column_labels, slope_words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.latents import load_verdicts
 from analysis.statistics.bounds import add_bounds
-from analysis.style import beta_colours, plain, unit_label, wrapped
+from analysis.style import beta_colours, unit_label, wrapped
 from analysis.theme import themed
 from analysis.venues import look
 from analysis.view import View
@@ -71,12 +71,10 @@ def _own_axis(ax: Axes) -> Axes:
 
 def _draw_parts(rows: pd.DataFrame, groups: Groups, head: str, *, ax: Axes) -> None:
     marks.rate_parts(rows, ax=ax)
-    column_labels(rows, [f"{slope:.3g}" for slope in rows["slope"]], ax=ax)
-    shown = ", ".join(plain(label) for label in rows["group"].unique())
-    blocks = f"\nfrom the left: {shown}" if groups.distinguished else ""
+    column_labels(rows, slope_words(rows), ax=ax)
     unit = unit_label(rows["units"].iloc[0])
     ax.tick_params(axis="x", labelbottom=True)
-    ax.set(xlabel=rf"$\beta$ or the slope of held runs, a column a run{blocks}", ylabel=f"$R$ [{unit}]")
+    ax.set(xlabel=column_axis(rows, groups), ylabel=f"$R$ [{unit}]")
     legend_above(ax, **in_columns(ax.get_legend_handles_labels()[0]), head=head)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,9 +15,11 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.marks.axes import current
 from analysis.marks.slopes import FORECAST
-from analysis.style import GREY, INK, WARNING, Mark
+from analysis.rows.groups import Groups
+from analysis.style import COLUMN, GREY, INK, WARNING, Mark, characters, plain
 from vae_rd.theory.thresholds import ACTIVE_RATE
 
+INDENT = 12  # characters of a column to the left of its axes
 CHARACTERS = 38  # that fit beside each other below the columns
 # Each state's mark: a filled one where the latents are used, open or crossed where they are not.
 STATES: dict[str, Mark] = {
@@ -135,6 +138,30 @@ def collapse_columns(rows: pd.DataFrame, *, axes: Sequence[Axes]) -> list[float]
         for place in found:
             ax.axvline(place, **FORECAST | {"color": WARNING, "zorder": 4})
     return found
+
+
+def column_axis(rows: pd.DataFrame, groups: Groups) -> str:
+    """What the columns stand for, with the groups in their order where there are several.
+
+    Args:
+        rows: of the columns, with `group`, the label of each.
+        groups: of all runs.
+    """
+    said = r"$\beta$ or the slope of held runs, a column a run"
+    if not groups.distinguished:
+        return said
+    shown = f"from the left: {', '.join(plain(label) for label in rows['group'].unique())}"
+    return f"{said}\n{textwrap.fill(shown, characters(COLUMN) - INDENT)}"
+
+
+def slope_words(rows: pd.DataFrame) -> list[str]:
+    """The slope of each column, three digits of a small one.
+
+    Example:
+        >>> slope_words(pd.DataFrame({"slope": [0.428407, 4.0, 1000.0]}))
+        ['0.428', '4', '1000']
+    """
+    return [f"{slope:.3g}" if slope < 1000 else f"{slope:.0f}" for slope in rows["slope"]]
 
 
 def column_labels(rows: pd.DataFrame, words: Sequence[str], *, ax: Axes) -> Axes:
