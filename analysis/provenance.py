@@ -9,11 +9,12 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vae_rd.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PACKAGES = ("vae_rd", "matplotlib", "numpy", "pandas")
 PROGRAM = "python -m analysis"

@@ -58,7 +58,8 @@ def test_marks_stand_where_the_verdict_says(drawn):
         (ahead,) = (line for line in elbo.lines if len(line.get_xdata()) == 31 and line.get_zorder() == 5
                     and np.allclose(line.get_ydata(), -approach_at(TAIL, range(19, 50))))  # fmt: skip
         assert list(ahead.get_xdata()) == list(range(19, 50))
-    texts = {text.get_text() for ax in figure.axes if ax.get_legend() for text in ax.get_legend().get_texts()}
+    legends = [ax.get_legend() for ax in figure.axes if ax.get_legend()]
+    texts = {text.get_text().replace("\n", " ") for legend in legends for text in legend.get_texts()}
     named = {"overfits from there on", "spikes", "tail: exponential", "tail: power law"}
     assert (
         texts & named
