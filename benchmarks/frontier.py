@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 from known_answers.tables import ROOT, put_table
@@ -22,10 +21,10 @@ from vae_rd import sweep
 FILE = ROOT / "sweeps" / "frontier.yaml"
 
 
-def drawn(runs: Path, folder: Path) -> pd.DataFrame:
-    """Draw the figure into a folder, and return the differences that it writes beside it."""
-    command.main(["frontier", str(runs), "--group_by", "prior", "-o", str(folder / "frontier.png")])
-    return pd.read_csv(folder / "frontier-differences.csv")
+def drawn(runs: Path) -> pd.DataFrame:
+    """Draw the figure among the runs, and return the differences that it writes beside it."""
+    command.main(["frontier", str(runs), "--group_by", "prior", "-o", str(runs / "frontier.png")])
+    return pd.read_csv(runs / "frontier-differences.csv")
 
 
 def table(found: pd.DataFrame) -> str:
@@ -55,12 +54,10 @@ def main() -> int:
     options = parser.parse_args()
     given = [str(FILE), f"--jobs={options.jobs}", f"--run_dir={options.runs}", "--wandb=off"]
     code = 0 if options.table else sweep.main(given)
-    with TemporaryDirectory() as folder:
-        text = table(drawn(options.runs, Path(folder)))
-        if options.write:
-            (ROOT / "docs" / "frontier.png").write_bytes((Path(folder) / "frontier.png").read_bytes())
+    text = table(drawn(options.runs))
     print(text)
     if options.write:
+        (ROOT / "docs" / "frontier.png").write_bytes((options.runs / "frontier.png").read_bytes())
         put_table(text, command="python benchmarks/frontier.py --write", file=ROOT / "docs" / "figures.md")
     return code
 

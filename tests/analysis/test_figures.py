@@ -134,7 +134,7 @@ def test_texts_are_legible_inside_the_page_and_do_not_overlap(runs, draw):
     assert not faults(figure)
 
 
-@pytest.mark.parametrize("draw", [plane, curves])
+@pytest.mark.parametrize("draw", [pytest.param(plane, marks=pytest.mark.slow), curves])  # Eleven seconds of layout.
 def test_texts_of_three_data_sets_are_legible_two_columns_wide(tmp_path, draw):
     for sweep in (all_known, sprites_sweep, mnist_sweep):
         sweep(tmp_path)

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from PIL import Image
 
 from analysis.__main__ import parser
 from vae_rd import __version__
@@ -99,6 +100,12 @@ def test_targets_install_what_they_need(target, installed, tmp_path):
     recipe = subprocess.run(dry_run, cwd=ROOT, capture_output=True, text=True, check=True)
     (line,) = (line for line in recipe.stdout.splitlines() if " -m pip install " in line)
     assert line.endswith(f" {installed}")
+
+
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs").rglob("*.png")), ids=lambda path: path.name)
+def test_a_picture_that_says_how_it_was_made_names_no_folder_of_one_machine(picture):
+    words = shlex.split(Image.open(picture).info.get("Description", ""))
+    assert not [word for word in words if word.startswith(("/", "~"))]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
