@@ -104,7 +104,7 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     with look(view):
         width = width_of(view, panels=len(parts)) / min(len(parts), 2)
         sides = [_side(rows, groups, view, head_of(rows, title, width=width - 0.5)) for title, rows in parts]
-        colours = beta_colours(pd.concat([shown_beta(side.chosen) for side in sides]))
+        colours = beta_colours(pd.concat([shown_beta(side.rows) for side in sides]))
         shared = _Look(view, colours, groups, foreign, running)
         text = [line_height() * lines_of(side.head) for side in sides]
         figure, panels = new_figure([(_height(width),)] * len(sides), text=text, view=view)

@@ -96,9 +96,10 @@ def _made(record: RunRecord) -> str:
 
 def _verdict(record: RunRecord) -> str:
     """The states of the latents and of the training in a few words."""
-    collapse, fit = (record.verdicts.get(name) or {} for name in ("collapse", "fit"))
-    old = OLD_STATES.get(collapse.get("collapsed"))
-    said = ", ".join(filter(None, (collapse.get("state") or old, fit.get("verdict"))))
+    verdicts = Part(record.verdicts, "verdicts")
+    collapse, fit = (verdicts.optional(name) for name in ("collapse", "fit"))
+    old = OLD_STATES.get(collapse.truth("collapsed"))
+    said = ", ".join(filter(None, (collapse.word("state") or old, fit.word("verdict"))))
     return said.replace("_", " ") or UNKNOWN_VERDICT
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from analysis.rows.finding import of_each
-from analysis.rows.reading import Part, record_of
+from analysis.rows.reading import Damaged, Part, record_of
 from analysis.rows.runs import Row
 from analysis.rows.scale import Scale
 from vae_rd.run.record import RunRecord
@@ -41,6 +41,8 @@ def _units(run: Row, split: str) -> Iterator[Row]:
     entry = _metrics(record_of(run["folder"]), split).optional("rate_per_dim")
     rates = entry.numbers("value") if "value" in entry else []
     errors = entry.numbers("stderr") if "stderr" in entry else [float("nan")] * len(rates)
+    if len(rates) != len(errors):
+        raise Damaged("the lists of the units' rates differ in length")
     order = sorted(range(len(rates)), key=lambda unit: -rates[unit])
     for place, unit in enumerate(order):
         measured = {"rate": scale.per_nat * rates[unit], "rate_stderr": scale.per_nat * errors[unit]}

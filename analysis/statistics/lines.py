@@ -93,7 +93,7 @@ def heights_to_show(lines: pd.DataFrame, data: pd.DataFrame) -> list[float]:
 
 
 def _entropies(chosen: pd.DataFrame, h_by_split: Mapping[str, Entropy]) -> Iterator[Row]:
-    for split, h in h_by_split.items():
+    for split, h in h_by_split.items() if len(chosen) else ():  # No points have no lines, nor units.
         words = {"kind": "exact" if h.kind == "exact" else "estimate", "source": h.source, "split": split}
         yield _row(chosen, line=ENTROPY, **words, b=1.0, value=h.value, stderr=h.stderr)
 

@@ -124,8 +124,13 @@ def test_of_many_betas_a_few_are_labelled_the_ends_among_them_and_a_bar_has_all(
     assert not faults(figure)
 
 
-@pytest.mark.parametrize("make", [sprites_sweep, mnist_sweep, dequantised, searched])
-@pytest.mark.parametrize("draw", [plane, pytest.param(curves, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("make", "draw"),
+    [
+        *((make, plane) for make in (sprites_sweep, mnist_sweep, dequantised, searched)),
+        *(pytest.param(make, curves, marks=pytest.mark.slow) for make in (sprites_sweep, mnist_sweep, dequantised)),
+    ],
+)
 def test_legends_cost_an_eighth_of_a_column_s_figure_of_three_inches(tmp_path, make, draw):
     make(tmp_path)
     figure = draw(load_runs(tmp_path))

@@ -170,14 +170,14 @@ def norm(run, settings):
     return entry("norm", settings, examples.mean(values, 0 * values), bound=None, source="|z|^2")
 
 
-def draw(runs, *, split):
+def draw(runs, view):
     figure = Figure()
-    rows = runs[runs["split"] == split]
+    rows = runs[runs["split"] == view.split]
     figure.add_subplot().scatter(rows["rate"], rows["distortion"])
     return figure
 
 
-def numbers(runs, *, split):
+def numbers(runs, view):
     return {"": pd.DataFrame({"rate": runs["rate"]})}
 
 

@@ -200,9 +200,9 @@ STEPS: list[Step] = [
     ),
     step(
         "give fewer fields, or --select runs",
-        limited(groups, "MOST", 1, drawn(*PLANE, "--group_by=latent_dim,decoder")),
-        limited(groups, "MOST", 1, drawn(*PLANE, "--group_by=decoder")),
-        limited(groups, "MOST", 1, drawn(*PLANE, "--group_by=latent_dim,decoder", "--select=latent_dim == 3")),
+        limited(groups, "MOST_ASKED", 1, drawn(*PLANE, "--group_by=latent_dim,decoder")),
+        limited(groups, "MOST_ASKED", 1, drawn(*PLANE, "--group_by=decoder")),
+        limited(groups, "MOST_ASKED", 1, drawn(*PLANE, "--group_by=latent_dim,decoder", "--select=latent_dim == 3")),
         before=each(FITTED, fitted("--latent_dim=3", "--name=b")),
     ),
     step(
