@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from analysis import load_runs, plane
 from analysis.__main__ import main
 from analysis.rows import groups
 from analysis.sources import wandb_runs
@@ -36,6 +37,10 @@ def without_slope(folder: Path) -> None:
     content = json.loads((folder / "record.json").read_text())
     content["model"] |= {"slope": None, "achieved_slope": None}
     (folder / "record.json").write_text(json.dumps(content))
+
+
+def in_python(**view: Any) -> Call:
+    return lambda: plane(load_runs("runs"), **view)
 
 
 def moved() -> None:
@@ -258,4 +263,12 @@ STEPS: list[Step] = [
     step("write FILE:rate=COLUMN", published(rate=""), published(), before=THEIRS),
     step("say units=nats, bits, bits_per_dim or bpp", published(units="ban"), published(units="bits"), before=THEIRS),
     step("say data=NAME; the runs are of npz", published(data=""), published(), before=THEIRS),
+    step(
+        "leave it linear",
+        drawn(*PLANE, "--log=x"),
+        drawn(*PLANE),
+        before=after_fit(metrics(lambda m: m["test"]["rate"].update(value=0.0))),
+    ),
+    step("take light or dark", in_python(theme="grey"), in_python(theme="dark"), before=FITTED),
+    step("take one of ", in_python(venue="nature"), in_python(venue="icml"), before=FITTED),
 ]
