@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from analysis.figures.curves import explain_colours
 from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
 from analysis.marks import paths
-from analysis.marks.axes import as_asked, in_columns
+from analysis.marks.axes import in_columns
+from analysis.marks.frame import obey
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import add_settings, group_runs
 from analysis.rows.latents import load_verdicts
@@ -50,7 +51,8 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
             paths.training_paths(history, colours=colours, ax=ax)
             paths.verdict_ends(history, verdicts, colours=colours, ax=ax)
             unit = unit_label(history["units"].iloc[0])
-            as_asked(ax, view).set(xlabel=f"rate $R$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
+            obey(view, rates=history["rate"], distortions=history["distortion"], ax=ax)
+            ax.set(xlabel=f"rate $R$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
             legend_above(ax, **in_columns(paths.path_keys(verdicts)), head=head)
         explain_colours(figure, panels, colours)
         return themed(laid_out(figure), view)

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
 from analysis.figures.table import rounded
-from analysis.marks.axes import as_asked, group_colours, group_marks, in_columns
+from analysis.marks.axes import group_colours, group_marks, in_columns
+from analysis.marks.frame import obey
 from analysis.marks.frontiers import LINE, aim_places, frontier_curves, frontier_keys
 from analysis.marks.labels import place_labels
 from analysis.rows.data_sets import data_sets
@@ -72,7 +73,8 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
         figure, panels = new_figure([[HEIGHT]] * len(sides), text=text, view=view)
         for side, (ax,) in zip(sides, panels, strict=True):
             frontier_curves(side.points, colours=colours, ax=ax)
-            as_asked(ax, view).set(xlabel=f"rate $R$ [{side.unit}]", ylabel=f"distortion $D$ [{side.unit}]")
+            obey(view, rates=side.points["rate"], distortions=side.points["distortion"], ax=ax)
+            ax.set(xlabel=f"rate $R$ [{side.unit}]", ylabel=f"distortion $D$ [{side.unit}]")
             _explain(side, groups, ax=ax)
         _write_beneath(figure, sides)
         laid_out(figure)

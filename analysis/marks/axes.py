@@ -1,4 +1,4 @@
-"""What functions of one axes share: the axes they draw on, its limits and scales, the colours of groups."""
+"""How groups are told by colour, and their legend entries in columns."""
 
 from __future__ import annotations
 
@@ -6,25 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 
 from analysis.marks.groups import POINT_SIZE, by_columns, legend_rows, shape
 from analysis.style import COLUMN, Colour, Mark, plain
-from analysis.view import View
 
 # Okabe and Ito's colours, in an order in which neighbours differ in lightness too; its vermillion is that of warnings.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#262626")
-
-
-def current(ax: Axes | None) -> Axes:
-    """`ax` itself, or pyplot's current axes."""
-    if ax is None:
-        from matplotlib import pyplot  # It starts a window system where there is one.
-
-        ax = pyplot.gca()
-    return ax
 
 
 def group_colours(groups: Iterable[str]) -> dict[str, Colour]:
@@ -57,13 +46,3 @@ def in_columns(*rows: Sequence[Artist], less: float = 0.3) -> dict[str, Any]:
     """
     lines, columns = legend_rows(*filter(None, rows), width=COLUMN - less)
     return {"handles": by_columns(lines), "ncols": columns}
-
-
-def as_asked(ax: Axes, view: View) -> Axes:
-    """Give the axes the scales and the limits that a command line asks for."""
-    for name, limits in (("x", view.xlim), ("y", view.ylim)):
-        if name in view.log:
-            ax.set(**{f"{name}scale": "log"})
-        if limits is not None:
-            ax.set(**{f"{name}lim": limits})
-    return ax

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.marks.axes import current, group_colours
+from analysis.marks.axes import group_colours
+from analysis.marks.defaults import axes_of
 from analysis.marks.groups import POINT_SIZE, shape
 from analysis.rows.aims import aim_words
 from analysis.statistics.fronts import Curve
@@ -36,7 +37,7 @@ def frontier_curves(
         colours: of each group; by default in the order of their first rows.
         ax: the axes; by default the current ones.
     """
-    ax, colours = current(ax), colours or group_colours(points["group"].unique())
+    ax, colours = axes_of(ax), colours or group_colours(points["group"].unique())
     for group, rows in points.groupby("group", sort=False):
         _frontier(rows, colours[str(group)], list(colours).index(str(group)), label=str(group), ax=ax)
     return ax

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.marks.axes import current
+from analysis.marks.defaults import axes_of
 from analysis.marks.groups import POINT_SIZE
 from analysis.rows.runs import as_rows
 from analysis.statistics.bounds import information_interval
@@ -29,7 +29,7 @@ def rate_parts(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         rows: one a run, in the order of the columns; `total_correlation` may be NaN.
         ax: the axes; by default the current ones.
     """
-    ax, x = current(ax), np.arange(len(rows))
+    ax, x = axes_of(ax), np.arange(len(rows))
     low, high = ends(rows)
     rate = rows["rate"].to_numpy(dtype=float)
     least = ", at least" * bool((high > low).any())
@@ -64,7 +64,7 @@ def against_bound(rows: pd.DataFrame, *, colours: Mapping[float, Colour] | None 
         colours: of each beta.
         ax: the axes; by default the current ones.
     """
-    ax, colours = current(ax), beta_colours(rows["beta"]) if colours is None else colours
+    ax, colours = axes_of(ax), beta_colours(rows["beta"]) if colours is None else colours
     known = rows[rows["h_minus_d"].notna() & rows["rate"].notna()]
     for row in as_rows(known):
         low, high = information_interval(row)

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.marks.axes import current
+from analysis.marks.defaults import axes_of
 from analysis.marks.epochs import SPLIT_LINES
 from analysis.rows.runs import as_rows
 from analysis.style import GREY, INK, WARNING, Colours, Mark, beta_colours
@@ -36,7 +36,7 @@ def training_paths(history: pd.DataFrame, *, colours: Colours | None = None, ax:
         colours: of each beta.
         ax: the axes; by default the current ones.
     """
-    ax, colours = current(ax), beta_colours(history["beta"]) if colours is None else colours
+    ax, colours = axes_of(ax), beta_colours(history["beta"]) if colours is None else colours
     known = history.dropna(subset=["rate", "distortion"])
     for (_, split), rows in known.groupby(["folder", "split"], sort=False):
         ax.plot(
@@ -77,7 +77,7 @@ def verdict_ends(
         colours: of each beta.
         ax: the axes; by default the current ones.
     """
-    ax, colours = current(ax), beta_colours(history["beta"]) if colours is None else colours
+    ax, colours = axes_of(ax), beta_colours(history["beta"]) if colours is None else colours
     words = verdicts.set_index("folder")["fit"].fillna("no verdict")
     for row in as_rows(history[history["kept"] & (history["split"] == "val")]):
         style: Mark = {"linestyle": "none", "color": colours[row["beta"]], "zorder": 4, "label": "_"}

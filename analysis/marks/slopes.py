@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from analysis.marks.axes import current, group_colours
+from analysis.marks.axes import group_colours
+from analysis.marks.defaults import axes_of
 from analysis.marks.groups import POINT_SIZE, shape
 from analysis.rows.runs import as_rows
 from analysis.statistics.bounds import information_interval
@@ -59,7 +60,7 @@ def slope_lines(
         colours: of each group.
         ax: the axes; by default the current ones.
     """
-    ax, groups = current(ax), rows.get("group", pd.Series("", index=rows.index))
+    ax, groups = axes_of(ax), rows.get("group", pd.Series("", index=rows.index))
     colours = colours or group_colours(groups.unique())
     for group, part in rows.groupby(groups, sort=False):
         colour, mark = colours[str(group)], shape(list(colours).index(str(group)), size=SMALL)
@@ -85,7 +86,7 @@ def information_bars(
         colours: of each group.
         ax: the axes; by default the current ones.
     """
-    ax, groups = current(ax), rows.get("group", pd.Series("", index=rows.index))
+    ax, groups = axes_of(ax), rows.get("group", pd.Series("", index=rows.index))
     colours = colours or group_colours(groups.unique())
     ends = np.array([information_interval(row) for row in as_rows(rows)]).reshape(-1, 2)
     bounded = (rows["mutual_information_lower_kind"] == "bound").to_numpy()
@@ -110,7 +111,7 @@ def information_keys(rows: pd.DataFrame, *, ax: Axes) -> Axes:
 
 def forecast_lines(rows: pd.DataFrame, *, label: str = "", ax: Axes | None = None) -> Axes:
     """A line at each beta from which on a linear VAE of the data collapses, by the runs' forecasts, within the axes."""
-    ax = current(ax)
+    ax = axes_of(ax)
     low, high = ax.get_xlim()
     for place, beta in enumerate(sorted(set(rows["collapse_beta"].dropna()))):
         if low < beta < high:
@@ -120,7 +121,7 @@ def forecast_lines(rows: pd.DataFrame, *, label: str = "", ax: Axes | None = Non
 
 def slope_axis(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """A logarithmic axis over all rows and a forecast near them, with ticks in decades, or thirds, and at 0."""
-    ax = current(ax)
+    ax = axes_of(ax)
     near = [beta for beta in rows["collapse_beta"].dropna() if beta < REACH * rows["x"].max()]
     low, high = rows["x"].min() / 1.4, max([rows["x"].max(), *near]) * 1.4
     ax.set_xscale("log")

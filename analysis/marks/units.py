@@ -13,7 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from analysis.marks.axes import current
+from analysis.marks.defaults import axes_of
 from analysis.marks.slopes import FORECAST
 from analysis.rows.groups import Groups
 from analysis.style import COLUMN, GREY, INK, WARNING, Mark, characters, plain
@@ -42,7 +42,7 @@ def rate_map(rates: np.ndarray, *, ax: Axes | None = None) -> QuadMesh:
         rates: [U, N], NaN where a run has no such unit or its rate is not known.
         ax: the axes; by default the current ones.
     """
-    ax = current(ax)
+    ax = axes_of(ax)
     edges = np.arange(rates.shape[1] + 1) - 0.5, np.arange(rates.shape[0] + 1) + 0.5
     most = float(np.nanmax(rates, initial=0.0)) or 1.0
     field = ax.pcolormesh(*edges, rates, cmap=RATES, vmin=0.0, vmax=most, rasterized=rates.size > 10_000)
@@ -59,7 +59,7 @@ def unit_counts(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         rows: one a run, with `active_units` and `active_by_rate`.
         ax: the axes; by default the current ones.
     """
-    ax, x = current(ax), np.arange(len(rows))
+    ax, x = axes_of(ax), np.arange(len(rows))
     ax.plot(x, rows["active_by_rate"], label=f"rate {ACTIVE_RATE:g} nat up", **_dashes(len(rows)))
     ax.plot(x, rows["active_units"], label="active by variance", **_dots())
     ax.set_ylabel("active")
@@ -83,7 +83,7 @@ def shuffle_rises(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         rows: one a run, with `shuffle_rise` and `shuffle_rise_stderr`.
         ax: the axes; by default the current ones.
     """
-    ax, x = current(ax), np.arange(len(rows))
+    ax, x = axes_of(ax), np.arange(len(rows))
     ax.axhline(0.0, color=GREY, linewidth=0.5, zorder=1)
     bars: Mark = {"yerr": 2 * rows["shuffle_rise_stderr"].fillna(0.0), "linestyle": "none", "ecolor": INK}
     ax.errorbar(x, rows["shuffle_rise"], elinewidth=0.7, **bars)
@@ -103,7 +103,7 @@ def state_marks(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         rows: one a run, with `state`, None where there is no verdict.
         ax: the axes; by default the current ones.
     """
-    ax = current(ax)
+    ax = axes_of(ax)
     size = max(1.8, min(4.2, 130 / max(len(rows), 1)))
     for state, mark in STATES.items():
         places = np.flatnonzero((rows["state"] == state).to_numpy())

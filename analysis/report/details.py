@@ -82,7 +82,7 @@ def _known_without(rows: Sequence[Row], history: pd.DataFrame | None, *, split: 
         "folder": rows[0]["folder"],
         "metrics": _metrics(rows, split),
         "curves": None if history is None else _curves(history),
-        **pictures(Path(rows[0]["folder"]), share=share),
+        **pictures(Path(rows[0]["folder"]), epoch=rows[0]["kept_epoch"], share=share),
     }
 
 

@@ -26,16 +26,17 @@ def share_of(runs: int) -> int:
     return TOTAL // max(runs, 1)
 
 
-def pictures(folder: Path, *, share: int) -> Json:
-    """The last picture of each kind as a data URI, and the names of those that are too large.
+def pictures(folder: Path, *, epoch: float, share: int) -> Json:
+    """The kept checkpoint's picture of each kind as a data URI, and the names of those that are too large.
 
     Args:
         folder: of the run; one without whole media has none.
+        epoch: of the kept checkpoint; the last pictures stand for it where it has none.
         share: bytes that they may take together.
     """
     shown: list[Json] = []
     too_large: list[str] = []
-    for entry in _last(folder):
+    for entry in _of_epoch(folder, epoch):
         content = _png(folder / MEDIA, entry["file"])
         if content is None:
             continue
@@ -48,15 +49,15 @@ def pictures(folder: Path, *, share: int) -> Json:
     return {"pictures": shown, "tooLarge": too_large}
 
 
-def _last(folder: Path) -> list[Json]:
-    """The entry of the last epoch of each kind in the index; none of what is not as a run writes it."""
+def _of_epoch(folder: Path, epoch: float) -> list[Json]:
+    """The entry of the epoch, else of the last, of each kind in the index; none of what is not as a run writes it."""
     try:
         entries = json.loads((folder / MEDIA_INDEX).read_text(encoding="utf-8"))["pictures"]
         named = [e for e in entries if e["kind"] in KINDS and isinstance(e["file"], str)]
-        last = {e["kind"]: e for e in sorted(named, key=lambda e: int(e["epoch"]))}
+        found = {e["kind"]: e for e in sorted(named, key=lambda e: (e["epoch"] == epoch, int(e["epoch"])))}
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [last[kind] for kind in KINDS if kind in last]
+    return [found[kind] for kind in KINDS if kind in found]
 
 
 def _png(folder: Path, name: str) -> bytes | None:

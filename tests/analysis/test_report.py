@@ -231,6 +231,12 @@ def test_the_last_picture_of_each_kind_is_in_the_page(sweep):
     assert samples["words"] == "samples after epoch 20, 16 images in rows of 8"
 
 
+def test_pictures_of_the_kept_checkpoint_come_before_later_ones(sweep):
+    kept = json.loads((sweep[0] / "record.json").read_text())["model"]["kept_epoch"]
+    with_media(sweep[0], {("samples", epoch): 100 + epoch for epoch in (kept - 8, kept, kept + 12)})
+    assert [p["epoch"] for p in of(sweep)["runs"][0]["pictures"]] == [kept]
+
+
 def test_pictures_that_are_too_large_are_named(sweep):
     with_media(sweep[0], {("samples", 9): 100, ("reconstructions", 9): TOTAL // len(sweep) + 1})
     run = of(sweep)["runs"][0]
