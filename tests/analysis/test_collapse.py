@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from analysis import load_runs
 from analysis.figures.collapse import collapse, numbers
 from analysis.marks.units import STATES
+from analysis.rows.finding import RunWarning
 from analysis.rows.latents import load_units, load_verdicts
 from analysis.view import View
 from vae_rd.run.record import SPLITS
@@ -60,6 +62,18 @@ def test_units_keep_their_numbers_and_take_the_unit_asked_for(runs, tmp_path):
     first = units[units["folder"] == units["folder"].iloc[0]]
     assert first["unit"].tolist() == [1, 3, 0, 2]
     assert first["rate"].iloc[0] == pytest.approx(6.0 / np.log(2))
+
+
+def test_a_run_whose_rates_and_errors_differ_in_number_is_named_and_left_out(runs, tmp_path):
+    folder = load_runs(tmp_path)["folder"].iloc[0]
+    path = Path(folder) / "record.json"
+    content = json.loads(path.read_text())
+    content["metrics"]["test"]["rate_per_dim"]["stderr"] = [0.1]
+    path.write_text(json.dumps(content))
+    with pytest.warns(RunWarning, match="damaged rates of units"):
+        units = load_units(load_runs(tmp_path), split="test")
+    assert folder not in set(units["folder"])
+    assert units["folder"].nunique() == len(BETAS) - 1
 
 
 def test_the_forecast_stands_between_the_betas_below_and_above(runs):

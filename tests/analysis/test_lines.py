@@ -38,6 +38,7 @@ from helpers.fake_records import (
     sphere_card,
     sprites_card,
     sprites_point,
+    sprites_sweep,
     write_run,
 )
 from helpers.pages import run_points, said
@@ -80,6 +81,16 @@ def test_the_curve_is_reverse_water_filling_at_the_level_beta_s2(tmp_path):
     for beta, (rate, squared_error) in table.items():
         assert curve.at(beta) == pytest.approx((rate, squared_error / 0.2 + constant), abs=1e-6)
     assert curve.at(81.0)[0] == 0  # all modes collapse where beta s2 exceeds the largest eigenvalue
+
+
+def test_without_d_on_the_split_asked_for_there_are_no_lines(tmp_path):
+    [folder] = sprites_sweep(tmp_path, betas=[1.0])
+    content = json.loads((folder / "record.json").read_text())
+    content["metrics"]["test"]["distortion"] |= {"value": None, "stderr": None}
+    (folder / "record.json").write_text(json.dumps(content))
+    points, lines = plane_numbers(load_runs(tmp_path), split="test")
+    assert set(points["split"]) == set(SPLITS)
+    assert lines.empty
 
 
 def test_the_drawn_curve_falls_with_slope_minus_beta_from_rate_0_to_beyond_the_points(tmp_path):

@@ -14,7 +14,7 @@ from matplotlib.colors import to_rgb
 
 from analysis import load_runs, plane
 from analysis.style import GREY, INK, PALE, STYLE, WARNING, beta_colours
-from analysis.theme import PAPER, dark, turned
+from analysis.theme import PAPER, turned
 from analysis.venues import KNOWN, first_installed, rc_of, width_of
 from analysis.view import VENUES, View
 from vae_rd.errors import InputError
@@ -80,7 +80,8 @@ def test_dark_figures_keep_the_order_of_beta_and_stand_off_their_ground(tmp_path
     sprites_sweep(tmp_path, betas=[1.0, 4.0])
     light = plane(load_runs(tmp_path))
     texts = [text.get_text() for text in light.axes[0].texts]
-    figure = dark(light)
+    figure = plane(load_runs(tmp_path), theme="dark")
+    assert to_rgb(light.get_facecolor()) == (1, 1, 1)
     assert to_rgb(figure.get_facecolor()) == to_rgb(PAPER)
     assert [text.get_text() for text in figure.axes[0].texts] == texts
     assert all(contrast(text.get_color(), PAPER) > 4.5 for text in figure.axes[0].texts)
