@@ -16,7 +16,7 @@ from vae_rd import fit_model
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.module import TensorDataModule
 from vae_rd.errors import InputError
-from vae_rd.experiment import build, fitting
+from vae_rd.experiment import build, experiment
 from vae_rd.experiment.preparing import prepare
 from vae_rd.experiment.trainer import build_trainer
 from vae_rd.fit import main
@@ -213,7 +213,7 @@ def test_a_whole_run_survives_a_damaged_last_checkpoint(tmp_path, monkeypatch, c
 
     whole = fit_model(config("whole"))
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "evaluate_split", fail)
+        patch.setattr(experiment, "evaluate_split", fail)
         with pytest.raises(RuntimeError):
             fit_model(config("mine"))
     (tmp_path / "mine" / LAST).write_bytes(damaged((tmp_path / "mine" / LAST).read_bytes(), random.Random(0), "cut"))
@@ -311,7 +311,7 @@ def test_a_full_disk_leaves_the_checkpoints_that_were_there(part, share):
 def test_a_fit_on_a_full_disk_ends_in_one_line_and_goes_on_where_there_is_room(tmp_path, runs, monkeypatch, capsys):
     flags = [f"--{name}={value}" for name, value in {**SIZES, "max_epochs": EPOCHS, "eval_samples": 2}.items()]
     flags += [f"--run_dir={tmp_path}", "--name=whole", "--resume=auto"]
-    build_whole, room = fitting.build_trainer, (runs / "whole" / LAST).stat().st_size // 2
+    build_whole, room = experiment.build_trainer, (runs / "whole" / LAST).stat().st_size // 2
 
     def with_full_disk(*args, **kwargs):
         trainer = build_whole(*args, **kwargs)
@@ -325,7 +325,7 @@ def test_a_fit_on_a_full_disk_ends_in_one_line_and_goes_on_where_there_is_room(t
         return trainer
 
     with monkeypatch.context() as patch:
-        patch.setattr(fitting, "build_trainer", with_full_disk)
+        patch.setattr(experiment, "build_trainer", with_full_disk)
         assert main(flags) == 1
     said = capsys.readouterr().err
     assert said.startswith("failed: OSError: [Errno 27] File too large; what was saved before is whole: ")

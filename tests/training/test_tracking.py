@@ -22,7 +22,7 @@ import yaml
 from vae_rd import fit
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import Interrupted
-from vae_rd.experiment import fitting
+from vae_rd.experiment import experiment, fitting
 from vae_rd.media.pages import png
 from vae_rd.run.finding import find_runs
 from vae_rd.run.record import RunRecord
@@ -341,7 +341,7 @@ def test_a_fit_that_fails_closes_its_run(user, server, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(fitting, "evaluate_split", fail)
+    monkeypatch.setattr(experiment, "evaluate_split", fail)
     with pytest.raises(RuntimeError):
         fitting.fit_model(toy(max_steps=1))
     ((_, served),) = server.runs.items()

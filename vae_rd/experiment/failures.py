@@ -1,4 +1,4 @@
-"""How one of several processes tells the first one why it ended."""
+"""How a run's folder learns why it ended early, and how one of several processes tells the first one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 
 import torch.distributed as dist
 
-from vae_rd.errors import Interrupted
+from vae_rd.errors import Interrupted, LostProcess
 from vae_rd.process.collectives import are_connected, rank
-from vae_rd.run.files import FAILURE, FAILURE_END, write_atomic
+from vae_rd.run.files import ERROR_FILE, FAILURE, FAILURE_END, write_atomic
+from vae_rd.run.record import RunRecord
+
+UNREPORTED = "another process of this run exited without reporting an error; was it killed, or did memory run out?"
 
 
 @dataclass(frozen=True)
@@ -59,3 +62,19 @@ def is_loss_of_others(error: BaseException) -> bool:
     """Whether an error says no more than that another process has gone away."""
     is_of_gloo = isinstance(error, RuntimeError) and "/gloo/" in str(error)
     return are_connected() and (is_of_gloo or isinstance(error, dist.DistError))
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What ended the run: the error, or that another process is lost, where it says no more than that."""
+    return LostProcess(UNREPORTED) if is_loss_of_others(error) else error
+
+
+def mark_failed(record: RunRecord, cause: BaseException) -> None:
+    """Put into the record that the run failed, and why."""
+    record.status = "failed"
+    record.error = str(cause) if isinstance(cause, LostProcess) else f"{type(cause).__name__}: {cause}"
+
+
+def log_failure(folder: Path, error: BaseException) -> None:
+    """Write the traceback of the exception that is being handled to the run's error.log, and say so in its notes."""
+    error.add_note(f"the traceback is in {write_atomic(folder / ERROR_FILE, traceback.format_exc())}")
