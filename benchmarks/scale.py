@@ -64,13 +64,13 @@ def peak() -> float:
 def measure(settings: dict[str, Any], *, again: int | None = None) -> dict[str, dict[str, float]]:
     """What each phase of a fit took, its imports before, and evaluation `again` with so many examples for I."""
     from vae_rd.config.fields import FitConfig
-    from vae_rd.experiment import evaluating, fitting
+    from vae_rd.experiment import evaluating, experiment, fitting
 
     found = {"imports": {"cpu": time.process_time(), "wall": 0.0, "peak": peak()}}
-    for name in ("prepare", "described"):
-        watched(fitting, name, found)
+    for owner, name in ((fitting, "prepare"), (experiment, "described")):
+        watched(owner, name, found)
     for name in ("_train", "_evaluate"):
-        watched(fitting.Experiment, name, found)
+        watched(experiment.Experiment, name, found)
     with tempfile.TemporaryDirectory() as folder:
         fitting.fit_model(FitConfig(**settings, name="run", wandb="off", accelerator="cpu", run_dir=folder))
         if again:

@@ -14,7 +14,7 @@ from vae_rd.estimates.base import Examples, Settings
 from vae_rd.estimates.nll import importance_nll, prior_nll
 from vae_rd.estimates.partials import FOLDER, by_parts, forget
 from vae_rd.estimators.importance import prior_sampling
-from vae_rd.experiment import evaluating
+from vae_rd.experiment import measuring
 from vae_rd.experiment.loading import open_run
 from vae_rd.functional.statistics import variance_by_shared_draws
 from vae_rd.run.record import RunRecord
@@ -253,7 +253,7 @@ def test_memory_that_runs_out_is_answered_with_options_that_there_are(flags, low
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     kind = flags[0].rpartition("=")[2].lstrip("-")
-    monkeypatch.setitem(evaluating.KINDS, kind, evaluating.KINDS[kind]._replace(estimates=(make,)))
+    monkeypatch.setitem(measuring.KINDS, kind, measuring.KINDS[kind]._replace(estimates=(make,)))
     capsys.readouterr()
     assert evaluate.main([str(sprites_run), *flags]) == 1
     assert capsys.readouterr().err == f"failed: OutOfMemory: {lower}\n"

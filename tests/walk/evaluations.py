@@ -11,8 +11,8 @@ import numpy as np
 from vae_rd import DiagonalNormal, FitConfig, evaluate_run, generate
 from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.information import check_information
-from vae_rd.experiment.evaluating import check_estimates
 from vae_rd.experiment.loading import load, open_run
+from vae_rd.experiment.measuring import check_estimates
 from vae_rd.process import collectives
 from vae_rd.run.folder import KEPT
 
