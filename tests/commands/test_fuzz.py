@@ -29,7 +29,7 @@ FUZZ = settings(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-WITHOUT_FILES = ("sprites", "digits", "gaussian", "sphere", "toy_channel", "noisy_sprites")
+WITHOUT_FILES = ("sprites", "scenes", "digits", "gaussian", "sphere", "toy_channel", "noisy_sprites")
 
 _NUMBERS = [
     "",

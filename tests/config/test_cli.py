@@ -74,7 +74,7 @@ def test_accepted_forms(argv, field, value):
         (["--latent_dim", "0"], r"--latent_dim 0: the least it can be is 1"),
         (["--likelihood_scale", "1e-200"], r"--likelihood_scale 1e-200: the least"),
         (["--lr", "0"], r"--lr 0.0: it must be greater than 0"),
-        (["--data", "cifar"], r"--data cifar: choose one of sprites, digits, mnist"),
+        (["--data", "cifar"], r"--data cifar: choose one of sprites, scenes, digits, mnist"),
         (["--hidden", "512"], r"--hidden 512: give a list such as \[512, 256\] or null"),
         (["--hidden", "[]"], r"--hidden \[\]: give one positive width per layer"),
         (["--hidden", "[8, 0]"], r"--hidden \[8, 0\]: give one positive width"),

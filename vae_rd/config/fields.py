@@ -17,6 +17,7 @@ from vae_rd.config.versions import DEFAULTS_VERSION
 
 DataName = Literal[
     "sprites",
+    "scenes",
     "digits",
     "mnist",
     "static_mnist",
@@ -123,7 +124,7 @@ class FitConfig:
     """All flags of a fit with their defaults, in the order and grouping of `--help`."""
 
     data: DataName = flag(
-        "sprites", "data set; sprites, digits, and those from gaussian on, need no file", group="data"
+        "sprites", "data set; sprites, scenes, digits, and those from gaussian on, need no file", group="data"
     )
     data_dir: str | None = flag(None, "folder of data sets [VAE_RD_DATA, else ./data]", group="data")
     data_file: str | None = flag(
@@ -161,7 +162,7 @@ class FitConfig:
         least=0,
         most=MOST,
         unless={
-            "data": ("sprites", "digits", "mnist", "static_mnist", "omniglot", "cmu_faces", "dsprites"),
+            "data": ("sprites", "scenes", "digits", "mnist", "static_mnist", "omniglot", "cmu_faces", "dsprites"),
             "n_train": (None,),
             "n_test": (None,),
             "binarization": ("none", "threshold"),

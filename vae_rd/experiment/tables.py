@@ -19,6 +19,7 @@ from vae_rd.data.digits import digits
 from vae_rd.data.files import image_folder, npz
 from vae_rd.data.images import cmu_faces, dsprites, mnist, omniglot, static_mnist
 from vae_rd.data.noisy_sprites import noisy_sprites
+from vae_rd.data.scenes import scenes
 from vae_rd.data.sprites import sprites
 from vae_rd.data.synthetic import gaussian, sphere, toy_channel
 from vae_rd.errors import InputError
@@ -86,6 +87,7 @@ def _pseudo_inputs(c: FitConfig, card: DataCard, encoder: Encoder) -> int:
 
 SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "sprites": lambda c: sprites(),
+    "scenes": lambda c: scenes(),
     "digits": lambda c: digits(),
     "gaussian": lambda c: gaussian(c.gaussian_eigenvalues, data_seed=c.data_seed),
     "sphere": lambda c: sphere(c.sphere_dim),
