@@ -74,7 +74,11 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "elu": {"activation": "elu"},
     "raw": {"standardize": False},
     "clip": {"grad_clip": 100.0},
-    "descent": {"beta_start": 30, "beta_warmup": 50, "warmup_unit": "percent"},  # From about the collapse of binary data.
+    "descent": {
+        "beta_start": 30,
+        "beta_warmup": 50,
+        "warmup_unit": "percent",
+    },  # From about the collapse of binary data.
     "short descent": {"beta_start": 30, "beta_warmup": 25, "warmup_unit": "percent"},
 }
 PYTHAE = "pythae"  # Fitted by recipe_pythae.py.
