@@ -79,7 +79,6 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "beta_warmup": 50,
         "warmup_unit": "percent",
     },  # From about the collapse of binary data.
-    "short descent": {"beta_start": 30, "beta_warmup": 25, "warmup_unit": "percent"},
 }
 PYTHAE = "pythae"  # Fitted by recipe_pythae.py.
 
