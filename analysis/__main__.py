@@ -190,18 +190,17 @@ def _figure(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
     if not options.watch:
-        return _drawn(options, words)
-    from analysis.watch import watch
+        return _drawn(options, words, _folders(options))  # What is refused so far need not wait for pandas.
+    from analysis.watch import pause, watch
 
     once = [word for word in words if word != "--watch"]  # As the figure says it is made again.
-    watch(lambda: _drawn(options, once), lambda: _folders(options), _say)
+    watch(lambda folders: _drawn(options, once, folders), lambda: _folders(options), _say, seconds=pause(options.runs))
     return []
 
 
-def _drawn(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
+def _drawn(options: argparse.Namespace, words: Sequence[str], folders: Sequence[Path]) -> list[Path]:
     from analysis import output
 
-    folders = _folders(options)  # What is refused so far need not wait for pandas.
     runs, view, drawing = _selected(folders, options), _view(options), FIGURES[options.command].load()
     if options.watch:
         from analysis.rows.running import load_running
@@ -258,7 +257,7 @@ def _report(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
 
     output.check_suffix(options.out, (".html",))
     script = plotly_script()
-    folders = find_runs(options.runs)
+    folders = _folders(options)
     from analysis.report.contents import contents
 
     runs, command = _selected(folders, options), provenance.command_of(words)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures.table import measured
+from analysis.figures.table import count, measured
 from analysis.report.pictures import pictures
 from analysis.rows.groups import words
 from analysis.rows.reading import Damaged, Part, record_of
@@ -122,7 +122,7 @@ def _metrics(rows: Sequence[Row], split: str) -> Json:
         for name, word in QUANTITIES.items()
         if not all(math.isnan(row[name]) for row in rows)
     }
-    counts = {"n": [str(by_split[s]["n"]) for s in splits]}
+    counts = {"n": [count(by_split[s]["n"]) for s in splits]}
     return {"splits": splits, "lines": [[word, *texts] for word, texts in (lines | counts).items()]}
 
 
