@@ -29,7 +29,7 @@ from vae_rd.units import UNITS
 if TYPE_CHECKING:
     import pandas as pd
 
-REDO = "make a figure again, from what lies beside it: its command, where that was given"
+REDO = "make a figure or report again, from what lies beside it: its command, where that was given"
 REPORT = "one HTML file to explore: the plane, a table, and each run's curves, units and pictures"
 SELECT_HELP = "only runs whose fields agree, such as \"beta < 10 and prior in ['normal', 'maf']\""
 # What several figures obey; each names those that it does in its row.
@@ -97,7 +97,7 @@ def parser() -> Parser:
     more = "an .html file, which needs no other and no network (default %(default)s)"
     report.add_argument("-o", dest="out", type=Path, default=Path("figures/report.html"), help=more)
     redo = commands.add_parser("redo", help=REDO, description=f"{REDO[0].upper()}{REDO[1:]}.")
-    redo.add_argument("figure", type=Path, metavar="FIGURE.json", help="what lies beside a figure")
+    redo.add_argument("figure", type=Path, metavar="FIGURE.json", help="what lies beside a figure or report")
     return top
 
 
@@ -262,11 +262,12 @@ def _report(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
 
     runs, command = _selected(folders, options), provenance.command_of(words)
     found = contents(runs, split=options.split, group_by=options.group_by, command=command)
-    return output.write_all({options.out: page(found, plotly=script).encode()})
+    made = provenance.statement(runs, words, options.out, packages=provenance.OF_REPORT)
+    return output.write_all({options.out: page(found, plotly=script).encode(), provenance.beside(options.out): made})
 
 
 def _redone(path: Path) -> list[Path]:
-    """The files of a figure that is made again in the folder where its command was given."""
+    """The files of a figure or report that is made again in the folder where its command was given."""
     from analysis import provenance
 
     before = provenance.read(path)
