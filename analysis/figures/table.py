@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from analysis.figures.formats import Cells, Table, booktabs, markdown
+from analysis.figures.booktabs import booktabs
+from analysis.figures.cells import Cells, Table
+from analysis.figures.markdown import markdown
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs, settings_of
 from analysis.rows.runs import Row, as_rows
