@@ -29,7 +29,7 @@ from vae_rd.units import UNITS
 if TYPE_CHECKING:
     import pandas as pd
 
-REDO = "make a figure again, from what lies beside it: its command, where that was given"
+REDO = "make a figure or report again, from what lies beside it: its command, where that was given"
 REPORT = "one HTML file to explore: the plane, a table, and each run's curves, units and pictures"
 SELECT_HELP = "only runs whose fields agree, such as \"beta < 10 and prior in ['normal', 'maf']\""
 # What several figures obey; each names those that it does in its row.
@@ -97,7 +97,7 @@ def parser() -> Parser:
     more = "an .html file, which needs no other and no network (default %(default)s)"
     report.add_argument("-o", dest="out", type=Path, default=Path("figures/report.html"), help=more)
     redo = commands.add_parser("redo", help=REDO, description=f"{REDO[0].upper()}{REDO[1:]}.")
-    redo.add_argument("figure", type=Path, metavar="FIGURE.json", help="what lies beside a figure")
+    redo.add_argument("figure", type=Path, metavar="FIGURE.json", help="what lies beside a figure or report")
     return top
 
 
@@ -190,18 +190,17 @@ def _figure(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
 
     output.check_suffix(options.out, output.FIGURE_SUFFIXES)
     if not options.watch:
-        return _drawn(options, words)
-    from analysis.watch import watch
+        return _drawn(options, words, _folders(options))  # What is refused so far need not wait for pandas.
+    from analysis.watch import pause, watch
 
     once = [word for word in words if word != "--watch"]  # As the figure says it is made again.
-    watch(lambda: _drawn(options, once), lambda: _folders(options), _say)
+    watch(lambda folders: _drawn(options, once, folders), lambda: _folders(options), _say, seconds=pause(options.runs))
     return []
 
 
-def _drawn(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
+def _drawn(options: argparse.Namespace, words: Sequence[str], folders: Sequence[Path]) -> list[Path]:
     from analysis import output
 
-    folders = _folders(options)  # What is refused so far need not wait for pandas.
     runs, view, drawing = _selected(folders, options), _view(options), FIGURES[options.command].load()
     if options.watch:
         from analysis.rows.running import load_running
@@ -258,16 +257,17 @@ def _report(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
 
     output.check_suffix(options.out, (".html",))
     script = plotly_script()
-    folders = find_runs(options.runs)
+    folders = _folders(options)
     from analysis.report.contents import contents
 
     runs, command = _selected(folders, options), provenance.command_of(words)
     found = contents(runs, split=options.split, group_by=options.group_by, command=command)
-    return output.write_all({options.out: page(found, plotly=script).encode()})
+    made = provenance.statement(runs, words, options.out, packages=provenance.OF_REPORT)
+    return output.write_all({options.out: page(found, plotly=script).encode(), provenance.beside(options.out): made})
 
 
 def _redone(path: Path) -> list[Path]:
-    """The files of a figure that is made again in the folder where its command was given."""
+    """The files of a figure or report that is made again in the folder where its command was given."""
     from analysis import provenance
 
     before = provenance.read(path)

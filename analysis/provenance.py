@@ -1,4 +1,4 @@
-"""How a figure was made, in a JSON file beside it: its command, its runs and the versions; and how to make it again."""
+"""How a figure or report was made, in a JSON beside it: its command, runs and versions; and how to make it again."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PACKAGES = ("vae_rd", "matplotlib", "numpy", "pandas")
+OF_REPORT = ("vae_rd", "plotly", "numpy", "pandas")
 PROGRAM = "python -m analysis"
 NAMED = 3  # runs of one kind of difference
 Json = dict[str, Any]
@@ -51,20 +52,21 @@ def beside(out: Path) -> Path:
     return out.with_suffix(".json")
 
 
-def statement(runs: pd.DataFrame, argv: Sequence[str], out: Path) -> bytes:
+def statement(runs: pd.DataFrame, argv: Sequence[str], out: Path, *, packages: Sequence[str] = PACKAGES) -> bytes:
     """The content of the file: `command`, `argv`, `made_in` (relative to the file), `versions` and `runs`.
 
     Args:
         runs: from `load_runs`: all that the figure is of.
         argv: the command line.
         out: the figure's path.
+        packages: whose versions what was made depends on.
     """
     first = runs.drop_duplicates("folder")
     content = {
         "command": command_of(argv),
         "argv": list(argv),
         "made_in": os.path.relpath(Path.cwd(), out.absolute().parent),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "runs": [
             {"folder": folder, "name": name, **json.loads(made)}
             for folder, name, made in first[["folder", "run", "made"]].itertuples(index=False)
@@ -84,7 +86,9 @@ def read(path: Path) -> Made:
         argv, place = [str(word) for word in content["argv"]], path.parent / content["made_in"]
         checksums = {run["folder"]: run["record_sha256"] for run in content["runs"]}
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the .json beside a figure") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); give the .json beside a figure or report"
+        ) from None
     except (ValueError, TypeError, KeyError, RecursionError):
         raise InputError(f"{path}: no account of a figure; give the .json that lies beside one") from None
     if argv[:1] == ["redo"] or not place.is_dir():

@@ -1,4 +1,8 @@
-"""`--watch`: a figure drawn again whenever a record or a history of its runs changes, until none of them is running."""
+"""`--watch`: a figure drawn again whenever a record or a history of its runs changes, until none of them is running.
+
+Runs at W&B change when it has heard from them: each look asks it, at a pause that a server bears. One that does not
+answer for a while ends no watch that has begun.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from analysis.rows.reading import Damaged, record_of
+from analysis.sources.states import may_be_running
+from analysis.sources.wandb_runs import PREFIX
 from vae_rd.errors import InputError
 from vae_rd.run.files import HISTORY_FILE, RECORD_FILE
 
-SECONDS = 3.0  # between two looks
+SECONDS, WANDB_SECONDS = 3.0, 30.0  # between two looks at folders, and at W&B
 Seen = dict[Path, tuple[int, int]]
 
 
+def pause(entries: Sequence[str]) -> float:
+    """Seconds between two looks at the runs of these entries.
+
+    Example:
+        >>> pause(["runs"]), pause(["runs", "wandb:me/vae"])
+        (3.0, 30.0)
+    """
+    return WANDB_SECONDS if any(entry.startswith(PREFIX) for entry in entries) else SECONDS
+
+
 def watch(
-    draw: Callable[[], Sequence[Path]],
+    draw: Callable[[Sequence[Path]], Sequence[Path]],
     find: Callable[[], Sequence[Path]],
     say: Callable[[str], object],
     *,
@@ -24,7 +40,7 @@ def watch(
     """Draw now and after each change, and say what was written or why nothing could be; until all runs have ended.
 
     Args:
-        draw: draws and returns the files written.
+        draw: draws the runs of these folders, and returns the files written.
         find: the run folders there are now, new ones among them.
         say: takes a line.
         seconds: between two looks.
@@ -34,34 +50,50 @@ def watch(
         KeyboardInterrupt: when the user ends it.
     """
     before: Seen | None = None
+    folders = find()
     try:
         while True:
-            folders = find()
             ended = not any(map(_is_running, folders))  # Before the look: what changes after it is seen next time.
             now = _seen(folders)
             if now != before:
-                _drawn(draw, say, may_fail=not ended)
+                _drawn(draw, folders, say, may_fail=not ended)
                 before = now
             if ended:
                 return
             time.sleep(seconds)
+            folders = _found_again(find, say) or folders
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; the figure is of the last change that was seen") from None
 
 
-def _drawn(draw: Callable[[], Sequence[Path]], say: Callable[[str], object], *, may_fail: bool) -> None:
+def _drawn(
+    draw: Callable[[Sequence[Path]], Sequence[Path]],
+    folders: Sequence[Path],
+    say: Callable[[str], object],
+    *,
+    may_fail: bool,
+) -> None:
     try:
-        say(", ".join(map(str, draw())))
+        say(", ".join(map(str, draw(folders))))
     except InputError as error:
         if not may_fail:
             raise
         say(f"waiting: {error}")
 
 
+def _found_again(find: Callable[[], Sequence[Path]], say: Callable[[str], object]) -> Sequence[Path]:
+    """The run folders there are now; none, and a line, where they cannot be told for now."""
+    try:
+        return find()
+    except InputError as error:
+        say(f"waiting: {error}")
+        return []
+
+
 def _is_running(folder: Path) -> bool:
     """As its record and its lock say; of a record that cannot be read nothing is to be waited for."""
     try:
-        return record_of(folder).may_be_running(folder)
+        return may_be_running(record_of(folder), folder)
     except Damaged:
         return False
 

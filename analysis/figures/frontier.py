@@ -3,58 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.figures.beneath import Stated, write_beneath
 from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
-from analysis.figures.table import rounded
 from analysis.marks.axes import group_colours, group_marks, in_columns
 from analysis.marks.frame import obey
 from analysis.marks.frontiers import LINE, aim_places, frontier_curves, frontier_keys
 from analysis.marks.labels import place_labels
 from analysis.rows.data_sets import data_sets
+from analysis.rows.foreign import load_foreign, squared_error
 from analysis.rows.groups import Groups, group_runs
-from analysis.rows.runs import as_rows
-from analysis.statistics.differences import areas, differences, redraw
-from analysis.statistics.frontiers import Frontier, frontiers, with_both_splits
-from analysis.style import number, small_letters, unit_label, wrapped
+from analysis.statistics.differences import BD_RATE, Redrawn, areas, differences, redraw
+from analysis.statistics.frontiers import Frontier, frontiers, published, with_both_splits
+from analysis.style import unit_label, wrapped
 from analysis.theme import themed
 from analysis.venues import look
 from analysis.view import View
 
 HEIGHT, TEXT = 2.3, 0.75  # inches: of the axes, and of labels and the legend's first row
 CHOOSER = "val"  # the split that says which points are on the front
-MOST_PAIRS = 3  # whose difference is written beneath; all are in the numbers
-SEEDS, EXAMPLES = "seeds drawn again whole", "examples as normal noise of s.e. of D and R"  # what intervals are of
-NOISE = 1e-9  # a standard error that is rounding alone
+OWN, PUBLISHED = "runs", "as published"  # what is said of runs that have no other name, and of points of others
 
 
 @dataclass(frozen=True)
 class _Side:
-    """What is shown of one data set: its head, unit, frontiers, all their points and their differences."""
+    """What is shown of one data set: its head, all points of its frontiers, and what is stated beneath."""
 
     head: str
-    unit: str
     points: pd.DataFrame
-    differences: pd.DataFrame
+    stated: Stated
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """What is compared on all axes; `foreign` is from `load_foreign`."""
+
+    groups: Groups
+    foreign: pd.DataFrame
+
+    @property
+    def labels(self) -> list[str]:
+        """Of the frontiers, those of the runs first."""
+        return [*map(self.own, self.groups.labels), *dict.fromkeys(map(theirs, self.foreign["name"]))]
+
+    def own(self, label: str) -> str:
+        """What a group of runs is called, which may have no name where it is the only one."""
+        return label or (OWN if len(self.foreign) else "")
+
+
+def theirs(name: str) -> str:
+    """What the points of others are called."""
+    return f"{name}, {PUBLISHED}"
 
 
 def frontier(runs: pd.DataFrame, **view: Any) -> Figure:
     """The frontier of each group: a curve through the points that no other beats on validation, shown on `split`.
 
     A point is the mean over seeds of runs alike. Beneath the axes stands by how much R of two groups differs at equal
-    D, and D at equal R, with 95 % intervals: `analysis.statistics.differences`.
+    D, and D at equal R, with 95 % intervals: `analysis.statistics.differences`. Published points (`foreign` in
+    `View.more`) are a group of their own, whose front is chosen among themselves.
 
     Args:
         runs: from `load_runs`; each data set has axes of its own.
         view: fields of `analysis.view.View`; `group_by` says which runs make a frontier.
 
     Raises:
-        InputError: where no run has R and D on both splits.
+        InputError: where no run has R and D on both splits, and for published points that do not compare.
 
     Warns:
         RunWarning: one line that names the runs that have not.
@@ -64,90 +84,79 @@ def frontier(runs: pd.DataFrame, **view: Any) -> Figure:
 
 def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`frontier`, for the table of figures."""
-    groups = group_runs(runs, by=view.group_by)
-    sides = [_side(rows, groups, view, title) for title, rows in titled(runs)]
-    colours = group_colours(groups.labels)
+    compared = _compared(runs, view)
+    sides = [_side(rows, compared, view, title) for title, rows in titled(runs)]
+    colours = group_colours(compared.labels)
     with look(view):
-        rows = 3 + len(groups.labels) * groups.distinguished
+        rows = 3 + len(colours) * (len(colours) > 1)
         text = [TEXT + LINE_HEIGHT * (rows + lines_of(side.head)) for side in sides]
         figure, panels = new_figure([[HEIGHT]] * len(sides), text=text, view=view)
         for side, (ax,) in zip(sides, panels, strict=True):
             frontier_curves(side.points, colours=colours, ax=ax)
             obey(view, rates=side.points["rate"], distortions=side.points["distortion"], ax=ax)
-            ax.set(xlabel=f"rate $R$ [{side.unit}]", ylabel=f"distortion $D$ [{side.unit}]")
-            _explain(side, groups, ax=ax)
-        _write_beneath(figure, sides)
+            ax.set(xlabel=f"rate $R$ [{side.stated.unit}]", ylabel=f"distortion $D$ [{side.stated.unit}]")
+            _explain(side, list(colours), ax=ax)
+        write_beneath(figure, [side.stated for side in sides])
         laid_out(figure)
         for side, (ax,) in zip(sides, panels, strict=True):
             place_labels(aim_places(side.points), only_free=True, ax=ax)
     return themed(figure, view)
 
 
-def _side(runs: pd.DataFrame, groups: Groups, view: View, title: str) -> _Side:
-    found = _found(runs, groups, view)
+def _compared(runs: pd.DataFrame, view: View) -> _Compared:
+    return _Compared(group_runs(runs, by=view.group_by), load_foreign(view.more.get("foreign") or (), runs))
+
+
+def _side(runs: pd.DataFrame, compared: _Compared, view: View, title: str) -> _Side:
+    found = _found(runs, compared, view)
     unit = unit_label(runs["units"].iloc[0])
-    head = head_of(runs, title, *filter(None, [wrapped(groups.note)]))
-    return _Side(head, unit, _points(found), differences(redraw(found)))
+    head = head_of(runs, title, *filter(None, [wrapped(compared.groups.note)]))
+    return _Side(head, _points(found), Stated(title, unit, _differences(runs, redraw(found)), _has_published(found)))
 
 
-def _found(runs: pd.DataFrame, groups: Groups, view: View) -> list[Frontier]:
+def _found(runs: pd.DataFrame, compared: _Compared, view: View) -> list[Frontier]:
     known = with_both_splits(runs, split=view.split, chosen_on=CHOOSER)
-    return frontiers(known, groups, split=view.split, chosen_on=CHOOSER)
+    own = frontiers(known, compared.groups, split=view.split, chosen_on=CHOOSER)
+    of_data = compared.foreign[compared.foreign["card"] == runs["card"].iloc[0]]
+    others = [published(rows, theirs(str(name))) for name, rows in of_data.groupby("name", sort=False)]
+    return [*(replace(one, label=compared.own(one.label)) for one in own), *others]
+
+
+def _has_published(found: Sequence[Frontier]) -> bool:
+    return any(not one.seed_numbers for one in found)
+
+
+def _differences(runs: pd.DataFrame, redrawn: Sequence[Redrawn]) -> pd.DataFrame:
+    error = squared_error(runs)
+    return differences(redrawn, psnr=error and error.psnr)
 
 
 def _points(found: Sequence[Frontier]) -> pd.DataFrame:
-    parts = [one.points.assign(group=one.label) for one in found]
+    parts = [one.points.assign(group=one.label, chosen_on=CHOOSER if one.seed_numbers else "") for one in found]
     return pd.concat(parts, ignore_index=True)
 
 
-def _explain(side: _Side, groups: Groups, *, ax: Axes) -> None:
+def _explain(side: _Side, labels: Sequence[str], *, ax: Axes) -> None:
     frontier_keys(side.points, chosen_on=CHOOSER, ax=ax)
     keys = ax.get_legend_handles_labels()[0]
-    marks = group_marks(groups.labels, side.points["group"], **LINE)
+    marks = group_marks(labels, side.points["group"], **LINE)
     legend_above(ax, **in_columns(marks, keys), head=side.head)
-
-
-def _write_beneath(figure: Figure, sides: Sequence[_Side]) -> None:
-    lines = [line for side in sides for line in _lines(side, named=len(sides) > 1)]
-    if lines:
-        figure.set_figheight(figure.get_figheight() + LINE_HEIGHT * (len(lines) + 1))
-        text = "\n".join([*lines, *wrapped(f"95 %: {_sources(sides)}").splitlines()])
-        figure.supxlabel(text, x=0.02, ha="left", fontsize=small_letters())
-
-
-def _sources(sides: Sequence[_Side]) -> str:
-    """What the intervals are of."""
-    found = pd.concat([side.differences for side in sides])
-    words = ((SEEDS, "stderr_seeds"), (EXAMPLES, "stderr_examples"))
-    return ", ".join(said for said, name in words if (found[name] > NOISE).any()) or "no noise is known"
-
-
-def _lines(side: _Side, *, named: bool) -> list[str]:
-    found = []
-    known = side.differences.dropna(subset="value")
-    for (one, other), rows in list(known.groupby(["group", "other"], sort=False))[:MOST_PAIRS]:
-        of = f"{side.head.splitlines()[0]}: " if named else ""
-        found += wrapped(f"{of}{other} less {one}").splitlines()
-        found += [_sentence(row, side.unit) for row in as_rows(rows)]
-    return found
-
-
-def _sentence(row: dict[str, Any], unit: str) -> str:
-    axis = row["difference"][-1]
-    words = f"${row['difference'][0]}$ at equal ${axis}$"
-    value, low, high = (rounded(row[name], row["stderr"]) for name in ("value", "low", "high"))
-    start, end = number(row["over_low"]), number(row["over_high"])
-    return f"  {words}: {value} [{low}, {high}] {unit}, ${axis}$ {start} to {end}"
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
     """The points of each frontier, and the differences and areas of what two or all have in common."""
-    groups = group_runs(runs, by=view.group_by)
+    compared = _compared(runs, view)
     tables: dict[str, list[pd.DataFrame]] = {"": [], "-differences": [], "-areas": []}
     for name, rows in data_sets(runs).items():
-        found = _found(rows, groups, view)
+        found = _found(rows, compared, view)
         redrawn, units = redraw(found), rows["units"].iloc[0]
-        parts = (_points(found), differences(redrawn), areas(redrawn))
-        for table, part in zip(tables.values(), parts, strict=True):
-            table.append(part.assign(data=name, units=units, split=view.split, chosen_on=CHOOSER))
+        pairs = _differences(rows, redrawn)
+        shown = {"data": name, "split": view.split}
+        tables[""].append(_points(found).assign(units=units, **shown))
+        tables["-differences"].append(pairs.assign(units=_units(pairs, units), chosen_on=CHOOSER, **shown))
+        tables["-areas"].append(areas(redrawn).assign(units=units, chosen_on=CHOOSER, **shown))
     return {end: pd.concat(parts, ignore_index=True) for end, parts in tables.items()}
+
+
+def _units(pairs: pd.DataFrame, units: str) -> list[str]:
+    return ["%" if kind == BD_RATE else units for kind in pairs["difference"]]

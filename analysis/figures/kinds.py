@@ -90,6 +90,7 @@ FIGURES: dict[str, FigureKind] = {
         "the frontier of each group, chosen on validation, and by how much two of them differ",
         _module("analysis.figures.frontier"),
         reads=("group_by", "xlim", "ylim", "log"),
+        options=(FOREIGN,),
     ),
     "beta": FigureKind("D, R, I and active units against beta", _module("analysis.figures.beta")),
     "collapse": FigureKind(

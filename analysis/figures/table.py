@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from analysis.figures.formats import Cells, Table, booktabs, markdown
+from analysis.figures.booktabs import booktabs
+from analysis.figures.cells import Cells, Table
+from analysis.figures.markdown import markdown
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs, settings_of
 from analysis.rows.runs import Row, as_rows
@@ -60,7 +62,7 @@ def _rows(runs: pd.DataFrame, groups: Groups, split: str) -> pd.DataFrame:
 def _one_data_set(runs: pd.DataFrame, name: str, split: str) -> Table:
     rows = _rows(runs, group_runs(runs), split)
     warn_impossible(rows)
-    sizes = ", ".join(f"{name} {n}" for name, n in runs.drop_duplicates("split")[["split", "n"]].to_numpy())
+    sizes = ", ".join(f"{row['split']} {count(row['n'])}" for row in as_rows(runs.drop_duplicates("split")))
     cells, of_sum, of_beta = table_cells(rows), list(rows["best_sum"]), list(rows["best_objective"])
     bold = {"D + R": of_sum} | ({OBJECTIVE: of_beta} if OBJECTIVE in cells else {})
     rule = RULE.format(OF_BETA if OBJECTIVE in cells else "") if any(map(any, bold.values())) else ""
@@ -138,9 +140,9 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"≈ {h_minus_d}" if estimated else h_minus_d,
         _information(row),
         rounded(row["mutual_information_lower_cap"], 0.0),
-        f"{rounded(row['active_units'], 10.0)} / {row['latent_dim']}",
+        f"{rounded(row['active_units'], 10.0)} / {row['latent_dim'] or UNKNOWN}",
         {True: "yes", False: "no"}.get(row["collapsed"], UNKNOWN),
-        str(row["n"]),
+        count(row["n"]),
     )
 
 
@@ -155,6 +157,16 @@ def _information(row: Row) -> str:
         return measured(low, low_stderr)
     high_stderr = row["mutual_information_upper_stderr"]
     return f"[{rounded(low, low_stderr)}, {rounded(high, high_stderr)}]"
+
+
+def count(n: int | None) -> str:
+    """Of how many examples a number is, where that is known.
+
+    Example:
+        >>> count(64), count(None)
+        ('64', '–')
+    """
+    return UNKNOWN if n is None else str(n)
 
 
 def measured(value: float, stderr: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures.table import OBJECTIVE, table_basis, table_cells
-from analysis.latex import latex
+from analysis.latex import head, latex
 from analysis.output import UNSHOWN
 from analysis.report.details import damaged_details, run_details
 from analysis.report.frontiers import frontier_curves
@@ -98,7 +98,7 @@ def _data_set(
         "name": name,
         "basis": table_basis(own, rows, split=split),
         "cells": {column: list(texts) for column, texts in cells.items()},
-        "latex": {latex(column): [latex(text) for text in texts] for column, texts in cells.items()},
+        "latex": {head(column): [latex(text) for text in texts] for column, texts in cells.items()},
         "sortedBy": SORTED_BY,
         "fields": [field for field in ("seed", *varying(own), "verdict") if numbers[field].nunique() > 1],
         "numbers": columns_of(numbers.drop(columns=[*UNSHOWN])),

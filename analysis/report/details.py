@@ -10,9 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.figures.table import measured
+from analysis.figures.table import count, measured
 from analysis.report.pictures import pictures
 from analysis.rows.groups import words
+from analysis.rows.latents import unit_rates
 from analysis.rows.reading import Damaged, Part, record_of
 from analysis.rows.runs import EPOCH_METRICS, Row
 from analysis.rows.scale import Scale
@@ -57,7 +58,7 @@ def run_details(rows: Sequence[Row], history: pd.DataFrame | None, *, split: str
         "made": _made(record),
         "verdict": _verdict(record),
         "verdicts": _verdict_lines(record),
-        "units": _units(Part(record.metrics, "metrics").part(split), scale),
+        "units": _units(record, scale, split),
         "settings": [[name, words(json.dumps(value))] for name, value in record.settings.items()],
     } | _known_without(rows, history, split=split, share=share)
 
@@ -122,18 +123,14 @@ def _metrics(rows: Sequence[Row], split: str) -> Json:
         for name, word in QUANTITIES.items()
         if not all(math.isnan(row[name]) for row in rows)
     }
-    counts = {"n": [str(by_split[s]["n"]) for s in splits]}
+    counts = {"n": [count(by_split[s]["n"]) for s in splits]}
     return {"splits": splits, "lines": [[word, *texts] for word, texts in (lines | counts).items()]}
 
 
-def _units(metrics: Part, scale: Scale) -> Json | None:
+def _units(record: RunRecord, scale: Scale, split: str) -> Json | None:
     """The rate of each unit; None where a record has none."""
-    entry = metrics.optional("rate_per_dim")
-    if "value" not in entry:
-        return None
-    values = entry.numbers("value")
-    errors = entry.numbers("stderr") if "stderr" in entry else [math.nan] * len(values)
-    return {"rate": _drawn(values, scale.per_nat), "stderr": _drawn(errors, scale.per_nat)}
+    rates, errors = unit_rates(record, scale, split=split)
+    return {"rate": _drawn(rates), "stderr": _drawn(errors)} if rates else None
 
 
 def _curves(history: pd.DataFrame) -> Json:
@@ -152,6 +149,6 @@ def _by_epoch(part: pd.DataFrame) -> Row:
     return {"epoch": part["epoch"].tolist(), **{name: _drawn(part[name].tolist()) for name in EPOCH_METRICS}}
 
 
-def _drawn(values: list[float], factor: float = 1.0) -> list[float | None]:
+def _drawn(values: list[float]) -> list[float | None]:
     """Numbers as precise as a screen."""
-    return [float(f"{factor * value:.{DIGITS}g}") if math.isfinite(value) else None for value in values]
+    return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from analysis.rows.reading import AGAIN, Damaged
+from analysis.sources.states import standing
 from analysis.sources.wandb_runs import local_runs
 from vae_rd.errors import InputError
 from vae_rd.run.files import RECORD_FILE
@@ -73,7 +74,7 @@ def account_for(records: Records, *, shown: int) -> None:
     Warns:
         RunWarning: one line that names the runs left out as not finished, one the unreadable, one what is read in part.
     """
-    if unfinished := [f"{r.name} ({r.standing(folder)})" for folder, r in records.unfinished]:
+    if unfinished := [f"{r.name} ({standing(r, folder)})" for folder, r in records.unfinished]:
         warnings.warn(f"left out, not finished: {', '.join(unfinished)}", RunWarning, stacklevel=3)
     if not shown and records.faults:
         remedy = next(iter(records.faults.values())).remedy

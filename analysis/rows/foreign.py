@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from analysis.rows.runs import Row, as_rows
@@ -29,7 +30,7 @@ WORDS = (
     "beta", "rate", "distortion", "mse", "psnr", "units", "name", "data", "binarization", "likelihood", "scale", "only"
 )  # fmt: skip
 UNITS = ("nats", "bits", "bits_per_dim", "bpp")
-COLUMNS = ("name", "card", "beta", "rate", "distortion", "units", "source")
+COLUMNS = ("name", "card", "beta", "rate", "distortion", "psnr", "units", "source")
 _FORM = "write FILE:rate=COLUMN,distortion=COLUMN,data=NAME,likelihood=WORD and, if so, beta=COLUMN,units=bits,name=..."
 
 
@@ -45,8 +46,52 @@ class Foreign(NamedTuple):
         return InputError(f"--foreign {self.option}: {fault}; {remedy}")
 
 
+class SquaredError(NamedTuple):
+    """What the D of a Gaussian of a fixed scale says of the mean squared error.
+
+    Attributes:
+        dims: n.
+        variance: s^2.
+        shown: from nats to the units of D.
+    """
+
+    dims: int
+    variance: float
+    shown: Scale
+
+    @property
+    def constant(self) -> float:
+        """The D of no error, in nats."""
+        return 0.5 * self.dims * math.log(2 * math.pi * self.variance)
+
+    def distortion(self, error: float) -> float:
+        """D of a mean squared error."""
+        return float(self.shown.shown("distortion", self.dims * error / (2 * self.variance) + self.constant))
+
+    def psnr(self, distortion: np.ndarray) -> np.ndarray:
+        """-10 log10 of the mean squared error that a D comes from; NaN where that is none.
+
+        Example:
+            >>> of = SquaredError(784, 0.01, Scale(1.0, 0.0))
+            >>> of.psnr(np.array([of.distortion(0.001), -1e9]))
+            array([30., nan])
+        """
+        nats = (np.asarray(distortion) - self.shown.shift) / self.shown.per_nat
+        error = (nats - self.constant) * 2 * self.variance / self.dims
+        return np.asarray(-10 * np.log10(np.where(error > 0, error, math.nan)))
+
+
+def squared_error(rows: pd.DataFrame) -> SquaredError | None:
+    """That of runs of one data set; None unless all have one and the same Gaussian scale."""
+    scales = set(rows["likelihood_scale"])
+    if len(scales) != 1 or math.isnan(scale := scales.pop()):
+        return None
+    row = as_rows(rows.head(1))[0]
+    return SquaredError(row["dims"], scale**2, Scale.of_row(row))
+
+
 def load_foreign(options: Sequence[str], runs: pd.DataFrame) -> pd.DataFrame:
-    """One row a point and data set of the runs that it belongs to, with `COLUMNS`.
+    """One row a point and data set of the runs that it belongs to, with `COLUMNS`; `psnr` where D is a squared error.
 
     Args:
         options: as on the command line.
@@ -174,15 +219,9 @@ def _measured(foreign: Foreign, point: Row, row: Row) -> Row:
     pixels = math.prod(json.loads(row["card"])["shape"][1:])
     nats = {"nats": 1.0, "bits": math.log(2), "bits_per_dim": dims * math.log(2), "bpp": pixels * math.log(2)}
     unit = nats[foreign.said.get("units", "nats")]
-    distortion = unit * point["distortion"] if "distortion" in point else _of_error(foreign, point, dims)
-    return {
-        "beta": point.get("beta", math.nan),
-        "rate": scale.shown("rate", unit * point["rate"]),
-        "distortion": scale.shown("distortion", distortion),
-    }
-
-
-def _of_error(foreign: Foreign, point: Row, dims: int) -> float:
-    variance = (_scale(foreign) or math.nan) ** 2
-    error = point["mse"] if "mse" in point else 10 ** (-point["psnr"] / 10)
-    return dims * float(error) / (2 * variance) + 0.5 * dims * math.log(2 * math.pi * variance)
+    place = {"beta": point.get("beta", math.nan), "rate": scale.shown("rate", unit * point["rate"])}
+    if "distortion" in point:
+        return place | {"distortion": scale.shown("distortion", unit * point["distortion"]), "psnr": math.nan}
+    error = float(point["mse"] if "mse" in point else 10 ** (-point["psnr"] / 10))
+    of = SquaredError(dims, (_scale(foreign) or math.nan) ** 2, scale)
+    return place | {"distortion": of.distortion(error), "psnr": -10 * math.log10(error) if error > 0 else math.nan}

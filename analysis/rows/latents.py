@@ -37,16 +37,26 @@ def load_units(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
 
 
 def _units(run: Row, split: str) -> Iterator[Row]:
-    scale = Scale.of_row(run)
-    entry = _metrics(record_of(run["folder"]), split).optional("rate_per_dim")
+    rates, errors = unit_rates(record_of(run["folder"]), Scale.of_row(run), split=split)
+    order = sorted(range(len(rates)), key=lambda unit: -rates[unit])
+    for place, unit in enumerate(order):
+        measured = {"rate": rates[unit], "rate_stderr": errors[unit]}
+        yield {"folder": run["folder"], "unit": unit, "place": place, **measured}
+
+
+def unit_rates(record: RunRecord, scale: Scale, *, split: str) -> tuple[list[float], list[float]]:
+    """The rate of each unit of z and its standard error, in order of the units; none where R does not fall into them.
+
+    Raises:
+        Damaged: where they are not as a run leaves them.
+    """
+    entry = _metrics(record, split).optional("rate_per_dim")
     rates = entry.numbers("value") if "value" in entry else []
     errors = entry.numbers("stderr") if "stderr" in entry else [float("nan")] * len(rates)
     if len(rates) != len(errors):
         raise Damaged("the lists of the units' rates differ in length")
-    order = sorted(range(len(rates)), key=lambda unit: -rates[unit])
-    for place, unit in enumerate(order):
-        measured = {"rate": scale.per_nat * rates[unit], "rate_stderr": scale.per_nat * errors[unit]}
-        yield {"folder": run["folder"], "unit": unit, "place": place, **measured}
+    rates, errors = ([scale.per_nat * value for value in values] for values in (rates, errors))
+    return rates, errors
 
 
 def load_verdicts(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:

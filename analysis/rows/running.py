@@ -13,6 +13,7 @@ from analysis.rows.finding import find_records
 from analysis.rows.reading import Damaged, Part
 from analysis.rows.runs import Row, read_history
 from analysis.rows.scale import Scale, dequantised_levels
+from analysis.sources.states import may_be_running
 from vae_rd.run.files import HISTORY_FILE
 from vae_rd.run.record import RunRecord
 from vae_rd.units import Unit
@@ -27,7 +28,7 @@ def load_running(folders: Sequence[Path], *, units: Unit = "nats") -> pd.DataFra
         folders: of runs.
         units: of D and R.
     """
-    found = [(folder, record) for folder, record in find_records(folders).unfinished if record.may_be_running(folder)]
+    found = [(folder, record) for folder, record in find_records(folders).unfinished if may_be_running(record, folder)]
     return pd.DataFrame([row for folder, record in found for row in _row(folder, record, units)], columns=list(COLUMNS))
 
 

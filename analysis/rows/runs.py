@@ -10,7 +10,8 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
 - `made`: the version and commit of the code that fitted it and the record's checksum, as JSON;
 - `target_rate`, `target_distortion`: the R or D that was asked for, of a run without beta;
 - `achieved_slope`: -dD/dR of the kept checkpoint, beta or what a multiplier had come to;
-- `split`, `population` (the split is the whole source), `n`, `dims` (observed dimensions), `units`, `card`: the split;
+- `split`, `population` (the split is the whole source), `n` (None where it is not
+  known), `dims` (observed dimensions), `units`, `card`: the split;
 - `levels` (of pixel counts that noise made a density of; NaN for others), `pixel_scale` (of a
   density): see `analysis.rows.scale`;
 - each of `METRICS` under its name in the record, with `_stderr`, and the `_cap`, `_kind` and `_method` that some have;
@@ -89,6 +90,8 @@ def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
             records.faults[folder] = Unreadable(f"damaged, {damage}", AGAIN)
     account_for(records, shown=len(rows))
     found = pd.DataFrame(rows)
+    if found["n"].isna().any():  # Whole numbers beside one that is not known would become floats.
+        found["n"] = pd.Series([row["n"] for row in rows], dtype=object)
     found["card"] = found["card"].map(first_cards(found["card"]))
     return found.sort_values(["data", *AIMS, "seed", "folder"], kind="stable", ignore_index=True)
 
@@ -154,7 +157,7 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
         "target_rate": scale.per_nat * Part(record.model, "model").maybe("target_rate"),
         "target_distortion": scale.per_nat * Part(record.model, "model").maybe("target_distortion"),
         "population": bool(card.part("population").value(split)),
-        "n": metrics.part("distortion").whole("n"),
+        "n": _count(metrics.part("distortion")),
         "dims": dims,
         "units": units,
         "levels": levels,
@@ -166,6 +169,11 @@ def _on_split(record: RunRecord, split: str, units: Unit) -> Row:
     estimated = _nll(record, split, scale) | _marginal(record, split, scale)
     entropy = _entropy(card, split, scale, is_mass=is_mass)
     return place | _tightened(measured, estimated) | counts | entropy | estimated
+
+
+def _count(entry: Part) -> int | None:
+    """Of how many examples a number is; None where other code made it, and nobody said."""
+    return None if entry.value("n") is None else entry.whole("n")
 
 
 def _settings(record: RunRecord) -> Row:
@@ -311,7 +319,7 @@ def read_history(path: Path) -> pd.DataFrame:
         read = pd.read_csv(path, usecols=lambda name: name in (*needed, *CHOSEN_BY))
         history = read.astype({name: int if name in ("epoch", "step") else float for name in needed})
         history = history.replace([math.inf, -math.inf], math.nan)
-        if history["train/distortion"].isna().all():
+        if history[["train/distortion", "val/distortion"]].isna().all(axis=None):
             raise ValueError("no epoch with a finite D")
         return history
     except OSError as error:

@@ -3,28 +3,53 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
 from analysis.statistics.frontiers import Frontier
-from analysis.statistics.fronts import Curve, common, distortion_difference, rate_difference
+from analysis.statistics.fronts import (
+    Curve,
+    Quality,
+    bd_rate,
+    common,
+    distortion_difference,
+    quality_range,
+    rate_difference,
+)
 
 DRAWS = 300  # of the bootstrap; the standard error of an interval's half width is 4 % of it
 LEVEL = 0.95
+PAIRED_FROM = 3  # seeds that both have; of two alone, the spread of the pairs has one degree of freedom
+BD_RATE = "BD-rate"
+ROUNDING = 1e-12  # a share of a value, below which a standard error is that of arithmetic
 COLUMNS = (
     *("group", "other", "difference", "value", "stderr", "low", "high", "over_low", "over_high"),
-    *("stderr_seeds", "stderr_examples", "df", "seeds"),
+    *("stderr_seeds", "stderr_examples", "df", "seeds", "paired"),
 )
 Measure = Callable[[Curve, Curve], float]
-KINDS: dict[str, tuple[Measure, str]] = {
-    "R at equal D": (rate_difference, "distortions"),
-    "D at equal R": (distortion_difference, "rates"),
+
+
+class Kind(NamedTuple):
+    """A difference of two curves.
+
+    Attributes:
+        measure: of the first and the second, the second less the first.
+        reach: of a curve: what the difference is a mean over the common part of.
+    """
+
+    measure: Measure
+    reach: Callable[[Curve], tuple[float, float]]
+
+
+KINDS: Mapping[str, Kind] = {
+    "R at equal D": Kind(rate_difference, lambda curve: curve.distortions),
+    "D at equal R": Kind(distortion_difference, lambda curve: curve.rates),
 }
 
 
@@ -39,9 +64,9 @@ class Redrawn:
 
     @classmethod
     def draw(cls, of: Frontier, *, draws: int = DRAWS, seed: int = 0) -> Redrawn:
-        """`draws` of each; seeds stand still where there is one alone."""
-        rng = np.random.default_rng(seed)
-        seeds = [of.redrawn_seeds(rng) for _ in range(draws * (of.seeds > 1))]
+        """`draws` of each; seeds stand still where there is one alone. Frontiers of the same seeds draw the same."""
+        rng, shared = np.random.default_rng(seed), np.random.default_rng([0, *map(abs, of.seed_numbers)])
+        seeds = [of.redrawn_seeds(shared) for _ in range(draws * (of.seeds > 1))]
         return cls(of.curve, seeds, [of.redrawn_examples(rng) for _ in range(draws)], of)
 
 
@@ -50,30 +75,56 @@ def redraw(found: Sequence[Frontier], *, draws: int = DRAWS) -> list[Redrawn]:
     return [Redrawn.draw(frontier, draws=draws, seed=place) for place, frontier in enumerate(found)]
 
 
-def differences(found: Sequence[Redrawn]) -> pd.DataFrame:
+def differences(found: Sequence[Redrawn], *, psnr: Quality | None = None) -> pd.DataFrame:
     """One row for each pair of frontiers and each of `KINDS`, the second less the first.
+
+    A pair of which one is of a codec has a row of `BD_RATE` too, in per cent. Frontiers of the same seeds,
+    `PAIRED_FROM` or more, are `paired`: each draw has the same seeds of both, so that what a seed adds to both counts
+    for nothing.
 
     `low` and `high` are the ends of the 95 % interval, `over_low` and `over_high` those of the D or R that both have,
     `df` the interval's degrees of freedom, `seeds` those of the group that has fewer. The value is NaN where the
     frontiers have no D, or no R, in common; and so is the interval where neither source of noise is known.
+
+    Args:
+        found: from `redraw`, of one data set.
+        psnr: that of D, where D is a squared error.
     """
-    rows = [_difference(one, other, kind) for one, other in combinations(found, 2) for kind in KINDS]
+    rows = [
+        _difference(one, other, kind) | {"group": one.of.label, "other": other.of.label, "difference": name}
+        for one, other in combinations(found, 2)
+        for name, kind in _kinds(one, other, psnr).items()
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _difference(one: Redrawn, other: Redrawn, kind: str) -> dict[str, Any]:
-    measure, axis = KINDS[kind]
-    row: dict[str, Any] = {"group": one.of.label, "other": other.of.label, "difference": kind}
-    over = (math.nan, math.nan)
+def _kinds(one: Redrawn, other: Redrawn, psnr: Quality | None) -> Mapping[str, Kind]:
+    if psnr is None or not (one.of.of_codec or other.of.of_codec):
+        return KINDS
+    per_cent = Kind(lambda a, b: bd_rate(a, b, psnr), lambda curve: quality_range(curve, psnr))
+    return {**KINDS, BD_RATE: per_cent}
+
+
+def _difference(one: Redrawn, other: Redrawn, kind: Kind) -> dict[str, Any]:
+    measure, over = kind.measure, (math.nan, math.nan)
     if one.curve is not None and other.curve is not None:
-        over = common(getattr(one.curve, axis), getattr(other.curve, axis)) or over
-    parts = [
-        _spread(measure, one.seeds, [other.curve] * len(one.seeds)),
-        _spread(measure, [one.curve] * len(other.seeds), other.seeds),
-    ]
+        over = common(kind.reach(one.curve), kind.reach(other.curve)) or over
+    few, paired = min(one.of.seeds, other.of.seeds), _are_paired(one.of, other.of)
+    if paired:
+        parts, sizes = [_spread(measure, one.seeds, other.seeds)], [few]
+    else:
+        parts = [
+            _spread(measure, one.seeds, [other.curve] * len(one.seeds)),
+            _spread(measure, [one.curve] * len(other.seeds), other.seeds),
+        ]
+        sizes = [one.of.seeds, other.of.seeds]
     examples = _spread(measure, one.examples, other.examples)
-    interval = _interval(_value(measure, one.curve, other.curve), parts, [one.of.seeds, other.of.seeds], examples)
-    return row | interval | {"over_low": over[0], "over_high": over[1], "seeds": min(one.of.seeds, other.of.seeds)}
+    interval = _interval(_value(measure, one.curve, other.curve), parts, sizes, examples)
+    return interval | {"over_low": over[0], "over_high": over[1], "seeds": few, "paired": paired}
+
+
+def _are_paired(one: Frontier, other: Frontier) -> bool:
+    return len(one.seed_numbers) >= PAIRED_FROM and one.seed_numbers == other.seed_numbers
 
 
 def areas(found: Sequence[Redrawn]) -> pd.DataFrame:
@@ -113,14 +164,14 @@ def _interval(value: float, parts: Sequence[float], seeds: Sequence[int], exampl
 
     Args:
         value: the estimate.
-        parts: its standard error from the seeds of each group.
-        seeds: how many seeds each group has.
+        parts: its standard error from the seeds of each group, or from those of both together.
+        seeds: how many seeds are behind each part.
         examples: its standard error from examples.
     """
     variance = sum(part**2 for part in parts) + examples**2
     few = sum(part**4 / (size - 1) for part, size in zip(parts, seeds, strict=True) if size > 1)
     df = variance**2 / few if few > 0 else math.inf
-    stderr = math.sqrt(variance) or math.nan
+    stderr = math.sqrt(variance) if math.sqrt(variance) > ROUNDING * max(1.0, abs(value)) else math.nan
     reach = float(student.ppf(0.5 + LEVEL / 2, df)) * stderr
     errors = {"stderr_seeds": math.hypot(*parts), "stderr_examples": examples, "df": df}
     return {"value": value, "stderr": stderr, "low": value - reach, "high": value + reach, **errors}

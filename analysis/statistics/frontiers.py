@@ -38,6 +38,8 @@ class Frontier:
         shown: the same on the split that is shown.
         noise: of both splits: factors of the covariance of (R, D) over examples, [2, C, 2, 2].
         is_population: whether the split shown is the whole source.
+        seed_numbers: those of the runs, S of them; none of published points.
+        of_codec: its D is a squared error that was published, so that R compares in per cent at equal PSNR.
     """
 
     label: str
@@ -46,6 +48,8 @@ class Frontier:
     shown: np.ndarray
     noise: np.ndarray
     is_population: bool
+    seed_numbers: tuple[int, ...] = ()
+    of_codec: bool = False
 
     @property
     def seeds(self) -> int:
@@ -59,6 +63,8 @@ class Frontier:
 
     def redrawn_seeds(self, rng: np.random.Generator) -> Curve | None:
         """The curve of as many seeds, drawn with replacement; the front is chosen anew.
+
+        Equal generators draw the same seeds of frontiers that have the same.
 
         A mean of S draws from S values varies by (S - 1)/S of what it should; the points move that much further.
         """
@@ -89,6 +95,24 @@ def frontiers(rows: pd.DataFrame, groups: Groups, *, split: str, chosen_on: str)
     ]
 
 
+def published(rows: pd.DataFrame, label: str) -> Frontier:
+    """The frontier of points that others published: one seed, no noise that is known, chosen among themselves.
+
+    Args:
+        rows: of one source and data set, from `analysis.rows.foreign.load_foreign`.
+        label: what it is called.
+    """
+    ordered = rows.sort_values("rate", kind="stable", ignore_index=True)
+    values = ordered[AXES].to_numpy(dtype=float)
+    points = ordered[["beta"]].assign(target_rate=math.nan, target_distortion=math.nan, config="", seeds=1)
+    for axis, name in enumerate(AXES):
+        for end in ("_chosen_on", ""):
+            points[f"{name}{end}"], points[f"{name}{end}_stderr"] = values[:, axis], math.nan
+    runs, noise = values[:, None], np.zeros((2, len(values), 2, 2))
+    of_codec = bool(rows["psnr"].notna().all())
+    return Frontier(label, _judged(points), runs, runs, noise, is_population=True, of_codec=of_codec)
+
+
 def with_both_splits(rows: pd.DataFrame, *, split: str, chosen_on: str) -> pd.DataFrame:
     """The rows of the runs that have R and D on both splits.
 
@@ -117,13 +141,18 @@ def _frontier(label: str, chooser: pd.DataFrame, shown: pd.DataFrame) -> Frontie
         for axis, name in enumerate(AXES):
             points[f"{name}{end}"] = np.nanmean(array[..., axis], axis=1)
             points[f"{name}{end}_stderr"] = _stderr(array[..., axis])
-    means = points[[f"{name}_chosen_on" for name in AXES]].to_numpy().T
-    for name, places in (("front", pareto_front(*means)), ("hull", lower_hull(*means))):
-        points[name] = points.index.isin(places)
+    points = _judged(points)
     noise = np.stack(noises)
     if whole := bool(shown["population"].all()):
         noise = noise * (points["seeds"].to_numpy() == 1)[:, None, None]  # The spread over seeds has it in it.
-    return Frontier(label, points, values[0], values[1], noise, whole)
+    return Frontier(label, points, values[0], values[1], noise, whole, tuple(seeds))
+
+
+def _judged(points: pd.DataFrame) -> pd.DataFrame:
+    """Points with whether they are on the `front` and the `hull` of the split that chooses."""
+    means = points[[f"{name}_chosen_on" for name in AXES]].to_numpy().T
+    front, hull = pareto_front(*means), lower_hull(*means)
+    return points.assign(front=points.index.isin(front), hull=points.index.isin(hull))
 
 
 def _arrays(part: pd.DataFrame, keys: pd.DataFrame, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ Pure functions of arrays, in any one unit. R and D are both better where they ar
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +15,7 @@ import numpy as np
 from analysis.statistics.pchip import Pchip
 
 Places = np.ndarray  # of points among all, [M] integers
+Quality = Callable[[np.ndarray], np.ndarray]  # the PSNR of D
 
 
 def pareto_front(rate: np.ndarray, distortion: np.ndarray) -> Places:
@@ -152,3 +154,35 @@ def distortion_difference(one: Curve, other: Curve) -> float:
     """The mean over their common interval of R of the D of `other` less that of `one`; NaN where they have none."""
     over = common(one.rates, other.rates)
     return math.nan if over is None else (other.area(*over) - one.area(*over)) / (over[1] - over[0])
+
+
+def quality_range(curve: Curve, psnr: Quality) -> tuple[float, float]:
+    """The least and the largest PSNR of a curve."""
+    low, high = psnr(np.array(curve.distortions[::-1]))
+    return float(low), float(high)
+
+
+def bd_rate(one: Curve, other: Curve, psnr: Quality) -> float:
+    """By how many per cent the R of `other` is above that of `one` at equal PSNR: Bjontegaard's delta rate.
+
+    100 (exp(1/(b - a) integral_a^b (ln R_other(Q) - ln R_one(Q)) dQ) - 1) over the PSNR Q that both reach, with ln R of
+    Q piecewise cubic and monotone (VCEG-M33, 2001, took one cubic). NaN where they have no Q in common, and with a
+    point of R = 0 or of no squared error.
+
+    Args:
+        one: what the per cent are of.
+        other: what is held against it.
+        psnr: PSNR of D, falling.
+
+    Example:
+        >>> line = Curve(np.array([1.0, 2.0, 4.0]), np.array([4.0, 2.0, 1.0]))
+        >>> round(bd_rate(line, Curve(1.1 * line.rate, line.distortion), lambda d: -10 * np.log10(d)), 9)
+        10.0
+    """
+    if any(curve.rate[0] <= 0 or np.isnan(psnr(curve.distortion)).any() for curve in (one, other)):
+        return math.nan
+    over = common(quality_range(one, psnr), quality_range(other, psnr))
+    if over is None:
+        return math.nan
+    areas = [Pchip(psnr(curve.distortion), np.log(curve.rate)).integral(*over) for curve in (one, other)]
+    return 100 * math.expm1((areas[1] - areas[0]) / (over[1] - over[0]))

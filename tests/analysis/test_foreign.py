@@ -5,18 +5,25 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 
+import numpy as np
 import pytest
 from matplotlib.legend import Legend
+from scipy.interpolate import PchipInterpolator
 
 from analysis import load_runs
 from analysis.__main__ import main
+from analysis.figures.frontier import draw as draw_frontier
+from analysis.figures.frontier import numbers
 from analysis.figures.plane import draw
 from analysis.rows.foreign import load_foreign
+from analysis.statistics.fronts import Curve, bd_rate, distortion_difference
 from analysis.view import View
 from vae_rd.errors import InputError
 
 from helpers.fake_records import GAUSSIAN_S2, gaussian_sweep, mnist_sweep
+from helpers.pages import faults
 
 SAID = "beta=b,rate=R,distortion=D,data=static_mnist,likelihood=bernoulli"
 
@@ -71,6 +78,62 @@ def test_a_codec_of_squared_errors_compares_with_runs_of_its_gaussian_scale_alon
     for other in ("", ",scale=1"):
         with pytest.raises(InputError, match="a squared error is no D in nats"):
             load_foreign([f"{path}:{said}{other}"], runs)
+
+
+def test_a_frontier_is_held_against_published_points_in_nats(tmp_path, published):
+    mnist_sweep(tmp_path / "runs")
+    runs = load_runs(tmp_path / "runs")
+    view = View(more={"foreign": [f"{published}:{SAID},name=Theirs"]})
+    tables = numbers(runs, view)
+    points = tables[""]
+    own, theirs = (points[points["group"] == name] for name in ("runs", "Theirs, as published"))
+    assert (len(own), theirs[["rate", "distortion"]].to_numpy().tolist()) == (7, [[3.5, 148.4], [25.6, 68.7], [40, 50]])
+    pairs = tables["-differences"].set_index("difference")
+    assert set(pairs.index) == {"R at equal D", "D at equal R"}  # Per cent are of squared errors alone.
+    ours = Curve.through(*own[own["front"]].sort_values("rate")[["rate", "distortion"]].to_numpy().T)
+    other = Curve.through(*theirs[["rate", "distortion"]].to_numpy().T)
+    assert pairs.loc["D at equal R", "value"] == pytest.approx(distortion_difference(ours, other))
+    assert not pairs["paired"].any()
+    figure = draw_frontier(runs, view)
+    text = figure._supxlabel.get_text()
+    assert "Theirs, as published less runs" in text
+    assert re.search(r"\$D\$ at equal \$R\$: \d+\.\d+ \[\d+\.\d+, \d+\.\d+\] nats, \$R\$ 3.50 to 37.70", text)
+    assert "published points taken as exact" in " ".join(figure._supxlabel.get_text().split())
+    assert not faults(figure)
+
+
+def test_a_codec_is_held_against_runs_in_per_cent_of_rate_at_equal_psnr(tmp_path):
+    gaussian_sweep(tmp_path / "runs")
+    runs, path = load_runs(tmp_path / "runs"), tmp_path / "codec.json"
+    scale, n = math.sqrt(GAUSSIAN_S2), 6
+    own = numbers(runs, View())[""].sort_values("rate")
+    error = (own["distortion"] - n / 2 * math.log(2 * math.pi * GAUSSIAN_S2)) * 2 * GAUSSIAN_S2 / n
+    results = {"bpp": (1.2 * own["rate"] / n / math.log(2)).tolist(), "psnr": (-10 * np.log10(error)).tolist()}
+    path.write_text(json.dumps({"name": "codec", "results": results}))
+    option = f"{path}:rate=bpp,psnr=psnr,units=bpp,data=gaussian,likelihood=gaussian,scale={scale}"
+    for units in ("nats", "bits"):
+        tables = numbers(load_runs(tmp_path / "runs", units=units), View(more={"foreign": [option]}))
+        pairs = tables["-differences"].set_index("difference")
+        assert pairs.loc["BD-rate", "value"] == pytest.approx(20.0)  # 1.2 times the rate at each PSNR
+        assert pairs.loc["BD-rate", "units"] == "%"
+        reach = pairs.loc["BD-rate", ["over_low", "over_high"]].tolist()
+        assert reach == pytest.approx([min(results["psnr"]), max(results["psnr"])])
+    text = draw_frontier(runs, View(more={"foreign": [option]}))._supxlabel.get_text()
+    assert "BD-rate: 20.0" in text
+
+
+def test_the_delta_rate_is_that_of_an_independent_integral():
+    def psnr(distortion):
+        return -10 * np.log10(distortion)
+
+    one = Curve(np.array([0.2, 0.5, 1.1, 2.3]), np.array([0.1, 0.04, 0.012, 0.003]))
+    other = Curve(np.array([0.15, 0.6, 1.4]), np.array([0.12, 0.02, 0.005]))
+    low, high = max(psnr(0.1), psnr(0.12)), min(psnr(0.003), psnr(0.005))
+    quality = np.linspace(low, high, 200_001)
+    logs = [PchipInterpolator(psnr(c.distortion), np.log(c.rate))(quality) for c in (one, other)]
+    expected = 100 * (np.exp(np.trapezoid(logs[1] - logs[0], quality) / (high - low)) - 1)
+    assert bd_rate(one, other, psnr) == pytest.approx(expected, abs=1e-5)
+    assert math.isnan(bd_rate(one, Curve(np.array([0.0, 1.0]), np.array([0.1, 0.01])), psnr))
 
 
 @pytest.mark.parametrize(

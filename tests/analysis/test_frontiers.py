@@ -24,7 +24,9 @@ def truth(more: float) -> np.ndarray:
     return np.stack([needed + more, 60 * np.exp(-needed / 8)], axis=1)
 
 
-def synthetic(*, seeds: int, spread: float, shared: float, stderr: float, draw: int = 0) -> tuple[pd.DataFrame, Groups]:
+def synthetic(
+    *, seeds: int, spread: float, shared: float, stderr: float, both: float = 0.0, draw: int = 0
+) -> tuple[pd.DataFrame, Groups]:
     """Rows of runs of two groups whose frontiers are known.
 
     Args:
@@ -33,6 +35,7 @@ def synthetic(*, seeds: int, spread: float, shared: float, stderr: float, draw: 
         shared: the share of that variance that all betas of a seed have in common.
         stderr: of D over examples, which val and test do not share, and all runs of a group do; R has 0.6 of it, and
             falls where D rises.
+        both: the share of what all betas of a seed have in common that the groups have in common too.
         draw: which of all there could be.
     """
     rng = np.random.default_rng(draw)
@@ -40,9 +43,10 @@ def synthetic(*, seeds: int, spread: float, shared: float, stderr: float, draw: 
     covariance = factor @ factor.T
     errors = dict(zip(("rate_stderr", "distortion_stderr"), np.sqrt(np.diag(covariance)), strict=True))
     rows, place_of = [], {}
+    of_both = rng.standard_normal((seeds, 2)) * spread * math.sqrt(shared * both)
     for place, (group, more) in enumerate(GROUPS.items()):
         examples = {split: factor @ rng.standard_normal(2) for split in ("val", "test")}
-        own = rng.standard_normal((seeds, 2)) * spread * math.sqrt(shared)
+        own = of_both + rng.standard_normal((seeds, 2)) * spread * math.sqrt(shared * (1 - both))
         each = rng.standard_normal((seeds, len(BETAS), 2)) * spread * math.sqrt(1 - shared)
         for seed, at in product(range(seeds), range(len(BETAS))):
             place_of[folder := f"{group}/{at}/{seed}"] = place
@@ -96,6 +100,25 @@ def test_one_seed_has_no_spread_and_examples_alone_are_noise():
     assert (table["stderr_examples"] > 0).all()
 
 
+def test_frontiers_of_the_same_seeds_are_paired_and_what_a_seed_adds_to_both_counts_for_nothing():
+    alike = {"seeds": 4, "spread": 0.2, "shared": 1.0, "both": 0.99, "stderr": 0.0}
+    paired = differences(redraw(found(**alike), draws=20)).set_index("difference")
+    assert paired["paired"].all()
+    assert paired["df"].tolist() == pytest.approx([3, 3])
+    rows, groups = synthetic(**alike)
+    rows["seed"] += 10 * rows["folder"].str.startswith("b")
+    apart = differences(redraw(frontiers(rows, groups, split="test", chosen_on="val"), draws=20)).set_index(
+        "difference"
+    )
+    assert not apart["paired"].any()
+    assert (apart["value"] == paired["value"]).all()
+    assert (paired["stderr_seeds"] < 0.3 * apart["stderr_seeds"]).all()
+
+
+def test_two_seeds_are_too_few_for_pairs():
+    assert not differences(redraw(found(seeds=2, spread=0.2, shared=1.0, stderr=0.0), draws=5))["paired"].any()
+
+
 def test_the_noise_of_examples_is_that_of_the_standard_errors():
     frontier = found(seeds=1, spread=0.0, shared=0.0, stderr=0.1)[0]
     covariance = frontier.noise[1] @ frontier.noise[1].transpose(0, 2, 1)
@@ -107,6 +130,7 @@ def test_without_noise_differences_and_areas_are_those_of_the_curves():
     pairs = redraw(found(**QUIET), draws=5)
     table = differences(pairs).set_index("difference")
     assert table["value"].to_dict() == pytest.approx(known_differences())
+    assert table[["stderr", "low", "high"]].isna().all(axis=None)
     assert table.loc["R at equal D", "value"] == pytest.approx(0.5)
     low, high = GROUPS["b"] + 20 / 9**1.2, 20 / 1.1**1.2
     found_areas = areas(pairs)
@@ -122,8 +146,10 @@ def test_frontiers_with_nothing_in_common_have_no_difference():
 
 
 @pytest.mark.slow
-def test_intervals_hold_the_known_difference_in_95_of_100():
-    known, runs, settings = known_differences(), 300, {"seeds": 5, "spread": 0.2, "shared": 0.5, "stderr": 0.05}
+@pytest.mark.parametrize("both", [0.0, 0.8])
+def test_intervals_hold_the_known_difference_in_95_of_100(both):
+    known, runs = known_differences(), 300
+    settings = {"seeds": 5, "spread": 0.2, "shared": 0.5, "stderr": 0.05, "both": both}
     held = dict.fromkeys(known, 0)
     for draw in range(runs):
         for row in differences(redraw(found(**settings, draw=draw), draws=60)).to_dict("records"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,21 @@ def test_it_says_which_runs_are_not_those_it_was_made_of(place, capsys):
     assert main(["redo", "figures/plane.json"]) == 0
     [line] = capsys.readouterr().err.splitlines()
     assert line == f"warning: not the runs it was made of: changed {kept['folder']}; new runs/again"
+
+
+def test_a_report_is_made_again_byte_for_byte_and_says_with_what(place, monkeypatch, tmp_path_factory, capsys):
+    pytest.importorskip("plotly")
+    assert main(["report", "runs", "-o", "figures/report.html", "--split", "val"]) == 0
+    page, account = place / "figures" / "report.html", place / "figures" / "report.json"
+    said, before = json.loads(account.read_text()), page.read_bytes()
+    assert said["command"] == "python -m analysis report runs -o figures/report.html --split val"
+    assert [run["folder"] for run in said["runs"]] == [str(folder) for folder in sorted(Path("runs").iterdir())]
+    assert {"vae_rd", "python", "plotly", "numpy", "pandas"} == set(said["versions"])
+    page.unlink()
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    capsys.readouterr()
+    assert main(["redo", str(account)]) == 0
+    assert (page.read_bytes(), capsys.readouterr().err) == (before, "")
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"argv": ["redo", "a.json"], "made_in": "..", "runs": []}'])

@@ -61,11 +61,11 @@ def test_the_page_is_one_file_that_says_how_it_was_made_and_is_the_same_again(sw
     out = tmp_path / "out" / "report.html"
     for _ in range(2):
         assert main(["report", str(tmp_path / "runs"), "-o", str(out)]) == 0
-        assert capsys.readouterr().out == f"{out}\n"
+        assert capsys.readouterr().out == f"{out}\n{out.with_suffix('.json')}\n"
         if _ == 0:
             first = out.read_bytes()
     assert out.read_bytes() == first
-    assert [path.name for path in out.parent.iterdir()] == ["report.html"]
+    assert sorted(path.name for path in out.parent.iterdir()) == ["report.html", "report.json"]
     assert held(out)["command"] == f"python -m analysis report {tmp_path / 'runs'} -o {out}"
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import json
+
 import pytest
 
 from analysis import load_runs
 from analysis.__main__ import main
+from analysis.rows.finding import RunWarning
+from analysis.rows.running import load_running
 from analysis.sources.wandb_runs import local_runs
 from vae_rd.errors import InputError
 
@@ -54,6 +59,59 @@ def test_a_figure_of_a_project_has_the_numbers_of_its_records_and_a_second_one_d
     assert len(downloads(server)) == 8
 
 
+def rows_at_wandb(folder, epochs):
+    """What fit logs: the columns of its history, step by step, and the plane's own."""
+    with (folder / "history.csv").open(newline="") as stream:
+        found = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(stream)][:epochs]
+    return [
+        {"_step": int(row["step"]), "trainer/global_step": row["step"], "media/samples": {"path": "a.png"}, **row}
+        for row in found
+    ]
+
+
+def test_a_run_that_goes_on_stands_in_the_plane_by_what_it_has_logged_and_is_watched_to_its_end(
+    server, tmp_path, monkeypatch, capsys
+):
+    first, second = sprites_sweep(tmp_path / "runs", betas=[1.0, 2.0])
+    served(server, first)
+    record = json.loads((second / "record.json").read_text())
+    going = served(server, second, code=None, files=())
+    going.files["record.json"] = json.dumps(record | {"status": "running", "metrics": {}}).encode()
+    going.history = rows_at_wandb(second, epochs=10)
+    last = going.history[-1]
+    folders = local_runs("wandb:tester/vae")
+    rows = load_running(folders)
+    assert rows[["run", "epoch", "rate", "distortion"]].to_numpy().tolist() == [
+        [second.name, 9, last["val/rate"], last["val/distortion"]]
+    ]
+    with pytest.warns(RunWarning, match=rf"not finished: {second.name} \(is running at W&B\)"):
+        load_runs(folders)
+
+    def end(_):
+        going.exit_code, going.history = 0, [*going.history, {"_step": 999}]
+        going.files = {name: (second / name).read_bytes() for name in ("record.json", "history.csv")}
+
+    monkeypatch.setattr("analysis.watch.time.sleep", end)
+    out = tmp_path / "plane.svg"
+    assert main(["plane", "wandb:tester/vae", "--watch", "-o", str(out)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    drawn = {line.split(",")[0] for line in (tmp_path / "plane.csv").read_text().splitlines()[1:]}
+    assert drawn == {first.name, second.name}
+
+
+def test_a_run_that_was_killed_is_not_waited_for(server, tmp_path):
+    first, second = sprites_sweep(tmp_path / "runs", betas=[1.0, 2.0])
+    served(server, first)
+    killed = served(server, second, code=1, files=())
+    record = json.loads((second / "record.json").read_text())
+    killed.files["record.json"] = json.dumps(record | {"status": "running", "metrics": {}}).encode()
+    killed.history = rows_at_wandb(second, epochs=3)
+    folders = local_runs("wandb:tester/vae")
+    assert load_running(folders).empty
+    with pytest.warns(RunWarning, match=rf"{second.name} \(is failed at W&B\)"):
+        load_runs(folders)
+
+
 def test_runs_of_other_code_are_drawn_by_the_columns_that_the_user_names(server, tmp_path):
     for beta in (1.0, 2.0):
         run = ServedRun(f"own{beta:g}", "other", f"run{beta:g}", exit_code=0, started=True)
@@ -66,10 +124,17 @@ def test_runs_of_other_code_are_drawn_by_the_columns_that_the_user_names(server,
         [1.0, 10.0, 80.0, -90.0, "val"],
         [2.0, 5.0, 160.0, -165.0, "val"],
     ]
-    assert rows["distortion_stderr"].isna().all()
+    assert rows[["distortion_stderr", "n"]].isna().all(axis=None)
     out = tmp_path / "plane.svg"
     words = ["--wandb_columns", "beta=config.beta,rate=val/kl,distortion=val/recon", "--split", "val"]
     assert main(["plane", "wandb:tester/other", *words, "-o", str(out)]) == 0
+    table = tmp_path / "table.md"
+    assert main(["table", "wandb:tester/other", *words, "-o", str(table)]) == 0
+    assert "(val –)" in table.read_text()
+    server.runs["own2"].exit_code = None
+    server.runs["own2"].history = [{"_step": 7, "val/kl": 5.0, "val/recon": 160.0}, {"_step": 8, "lr": 0.1}]
+    running = load_running(local_runs("wandb:tester/other", columns=words[1]))
+    assert running[["beta", "epoch", "rate", "distortion"]].to_numpy().tolist() == [[2.0, 7, 5.0, 160.0]]
     with pytest.raises(InputError, match="none of the 2 runs of the project has a record"):
         local_runs("wandb:tester/other")
 

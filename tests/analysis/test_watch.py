@@ -88,7 +88,7 @@ def test_a_run_without_a_validation_yet_is_waited_for(tmp_path, monkeypatch):
     assert load_running([folder]).empty
     said = []
 
-    def refused():
+    def refused(_):
         raise InputError("none of the runs is finished")
 
     def finish(_):
@@ -98,6 +98,24 @@ def test_a_run_without_a_validation_yet_is_waited_for(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="none of the runs is finished"):
         watch(refused, lambda: [folder], said.append)
     assert said == ["waiting: none of the runs is finished"]
+
+
+def test_runs_that_cannot_be_told_for_a_while_end_no_watch_that_has_begun(tmp_path):
+    (folder,) = sprites_sweep(tmp_path, betas=[1.0])
+    edit(folder, status="running")
+    said, answers = [], iter([[folder], InputError("no answer"), [folder]])
+
+    def find():
+        answer = next(answers)
+        if isinstance(answer, InputError):
+            edit(folder, status="finished")
+            raise answer
+        return answer
+
+    watch(lambda folders: folders, find, said.append, seconds=0.0)
+    assert said == [str(folder), "waiting: no answer", str(folder)]
+    with pytest.raises(InputError, match="gone"):
+        watch(lambda folders: folders, lambda: (_ for _ in ()).throw(InputError("gone")), said.append)
 
 
 def test_an_interrupt_ends_it_with_its_code_and_leaves_the_figure(tmp_path, monkeypatch, capsys):

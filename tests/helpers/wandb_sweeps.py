@@ -164,6 +164,19 @@ class SweepBackend:
         shown = {"fileCount": len(run.files), "files": {"edges": edges, "pageInfo": page}}
         return {"project": {"internalId": "1", "run": shown}}
 
+    def on_RunHistoryKeys(self, variables: Json) -> Json:
+        history = self.runs[variables["name"]].history
+        keys = {"lastStep": max((row["_step"] for row in history), default=-1), "keys": {}}
+        return {"project": {"run": {"historyKeys": keys}}}
+
+    def on_RunParquetHistory(self, variables: Json) -> Json:
+        return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": []}}}}
+
+    def on_HistoryPage(self, variables: Json) -> Json:
+        first, last = variables["minStep"], variables["maxStep"]
+        rows = [json.dumps(row) for row in self.runs[variables["run"]].history if first <= row["_step"] < last]
+        return {"project": {"run": {"history": rows}}}
+
     def _shown_file(self, run: ServedRun, name: str) -> Json:
         url = f"{self.url}/storage/{run.id}/{name}"
         about = {"sizeBytes": len(run.files[name]), "mimetype": "text/plain", "updatedAt": None, "md5": None}

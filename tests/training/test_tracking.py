@@ -337,6 +337,25 @@ def test_a_key_is_found_by_a_process_that_has_not_imported_the_client(place, nob
     assert (done.stdout, done.stderr) == ("online\n", "")
 
 
+def test_a_run_that_goes_on_has_its_record_beside_its_numbers(user, server, monkeypatch):
+    """What `analysis` needs to place what the run has logged so far: its data and flags."""
+    seen = []
+
+    def look(*arguments, **options):
+        ((_, served),) = server.runs.items()
+        deadline = time.monotonic() + 20
+        while "record.json" not in served.files and time.monotonic() < deadline:
+            time.sleep(0.02)
+        seen.append(json.loads(served.files["record.json"]))
+        raise RuntimeError("seen enough")
+
+    monkeypatch.setattr(fitting, "evaluate_split", look)
+    with pytest.raises(RuntimeError):
+        fitting.fit_model(toy(max_steps=1))
+    assert [record["status"] for record in seen] == ["running"]
+    assert seen[0]["data"]["name"] == "sprites"
+
+
 def test_a_fit_that_fails_closes_its_run(user, server, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("out of luck")

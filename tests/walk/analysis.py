@@ -211,7 +211,7 @@ STEPS: list[Step] = [
         before=each(FITTED, fitted("--latent_dim=3", "--name=b")),
     ),
     step(
-        "give the .json beside a figure",
+        "give the .json beside a figure or report",
         drawn("redo", "figures/plane.json"),
         each(drawn(*PLANE), drawn("redo", "figures/plane.json")),
         before=FITTED,

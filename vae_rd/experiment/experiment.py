@@ -111,6 +111,8 @@ class Experiment:
             logger = start_tracking(self.config, self.folder, name=self.record.name, run_id=known)
             self.record.wandb = tracking_state(logger) or self.record.wandb
             self.record.write(self.folder)
+            if logger is not None:
+                logger.announce(self.folder)
             print(described(self.data), flush=True)
             if self.forecast is not None:
                 beta, units = self.config.beta, self.model.latent_dim

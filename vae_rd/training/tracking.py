@@ -89,6 +89,18 @@ class RunLogger(WandbLogger):
                     values = {name: float(text) for name, text in row.items() if text}
                     self.log_metrics(values, step=int(values.pop("step")))
 
+    def attach(self, folder: Path, *names: str) -> None:
+        """Send files of the run's folder, as they are now, to lie beside the numbers of the run."""
+        for name in names:
+            if (folder / name).is_file():
+                self.experiment.save(folder / name, base_path=folder, policy="now", glob=False)
+
+    def announce(self, folder: Path) -> None:
+        """Send the record that says the run is running: what data and flags the numbers of its history are of."""
+        if not (self.is_broken or self.experiment.offline):
+            with self.surviving("W&B gets no more of this run, its folder has every number"):
+                self.attach(folder, RECORD_FILE)
+
     def draw(self, record: RunRecord, folder: Path) -> None:
         """Put the kept checkpoint's points on a chart that W&B shares, by its key, between all runs of a page."""
         rows = [[split, *(m[name]["value"] for name in ("rate", "distortion"))] for split, m in record.metrics.items()]
@@ -163,9 +175,7 @@ def finish_tracking(logger: RunLogger | None, record: RunRecord, folder: Path) -
     run = logger.experiment
     with logger.surviving(f"`wandb sync --include-online {folder}/wandb/*run-*` sends what W&B has not got"):
         run.summary.update(summary_of(record))
-        for file in (RECORD_FILE, HISTORY_FILE):
-            if (folder / file).is_file():
-                run.save(folder / file, base_path=folder, policy="now", glob=False)
+        logger.attach(folder, RECORD_FILE, HISTORY_FILE)
         try:
             if record.status == "finished":
                 _within(CHART_SECONDS, lambda: logger.draw(record, folder))
