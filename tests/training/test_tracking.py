@@ -349,7 +349,7 @@ def test_a_run_that_goes_on_has_its_record_beside_its_numbers(user, server, monk
         seen.append(json.loads(served.files["record.json"]))
         raise RuntimeError("seen enough")
 
-    monkeypatch.setattr(fitting, "evaluate_split", look)
+    monkeypatch.setattr(experiment, "evaluate_split", look)
     with pytest.raises(RuntimeError):
         fitting.fit_model(toy(max_steps=1))
     assert [record["status"] for record in seen] == ["running"]

@@ -42,13 +42,14 @@ def scenes() -> Source:
     cells, counts = _population()
     by_name = {f"cell_{i + 1}": cells[:, i] for i in range(cells.shape[1])}
     shapes = {f"{word}s": (cells == kind).sum(1) for kind, word in enumerate(WORDS) if kind}
+    counted = {name: list(range(MOST + 1)) for name in ("count", *shapes)}
     return Source(
         name="scenes",
         images={"train": torch.from_numpy(drawn(cells)).unsqueeze(1)},
         levels=2,
         population=True,
         labels={"train": {"count": counts, **shapes, **by_name}},
-        params={"factors": {name: list(range(MOST + 1)) for name in ("count", *shapes)} | dict.fromkeys(by_name, list(WORDS))},
+        params={"factors": {**counted, **{name: list(WORDS) for name in by_name}}},
     )
 
 

@@ -114,9 +114,8 @@ class Experiment:
             if logger is not None:
                 logger.announce(self.folder)
             print(described(self.data), flush=True)
-            if self.forecast is not None:
-                beta, units = self.config.beta, self.model.latent_dim
-                print(forecast_words(self.forecast, beta=beta, latent_dim=units), flush=True)
+            if (forecast := self.forecast) is not None:
+                print(forecast_words(forecast, beta=self.config.beta, latent_dim=self.model.latent_dim), flush=True)
             self._train(guard, logger)
             self._evaluate()
             if self.config.media_every != 0:
