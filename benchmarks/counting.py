@@ -44,6 +44,7 @@ HELD_OUT = ((1, 1), (2, 2))  # Discs and squares of the scenes that training doe
 BETAS = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 LATENT = 16
 SHAPE = (SIDE, SIDE)
+TRAINING = {"latent_dim": LATENT, "max_epochs": 30, "val_every": 10}
 PENALTIES = np.logspace(-6, 3, 10)
 COLUMNS = ("count", "held out", "four", "unseen sum", "seen sum", "decoded")
 Scores = dict[str, float]
@@ -173,10 +174,8 @@ def runs_of(runs: Path, seeds: int, *, fits: bool) -> Iterator[tuple[str, list[P
     for name, flags in aims:
         folders = [runs / f"{name.replace(' ', '')}-seed{seed}" for seed in range(seeds)]
         for seed, folder in enumerate(folders * fits):
-            config = FitConfig(
-                **flags, latent_dim=LATENT, seed=seed, name=folder.name, run_dir=str(runs), wandb="off", resume="auto"
-            )
-            fit_model(config, data=own)
+            place = {"name": folder.name, "run_dir": str(runs), "wandb": "off", "resume": "auto"}
+            fit_model(FitConfig(**flags, **TRAINING, seed=seed, **place), data=own)
         yield name, [folder for folder in folders if (folder / "record.json").is_file()]
 
 
