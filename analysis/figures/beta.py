@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from vae_rd.errors import InputError
 
 HEIGHT, TEXT = 1.05, 0.75  # inches: of each of the axes, and of labels and the legend's first row
 FORECAST = "a linear VAE collapses (forecast)"
+CEILING = "$H$, the most $I$ can be"
 
 
 def beta(runs: pd.DataFrame, **view: Any) -> Figure:
@@ -76,6 +78,7 @@ def _draw(rows: pd.DataFrame, groups: Groups, axes: Sequence[Axes]) -> None:
     slopes.slope_lines(rows, "distortion", colours=colours, ax=top).set_ylabel(f"$D$ [{unit}]")
     slopes.slope_lines(rows, "rate", colours=colours, ax=middle).set_ylabel(f"$R$, $I$ [{unit}]")
     slopes.information_bars(rows, colours=colours, ax=middle)
+    slopes.ceiling_line(rows, ax=middle)
     slopes.slope_lines(rows, "active_units", colours=colours, ax=bottom).set_ylabel("active units")
     for ax in axes:
         slopes.slope_axis(rows, ax=ax)
@@ -86,6 +89,8 @@ def _draw(rows: pd.DataFrame, groups: Groups, axes: Sequence[Axes]) -> None:
 
 def _keys(rows: pd.DataFrame, ax: Axes) -> list[Artist]:
     slopes.information_keys(rows, ax=ax)
+    if not math.isnan(slopes.ceiling(rows)):
+        key(ax, CEILING, **slopes.CEILING)
     if rows["held"].any():
         open_mark = {"marker": "o", "markersize": slopes.SMALL, "markerfacecolor": "white"}
         key(ax, "$R$ or $D$ was held", **open_mark)

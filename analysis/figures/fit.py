@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from analysis.marks import paths
 from analysis.marks.axes import in_columns
 from analysis.marks.frame import obey
 from analysis.rows.data_sets import data_sets
+from analysis.rows.finding import RunWarning
 from analysis.rows.groups import add_settings, group_runs
 from analysis.rows.latents import load_verdicts
 from analysis.rows.runs import load_histories
@@ -20,6 +22,7 @@ from analysis.style import beta_colours, unit_label, wrapped
 from analysis.theme import themed
 from analysis.venues import look
 from analysis.view import View
+from vae_rd.errors import InputError
 
 HEIGHT, TEXT = 2.4, 1.0  # inches: of the axes, and of labels and the legends' first rows
 SPLIT = "test"  # whose verdicts there are
@@ -33,14 +36,21 @@ def fit(runs: pd.DataFrame, **view: Any) -> Figure:
         view: fields of `analysis.view.View`.
 
     Raises:
-        InputError: for a missing or damaged history.csv.
+        InputError: for a missing or damaged history.csv, and where no run has a rate.
+
+    Warns:
+        RunWarning: one line that names the runs whose R is undefined.
     """
     return draw(runs, View(**view))
 
 
 def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`fit`, for the table of figures."""
-    parts = [(title, rows, load_histories(rows), load_verdicts(rows, split=SPLIT)) for title, rows in titled(runs)]
+    histories = _with_rates(runs)
+    parts = [
+        (title, rows, histories[histories["folder"].isin(rows["folder"])], load_verdicts(rows, split=SPLIT))
+        for title, rows in titled(runs[runs["folder"].isin(histories["folder"])])
+    ]
     colours = beta_colours(beta for _, _, history, _ in parts for beta in history["beta"])
     note = wrapped(group_runs(runs, by=view.group_by).note)
     heads = [head_of(rows, title, *filter(None, [note])) for title, rows, _, _ in parts]
@@ -56,6 +66,24 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
             legend_above(ax, **in_columns(paths.path_keys(verdicts)), head=head)
         explain_colours(figure, panels, colours)
         return themed(laid_out(figure), view)
+
+
+def _with_rates(runs: pd.DataFrame) -> pd.DataFrame:
+    """The histories of the runs that have a way: an autoencoder's R is undefined.
+
+    Raises:
+        InputError: where no run has one.
+
+    Warns:
+        RunWarning: one line that names the others.
+    """
+    history = load_histories(runs)
+    known = history["rate"].notna().groupby(history["folder"]).transform("any")
+    if not known.any():
+        raise InputError("none of the runs has a rate: no way through the plane; draw the curves")
+    if missing := sorted(set(history["run"][~known])):
+        warnings.warn(f"left out, R is undefined: {', '.join(missing)}", RunWarning, stacklevel=3)
+    return history[known]
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:

@@ -9,12 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.marks.defaults import axes_of
-from analysis.marks.groups import POINT_SIZE
+from analysis.marks.groups import POINT_SIZE, shape
 from analysis.rows.runs import as_rows
 from analysis.statistics.bounds import information_interval
-from analysis.style import GREY, INK, Colour, Mark, beta_colours, key
+from analysis.style import GREY, INK, Colour, Mark, beta_colours, key, plain
 
 WIDTH = 0.8  # of a column
+LEAST = r"$\max(H - D, 0)$, the least $I$"
 INFORMATION, OPEN, MARGINAL = "#2171b5", "#9ecae1", "#e5c494"
 CORRELATION: Mark = {"marker": "_", "markersize": 6, "markeredgewidth": 1.1, "color": INK, "linestyle": "none"}
 
@@ -54,17 +55,18 @@ def ends(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def against_bound(rows: pd.DataFrame, *, colours: Mapping[float, Colour] | None = None, ax: Axes | None = None) -> Axes:
-    """I against the bound H - D below it: a bar between the bounds on I, a mark where I is known, and the line of both.
+    """I against the bound H - D below it: a bar between the bounds on I, a mark where I is known, and the least I.
 
     What lies above the line is what z knows of x and the decoder does not use: I - (H - D), at most KL between the
     decoder's p(x|z) and the posterior's. Where H is an estimate, marks are open and may lie below.
 
     Args:
-        rows: one a run, with the columns of `add_bounds`.
+        rows: one a run, with the columns of `add_bounds`, and `group` where there are several, told by shape.
         colours: of each beta.
         ax: the axes; by default the current ones.
     """
     ax, colours = axes_of(ax), beta_colours(rows["beta"]) if colours is None else colours
+    groups = list(rows["group"].unique()) if "group" in rows else []
     known = rows[rows["h_minus_d"].notna() & rows["rate"].notna()]
     for row in as_rows(known):
         low, high = information_interval(row)
@@ -72,11 +74,14 @@ def against_bound(rows: pd.DataFrame, *, colours: Mapping[float, Colour] | None 
         if row["mutual_information_lower_kind"] == "bound":
             ax.plot([row["h_minus_d"]] * 2, [low, high], color=colour, linewidth=3.0, alpha=0.5, solid_capstyle="butt")
         face: Mark = {"markerfacecolor": "white" if estimated else colour, "markeredgecolor": colour}
-        ax.plot(row["h_minus_d"], low, marker="o", markersize=POINT_SIZE, linestyle="none", **face)
+        mark = shape(groups.index(row["group"]) if groups else 0, size=POINT_SIZE)
+        ax.plot(row["h_minus_d"], low, linestyle="none", **mark | face)
     if not known.empty:
-        top = max(float(known["h_minus_d"].max()), 0.0)
-        ax.plot([0.0, top], [0.0, top], color=GREY, linewidth=0.8, zorder=1, label="$I = H - D$, the least there is")
+        low, top = (float(end(known["h_minus_d"].agg(name), 0.0)) for name, end in (("min", min), ("max", max)))
+        ax.plot([low, 0.0, top], [0.0, 0.0, top], color=GREY, linewidth=0.8, zorder=1, label=LEAST)
         _keys(known, ax=ax)
+        for place, group in enumerate(groups if len(groups) > 1 else []):
+            key(ax, plain(str(group)), linestyle="none", **shape(place, size=POINT_SIZE))
     return ax
 
 

@@ -88,7 +88,7 @@ def verdict_ends(
 def path_keys(verdicts: pd.DataFrame) -> list[Line2D]:
     """The legend's entries of the lines, of the gaps, and of the verdicts that there are."""
     lines = [Line2D([], [], color=GREY, label=split, **style) for split, style in SPLIT_LINES.items()]
-    gap = Line2D([], [], color=GREY, linewidth=0.35, label="of one epoch")
+    gap = Line2D([], [], color=GREY, linewidth=0.35, label="train to val, one epoch")
     shown = [word for word in VERDICTS if word in set(verdicts["fit"].fillna("no verdict"))]
     marks = [Line2D([], [], color=GREY, linestyle="none", label=word, **VERDICTS[word]) for word in shown]
     return [*lines, gap, *marks]

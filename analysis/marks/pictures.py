@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.patches import Rectangle
 
-from analysis.style import Mark
+from analysis.style import GREY, Mark
 
 GAP = 0.08  # of a tile, between two
+EDGE: Mark = {"facecolor": "none", "edgecolor": GREY, "linewidth": 0.4}  # white pixels at a border end there
 CELL = 33.0  # points of a column of words behind the images
 
 
@@ -20,7 +23,7 @@ def image_rows(
     right: Sequence[Sequence[str]] = (),
     ax: Axes | None = None,
 ) -> Axes:
-    """Rows of images, words before and behind each; black is 0 and white 1.
+    """Rows of images in thin frames, words before and behind each; black is 0 and white 1.
 
     Args:
         rows: each [n, H, W] or [n, H, W, 3], of one size.
@@ -32,11 +35,13 @@ def image_rows(
         import matplotlib.pyplot as plt
 
         ax = plt.gca()
-    columns = max(len(row) for row in rows)
+    columns, frames = max(len(row) for row in rows), []
     for line, row in enumerate(rows):
         for column, image in enumerate(row):
             extent = (column + GAP / 2, column + 1 - GAP / 2, line + 1 - GAP / 2, line + GAP / 2)
             ax.imshow(image, extent=extent, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+            frames.append(Rectangle((column + GAP / 2, line + GAP / 2), 1 - GAP, 1 - GAP))
+    ax.add_collection(PatchCollection(frames, zorder=1.5, **EDGE), autolim=False)
     ax.set(xlim=(0, columns), ylim=(len(rows), 0), xticks=[])
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0, pad=2)

@@ -20,6 +20,7 @@ from analysis.style import GREY, Colour, Mark, key
 ZERO = 3.0  # how many times below the least beta 0 stands
 REACH = 4.0  # a forecast so many times beyond the last run is still shown
 SMALL = 0.8 * POINT_SIZE
+CEILING: Mark = {"color": GREY, "linestyle": (0, (1, 1)), "linewidth": 0.8, "zorder": 1}
 FORECAST: Mark = {"color": GREY, "linestyle": (0, (6, 2)), "linewidth": 0.7, "zorder": 1}
 BAR: Mark = {"linewidth": 3.0, "alpha": 0.45, "zorder": 2.5}
 RATE: Mark = {"linestyle": "-", "linewidth": 1.0}
@@ -95,6 +96,20 @@ def information_bars(
     for group, part in rows.assign(information=ends[:, 0])[~bounded].groupby(groups[~bounded], sort=False):
         means = part.groupby("x")["information"].mean().dropna()
         ax.plot(means.index, means, color=colours[str(group)], marker="_", markersize=4, zorder=2.1, **INFORMATION)
+    return ax
+
+
+def ceiling(rows: pd.DataFrame) -> float:
+    """H, the most that I can be, of rows of one data set and split; NaN where x is not discrete or R comes less far."""
+    known = rows["entropy"][rows["entropy_measure"] == "discrete"].dropna()
+    return float(known.iloc[0]) if len(known) and known.iloc[0] < rows["rate"].max() else math.nan
+
+
+def ceiling_line(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """A line at the `ceiling`, where there is one."""
+    ax = axes_of(ax)
+    if not math.isnan(entropy := ceiling(rows)):
+        ax.axhline(entropy, label="_", **CEILING)
     return ax
 
 

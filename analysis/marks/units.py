@@ -53,15 +53,15 @@ def rate_map(rates: np.ndarray, *, ax: Axes | None = None) -> QuadMesh:
 
 
 def unit_counts(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Active units of each run: dots by the variance of the mean, bars by a rate of `ACTIVE_RATE` nat or more.
+    """Active units of each run: open dots by the variance of the mean, bars by a rate of `ACTIVE_RATE` nat or more.
 
     Args:
         rows: one a run, with `active_units` and `active_by_rate`.
         ax: the axes; by default the current ones.
     """
     ax, x = axes_of(ax), np.arange(len(rows))
-    ax.plot(x, rows["active_by_rate"], label=f"rate {ACTIVE_RATE:g} nat up", **_dashes(len(rows)))
-    ax.plot(x, rows["active_units"], label="active by variance", **_dots())
+    ax.plot(x, rows["active_by_rate"], label=rf"active: rate $\geq$ {ACTIVE_RATE:g} nat", **_dashes(len(rows)))
+    ax.plot(x, rows["active_units"], label="active by variance", **_dots() | {"markerfacecolor": "white"})
     ax.set_ylabel("active")
     ax.set_ylim(bottom=min(-0.4, -0.04 * float(rows["active_units"].max() or 0)))
     return ax

@@ -16,7 +16,16 @@ from analysis.view import View
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 
-from helpers.fake_records import mnist_sweep, sprites_card, sprites_point, sprites_sweep, sprites_targets, write_run
+from helpers.fake_records import (
+    SPRITES_H,
+    gaussian_sweep,
+    mnist_sweep,
+    sprites_card,
+    sprites_point,
+    sprites_sweep,
+    sprites_targets,
+    write_run,
+)
 from helpers.pages import faults
 
 
@@ -59,6 +68,14 @@ def test_the_forecast_is_drawn_where_it_is(tmp_path):
     for ax in figure.axes:
         assert [line.get_xdata()[0] for line in ax.lines if list(line.get_ydata()) == [0, 1]] == [23.9]
     assert not faults(figure)
+
+
+def test_information_has_its_ceiling_where_x_is_discrete_alone(tmp_path):
+    for make, heights in ((sprites_sweep, [SPRITES_H]), (gaussian_sweep, [])):
+        make(tmp_path / make.__name__, betas=[0.5, 4.0])
+        _, middle, _ = beta(load_runs(tmp_path / make.__name__)).axes
+        level = [line.get_ydata()[0] for line in middle.lines if list(line.get_xdata()) == [0, 1]]
+        assert level == pytest.approx(heights)
 
 
 def test_runs_that_came_to_no_slope_have_no_place(tmp_path):

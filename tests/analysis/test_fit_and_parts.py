@@ -13,6 +13,7 @@ from analysis import decomposition, fit, load_runs
 from analysis.figures.decomposition import numbers as parts_of
 from analysis.figures.fit import numbers
 from analysis.marks.paths import VERDICTS
+from analysis.rows.finding import RunWarning
 from analysis.rows.runs import load_histories
 from analysis.view import View
 from vae_rd.errors import InputError
@@ -61,6 +62,19 @@ def test_the_verdict_on_training_marks_the_kept_checkpoint(tmp_path):
     assert not faults(figure)
 
 
+def test_an_autoencoder_has_no_way_and_no_colour(tmp_path):
+    sprites_sweep(tmp_path, betas=[0.5, 4.0])
+    folder = sprites_autoencoder(tmp_path)
+    history = pd.read_csv(folder / "history.csv")
+    history[[f"{split}/{name}" for split in ("train", "val") for name in ("rate", "elbo")]] = np.nan
+    history.to_csv(folder / "history.csv", index=False)
+    with pytest.warns(RunWarning, match=f"left out, R is undefined: {folder.name}"):
+        figure = fit(load_runs(tmp_path))
+    assert [text.get_text() for legend in figure.legends for text in legend.get_texts()] == [r"$\beta$ = 0.5", "4"]
+    with pytest.raises(InputError, match="none of the runs has a rate: no way through the plane; draw the curves"):
+        fit(load_runs(folder))
+
+
 def columns(ax):
     """Bottom and top of each part of each column."""
     bars = [c for c in ax.containers if isinstance(c, BarContainer)]
@@ -88,6 +102,18 @@ def test_exact_information_leaves_nothing_open_and_has_its_place_over_the_bound(
     rows = parts_of(runs, View())[""]
     marks = [(*line.get_xdata(), *line.get_ydata()) for line in bottom.lines if len(line.get_xdata()) == 1]
     np.testing.assert_allclose(marks, rows[["h_minus_d", "mutual_information_lower"]].to_numpy())
+    [bound] = [line.get_xydata() for line in bottom.lines if len(line.get_xdata()) == 3]
+    low, top_end = rows["h_minus_d"].min(), rows["h_minus_d"].max()
+    np.testing.assert_allclose(bound, [[min(low, 0.0), 0.0], [0.0, 0.0], [top_end, top_end]])
+
+
+def test_groups_have_shapes_over_the_bound_too(tmp_path):
+    for prior in ("normal", "vamp"):
+        sprites_sweep(tmp_path, betas=[0.5, 2.0], prior=prior)
+    bottom = decomposition(load_runs(tmp_path), group_by=("prior",)).axes[1]
+    assert [line.get_marker() for line in bottom.lines if len(line.get_xdata()) == 1] == ["o", "o", "s", "s"]
+    said = [text.get_text() for text in bottom.get_legend().get_texts() if text.get_text().strip()]
+    assert {"prior normal", "prior vamp"} <= set(said)
 
 
 def test_total_correlation_stands_above_the_information(tmp_path):

@@ -154,4 +154,5 @@ def test_intervals_hold_the_known_difference_in_95_of_100(both):
     for draw in range(runs):
         for row in differences(redraw(found(**settings, draw=draw), draws=60)).to_dict("records"):
             held[row["difference"]] += row["low"] <= known[row["difference"]] <= row["high"]
+    print(f"held of {runs}, {both:g} of a seed's share in common: {held}")  # With -s, for docs/figures.md.
     assert all(0.90 * runs <= count <= 0.98 * runs for count in held.values()), held

@@ -68,6 +68,8 @@ def test_reconstructions_stand_below_x_in_order_of_beta_beside_d_and_r(runs):
     assert (np.stack(rows[0][1]) == x).all()
     for shade, (_, images) in zip((2 / 4, 1 / 4, 3 / 4), rows[1:], strict=True):
         assert np.stack(images) == pytest.approx(np.full((3, *SIZE), shade), abs=1 / 255)
+    frames = [path for ax in reconstructions(data).axes for drawn in ax.collections for path in drawn.get_paths()]
+    assert len(frames) == sum(len(images) for _, images in rows)  # White pixels of a border end at one.
     test = data[data["split"] == "test"].sort_values("beta")
     beside = [f"{value:.2f}" for run in test.itertuples() for value in (run.distortion, run.rate)]
     assert sorted(words_of(reconstructions(data))) == sorted([*beside, "$D$ [nats]", "$R$"])

@@ -152,6 +152,12 @@ STEPS: list[Step] = [
         before=after_fit(metrics(lambda m: m["test"]["rate"].update(value=None, stderr=None))),
     ),
     step(
+        "no way through the plane; draw the curves",
+        drawn("fit", "runs"),
+        drawn(*CURVES),
+        before=fitted("--posterior=deterministic", "--beta=0"),
+    ),
+    step(
         "run python -m vae_rd.evaluate RUNS --probe first",
         drawn("information", "runs"),
         each(evaluated("runs", "--probe", "--examples=30"), drawn("information", "runs")),
