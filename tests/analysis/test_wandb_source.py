@@ -52,6 +52,9 @@ def test_a_figure_of_a_project_has_the_numbers_of_its_records_and_a_second_one_d
     first, second = (path.read_text().splitlines() for path in (out, tmp_path / "own.csv"))
     assert [line.split(",")[3:9] for line in first] == [line.split(",")[3:9] for line in second]
     assert sorted(downloads(server)) == ["download history.csv"] * 3 + ["download record.json"] * 3
+    page = tmp_path / "report.html"
+    assert main(["report", source, "-o", str(page)]) == 0
+    assert folders[2].name in page.read_text(encoding="utf-8")
     assert load_runs(source)["run"].nunique() == 3
     assert len(downloads(server)) == 6
     server.runs["id1"].history.append({"val/rate": 1.0})  # W&B has heard from it since.
@@ -87,14 +90,15 @@ def test_a_run_that_goes_on_stands_in_the_plane_by_what_it_has_logged_and_is_wat
     with pytest.warns(RunWarning, match=rf"not finished: {second.name} \(is running at W&B\)"):
         load_runs(folders)
 
-    def end(_):
+    def end():
         going.exit_code, going.history = 0, [*going.history, {"_step": 999}]
         going.files = {name: (second / name).read_bytes() for name in ("record.json", "history.csv")}
 
-    monkeypatch.setattr("analysis.watch.time.sleep", end)
+    looks = iter([lambda: going.history.append({"_step": 998, "system/cpu": 1.0}), end])
+    monkeypatch.setattr("analysis.watch.time.sleep", lambda seconds: next(looks)())
     out = tmp_path / "plane.svg"
     assert main(["plane", "wandb:tester/vae", "--watch", "-o", str(out)]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert len(capsys.readouterr().out.splitlines()) == 2  # What the run logs besides changes no figure.
     drawn = {line.split(",")[0] for line in (tmp_path / "plane.csv").read_text().splitlines()[1:]}
     assert drawn == {first.name, second.name}
 
