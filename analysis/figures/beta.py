@@ -25,7 +25,7 @@ from vae_rd.errors import InputError
 
 HEIGHT, TEXT = 1.05, 0.75  # inches: of each of the axes, and of labels and the legend's first row
 FORECAST = "a linear VAE collapses (forecast)"
-CEILING = "$H$, the most $I$ can be"
+CEILING = r"$H \geq I$"
 
 
 def beta(runs: pd.DataFrame, **view: Any) -> Figure:

@@ -79,17 +79,19 @@ def against_bound(rows: pd.DataFrame, *, colours: Mapping[float, Colour] | None 
     if not known.empty:
         low, top = (float(end(known["h_minus_d"].agg(name), 0.0)) for name, end in (("min", min), ("max", max)))
         ax.plot([low, 0.0, top], [0.0, 0.0, top], color=GREY, linewidth=0.8, zorder=1, label=LEAST)
-        _keys(known, ax=ax)
+        _keys(known, told=len(groups) > 1, ax=ax)
         for place, group in enumerate(groups if len(groups) > 1 else []):
             key(ax, plain(str(group)), linestyle="none", **shape(place, size=POINT_SIZE))
     return ax
 
 
-def _keys(known: pd.DataFrame, *, ax: Axes) -> None:
-    if (known["mutual_information_lower_kind"] == "bound").any():
+def _keys(known: pd.DataFrame, *, told: bool, ax: Axes) -> None:
+    """The legend's entries but for the groups, whose marks stand for I where they are told apart."""
+    bounded = (known["mutual_information_lower_kind"] == "bound").any()
+    if bounded:
         key(ax, "$I$, between its bounds", linestyle="-", linewidth=3.0, alpha=0.5)
     estimated = known["h_kind"] == "estimate"
     if estimated.any():
         key(ax, r"$I$, at least, over $\hat{H} - D$", marker="o", markersize=POINT_SIZE, markerfacecolor="white")
-    if not estimated.all():
-        key(ax, "$I$, at least" if (known["mutual_information_lower_kind"] == "bound").any() else "$I$", marker="o")
+    if not estimated.all() and (bounded or not told):
+        key(ax, "$I$, at least" if bounded else "$I$", marker="o", markersize=POINT_SIZE)

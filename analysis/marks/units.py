@@ -60,7 +60,7 @@ def unit_counts(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax: the axes; by default the current ones.
     """
     ax, x = axes_of(ax), np.arange(len(rows))
-    ax.plot(x, rows["active_by_rate"], label=rf"active: rate $\geq$ {ACTIVE_RATE:g} nat", **_dashes(len(rows)))
+    ax.plot(x, rows["active_by_rate"], label=f"rate ≥ {ACTIVE_RATE:g} nat", **_dashes(len(rows)))
     ax.plot(x, rows["active_units"], label="active by variance", **_dots() | {"markerfacecolor": "white"})
     ax.set_ylabel("active")
     ax.set_ylim(bottom=min(-0.4, -0.04 * float(rows["active_units"].max() or 0)))
