@@ -207,6 +207,12 @@ STEPS: list[Step] = [
     of("choose another run", "information", CATEGORICAL, NORMAL),
     of("choose another run", "dual", (), FRESH),
     of("has none; choose a run of labelled data", "probe", (), ("--data=digits", "--binarization=threshold")),
+    of(
+        "name digit alone; choose a run of sprites",
+        "disentanglement",
+        ("--data=digits", "--binarization=threshold"),
+        NORMAL,
+    ),
     step(
         "the test split alone; leave out --split val",
         evaluated("runs/a", "--probe", "--split=val"),

@@ -44,6 +44,10 @@ ESTIMATES: dict[str, EstimateFlag] = {
         "and PCA",
         ("examples", "factor", "seed"),
     ),
+    "disentanglement": EstimateFlag(
+        "how units of z and the labels' factors go together: MIG, SAP, modularity, DCI, FactorVAE's score",
+        ("examples", "seed"),
+    ),
     **{
         f"marginal_{word}": EstimateFlag(
             "R, and so an upper bound on I, under a prior fitted afterwards to q(z) of the training split",

@@ -157,6 +157,15 @@ def posterior(run: Fitted, x: Tensor) -> Posterior:
     return cast(Posterior, run.model.encoder(x))
 
 
+def codes(run: Fitted, x: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
+    """A draw of z of each x and, where it has a closed form, the mean: [N, D] each, float64 on the CPU."""
+    q = posterior(run, x)
+    values = {"draw": q.from_noise(run.model.noise(1, x, noise)).z[0]}
+    if (moments := q.moments()) is not None:
+        values["mean"] = moments.mean
+    return {name: value.double().cpu() for name, value in values.items()}
+
+
 def check_density(run: Fitted, flag: str) -> None:
     """Refuse a run whose q(z|x) has no density.
 

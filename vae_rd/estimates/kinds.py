@@ -11,6 +11,11 @@ from typing import NamedTuple
 
 from vae_rd.estimates.annealed import annealed_curve, annealing_error, check_annealing
 from vae_rd.estimates.base import Estimate, Fitted, Settings
+from vae_rd.estimates.disentanglement import (
+    check_disentanglement,
+    disentanglement,
+    disentanglement_lines,
+)
 from vae_rd.estimates.information import check_information, information
 from vae_rd.estimates.marginal import check_marginal, fitted_marginal
 from vae_rd.estimates.nll import check_gaps, check_nll, encoder_gaps, importance_nll, prior_nll
@@ -38,6 +43,7 @@ KINDS: dict[str, Kind] = {
     "information": Kind((information,), check_information, is_of_z=True),
     "dual": Kind((source_lower, source_upper), check_source),
     "probe": Kind((probe_accuracy,), check_probe, probe_lines, is_of_z=True),
+    "disentanglement": Kind((disentanglement,), check_disentanglement, disentanglement_lines, is_of_z=True),
     **{f"marginal_{word}": Kind((partial(fitted_marginal, [word]),), check_marginal) for word in FAMILIES},
     "marginal_auto": Kind((partial(fitted_marginal, AUTO),), check_marginal),
 }

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.errors import InputError
-from vae_rd.estimates.base import Fitted, Settings, entry, posterior
+from vae_rd.estimates.base import Fitted, Settings, codes, entry
 from vae_rd.estimators.probes import CLASSIFIERS, Round, Scores, probe
 from vae_rd.process.collectives import broadcast
 from vae_rd.run.record import Json, estimate
@@ -122,12 +122,10 @@ def _features(run: Fitted, split: str, index: Tensor, settings: Settings) -> dic
     found: dict[str, list[Tensor]] = {}
     for part, some in enumerate(index.split(EVAL_CHUNK)):
         x = run.data.examples(split, some)
-        q, noise = posterior(run, x), generator("cpu", settings.seed, "probe", split, part)
-        values = {"draw": q.from_noise(run.model.noise(1, x, noise)).z[0], "pixels": x.flatten(1)}
-        if (moments := q.moments()) is not None:
-            values["mean"] = moments.mean
+        values = codes(run, x, generator("cpu", settings.seed, "probe", split, part))
+        values["pixels"] = x.flatten(1).double().cpu()
         for name, value in values.items():
-            found.setdefault(name, []).append(value.double().cpu())
+            found.setdefault(name, []).append(value)
     return {name: torch.cat(found[name]) for name in FEATURES if name in found}
 
 
