@@ -154,7 +154,7 @@ def test_what_is_copied_are_the_rows_that_are_shown(page):
     markdown, latex = copied(page, "Markdown").splitlines(), copied(page, "LaTeX").splitlines()
     assert len(markdown) == 2 + len(rows)
     assert latex[0].startswith(r"\begin{tabular}{rr")
-    assert latex[2].startswith(r"$\beta$ & seed & D")
+    assert latex[2].startswith(r"$\beta$ & seed & $D$ & $R$")
     assert len(latex) == 6 + len(rows)
     assert latex[4].count("&") == markdown[0].count("|") - 2
 
