@@ -26,6 +26,7 @@ STATES: dict[str, Mark] = {
     "healthy": {"marker": "o", "color": INK},
     "over_dispersed": {"marker": "D", "color": INK},
     "partially_collapsed": {"marker": "o", "color": INK, "fillstyle": "left", "markerfacecoloralt": "white"},
+    "faint": {"marker": "X", "color": INK, "markerfacecolor": "white"},
     "lagging": {"marker": "<", "color": WARNING},
     "ignored": {"marker": "^", "color": WARNING},
     "no_information": {"marker": "s", "color": WARNING, "markerfacecolor": "white"},

@@ -1,10 +1,14 @@
-"""Linear-Gaussian models whose state follows from their weights: eight of each, of several sizes and random scales."""
+"""Linear-Gaussian models whose state follows from their weights: eight of each, of several sizes and random scales.
+
+`constructed(HELD_OUT)` has six of each that no threshold or rule was set by: other seeds, sizes, noises and strengths.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -91,19 +95,68 @@ STATES: Mapping[str, tuple[Callable[[Tensor, int], Coder], Callable[[int], int]]
 }
 
 
-def constructed() -> list[tuple[str, str, str]]:
+class Family(NamedTuple):
+    """Models of each state.
+
+    Attributes:
+        states: as `STATES`.
+        numbers: of the models, which are their seeds.
+        units: how many units a number has.
+    """
+
+    states: Mapping[str, tuple[Callable[[Tensor, int], Coder], Callable[[int], int]]]
+    numbers: range
+    units: Callable[[int], int]
+
+
+def _far(w: Tensor, number: int) -> Coder:
+    """The same q for every x, on the other side of the prior, narrow in every other one."""
+    units = w.shape[1]
+    shift, variance = -0.6 - 0.1 * (number % 3), 0.5 if number % 2 else 1.0
+    return Coder(w, torch.zeros(units, PIXELS), torch.full((units,), shift), torch.full((units,), variance))
+
+
+def _weak(w: Tensor, number: int) -> Coder:
+    """The mean is a part of what it should be, and the variance is too large as well."""
+    best = exact(w)
+    return Coder(w, (0.1 + 0.04 * (number % 5)) * best.matrix, best.shift, 1.5 * best.variance)
+
+
+def _turned(w: Tensor, number: int) -> Coder:
+    """The decoder reads a tenth of a per cent of z, with its sign turned in every other one."""
+    best = exact(w)
+    return Coder(w * (1e-3 if number % 2 else -1e-3), best.matrix, best.shift, best.variance)
+
+
+TUNED = Family(STATES, range(EACH), lambda number: 2 + number % 4)
+HELD_OUT = Family(
+    {
+        "healthy": (lambda w, n: exact(w, scale=0.85 + 0.07 * (n % 6)), lambda units: 0),
+        "partially_collapsed": (lambda w, n: exact(w, scale=1.1), lambda units: units // 2),
+        "collapsed": (lambda w, n: exact(w), lambda units: units),
+        "no_information": (_far, lambda units: 0),
+        "ignored": (_turned, lambda units: 0),
+        "lagging": (_weak, lambda units: 0),
+        "over_dispersed": (lambda w, n: exact(w, scale=1.55 + 0.3 * (n % 6)), lambda units: 0),
+    },
+    range(1000, 1006),
+    lambda number: 2 + number % 6,
+)
+
+
+def constructed(family: Family = TUNED) -> list[tuple[str, str, str]]:
     """Name, state and verdict of every model, in float64."""
     torch.set_default_dtype(torch.float64)
     try:
-        return [_case(state, number) for state in STATES for number in range(EACH)]
+        return [_case(family, state, number) for state in family.states for number in family.numbers]
     finally:
         torch.set_default_dtype(torch.float32)
 
 
-def _case(state: str, number: int) -> tuple[str, str, str]:
+def _case(family: Family, state: str, number: int) -> tuple[str, str, str]:
     torch.manual_seed(number)
-    make, off = STATES[state]
-    w = columns(units := 2 + number % 4, off=off(units))
+    make, off = family.states[state]
+    w = columns(units := family.units(number), off=off(units))
     x = torch.randn(EXAMPLES, w.shape[1]) @ w.T + math.sqrt(NOISE) * torch.randn(EXAMPLES, PIXELS)
     data = DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), x[:, None, None]), levels=None))
     test = evaluate_split(make(w, number).model(), data, "test", slope=1.0, seed=0)

@@ -75,7 +75,7 @@ def test_a_fit_says_it_and_records_it(toy, capsys):
     assert said in capsys.readouterr().out
     entry = RunRecord.read(only_run(config)).model["forecast"]
     assert entry == record.model["forecast"]
-    assert sorted(entry) == ["collapse_beta", "eigenvalues", "n", "source"]
+    assert sorted(entry) == ["collapse_beta", "eigenvalues", "n", "source", "values"]
     assert len(entry["eigenvalues"]) == 2
     assert entry["collapse_beta"] == entry["eigenvalues"][0]
     assert entry["n"] == 256

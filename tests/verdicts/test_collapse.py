@@ -27,7 +27,7 @@ def bound(value: float, stderr: float | None = 0.0) -> dict[str, float | None]:
     [
         (0.005, 0, bound(0.004), True, "collapsed: test rate 0.005 nats; 0 of 8 units active"),
         (0.005, 0, UNKNOWN, True, "collapsed: test rate 0.005 nats; 0 of 8 units active"),
-        (0.005, 1, bound(0.004), False, "healthy: test rate 0.005 nats, I at most 0.00; 1 of 8 units active"),
+        (0.005, 1, bound(0.004), False, "faint: test rate 0.005 nats, I at most 0.00; 1 of 8 units active"),
         (9.0, 4, bound(6.0), False, "healthy: test rate 9 nats, I at most 6.00; 4 of 8 units active"),
         (9.0, 4, UNKNOWN, False, "healthy: test rate 9 nats, I not known; 4 of 8 units active"),
         # A posterior that is the same for every x, far from the prior.

@@ -237,6 +237,34 @@ def test_units_that_are_all_in_use(more, worth):
         assert "raise --latent_dim" in fit_words(verdict)
 
 
+LINEAR = {"eigenvalues": [8.0, 4.0, 2.0, 0.5], "values": None}  # 1.04, 0.69 and 0.35 nats of R at beta 1.
+
+
+@pytest.mark.parametrize(
+    ("rates", "model", "worth"),
+    [
+        ([1.0, 0.0, 0.0], {}, 7 / 2 + 3 / 2 + 1 / 2 - math.log(64) / 2 - (math.e**2 - 1) / 2 + 1),
+        ([0.0, 0.0, 0.0], {}, 7 / 2 + 3 / 2 + 1 / 2 - math.log(64) / 2),
+        ([1.06, 0.0, 0.0], {}, None),  # More than half of the 2.08 nats.
+        ([0.0, 0.0, 0.0], {"reads_x": True}, None),
+        ([0.0, 0.0, 0.0], {"reads_x": None}, None),
+        ([0.0, 0.0, 0.0], {"forecast": None}, None),
+        ([0.0, 0.0, 0.0], {"forecast": {**LINEAR, "values": 64}}, None),
+        ([0.0, 0.0, 0.0], {"forecast": {"eigenvalues": [8.0, 4.0]}}, None),  # A record that does not say.
+        ([0.0, 0.0, 0.0], {"forecast": {**LINEAR, "eigenvalues": [3.1]}}, None),  # Worth less than a nat.
+    ],
+)
+def test_less_than_half_of_what_a_linear_model_has(rates, model, worth):
+    found = evidence(rates, active=1)
+    found.model.update({"reads_x": False, "forecast": LINEAR} | model)
+    verdict = fit(found)
+    assert verdict["verdict"] == ("converged" if worth is None else "underfitting")
+    if worth is not None:
+        assert verdict["underfitting"]["worth"] == pytest.approx(worth, abs=1e-3)
+        assert verdict["underfitting"]["linear_rate"] == pytest.approx(0.5 * math.log(64))
+        assert "widen --hidden" in fit_words(verdict)
+
+
 def test_where_validation_is_worse_by_as_much_more_units_do_not_help():
     rows = [{**row, "train/objective": row["train/objective"] - 9} for row in made("settled", seed=0)]
     found = evidence([1.6, 1.35], rows=rows)

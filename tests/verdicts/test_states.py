@@ -142,6 +142,9 @@ OFF = {"active": 0, "mean_variance": {"value": [0.0, 0.0], "stderr": None}}
         ({"variance_ratio": {"value": [1.0, 2.1], "stderr": [0.0, 0.04]}}, HEALTHY),
         ({"active": 1, "mean_variance": {"value": [0.0099, 0.8], "stderr": None}}, "partially_collapsed"),
         ({"active": 2, "mean_variance": {"value": [0.0101, 0.8], "stderr": None}}, HEALTHY),
+        ({"rate": 0.099, "information": known(0.09)}, "faint"),
+        ({"rate": 0.1, "information": known(0.09)}, HEALTHY),
+        ({"rate": 0.05, "active": 1, "mean_variance": {"value": [0.0, 0.8], "stderr": None}}, "partially_collapsed"),
     ],
 )
 def test_just_under_and_just_over_each_threshold(changes, state):
@@ -164,6 +167,7 @@ def test_just_under_and_just_over_each_threshold(changes, state):
             {"active": 1, "mean_variance": {"value": [0.9, 0.0], "stderr": None}},
             "partially collapsed: unit 1 off; test rate 3 nats, I at most 2.50; 1 of 2 units active",
         ),
+        ({"rate": 0.05}, "faint: test rate 0.05 nats, I at most 2.50; 2 of 2 units active"),
     ],
 )
 def test_the_line_has_the_numbers_that_led_to_it_and_the_next_what_to_do(changes, lines):

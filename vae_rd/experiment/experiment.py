@@ -231,6 +231,7 @@ class Experiment:
                 )
         self.record.model |= {
             "parameters": sum(p.numel() for p in self.model.parameters()),
+            "reads_x": getattr(self.model.decoder, "reads_x", None),
             "distortion": self._distortion(),
         }
         record = self.record

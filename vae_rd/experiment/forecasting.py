@@ -31,6 +31,7 @@ def forecast_entry(forecast: Forecast | None) -> Json | None:
     return {
         "collapse_beta": forecast.collapse_beta,
         "eigenvalues": list(forecast.eigenvalues),
+        "values": forecast.values,
         "n": forecast.n,
         "source": forecast.source,
     }

@@ -44,6 +44,8 @@ class AutoregressiveDecoder(LazyDistribution):
         (torch.Size([5, 4]), torch.Size([5, 4, 1, 2, 2]))
     """
 
+    reads_x = True
+
     def __init__(
         self, trunk: AutoregressiveTrunk, likelihood: Likelihood, *, coordinates: Coordinates | None = None
     ) -> None:

@@ -25,6 +25,8 @@ class Encoder(LazyDistribution):
 class Decoder(LazyDistribution):
     """p(x|z): a trunk from z to likelihood parameters, then a likelihood."""
 
+    reads_x = False
+
     def __init__(self, trunk: nn.Module, likelihood: Likelihood) -> None:
         super().__init__()
         self.trunk, self.likelihood = trunk, likelihood

@@ -23,7 +23,7 @@ from vae_rd.verdicts.notes import (
 from vae_rd.verdicts.spikes import BESIDE, HUGE, SPIKE, STAND_OUT, UNSTABLE, Spike, is_unstable, spikes
 from vae_rd.verdicts.tails import approaches
 from vae_rd.verdicts.training import overfitting
-from vae_rd.verdicts.underfitting import units_in_use
+from vae_rd.verdicts.underfitting import underfitting_of
 
 Numbers = Mapping[str, Any]
 THRESHOLDS: Mapping[str, float] = {
@@ -46,10 +46,10 @@ def fit(evidence: Evidence) -> dict[str, Any] | None:
     if not evidence.rows or not evidence.data:
         return None
     facts = TrainingFacts.of(evidence.data, evidence.model.get("slope"))
-    return fit_verdict(evidence.rows, facts, units=units_in_use(evidence))
+    return fit_verdict(evidence.rows, facts, more=underfitting_of(evidence))
 
 
-def fit_verdict(rows: Sequence[Row], facts: TrainingFacts, *, units: Numbers | None = None) -> dict[str, Any]:
+def fit_verdict(rows: Sequence[Row], facts: TrainingFacts, *, more: Numbers | None = None) -> dict[str, Any]:
     """The first that holds of: KL unstable, overfitting, still falling, underfitting, converged.
 
     What spikes casts doubt on all else; one that overfits has ended, whatever its last epochs do; and what a network
@@ -60,8 +60,8 @@ def fit_verdict(rows: Sequence[Row], facts: TrainingFacts, *, units: Numbers | N
     Args:
         rows: one an epoch, as `vae_rd.verdicts.training` says.
         facts: what is known beside them.
-        units: from `units_in_use`, what the metrics know of underfitting; it does not count where validation is worse
-            than training by as much, since more units would help neither.
+        more: from `underfitting_of`, what the metrics know of underfitting; it does not count where validation is worse
+            than training by as much, since a larger network would help neither.
 
     Example:
         >>> row = {"annealing": 0, "lr": 1e-3, "val/distortion": 9.0}
@@ -77,7 +77,7 @@ def fit_verdict(rows: Sequence[Row], facts: TrainingFacts, *, units: Numbers | N
         "spikes": [spike._asdict() for spike in found],
         "overfitting": _overfitting(rows, facts),
         "falling": None if fall is None else _falling(seen, fall),
-        "underfitting": None if units is None or (gap and gap["value"] > units["worth"]) else dict(units),
+        "underfitting": None if more is None or (gap and gap["value"] > more["worth"]) else dict(more),
     }
     return {
         "verdict": None if fall is None else _word(found, entries),

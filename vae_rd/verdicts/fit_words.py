@@ -78,6 +78,12 @@ def _last(entry: Entry) -> str:
 
 def _underfitting(verdict: Entry) -> str:
     entry = verdict["underfitting"]
+    if "linear_rate" in entry:
+        return (
+            f": R is {nats(entry['rate'])} nats, where a linear VAE of this data has {nats(entry['linear_rate'])} in "
+            f"{entry['linear_units']} units, worth {nats(entry['worth'])} more of D + beta R by the linear model: the "
+            "network is too narrow, or has not learned to use z; widen --hidden"
+        )
     return (
         f": all {entry['units']} units of z are in use, the weakest with {nats(entry['weakest_rate'])} nats of R, "
         f"worth {nats(entry['worth'])} of D + beta R by the linear model: more units would save more; "

@@ -112,6 +112,10 @@ def _over_dispersed(verdict: Entry) -> str:
     return f"over-dispersed: q(z) has {most}, and {rest}; R = {verdict['rate']:.4g}"
 
 
+def _faint(verdict: Entry) -> str:
+    return f"faint: test rate {verdict['rate']:.4g} nats, I {bounded_information(verdict)}"
+
+
 def _partially_collapsed(verdict: Entry) -> str:
     off, rate = units_listed(verdict["units"]["collapsed"]), f"test rate {verdict['rate']:.4g} nats"
     return f"partially collapsed: {off} off; {rate}, I {bounded_information(verdict)}"
@@ -150,6 +154,12 @@ STATES: Mapping[str, State] = MappingProxyType(
             lambda n: bool(n.off) and bool(n.active),
             _partially_collapsed,
             "lower --beta or raise --target_rate where more should be told of x; else a smaller --latent_dim will do",
+        ),
+        # As little R as where it is collapsed, spread so thin or on so wide a mean that units count as active.
+        "faint": State(
+            lambda n: n.collapsed is False and _rate(n) < COLLAPSED_RATE,
+            _faint,
+            "lower --beta, or hold a rate (--target_rate): this is within reach of the collapse",
         ),
     }
 )
