@@ -22,6 +22,7 @@ from vae_rd.model.nn.mlp import linear_decoder, linear_encoder
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.model.vae import VAE
+from vae_rd.verdicts.base import Evidence
 from vae_rd.verdicts.kinds import judged
 
 EACH, EXAMPLES, PIXELS, NOISE = 8, 600, 8, 0.5
@@ -160,5 +161,5 @@ def _case(family: Family, state: str, number: int) -> tuple[str, str, str]:
     x = torch.randn(EXAMPLES, w.shape[1]) @ w.T + math.sqrt(NOISE) * torch.randn(EXAMPLES, PIXELS)
     data = DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), x[:, None, None]), levels=None))
     test = evaluate_split(make(w, number).model(), data, "test", slope=1.0, seed=0)
-    found = judged({"test": test}, w.shape[1])["collapse"]["state"]
+    found = judged(Evidence({"test": test}, w.shape[1]))["collapse"]["state"]
     return f"{state} {number}", state, str(found)
