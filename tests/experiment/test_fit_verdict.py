@@ -50,6 +50,7 @@ def test_a_run_is_judged_again_by_its_history_and_says_the_same(toy):
     ("flags", "verdict"),
     [
         ({"latent_dim": 2, "max_epochs": 60}, "underfitting"),
+        ({"hidden": [2], "max_epochs": 30}, "underfitting"),
         ({"lr": 0.1, "lr_schedule": "constant", "max_epochs": 30}, "KL unstable"),
     ],
 )
