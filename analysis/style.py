@@ -54,6 +54,8 @@ STYLE: dict[Any, Any] = {
     "legend.handlelength": 1.6,
     "legend.handletextpad": 0.5,
     "legend.columnspacing": 1.2,
+    "figure.autolayout": False,  # Figures lay themselves out, once.
+    "figure.constrained_layout.use": False,
     "figure.constrained_layout.h_pad": 0.03,
     "figure.constrained_layout.w_pad": 0.02,
     "pdf.fonttype": 42,  # TrueType, embedded: text stays text

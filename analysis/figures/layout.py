@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from analysis.marks.betas import beta_bar, beta_rows
 from analysis.marks.legends import heading as heading
@@ -59,14 +60,14 @@ def _stack(figure: Figure, grid: GridSpec, row: int, column: int, depth: int) ->
 def laid_out(figure: Figure) -> Figure:
     """The figure with the places of its axes final: words alone need room, all marks stay within their axes.
 
-    Without this the layout would measure each mark of each run several times.
+    Without this the layout would measure each mark of each run several times. It is carried out alone, since a figure
+    that has an engine is drawn once more before it is saved.
     """
-    figure.set_layout_engine("constrained")
     for ax in figure.axes:
-        for artist in (*ax.lines, *ax.collections):
+        for artist in (*ax.lines, *ax.collections, *ax.patches):
             artist.set_in_layout(False)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    ConstrainedLayoutEngine().execute(figure)
+    figure.set_layout_engine(None)
     return figure
 
 
