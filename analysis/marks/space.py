@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 STEP = 2.0  # points along a line from one box to the next
@@ -76,6 +77,8 @@ def obstacles(ax: Axes) -> Iterator[Boxes]:
             places = np.asarray(collection.get_offsets(), dtype=float).reshape(-1, 2)
             half = pixels(ax, float(np.sqrt(np.max(collection.get_sizes(), initial=0.0))) / 2)
             yield around(collection.get_offset_transform().transform(places), half=half)
+    bars = [patch.get_window_extent().extents for patch in ax.patches if isinstance(patch, Rectangle)]
+    yield np.array(bars).reshape(-1, 4)
     yield words_of(ax)
 
 
