@@ -19,7 +19,7 @@ from analysis.rows.data_sets import _name, data_sets
 from analysis.rows.finding import RunWarning
 from analysis.rows.groups import MOST, MOST_ASKED, add_settings, group_runs, varying
 from analysis.statistics.bounds import add_bounds
-from analysis.style import pale
+from analysis.style import GREY, pale
 from vae_rd.run.record import SPLITS
 
 from helpers.fake_records import (
@@ -59,7 +59,7 @@ def points(ax, split="test"):
 
 def joins(ax):
     """The grey lines of at least two points: those that join a group."""
-    return [line for line in ax.lines if len(line.get_xdata()) > 1 and line.get_color() == "#7a7a7a"]
+    return [line for line in ax.lines if len(line.get_xdata()) > 1 and line.get_color() == GREY]
 
 
 def test_every_group_has_a_shape():
