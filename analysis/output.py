@@ -37,7 +37,8 @@ def write_figure(
     """Write a figure, its numbers as CSV beside it, and as JSON how it was made; returns all paths.
 
     Args:
-        figure: the figure, written in the format of its suffix, which holds the command too.
+        figure: the figure, written in the format of its suffix, which holds the command too; its label is what its
+            caption must say.
         numbers: tables by what their file names add to that of the figure.
         out: the figure's path.
         runs: from `load_runs`: all that it is of.
@@ -50,8 +51,9 @@ def write_figure(
     suffix, buffer = out.suffix.lower(), io.BytesIO()
     with mpl.rc_context(STYLE):
         figure.savefig(buffer, format=suffix[1:], metadata=_metadata(suffix, provenance.command_of(argv)))
+    how = provenance.statement(runs, argv, out, caption=str(figure.get_label()))
     tables = {out.with_name(f"{out.stem}{end}.csv"): csv_bytes(table) for end, table in numbers.items()}
-    return write_all({out: buffer.getvalue(), **tables, provenance.beside(out): provenance.statement(runs, argv, out)})
+    return write_all({out: buffer.getvalue(), **tables, provenance.beside(out): how})
 
 
 def _metadata(suffix: str, command: str) -> dict[str, str | None]:

@@ -52,20 +52,24 @@ def beside(out: Path) -> Path:
     return out.with_suffix(".json")
 
 
-def statement(runs: pd.DataFrame, argv: Sequence[str], out: Path, *, packages: Sequence[str] = PACKAGES) -> bytes:
-    """The content of the file: `command`, `argv`, `made_in` (relative to the file), `versions` and `runs`.
+def statement(
+    runs: pd.DataFrame, argv: Sequence[str], out: Path, *, packages: Sequence[str] = PACKAGES, caption: str = ""
+) -> bytes:
+    """The content of the file: `command`, `argv`, `made_in` (relative to the file), `caption`, `versions` and `runs`.
 
     Args:
         runs: from `load_runs`: all that the figure is of.
         argv: the command line.
         out: the figure's path.
         packages: whose versions what was made depends on.
+        caption: what the figure says by a letter alone, line by line.
     """
     first = runs.drop_duplicates("folder")
     content = {
         "command": command_of(argv),
         "argv": list(argv),
         "made_in": os.path.relpath(Path.cwd(), out.absolute().parent),
+        "caption": caption.splitlines(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
         "runs": [
             {"folder": folder, "name": name, **json.loads(made)}

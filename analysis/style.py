@@ -19,11 +19,11 @@ COLUMN = 3.4  # inches: one column of a two-column paper
 HEAD_WIDTH = 48  # characters of what stands above the entries of a legend
 LIGHTEST = 0.84  # of viridis, the rest of which is too pale on white
 TINTS = (0.4, 0.25)  # shares of a colour in the tints that marks have
-LETTER = 0.52  # of the size of letters, how wide one is on the average
+LETTER, DIGIT = 0.52, 0.66  # of the size of letters, how wide one is on the average, and a digit at most
 WORTH = r"exact|monte carlo|an estimate"  # words for what H is worth
 SHORT_BRACKET = r"2 s\.e\.|forecast|Fano|\$|\d+$|\d+ components"  # what is no source
 SHORT = 6  # characters of a beta that are written whatever they are
-INK, GREY, PALE, PALER = "#262626", "#7a7a7a", "#ececec", "#f6f6f6"
+INK, GREY, PALE, PALER = "#262626", "#6b6b6b", "#ececec", "#f6f6f6"
 WARNING = "#d55e00"  # Okabe-Ito vermillion
 
 STYLE: dict[Any, Any] = {
@@ -54,6 +54,8 @@ STYLE: dict[Any, Any] = {
     "legend.handlelength": 1.6,
     "legend.handletextpad": 0.5,
     "legend.columnspacing": 1.2,
+    "figure.autolayout": False,  # Figures lay themselves out, once.
+    "figure.constrained_layout.use": False,
     "figure.constrained_layout.h_pad": 0.03,
     "figure.constrained_layout.w_pad": 0.02,
     "pdf.fonttype": 42,  # TrueType, embedded: text stays text
@@ -209,6 +211,14 @@ def wrapped(text: str) -> str:
         2
     """
     return textwrap.fill(plain(text), HEAD_WIDTH)
+
+
+def broken(text: str, width: int) -> str:
+    """Text in lines of a width; formulas between dollars are not broken."""
+    formulas = text.split("$")
+    kept = "$".join(part.replace(" ", "\N{NO-BREAK SPACE}") if i % 2 else part for i, part in enumerate(formulas))
+    lines = [line for part in kept.splitlines() for line in textwrap.wrap(part, width, break_long_words=False)]
+    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def beta_words(betas: Iterable[float]) -> dict[float, str]:

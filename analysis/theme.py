@@ -29,7 +29,7 @@ NAMED = {
     to_hex("white"): PAPER,
     to_hex("black"): "#f2f2f2",
     INK: "#e6e6e6",
-    GREY: "#949494",
+    GREY: "#75695e",
     PALE: "#30353d",
     PALER: "#23272e",
     WARNING: "#e0503a",

@@ -68,7 +68,7 @@ def rc_of(view: View) -> dict[Any, Any]:
     sizes: dict[str, Any] = dict.fromkeys(("font.size", "axes.labelsize"), venue.label)
     sizes |= dict.fromkeys(("legend.fontsize", "xtick.labelsize", "ytick.labelsize"), small)
     fonts: dict[Any, Any] = {
-        "font.family": [first_installed(venue.fonts), "DejaVu Sans"],
+        "font.family": list(dict.fromkeys((first_installed(venue.fonts), "DejaVu Sans"))),
         "mathtext.fontset": venue.maths,
     }
     return STYLE | sizes | fonts

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,7 +14,7 @@ from analysis.figures.layout import LINE_HEIGHT
 from analysis.figures.table import rounded
 from analysis.rows.runs import Row, as_rows
 from analysis.statistics.differences import BD_RATE
-from analysis.style import number, small_letters, wrapped
+from analysis.style import characters, number, small_letters, wrapped
 
 MOST_PAIRS = 3  # whose difference is written; all are in the numbers
 NOISE = 1e-9  # a standard error that is rounding alone
@@ -37,12 +38,19 @@ class Stated(NamedTuple):
     has_published: bool
 
 
-def write_beneath(figure: Figure, stated: Sequence[Stated]) -> None:
-    """Write the differences of all data sets, and what their intervals are of, under the axes, and make room for it."""
-    lines = [line for one in stated for line in _lines(one)]
+def write_beneath(figure: Figure, stated: Sequence[Stated], names: Mapping[str, str]) -> None:
+    """Write the differences of all data sets, and what their intervals are of, under the axes, and make room for it.
+
+    Args:
+        figure: from `new_figure`.
+        stated: of each data set.
+        names: what each group is called.
+    """
+    lines = [line for one in stated for line in _lines(one, names)]
     if lines:
         figure.set_figheight(figure.get_figheight() + LINE_HEIGHT * (len(lines) + 1))
-        text = "\n".join([*lines, *wrapped(f"95 %: {_sources(stated)}").splitlines()])
+        sources = textwrap.wrap(f"95 %: {_sources(stated)}", characters(figure.get_figwidth()) - 4)
+        text = "\n".join([*lines, *sources])
         figure.supxlabel(text, x=0.02, ha="left", fontsize=small_letters())
 
 
@@ -57,12 +65,12 @@ def _sources(stated: Sequence[Stated]) -> str:
     return ", ".join(words) or "no noise is known"
 
 
-def _lines(stated: Stated) -> list[str]:
+def _lines(stated: Stated, names: Mapping[str, str]) -> list[str]:
     found = []
     known = stated.differences.dropna(subset="value")
     for (one, other), rows in list(known.groupby(["group", "other"], sort=False))[:MOST_PAIRS]:
         of = f"{stated.title}: " if stated.title else ""
-        found += wrapped(f"{of}{other} less {one}").splitlines()
+        found += wrapped(f"{of}{names[str(other)]} less {names[str(one)]}").splitlines()
         found += [_sentence(row, stated.unit) for row in as_rows(rows)]
     return found
 

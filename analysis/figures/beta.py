@@ -7,23 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
+from analysis.figures.layout import head_of, lines_of, new_figure, settle, titled, write_head
 from analysis.marks import slopes
-from analysis.marks.axes import group_colours, group_marks, in_columns
+from analysis.marks.axes import group_colours, group_marks
+from analysis.marks.groups import brief_head, group_head
+from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.runs import of_split
-from analysis.style import key, unit_label, wrapped
+from analysis.style import key, unit_label
 from analysis.theme import themed
-from analysis.venues import look
+from analysis.venues import line_height, look, width_of
 from analysis.view import View
 from vae_rd.errors import InputError
 
-HEIGHT, TEXT = 1.05, 0.75  # inches: of each of the axes, and of labels and the legend's first row
+HEIGHT, TEXT = 1.05, 0.4  # inches: of each of the axes, and of labels
 FORECAST = "a linear VAE collapses (forecast)"
 CEILING = r"$H \geq I$"
 
@@ -48,15 +49,17 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`beta`, for the table of figures."""
     groups = group_runs(runs, by=view.group_by)
     parts = [(title, placed(rows, groups, split=view.split)) for title, rows in titled(runs)]
-    heads = [head_of(rows, title, *filter(None, [wrapped(groups.note)])) for title, rows in parts]
     with look(view):
-        text = [TEXT + LINE_HEIGHT * (3 + len(groups.labels) * groups.distinguished + lines_of(head)) for head in heads]
+        width = width_of(view, panels=len(parts)) / min(len(parts), 2)
+        heads = [head_of(rows, title, width=width - 0.5) for title, rows in parts]
+        text = [TEXT + line_height() * lines_of(head) for head in heads]
         figure, panels = new_figure([[HEIGHT] * 3] * len(parts), text=text, view=view)
+        words = []
         for (_, rows), head, axes in zip(parts, heads, panels, strict=True):
+            write_head(head, axes[0])
             _draw(rows, groups, axes)
-            keys = _keys(rows, axes[0])
-            legend_above(axes[0], **in_columns(group_marks(groups.labels, rows["group"]), keys), head=head)
-        return themed(laid_out(figure), view)
+            words.append(_words(rows, groups, axes))
+        return themed(settle(figure, words), view)
 
 
 def placed(runs: pd.DataFrame, groups: Groups, *, split: str) -> pd.DataFrame:
@@ -82,20 +85,26 @@ def _draw(rows: pd.DataFrame, groups: Groups, axes: Sequence[Axes]) -> None:
     slopes.slope_lines(rows, "active_units", colours=colours, ax=bottom).set_ylabel("active units")
     for ax in axes:
         slopes.slope_axis(rows, ax=ax)
-    for ax in (middle, bottom):
+    for ax in (top, middle):
         slopes.forecast_lines(rows, ax=ax)
+    slopes.forecast_lines(rows, label=FORECAST, ax=bottom)
     bottom.set(xlabel=r"$\beta$, the slope $-dD/dR$", ylim=(-0.05 * rows["latent_dim"].max(), None))
 
 
-def _keys(rows: pd.DataFrame, ax: Axes) -> list[Artist]:
-    slopes.information_keys(rows, ax=ax)
-    if not math.isnan(slopes.ceiling(rows)):
-        key(ax, CEILING, **slopes.CEILING)
+def _words(rows: pd.DataFrame, groups: Groups, axes: Sequence[Axes]) -> list[Words]:
+    """The groups are told on the axes of D, and R and I and the forecast where they are drawn."""
+    top, middle, bottom = axes
     if rows["held"].any():
         open_mark = {"marker": "o", "markersize": slopes.SMALL, "markerfacecolor": "white"}
-        key(ax, "$R$ or $D$ was held", **open_mark)
-    slopes.forecast_lines(rows, label=FORECAST, ax=ax)
-    return list(ax.get_legend_handles_labels()[0])
+        key(top, "$R$ or $D$ was held", **open_mark)
+    slopes.information_keys(rows, ax=middle)
+    if not math.isnan(slopes.ceiling(rows)):
+        key(middle, CEILING, **slopes.CEILING)
+    held, known = (list(ax.get_legend_handles_labels()[0]) for ax in (top, middle))
+    forecasts = [line for line in bottom.lines if line.get_label() == FORECAST]
+    own = [*group_marks(groups, rows["group"]), *held]
+    first = Words(top, own, head=group_head(groups), brief=brief_head(groups))
+    return [first, Words(middle, known), Words(bottom, direct=forecasts)]
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:

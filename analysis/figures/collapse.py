@@ -9,23 +9,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from analysis.figures.beta import placed
-from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
+from analysis.figures.layout import explain_above, head_of, lines_of, new_figure, settle, titled, write_head
 from analysis.marks import units as marks
-from analysis.marks.axes import in_columns
-from analysis.marks.slopes import FORECAST
+from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.latents import load_units, load_verdicts
-from analysis.style import WARNING, unit_label, wrapped
+from analysis.style import unit_label
 from analysis.theme import themed
-from analysis.venues import look
+from analysis.venues import line_height, look, width_of
 from analysis.view import View
 
 HEIGHTS = (1.5, 0.8, 0.8)  # inches: of the map, of active units, and of the shuffled z, which share their axis
-TEXT, LESS = 0.85, 0.5  # of labels and the legend's first row, and of width beside the map
+TEXT = 0.75  # inches of labels and the legend
+VERDICTS = 9.0  # points that the marks of verdicts take over the map
 
 
 def collapse(runs: pd.DataFrame, **view: Any) -> Figure:
@@ -48,18 +47,26 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`collapse`, for the table of figures."""
     groups = group_runs(runs, by=view.group_by)
     parts = [(title, _rows(rows, groups, view), rows) for title, rows in titled(runs)]
-    heads = [head_of(rows, title, *filter(None, [wrapped(groups.note)])) for title, _, rows in parts]
     with look(view):
-        text = [TEXT + LINE_HEIGHT * (5 + lines_of(head)) for head in heads]
+        width = width_of(view, panels=len(parts)) / min(len(parts), 2)
+        heads = [head_of(rows, title, width=width - 0.5) for title, _, rows in parts]
+        text = [TEXT + line_height() * lines_of(head) for head in heads]
+        words = []
         shuffled = any(rows["shuffle_rise"].notna().any() for _, rows, _ in parts)  # Older records have none.
         figure, panels = new_figure([HEIGHTS[: 2 + shuffled]] * len(parts), text=text, view=view)
         for (_, rows, own), head, axes in zip(parts, heads, panels, strict=True):
             _draw(rows, unit_rates(rows, load_units(own, split=view.split)), groups, axes, figure)
-            legend_above(axes[0], **in_columns(marks.state_keys(rows), _keys(axes), less=LESS), head=head)
-            legend = axes[0].get_legend()
-            assert legend is not None
-            legend.set_bbox_to_anchor((-0.14, 1.12))  # above the verdicts
-        return themed(laid_out(figure), view)
+            write_head(head or " ", axes[0], lift=VERDICTS * bool(head))  # The verdicts stand there.
+            words.append([_words(axes[1])])
+        explain_above(figure, [entry for _, rows, _ in parts for entry in marks.state_keys(rows)])
+        return themed(settle(figure, words), view)
+
+
+def _words(ax: Axes) -> Words:
+    """What counts as active, by a legend; where a collapse is forecast, beside its line."""
+    told = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+    forecasts = [line for line in told if line.get_label() == marks.COLLAPSE]
+    return Words(ax, [line for line in told if line not in forecasts], forecasts)
 
 
 def _rows(runs: pd.DataFrame, groups: Groups, view: View) -> pd.DataFrame:
@@ -91,14 +98,7 @@ def _draw(rows: pd.DataFrame, rates: np.ndarray, groups: Groups, axes: Sequence[
     marks.collapse_columns(rows, axes=axes)
     for ax in axes:
         marks.column_labels(rows, marks.slope_words(rows), ax=ax)
-    bottom.set_xlabel(marks.column_axis(rows, groups))
-
-
-def _keys(axes: Sequence[Axes]) -> list[Line2D]:
-    counts = [line for line in axes[1].get_lines() if not str(line.get_label()).startswith("_")]
-    found = [Line2D([], [], **FORECAST | {"color": WARNING}, label="collapse (forecast)")]
-    has_forecast = any(line.get_color() == WARNING and line.get_linestyle() == "--" for line in axes[1].get_lines())
-    return [*counts, *(found if has_forecast else [])]
+    marks.column_axis(rows, groups, ax=bottom)
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -13,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures.layout import explain_colours, head_of, lines_of, new_figure, settle, titled, write_head
 from analysis.marks import ends, epochs
 from analysis.marks.frame import obey
-from analysis.marks.groups import group_keys
+from analysis.marks.names import group_keys
 from analysis.marks.space import Space
 from analysis.marks.verdicts import verdict_keys, verdict_marks
 from analysis.marks.words import Words
@@ -65,7 +66,7 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
         words = []
         for (_, rows), head, history, axes in zip(parts, heads, histories, panels, strict=True):
             write_head(head, axes[0])
-            words += _draw(rows, history, axes, colours=colours, groups=groups, view=view)
+            words.append(_draw(rows, history, axes, colours=colours, groups=groups, view=view))
         if len(colours) > MOST_ENDS:
             explain_colours(figure, panels, colours)
         settle(figure, words)
@@ -87,16 +88,23 @@ def _draw(
         axes[-1].margins(x=0.01)
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     obey(View(xlim=view.xlim), rates=(), distortions=(), ax=axes[-1])
-    keys = [*epochs.line_keys(history, groups), *verdict_keys(marks), *group_keys(groups, connected=False)]
+    keys: list[Sequence[Artist]] = [
+        epochs.line_keys(history, groups),
+        group_keys(groups, connected=False),
+        verdict_keys(marks),
+    ]
     last = {name: ends.last_values(history, name) for name in EPOCH_METRICS}
     named = ends.most_spread(last) if len(colours) <= MOST_ENDS else ""
     return [
-        _words(ax, last[name] if name == named else {}, keys if ax is axes[0] else [], groups, colours)
-        for name, ax in zip(EPOCH_METRICS, axes, strict=True)
+        _words(ax, last[name] if name == named else {}, own, groups if place == 1 else None, colours)
+        for place, (name, ax, own) in enumerate(zip(EPOCH_METRICS, axes, keys, strict=True))
     ]
 
 
-def _words(ax: Axes, last: dict[float, float], keys: list[Any], groups: Groups, colours: Colours) -> Words:
+def _words(
+    ax: Axes, last: dict[float, float], keys: Sequence[Artist], groups: Groups | None, colours: Colours
+) -> Words:
+    """What is written on one of the axes: the first has the legend of lines, the second that of `groups`."""
     labels = ends.end_labels(last, ax=ax)
 
     def write(space: Space) -> None:
@@ -104,7 +112,8 @@ def _words(ax: Axes, last: dict[float, float], keys: list[Any], groups: Groups, 
             ends.spread_labels(labels, last, colours=colours, ax=ax)
 
     bounds = ax.get_legend_handles_labels()[0]
-    return Words(ax, keys, bounds, write=write, head="\n".join(epochs.heads(groups)) if keys else "")
+    head, brief = (epochs.heads(groups), epochs.brief_heads(groups)) if groups else ("", "")
+    return Words(ax, keys, bounds, write=write, head=head, brief=brief)
 
 
 def curves_numbers(runs: pd.DataFrame) -> pd.DataFrame:

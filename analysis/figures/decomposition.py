@@ -9,23 +9,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.beta import placed
-from analysis.figures.curves import explain_colours
-from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
+from analysis.figures.layout import explain_colours, head_of, lines_of, new_figure, settle, titled, write_head
 from analysis.marks import parts as marks
-from analysis.marks.axes import in_columns
 from analysis.marks.units import column_axis, column_labels, slope_words
+from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.latents import load_verdicts
 from analysis.statistics.bounds import add_bounds
-from analysis.style import beta_colours, unit_label, wrapped
+from analysis.style import beta_colours, unit_label
 from analysis.theme import themed
-from analysis.venues import look
+from analysis.venues import line_height, look, width_of
 from analysis.view import View
 from vae_rd.errors import InputError
 
 HEIGHTS = (1.5, 1.9)  # inches: of R in parts, and of I against its bound, which share no axis
-TEXT = 1.6
+TEXT = 1.2  # inches of labels, colours and legends
 
 
 def decomposition(runs: pd.DataFrame, **view: Any) -> Figure:
@@ -46,19 +45,22 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     groups = group_runs(runs, by=view.group_by)
     sides = [(title, rows_of(rows, groups, view)) for title, rows in titled(runs)]
     colours = beta_colours(beta for _, rows in sides for beta in rows["beta"])
-    heads = [head_of(rows, title, *filter(None, [wrapped(groups.note)])) for title, rows in sides]
     with look(view):
-        text = [TEXT + LINE_HEIGHT * (7 + lines_of(head)) for head in heads]
+        width = width_of(view, panels=len(sides)) / min(len(sides), 2)
+        heads = [head_of(rows, title, width=width - 0.5) for title, rows in sides]
+        text = [TEXT + line_height() * lines_of(head) for head in heads]
+        words = []
         figure, panels = new_figure([HEIGHTS] * len(sides), text=text, view=view)
         panels = [[top, _own_axis(bottom)] for top, bottom in panels]
         for (_, rows), head, (top, bottom) in zip(sides, heads, panels, strict=True):
-            _draw_parts(rows, groups, head, ax=top)
+            write_head(head, top)
+            _draw_parts(rows, groups, ax=top)
             marks.against_bound(rows, colours=colours, ax=bottom)
             unit = unit_label(rows["units"].iloc[0])
             bottom.set(xlabel=f"$H - D$ [{unit}]", ylabel=f"$I(X; Z)$ [{unit}]")
-            legend_above(bottom, **in_columns(bottom.get_legend_handles_labels()[0]))
+            words.append([Words(ax, ax.get_legend_handles_labels()[0]) for ax in (top, bottom)])
         explain_colours(figure, panels, colours)
-        return themed(laid_out(figure), view)
+        return themed(settle(figure, words), view)
 
 
 def _own_axis(ax: Axes) -> Axes:
@@ -69,13 +71,12 @@ def _own_axis(ax: Axes) -> Axes:
     return figure.add_subplot(spec)
 
 
-def _draw_parts(rows: pd.DataFrame, groups: Groups, head: str, *, ax: Axes) -> None:
+def _draw_parts(rows: pd.DataFrame, groups: Groups, *, ax: Axes) -> None:
     marks.rate_parts(rows, ax=ax)
     column_labels(rows, slope_words(rows), ax=ax)
     unit = unit_label(rows["units"].iloc[0])
     ax.tick_params(axis="x", labelbottom=True)
-    ax.set(xlabel=column_axis(rows, groups), ylabel=f"$R$ [{unit}]")
-    legend_above(ax, **in_columns(ax.get_legend_handles_labels()[0]), head=head)
+    column_axis(rows, groups, ax=ax).set_ylabel(f"$R$ [{unit}]")
 
 
 def rows_of(runs: pd.DataFrame, groups: Groups, view: View) -> pd.DataFrame:

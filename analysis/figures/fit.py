@@ -8,23 +8,23 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.curves import explain_colours
-from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
+from analysis.figures.layout import explain_colours, head_of, lines_of, new_figure, settle, titled, write_head
 from analysis.marks import paths
-from analysis.marks.axes import in_columns
 from analysis.marks.frame import obey
+from analysis.marks.groups import brief_head
+from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.finding import RunWarning
 from analysis.rows.groups import add_settings, group_runs
 from analysis.rows.latents import load_verdicts
 from analysis.rows.runs import load_histories
-from analysis.style import beta_colours, unit_label, wrapped
+from analysis.style import beta_colours, unit_label
 from analysis.theme import themed
-from analysis.venues import look
+from analysis.venues import line_height, look, width_of
 from analysis.view import View
 from vae_rd.errors import InputError
 
-HEIGHT, TEXT = 2.4, 1.0  # inches: of the axes, and of labels and the legends' first rows
+HEIGHT, TEXT = 2.4, 0.6  # inches: of the axes, and of labels and colours
 SPLIT = "test"  # whose verdicts there are
 
 
@@ -52,20 +52,23 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
         for title, rows in titled(runs[runs["folder"].isin(histories["folder"])])
     ]
     colours = beta_colours(beta for _, _, history, _ in parts for beta in history["beta"])
-    note = wrapped(group_runs(runs, by=view.group_by).note)
-    heads = [head_of(rows, title, *filter(None, [note])) for title, rows, _, _ in parts]
+    groups = group_runs(runs, by=view.group_by).untold
     with look(view):
-        text = [TEXT + LINE_HEIGHT * (2 + lines_of(head)) for head in heads]
+        width = width_of(view, panels=len(parts)) / min(len(parts), 2)
+        heads = [head_of(rows, title, width=width - 0.5) for title, rows, _, _ in parts]
+        text = [TEXT + line_height() * lines_of(head) for head in heads]
         figure, panels = new_figure([[HEIGHT]] * len(parts), text=text, view=view)
+        words = []
         for (_, _, history, verdicts), head, (ax,) in zip(parts, heads, panels, strict=True):
             paths.training_paths(history, colours=colours, ax=ax)
             paths.verdict_ends(history, verdicts, colours=colours, ax=ax)
             unit = unit_label(history["units"].iloc[0])
             obey(view, rates=history["rate"], distortions=history["distortion"], ax=ax)
             ax.set(xlabel=f"rate $R$ [{unit}]", ylabel=f"distortion $D$ [{unit}]")
-            legend_above(ax, **in_columns(paths.path_keys(verdicts)), head=head)
+            write_head(head, ax)
+            words.append([Words(ax, paths.path_keys(verdicts), head=groups.note, brief=brief_head(groups))])
         explain_colours(figure, panels, colours)
-        return themed(laid_out(figure), view)
+        return themed(settle(figure, words), view)
 
 
 def _with_rates(runs: pd.DataFrame) -> pd.DataFrame:

@@ -11,22 +11,26 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.beneath import Stated, write_beneath
-from analysis.figures.layout import LINE_HEIGHT, head_of, laid_out, legend_above, lines_of, new_figure, titled
-from analysis.marks.axes import group_colours, group_marks, in_columns
+from analysis.figures.layout import head_of, lines_of, new_figure, settle, titled, write_head
+from analysis.marks.axes import group_colours, group_marks
 from analysis.marks.frame import obey
 from analysis.marks.frontiers import LINE, aim_places, frontier_curves, frontier_keys
+from analysis.marks.groups import brief_head, group_head
 from analysis.marks.labels import place_labels
+from analysis.marks.names import letters_of
+from analysis.marks.space import Space
+from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.foreign import load_foreign, squared_error
 from analysis.rows.groups import Groups, group_runs
 from analysis.statistics.differences import BD_RATE, Redrawn, areas, differences, redraw
 from analysis.statistics.frontiers import Frontier, frontiers, published, with_both_splits
-from analysis.style import unit_label, wrapped
+from analysis.style import HEAD_WIDTH, unit_label
 from analysis.theme import themed
-from analysis.venues import look
+from analysis.venues import line_height, look, width_of
 from analysis.view import View
 
-HEIGHT, TEXT = 2.3, 0.75  # inches: of the axes, and of labels and the legend's first row
+HEIGHT, TEXT = 2.3, 0.35  # inches: of the axes, and of labels
 CHOOSER = "val"  # the split that says which points are on the front
 OWN, PUBLISHED = "runs", "as published"  # what is said of runs that have no other name, and of points of others
 
@@ -51,6 +55,11 @@ class _Compared:
     def labels(self) -> list[str]:
         """Of the frontiers, those of the runs first."""
         return [*map(self.own, self.groups.labels), *dict.fromkeys(map(theirs, self.foreign["name"]))]
+
+    @property
+    def shown(self) -> Groups:
+        """All of them as groups."""
+        return replace(self.groups, labels=tuple(self.labels))
 
     def own(self, label: str) -> str:
         """What a group of runs is called, which may have no name where it is the only one."""
@@ -85,32 +94,40 @@ def frontier(runs: pd.DataFrame, **view: Any) -> Figure:
 def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`frontier`, for the table of figures."""
     compared = _compared(runs, view)
-    sides = [_side(rows, compared, view, title) for title, rows in titled(runs)]
+    parts = titled(runs)
+    width = width_of(view, panels=len(parts)) / min(len(parts), 2)
+    sides = [_side(rows, compared, view, title, width=width - 0.5) for title, rows in parts]
     colours = group_colours(compared.labels)
     with look(view):
-        rows = 3 + len(colours) * (len(colours) > 1)
-        text = [TEXT + LINE_HEIGHT * (rows + lines_of(side.head)) for side in sides]
+        text = [TEXT + line_height() * lines_of(side.head) for side in sides]
         figure, panels = new_figure([[HEIGHT]] * len(sides), text=text, view=view)
+        words = []
         for side, (ax,) in zip(sides, panels, strict=True):
             frontier_curves(side.points, colours=colours, ax=ax)
             obey(view, rates=side.points["rate"], distortions=side.points["distortion"], ax=ax)
             ax.set(xlabel=f"rate $R$ [{side.stated.unit}]", ylabel=f"distortion $D$ [{side.stated.unit}]")
-            _explain(side, list(colours), ax=ax)
-        write_beneath(figure, [side.stated for side in sides])
-        laid_out(figure)
-        for side, (ax,) in zip(sides, panels, strict=True):
-            place_labels(aim_places(side.points), only_free=True, ax=ax)
-    return themed(figure, view)
+            words.append([_words(side, compared.shown, ax=ax)])
+        write_beneath(figure, [side.stated for side in sides], _names(compared.shown, words))
+        return themed(settle(figure, words), view)
+
+
+def _names(groups: Groups, words: Sequence[Sequence[Words]]) -> dict[str, str]:
+    """What groups are called beneath; letters there and in the legends where two names take more than a line."""
+    if 2 * max(map(len, groups.labels)) <= HEAD_WIDTH:
+        return {label: label for label in groups.labels}
+    for one in (one for stack in words for one in stack):
+        one.use_letters()
+    return letters_of(groups, groups.labels)
 
 
 def _compared(runs: pd.DataFrame, view: View) -> _Compared:
     return _Compared(group_runs(runs, by=view.group_by), load_foreign(view.more.get("foreign") or (), runs))
 
 
-def _side(runs: pd.DataFrame, compared: _Compared, view: View, title: str) -> _Side:
+def _side(runs: pd.DataFrame, compared: _Compared, view: View, title: str, *, width: float) -> _Side:
     found = _found(runs, compared, view)
     unit = unit_label(runs["units"].iloc[0])
-    head = head_of(runs, title, *filter(None, [wrapped(compared.groups.note)]))
+    head = head_of(runs, title, width=width)
     return _Side(head, _points(found), Stated(title, unit, _differences(runs, redraw(found)), _has_published(found)))
 
 
@@ -136,11 +153,16 @@ def _points(found: Sequence[Frontier]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _explain(side: _Side, labels: Sequence[str], *, ax: Axes) -> None:
+def _words(side: _Side, groups: Groups, *, ax: Axes) -> Words:
+    write_head(side.head, ax)
     frontier_keys(side.points, chosen_on=CHOOSER, ax=ax)
-    keys = ax.get_legend_handles_labels()[0]
-    marks = group_marks(labels, side.points["group"], **LINE)
-    legend_above(ax, **in_columns(marks, keys), head=side.head)
+    keys = [*group_marks(groups, side.points["group"], **LINE), *ax.get_legend_handles_labels()[0]]
+
+    def write(space: Space) -> None:
+        if places := aim_places(side.points):
+            place_labels(places, only_free=True, space=space, ax=ax)
+
+    return Words(ax, keys, write=write, head=group_head(groups), brief=brief_head(groups))
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:

@@ -15,8 +15,9 @@ from analysis.figures.layout import explain_colours, head_of, lines_of, new_figu
 from analysis.marks import probes
 from analysis.marks.defaults import shown_beta
 from analysis.marks.frame import obey
-from analysis.marks.groups import group_head, group_keys
+from analysis.marks.groups import brief_head, group_head
 from analysis.marks.legends import corner_words
+from analysis.marks.names import group_keys
 from analysis.marks.plane import MOST_LABELS
 from analysis.marks.space import Space
 from analysis.marks.words import Words
@@ -76,9 +77,8 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
         text = [TEXT + line_height() * (2 + lines_of(side.head)) for side in sides]
         figure, panels = new_figure([[HEIGHT] * most] * len(sides), text=text, view=view)
         words = [
-            one
+            _draw(side, axes, colours=colours, groups=groups, view=view)
             for side, axes in zip(sides, panels, strict=True)
-            for one in _draw(side, axes, colours=colours, groups=groups, view=view)
         ]
         if len(colours) > MOST_LABELS:
             explain_colours(figure, panels, colours)
@@ -132,7 +132,7 @@ def _words(ax: Axes, part: pd.DataFrame, direct: list[Artist], groups: Groups, s
     probes.point_keys(part, ax=ax)
     points = [artist for artist in ax.get_legend_handles_labels()[0] if artist not in direct]
     keys = [*points, *group_keys(groups, connected=False)]
-    return Words(ax, keys, direct, write=write, head=group_head(groups), grows=False)
+    return Words(ax, keys, direct, write=write, head=group_head(groups), brief=brief_head(groups), grows=False)
 
 
 def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:

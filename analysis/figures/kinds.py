@@ -132,7 +132,11 @@ FIGURES: dict[str, FigureKind] = {
         _module("analysis.figures.latents"),
         options=(
             Option("factor", "which labels colour (default: the only ones)"),
-            Option("most", "runs, evenly spaced in their order (default 2)", whole(1)),
+            Option(
+                "most",
+                "runs, evenly spaced in their order (default: a row of them, two in a column)",
+                whole(1),
+            ),
         ),
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +15,14 @@ from analysis.rows.groups import Groups, group_runs
 from analysis.rows.latents import load_units
 from analysis.rows.media import LABELS, Latents, load_latents, thinned
 from analysis.rows.runs import as_rows, of_split
-from analysis.style import COLUMN, GREY, beta_words, unit_label, wrapped
-from analysis.venues import look
+from analysis.style import COLUMN, DIGIT, GREY, LETTER, beta_words, characters, length, plain, unit_label
+from analysis.theme import themed
+from analysis.venues import look, width_of
 from analysis.view import View
 from vae_rd.errors import InputError
 
-MOST, BESIDE = 2, 2  # runs, where nothing else is asked for, and in a row
+BESIDE = 2  # runs in a row of a column, and where nothing else is asked for
+LEFT, ABOVE = 0.46, 0.09  # inches of words before a panel, and between the legend and the first of them
 POINTS, BARS, WORDS = 1.3, 0.42, 0.3  # inches of the points, of each histogram, and of the words below either
 
 
@@ -55,19 +58,26 @@ def latents(runs: pd.DataFrame, **view: Any) -> Figure:
 
 def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`latents`, for the table of figures."""
-    panels = _panels(runs, view)
-    lines = max(panel.title.count("\n") + 1 for panel in panels)
-    row = POINTS + 2 * BARS + 3 * WORDS + LINE_HEIGHT * lines + 0.05
-    rows, columns = -(-len(panels) // BESIDE), min(len(panels), BESIDE)
-    height = rows * row + LINE_HEIGHT + 0.08
     with look(view):
-        figure = Figure(figsize=(COLUMN, height))
+        page = width_of(view)
+        beside = _beside(view)
+        panels = _panels(runs, view, width=page / beside - LEFT)
+        lines = max(panel.title.count("\n") + 1 for panel in panels)
+        row = POINTS + 2 * BARS + 3 * WORDS + LINE_HEIGHT * lines + ABOVE
+        rows, columns = -(-len(panels) // beside), min(len(panels), beside)
+        height = rows * row + LINE_HEIGHT + 0.08
+        figure = Figure(figsize=(page, height))
         for place, panel in enumerate(panels):
-            top = height - LINE_HEIGHT - 0.05 - (place // columns) * row - LINE_HEIGHT * lines
-            _draw_panel(panel, figure, left=0.46 + place % columns * COLUMN / BESIDE, top=top)
+            top = height - LINE_HEIGHT - ABOVE - (place // columns) * row - LINE_HEIGHT * lines
+            _draw_panel(panel, figure, left=LEFT + place % columns * page / beside, top=top, wide=page / beside)
         handles = {handle.get_label(): handle for ax in figure.axes for handle in _bars(ax)}
         figure.legend(handles=[*handles.values()], loc="upper left", ncols=len(handles), **heading(""))
-        return figure
+        return themed(figure, view)
+
+
+def _beside(view: View) -> int:
+    """Runs in a row, and in all where nothing else is asked for."""
+    return int(BESIDE * width_of(view) / COLUMN) or 1
 
 
 def _bars(ax: Any) -> list[Any]:
@@ -75,9 +85,9 @@ def _bars(ax: Any) -> list[Any]:
     return [handle for handle, label in zip(handles, labels, strict=True) if label in ("$q(z)$", "$m(z)$")]
 
 
-def _draw_panel(panel: Panel, figure: Figure, *, left: float, top: float) -> None:
+def _draw_panel(panel: Panel, figure: Figure, *, left: float, top: float, wide: float) -> None:
     width, height = figure.get_size_inches()
-    size = (COLUMN / BESIDE - 0.5) / width
+    size = (wide - LEFT - 0.04) / width
 
     def place(bottom: float, tall: float) -> Any:
         return figure.add_axes((left / width, bottom / height, size, tall / height))
@@ -109,21 +119,26 @@ def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
     return {"": pd.concat(found, ignore_index=True)}
 
 
-def _panels(runs: pd.DataFrame, view: View) -> list[Panel]:
+def _panels(runs: pd.DataFrame, view: View, *, width: float = COLUMN / BESIDE) -> list[Panel]:
+    """What is drawn, with words above it that are no wider than so many inches."""
     arrays, groups = load_latents(runs), group_runs(runs, by=view.group_by)
     chosen = groups.ordered(of_split(runs, view.split))
-    chosen = thinned(chosen[chosen["folder"].isin(arrays)], view.more.get("most") or MOST)
+    chosen = thinned(chosen[chosen["folder"].isin(arrays)], view.more.get("most") or _beside(view))
     words = beta_words(chosen["beta"].dropna())
-    return [_panel(run, arrays[run["folder"]], words, groups, view) for run in as_rows(chosen)]
+    return [_panel(run, arrays[run["folder"]], words, groups, view, width) for run in as_rows(chosen)]
 
 
-def _panel(run: dict[str, Any], arrays: Latents, words: dict[float, str], groups: Groups, view: View) -> Panel:
+def _panel(
+    run: dict[str, Any], arrays: Latents, words: dict[float, str], groups: Groups, view: View, width: float
+) -> Panel:
     units = _units(run, arrays, split=view.split)
     has_rate = not np.isnan(run["rate"])
     beta = "" if np.isnan(run["beta"]) else f"$\\beta$ = {words[run['beta']]}, "
     rate = f"$R$ = {run['rate']:.2f} {unit_label(run['units'])}" if has_rate else "$R$ undefined"
-    group = wrapped(groups.labels[groups.place_of[run["folder"]]]) if groups.distinguished else ""
-    title = "\n".join(filter(None, (group, f"{beta}{rate}")))
+    group = plain(groups.labels[groups.place_of[run["folder"]]]) if groups.distinguished else ""
+    letters = characters(width * LETTER / DIGIT)
+    said = [beta + rate] if length(beta + rate) <= letters else [beta.rstrip(", "), rate]
+    title = "\n".join(filter(None, (textwrap.fill(group, letters), *said)))
     prior = arrays["prior"][:, units] if has_rate else None
     return Panel(run, title, tuple(units), arrays["z"][:, units], prior, _labels(run, arrays, view.more.get("factor")))
 

@@ -7,18 +7,21 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from analysis.marks.above import COST, LINE, Room, explain
 from analysis.marks.betas import beta_bar, beta_rows
 from analysis.marks.legends import heading as heading
+from analysis.marks.packing import entries_of, packed
 from analysis.marks.words import Words
-from analysis.marks.words import legend_above as legend_above
 from analysis.rows.data_sets import data_sets
 from analysis.rows.runs import as_rows
 from analysis.rows.scale import scale_note
-from analysis.style import COLUMN, Colours, characters, plain
+from analysis.style import COLUMN, Colours, characters, plain, small_letters
 from analysis.venues import width_of
 from analysis.view import View
 
@@ -59,20 +62,32 @@ def _stack(figure: Figure, grid: GridSpec, row: int, column: int, depth: int) ->
 def laid_out(figure: Figure) -> Figure:
     """The figure with the places of its axes final: words alone need room, all marks stay within their axes.
 
-    Without this the layout would measure each mark of each run several times.
+    Without this the layout would measure each mark of each run several times. It is carried out alone, since a figure
+    that has an engine is drawn once more before it is saved.
     """
-    figure.set_layout_engine("constrained")
     for ax in figure.axes:
-        for artist in (*ax.lines, *ax.collections):
+        for artist in (*ax.lines, *ax.collections, *ax.patches):
             artist.set_in_layout(False)
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    for _ in range(1 + (len(figure.axes) > 1)):  # Axes that share the height have other ticks once they have it.
+        ConstrainedLayoutEngine().execute(figure)
+    figure.set_layout_engine(None)
     return figure
 
 
-def settle(figure: Figure, words: Sequence[Words]) -> Figure:
-    """Lay the figure out and write all words; where a legend finds no room, make some and begin again."""
+def settle(figure: Figure, stacks: Sequence[Sequence[Words]]) -> Figure:
+    """Lay the figure out and write all words; where a legend finds no room, make some and begin again.
+
+    Args:
+        figure: from `new_figure`.
+        stacks: the words of each data set.
+    """
+    words = [one for stack in stacks for one in stack]
     laid_out(figure)
+    for stack in stacks:
+        _head_over_entries(stack)
+        room = _room(figure, rows=-(-len(stacks) // BESIDE))
+        for one in stack:
+            one.room, one.stack = room, stack
     for _ in range(ATTEMPTS):
         if not (pending := [one for one in words if not one.is_done]):
             break
@@ -85,7 +100,28 @@ def settle(figure: Figure, words: Sequence[Words]) -> Figure:
             for one in words:
                 one.erase()
             laid_out(figure)
+    for line in (line for one in words for line in one.caption()):
+        explain(figure, line)
     return figure
+
+
+def _head_over_entries(stack: Sequence[Words]) -> None:
+    """What a legend without entries would say is said by the next that has some, else by the title in brief."""
+    for one in stack:
+        if one.head and not (one.keys or one.together):
+            other = next((other for other in stack if other.keys), None)
+            if other is None:
+                write_head("\n".join(filter(None, (one.ax.get_title(loc="left"), one.brief))), one.ax)
+            else:
+                other.head, other.brief = one.head, one.brief
+            one.head = one.brief = ""
+
+
+def _room(figure: Figure, *, rows: int) -> Room:
+    """What legends over the axes of one data set may have, of a figure with so many rows of them."""
+    own = sum(legend.get_window_extent().height for legend in figure.legends) / figure.dpi
+    inches = (COST * figure.get_figheight() - own) / rows
+    return Room(int((72 * inches - 1) / (LINE * small_letters())))
 
 
 def titled(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -112,17 +148,26 @@ def lines_of(head: str) -> int:
     return len(head.splitlines())
 
 
-def write_head(head: str, ax: Axes) -> None:
-    """Write what `head_of` says over the axes."""
+def write_head(head: str, ax: Axes, *, lift: float = 0.0) -> None:
+    """Write what `head_of` says over the axes, so many points higher than else."""
     if head:
         size = mpl.rcParams["legend.fontsize"]
-        ax.set_title(head, loc="left", fontsize=size, x=0.0, pad=4, linespacing=1.1)
+        ax.set_title(head, loc="left", fontsize=size, x=0.0, pad=4 + lift, linespacing=1.1)
+
+
+def explain_above(figure: Figure, entries: Sequence[Artist]) -> None:
+    """A legend over all axes of the figure, as low as its width lets it be."""
+    found = {str(entry.get_label()): entry for entry in entries}
+    if found:
+        packing = packed(list(found), width=characters(figure.get_figwidth()))
+        figure.legend(**entries_of(list(found.values()), packing), loc="outside upper left")
 
 
 def explain_colours(figure: Figure, panels: Sequence[Sequence[Axes]], colours: Colours) -> None:
     """A row of all betas at the top of the figure, or a bar of their colours where these are too many for it."""
-    entries, columns = beta_rows(colours, width=figure.get_figwidth())
-    if entries or not colours:
-        figure.legend(handles=entries, loc="outside upper left", handlelength=0.9, ncols=columns)
+    if not colours:
+        return
+    if (row := beta_rows(colours, width=figure.get_figwidth())) is not None:
+        figure.legend(**entries_of(*row), loc="outside upper left", handlelength=0.9)
     else:
         beta_bar(colours, figure, [ax for axes in panels for ax in axes])

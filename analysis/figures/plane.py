@@ -24,8 +24,9 @@ from analysis.marks.beside import foreign_points, running_points
 from analysis.marks.betas import bar_within
 from analysis.marks.defaults import shown_beta
 from analysis.marks.frame import frame_plane
-from analysis.marks.groups import group_head, group_keys, group_lines
+from analysis.marks.groups import brief_head, group_head, group_lines
 from analysis.marks.legends import inset_within
+from analysis.marks.names import group_keys
 from analysis.marks.space import Space
 from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
@@ -110,7 +111,7 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
         figure, panels = new_figure([(_height(width),)] * len(sides), text=text, view=view)
         words = [_draw(side, shared, ax=ax) for side, (ax,) in zip(sides, panels, strict=True)]
         _once(words)
-        settle(figure, words)
+        settle(figure, [[one] for one in words])
     return themed(figure, view)
 
 
@@ -196,7 +197,7 @@ def _draw(side: _Side, shared: _Look, *, ax: Axes) -> Words:
         plots.aim_labels(side.chosen, space=space, ax=ax)
 
     keys += [] if joined else entries
-    return Words(ax, keys, direct, joined, write, head=group_head(groups), blocks=blocks)
+    return Words(ax, keys, direct, joined, write, head=group_head(groups), brief=brief_head(groups), blocks=blocks)
 
 
 def _once(words: list[Words]) -> None:

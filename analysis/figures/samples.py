@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,15 +17,15 @@ from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.media import Tiles, load_pictures, thinned
 from analysis.rows.runs import as_rows, of_split
-from analysis.style import COLUMN, STYLE, beta_words, unit_label, wrapped
+from analysis.style import DIGIT, STYLE, beta_words, characters, length, plain, unit_label
 from analysis.theme import themed
-from analysis.venues import look
+from analysis.venues import look, width_of
 from analysis.view import View
 
 KIND = "samples"
-IMAGES, MOST = 8, 12  # in a row, and rows of a data set, where nothing else is asked for
-LEFT, RIGHT, HEAD, BOTTOM = 0.55, 0.95, 0.15, 0.06  # inches of words before, behind and above the images, and of none
-ROW_WIDTH = COLUMN - LEFT - RIGHT
+IMAGES, MOST = 8, 12  # in a row of a column, and rows of a data set, where nothing else is asked for
+RIGHT, HEAD, BOTTOM, EDGE = 0.95, 0.15, 0.06, 0.08  # inches of words behind and above the images, and of none
+TILE, LARGEST = 0.24, 0.4  # inches that a tile has about, where nothing else is asked for, and at most
 UNDEFINED = "\N{EN DASH}"
 
 
@@ -42,12 +43,18 @@ class Block(NamedTuple):
     rows: list[Row]
     title: str
     unit: str
+    width: float
 
     @property
     def tile_height(self) -> float:
-        """Inches of a row."""
+        """Inches of a row, of whose width the images have `width`."""
         height, width = self.rows[0].images.shape[1:3]
-        return ROW_WIDTH / len(self.rows[0].images) * height / width
+        return self.images_width / len(self.rows[0].images) * height / width
+
+    @property
+    def images_width(self) -> float:
+        """Inches of the images of a row: few of them do not fill it."""
+        return min(self.width, LARGEST * len(self.rows[0].images))
 
     @property
     def head_height(self) -> float:
@@ -90,41 +97,51 @@ def picture_rows(runs: pd.DataFrame, view: View, *, kind: str) -> Figure:
     """A figure of a kind of picture, a row for each run, below each other by data set and group."""
     tiles, groups = load_pictures(runs, kind), group_runs(runs, by=view.group_by)
     parts = titled(runs[runs["folder"].isin(tiles)])
-    blocks = [block for title, rows in parts for block in _blocks(rows, title, tiles, groups, view, kind=kind)]
-    height = 2 * BOTTOM + sum(block.height for block in blocks)
     with look(view):
-        figure, top = Figure(figsize=(COLUMN, height)), height - BOTTOM
+        page = width_of(view)
+        left = max(length(word) for word in _before(runs)) * DIGIT * STYLE["legend.fontsize"] / 72 + EDGE
+        row = page - left - RIGHT
+        blocks = [b for title, rows in parts for b in _blocks(rows, title, tiles, groups, view, kind=kind, width=row)]
+        height = 2 * BOTTOM + sum(block.height for block in blocks)
+        figure, top = Figure(figsize=(page, height)), height - BOTTOM
         for block in blocks:
-            place = (LEFT / COLUMN, (top - block.height) / height)
-            ax = figure.add_axes((*place, ROW_WIDTH / COLUMN, (block.height - block.head_height) / height))
-            _draw_block(block, ax=ax)
+            place = (left / page, (top - block.height) / height)
+            ax = figure.add_axes((*place, block.images_width / page, (block.height - block.head_height) / height))
+            _draw_block(block, left, ax=ax)
             top -= block.height
     return themed(figure, view)
 
 
-def _draw_block(block: Block, *, ax: Axes) -> None:
+def _before(runs: pd.DataFrame) -> list[str]:
+    """The words that may stand before a row."""
+    return ["no $\\beta$", *(f"$\\beta$ = {word}" for word in beta_words(runs["beta"].dropna()).values())]
+
+
+def _draw_block(block: Block, left: float, *, ax: Axes) -> None:
     rows = block.rows
     image_rows([row.images for row in rows], left=[row.left for row in rows], right=[r.right for r in rows], ax=ax)
     if block.unit:
         cells((f"$D$ [{block.unit}]", "$R$"), -HEAD / 2 / block.tile_height, columns=len(rows[0].images), ax=ax)
-    ax.set_title(block.title, fontsize=STYLE["legend.fontsize"], loc="left", pad=3, x=-LEFT / ROW_WIDTH * 0.9)
+    before = -(left - EDGE) / block.images_width
+    ax.set_title(block.title, fontsize=STYLE["legend.fontsize"], loc="left", pad=3, x=before)
 
 
 def _blocks(
-    runs: pd.DataFrame, title: str, tiles: dict[str, Tiles], groups: Groups, view: View, *, kind: str
+    runs: pd.DataFrame, title: str, tiles: dict[str, Tiles], groups: Groups, view: View, *, kind: str, width: float
 ) -> Iterator[Block]:
     """The rows of one data set, those of each group together; x comes first where there is one."""
     shown = thinned(groups.ordered(of_split(runs, view.split)), view.more.get("most") or MOST)
-    count, words = view.more.get("images") or IMAGES, beta_words(shown["beta"].dropna())
-    head, unit = head_of(runs, title), unit_label(shown["units"].iloc[0])
+    count, words = view.more.get("images") or max(IMAGES, int(width / TILE)), beta_words(shown["beta"].dropna())
+    head, unit = head_of(runs, title, width=width + RIGHT), unit_label(shown["units"].iloc[0])
     if kind == "reconstructions":
-        yield Block([Row(tiles[shown["folder"].iloc[0]].rows[0][:count], "$x$", ())], head, unit)
+        yield Block([Row(tiles[shown["folder"].iloc[0]].rows[0][:count], "$x$", ())], head, unit, width)
         head = unit = ""
     places = groups.places(shown)
     for place in sorted(places.unique()):
         rows = [_row(run, tiles[run["folder"]], words, count, kind=kind) for run in as_rows(shown[places == place])]
-        label = wrapped(groups.labels[place]) if groups.distinguished else ""
-        yield Block(rows, "\n".join(filter(None, (head, label))), unit)
+        label = plain(groups.labels[place]) if groups.distinguished else ""
+        label = textwrap.fill(label, characters(width + RIGHT))
+        yield Block(rows, "\n".join(filter(None, (head, label))), unit, width)
         head = unit = ""
 
 

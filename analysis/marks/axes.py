@@ -1,16 +1,18 @@
-"""How groups are told by colour, and their legend entries in columns."""
+"""How groups are told by colour, and their legend entries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.colors import to_rgba
 from matplotlib.lines import Line2D
 
-from analysis.marks.groups import POINT_SIZE, by_columns, legend_rows, shape
-from analysis.style import COLUMN, Colour, Mark, plain
+from analysis.marks.groups import POINT_SIZE, shape
+from analysis.marks.names import named
+from analysis.rows.groups import Groups
+from analysis.style import Colour, Mark
 
 # Okabe and Ito's colours, in an order in which neighbours differ in lightness too; its vermillion is that of warnings.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#262626")
@@ -26,23 +28,12 @@ def group_colours(groups: Iterable[str]) -> dict[str, Colour]:
     return {group: to_rgba(PALETTE[place % len(PALETTE)]) for place, group in enumerate(groups)}
 
 
-def group_marks(groups: Sequence[str], shown: Iterable[str], **line: Any) -> list[Artist]:
+def group_marks(groups: Groups, shown: Iterable[str], **line: Any) -> list[Artist]:
     """A legend entry for each group that is shown, in its colour and shape; none where there is one group in all."""
     style: Mark = {"linestyle": "none"} | line
-    found = [
-        Line2D([], [], label=plain(label), color=colour, **style, **shape(place, size=POINT_SIZE))
-        for place, (label, colour) in enumerate(group_colours(groups).items())
-        if label in set(shown)
+    kept = set(shown)
+    return [
+        named(Line2D([], [], color=colour, **style, **shape(place, size=POINT_SIZE)), place, groups)
+        for place, (label, colour) in enumerate(group_colours(groups.labels).items())
+        if label in kept and groups.distinguished
     ]
-    return list(found) if len(groups) > 1 else []
-
-
-def in_columns(*rows: Sequence[Artist], less: float = 0.3) -> dict[str, Any]:
-    """Entries in the order of a legend over one column, each list from a row of its own on, and its columns.
-
-    Args:
-        rows: entries that belong together.
-        less: inches that the axes are narrower than the column.
-    """
-    lines, columns = legend_rows(*filter(None, rows), width=COLUMN - less)
-    return {"handles": by_columns(lines), "ncols": columns}

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.marks.groups import by_columns, legend_rows
 from analysis.marks.legends import free_place
+from analysis.marks.packing import Packing, packed
 from analysis.marks.space import Space
-from analysis.style import COLUMN, Colours, beta_words, small_letters
+from analysis.style import COLUMN, Colours, beta_words, characters, small_letters
 
 MOST_ROWS = 1  # of a legend of betas
-HANDLE = 6  # characters that an entry needs beside its label
 BAR_HEIGHT = 0.07  # inches
 BAR_WIDTH = 0.8  # of a column, so that the words of its ends stay on the page
 BAR_INSIDE = 1.3  # inches, of a bar within axes with its words
@@ -33,11 +31,11 @@ def beta_keys(colours: Colours) -> list[Line2D]:
     return [Line2D([], [], color=colour, label=labels[beta], linewidth=2) for beta, colour in colours.items()]
 
 
-def beta_rows(colours: Colours, *, width: float) -> tuple[list[Artist], int]:
-    """The entries in the order of a legend of `width` inches, and its columns; none where a bar must do."""
+def beta_rows(colours: Colours, *, width: float) -> tuple[list[Line2D], Packing] | None:
+    """The entries and how they stand in a legend of `width` inches; None where a bar must do."""
     keys = beta_keys(colours)
-    rows, columns = legend_rows(keys, width=width, handle=HANDLE) if keys else ([], 1)
-    return (by_columns(rows), columns) if len(rows) <= MOST_ROWS else ([], 1)
+    packing = packed([str(key.get_label()) for key in keys], width=characters(width))
+    return (keys, packing) if packing.lines <= MOST_ROWS else None
 
 
 def bar_within(colours: Colours, *, space: Space, ax: Axes) -> bool:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from analysis.marks.groups import POINT_SIZE, group_head, shape
+from analysis.marks.groups import POINT_SIZE, brief_head, group_head, shape
 from analysis.rows.groups import Groups
 from analysis.statistics.bounds import Entropy
 from analysis.style import GREY, INK, TINTS, Colours, Mark, number, pale, sourced, unit_label
@@ -19,6 +19,7 @@ SPLIT_LINES: dict[str, Mark] = {
     "train": {"linestyle": (0, (3, 1.2)), "linewidth": 0.6},
     "val": {"linestyle": "-", "linewidth": 1.0},
 }
+BEST = r"clear: least $D + \beta R$ on val of each $\beta$"
 LONE: Mark = {"marker": "o", "markersize": 4.5, "markerfacecolor": "white", "markeredgewidth": 0.7, "clip_on": False}
 KEPT: Mark = {"clip_on": False, "marker": "o", "markersize": 3.0, "markeredgecolor": "white", "markeredgewidth": 0.4}
 
@@ -88,10 +89,14 @@ def elbo_bounds(h_by_split: Mapping[str, Entropy], *, ax: Axes) -> Axes:
     return ax
 
 
-def heads(groups: Groups) -> list[str]:
-    """What the legend says above its entries of marks and of faint lines."""
-    best = [r"clear: least $D + \beta R$ on val of each $\beta$"] if groups.undistinguished else []
-    return [*filter(None, [group_head(groups)]), *best]
+def heads(groups: Groups) -> str:
+    """What the legend says above its entries of groups, and of faint lines."""
+    return "\n".join(filter(None, (group_head(groups), BEST * bool(groups.undistinguished))))
+
+
+def brief_heads(groups: Groups) -> str:
+    """What it says where groups have numbers."""
+    return "\n".join(filter(None, (brief_head(groups), BEST * bool(groups.undistinguished))))
 
 
 def line_keys(data: pd.DataFrame, groups: Groups) -> list[Line2D]:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from itertools import zip_longest
 from typing import Any
 
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from analysis.marks.defaults import axes_of, groups_of
 from analysis.rows.aims import AIMS
 from analysis.rows.groups import Groups
-from analysis.style import COLUMN, GREY, Colour, Mark, characters, length, plain
+from analysis.style import GREY, Colour, Mark, plain
 
 # `groups.MOST` shapes, each with the size at which it looks as large as a circle.
 SHAPES: tuple[tuple[Any, float], ...] = (
@@ -36,7 +32,6 @@ POINT_SIZE = 4.3
 JOIN: Mark = {"color": GREY, "linewidth": 0.6}
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (4, 1.2, 1, 1.2)))  # of the lines of groups, in turn
 LONGEST = 56  # characters of a group's label
-HANDLE = 6  # characters that an entry needs beside its label
 
 
 def shape(place: int, *, size: float) -> Mark:
@@ -87,21 +82,7 @@ def group_label(label: str) -> str:
     return plain(textwrap.shorten(label, LONGEST))
 
 
-def group_keys(groups: Groups, *, connected: bool) -> list[Artist]:
-    """A legend entry for each group, where there are groups to tell apart: its values, under `group_head`.
-
-    Args:
-        groups: of all runs of the figure.
-        connected: whether `group_lines` are drawn.
-    """
-    joined = connected and groups.connected
-    return [
-        Line2D([], [], label=label, **group_mark(n, GREY, size=POINT_SIZE) | (group_line(n) if joined else {}))
-        for n, label in enumerate(map(group_label, _values(groups)))
-    ]
-
-
-def _values(groups: Groups) -> list[str]:
+def legend_values(groups: Groups) -> list[str]:
     """The labels of groups less the names of their fields, where these are several."""
     found = list(groups.labels) if groups.distinguished else []
     for name in groups.fields if len(groups.fields) > 1 else ():
@@ -110,7 +91,7 @@ def _values(groups: Groups) -> list[str]:
 
 
 def group_head(groups: Groups) -> str:
-    """What a legend says over `group_keys`: the fields whose values they are, and what no mark shows."""
+    """What a legend says over entries of groups: the fields whose values they are, and what no mark shows."""
     names = (
         ", ".join(name.replace("_", " ") for name in groups.fields)
         if groups.distinguished and len(groups.fields) > 1
@@ -119,23 +100,8 @@ def group_head(groups: Groups) -> str:
     return "\n".join(filter(None, (names, groups.note)))
 
 
-def legend_rows(*rows: Sequence[Artist], width: float = COLUMN, handle: int = HANDLE) -> tuple[list[list[Artist]], int]:
-    """Legend entries in rows, each list of `rows` from a row of its own on, and in as many columns as `width` holds.
-
-    Args:
-        rows: entries that belong together.
-        width: inches.
-        handle: characters that an entry needs beside its label.
-    """
-    for columns in range(max(map(len, rows)), 0, -1):
-        lines = [list(row[i : i + columns]) for row in rows for i in range(0, len(row), columns)]
-        widths = [max(length(str(entry.get_label())) for entry in column if entry) for column in zip_longest(*lines)]
-        if sum(widths) + handle * columns <= characters(width):
-            break
-    return lines, columns
-
-
-def by_columns(lines: Sequence[Sequence[Artist]]) -> list[Artist]:
-    """Rows of entries in the order of a legend, which fills its columns first, with blanks where a row is short."""
-    blank = Line2D([], [], linestyle="none", label=" ")
-    return [entry or blank for column in zip_longest(*lines) for entry in column]
+def brief_head(groups: Groups) -> str:
+    """What it says where it must be brief: how many fields no mark shows."""
+    count = len(groups.undistinguished)
+    said = f"runs{' of one mark' * groups.distinguished} differ in {count} fields: see the table"
+    return said if count > 1 else groups.note

@@ -5,8 +5,7 @@ No legend stands where a mark is. `analysis.marks.words` makes the room where th
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -19,14 +18,16 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 
 from analysis.marks.labels import GAP, Point, label_at, places_around, tie
+from analysis.marks.packing import entries_of, packed
 from analysis.marks.space import Space, pixels
-from analysis.style import small_letters
+from analysis.style import broken, small_letters
 
 WIDTHS = (30, 64, 20)  # characters of a line of a label, the first that finds a place
 ANCHORS = 24  # places along a line at which its label may stand
 NEAR = (3.0, 7.0, 12.0)  # points from a line to its label
 TIED_FROM = 10.0  # points from which on a leader joins the two
 FORMS = ((1, 34), (2, 34), (1, 22), (2, 19), (3, 30))  # of a legend within the axes: columns, and letters of a line
+PACKED = (44, 60)  # letters of the width of those of other forms, as low as that lets them be
 STRIDE = 2.0  # points from one place of a legend to the next that is tried
 MARGIN = 3.0  # points between a legend and all else
 
@@ -119,14 +120,6 @@ def _everywhere(size: np.ndarray, ax: Axes) -> np.ndarray:
     return np.concatenate([corners, corners + size], axis=1)
 
 
-def broken(text: str, width: int) -> str:
-    """Text in lines of a width; formulas between dollars are not broken."""
-    formulas = text.split("$")
-    kept = "$".join(part.replace(" ", "\N{NO-BREAK SPACE}") if i % 2 else part for i, part in enumerate(formulas))
-    lines = [line for part in kept.splitlines() for line in textwrap.wrap(part, width, break_long_words=False)]
-    return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
-
-
 def legend_inside(handles: Sequence[Artist], *, head: str = "", space: Space, ax: Axes) -> bool:
     """Draw a legend in the free part of the axes nearest to their upper right; False where there is none.
 
@@ -138,8 +131,8 @@ def legend_inside(handles: Sequence[Artist], *, head: str = "", space: Space, ax
     """
     if not handles and not head:
         return True
-    for form in FORMS:
-        legend = _drawn(handles, head, *form, ax)
+    for form in _forms(handles, head):
+        legend = _drawn(form, ax)
         box = free_place(_size(legend), space, ax)
         if box is not None:
             legend.set_bbox_to_anchor(tuple(ax.transAxes.inverted().transform(box[:2])), transform=ax.transAxes)
@@ -152,11 +145,21 @@ def legend_inside(handles: Sequence[Artist], *, head: str = "", space: Space, ax
 def legend_sizes(handles: Sequence[Artist], *, head: str = "", ax: Axes) -> list[np.ndarray]:
     """The widths and heights in display units of the legends that `legend_inside` tries."""
     sizes = []
-    for form in FORMS:
-        legend = _drawn(handles, head, *form, ax)
+    for form in _forms(handles, head):
+        legend = _drawn(form, ax)
         sizes.append(_size(legend))
         legend.remove()
     return sizes
+
+
+def _forms(handles: Sequence[Artist], head: str) -> Iterator[dict[str, Any]]:
+    """What `Axes.legend` takes for each form, the narrow first."""
+    labels = [str(handle.get_label()) for handle in handles]
+    for columns, width in FORMS:
+        said = [broken(label, width) for label in labels]
+        yield {"handles": handles, "labels": said, "ncols": columns} | heading(broken(head, columns * width))
+    for width in PACKED if len(handles) > 1 else ():
+        yield entries_of(handles, packed(labels, width=width)) | heading(broken(head, width))
 
 
 def _size(legend: Legend) -> np.ndarray:
@@ -164,10 +167,8 @@ def _size(legend: Legend) -> np.ndarray:
     return np.array([box.width, box.height])
 
 
-def _drawn(handles: Sequence[Artist], head: str, columns: int, width: int, ax: Axes) -> Legend:
-    labels = [broken(str(handle.get_label()), width) for handle in handles]
-    style: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 0), "borderaxespad": 0.0, "ncols": columns}
-    legend = ax.legend(handles=handles, labels=labels, **style, **heading(broken(head, columns * width)))
+def _drawn(form: dict[str, Any], ax: Axes) -> Legend:
+    legend = ax.legend(loc="lower left", bbox_to_anchor=(0, 0), borderaxespad=0.0, **form)
     legend.set_in_layout(False)
     return legend
 

@@ -19,7 +19,7 @@ from vae_rd.theory.fano import largest_accuracy
 LINEAR = 1.0  # of a rate about which the axis goes from linear to logarithmic
 TICKS = (0, 1, 3, 10, 30, 100, 300, 1000, 3000)
 FILLINGS = {"draw": "full", "mean": "none"}
-WORDS = {"draw": "draw of $z$ (bars: 2 s.e.)", "mean": "$E[z|x]$, which no rate bounds"}
+WORDS = {"draw": "draw of $z$ (bars: 2 s.e.)", "mean": "$E[z|x]$, no bound"}
 LINES: dict[str, Mark] = {
     "pixels": {"linestyle": "-", "linewidth": 0.8},
     "pca": {"linestyle": (0, (4, 2)), "linewidth": 0.8},
@@ -79,7 +79,7 @@ def reference_lines(rows: pd.DataFrame, *, ax: Axes) -> Axes:
     """What is told from pixels, and from as many principal components as z has units, at the mean over the runs."""
     for features, style in LINES.items():
         for dims, found in rows[rows["features"] == features].groupby("dims"):
-            label = f"pixels ({dims})" if features == "pixels" else f"PCA ({dims} components)"
+            label = f"pixels ({dims})" if features == "pixels" else f"PCA ({dims})"
             ax.axhline(found["accuracy"].mean(), color=GREY, label=label, zorder=1.5, **style)
     return ax
 

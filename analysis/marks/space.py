@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 STEP = 2.0  # points along a line from one box to the next
@@ -77,6 +77,8 @@ def obstacles(ax: Axes) -> Iterator[Boxes]:
             places = np.asarray(collection.get_offsets(), dtype=float).reshape(-1, 2)
             half = pixels(ax, float(np.sqrt(np.max(collection.get_sizes(), initial=0.0))) / 2)
             yield around(collection.get_offset_transform().transform(places), half=half)
+    bars = [patch.get_window_extent().extents for patch in ax.patches if isinstance(patch, Rectangle)]
+    yield np.array(bars).reshape(-1, 4)
     yield words_of(ax)
 
 
@@ -95,20 +97,23 @@ def _of_line(line: Line2D, ax: Axes) -> Iterator[Boxes]:
     if line.get_marker() not in ("None", "", None):
         yield around(corners, half=pixels(ax, line.get_markersize() / 2))
     if line.get_linestyle() not in ("None", ""):
-        yield _along_corners([corners], ax)
+        yield _along_corners(corners, [len(corners)], ax)
 
 
-def along(paths: Iterable[np.ndarray], ax: Axes) -> Boxes:
+def along(paths: Sequence[np.ndarray], ax: Axes) -> Boxes:
     """Boxes along paths in data coordinates."""
-    return _along_corners([ax.transData.transform(path) for path in paths if len(path)], ax)
+    paths = [path for path in paths if len(path)]
+    corners = ax.transData.transform(np.concatenate(paths)) if paths else np.empty((0, 2))
+    return _along_corners(corners, [len(path) for path in paths], ax)
 
 
-def _along_corners(paths: list[np.ndarray], ax: Axes) -> Boxes:
-    step = pixels(ax, STEP)
-    ends = np.array([pair for path in paths for pair in pairwise(path)]).reshape(-1, 2, 2)
+def _along_corners(corners: np.ndarray, sizes: Sequence[int], ax: Axes) -> Boxes:
+    """Boxes along paths, whose corners in display units follow each other, so many to each."""
+    path = np.repeat(np.arange(len(sizes)), sizes)
+    ends = np.stack([corners[:-1], corners[1:]], axis=1)[path[:-1] == path[1:]]
     ends = np.clip(ends[np.isfinite(ends).all((1, 2))], -1e4, 1e4)
     lengths = np.hypot(*(ends[:, 1] - ends[:, 0]).T)
-    counts = 2 + (lengths / step).astype(int)
+    counts = 2 + (lengths / pixels(ax, STEP)).astype(int)
     owner = np.repeat(np.arange(len(ends)), counts)
     place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
     share = (place / (counts[owner] - 1))[:, None]

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from analysis.marks.above import explain
 from analysis.marks.defaults import axes_of
+from analysis.marks.groups import brief_head
+from analysis.marks.names import letters_of
 from analysis.marks.slopes import FORECAST
 from analysis.rows.groups import Groups
 from analysis.style import COLUMN, GREY, INK, WARNING, Mark, characters, plain
 from vae_rd.theory.thresholds import ACTIVE_RATE
 
+COLLAPSE = "collapse (forecast)"
+LINES = 2  # of the names of groups below the columns
 INDENT = 12  # characters of a column to the left of its axes
 CHARACTERS = 38  # that fit beside each other below the columns
 # Each state's mark: a filled one where the latents are used, open or crossed where they are not.
@@ -61,9 +68,9 @@ def unit_counts(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax: the axes; by default the current ones.
     """
     ax, x = axes_of(ax), np.arange(len(rows))
-    ax.plot(x, rows["active_by_rate"], label=f"rate ≥ {ACTIVE_RATE:g} nat", **_dashes(len(rows)))
-    ax.plot(x, rows["active_units"], label="active by variance", **_dots() | {"markerfacecolor": "white"})
-    ax.set_ylabel("active")
+    ax.plot(x, rows["active_by_rate"], label=rf"$R_d \geq$ {ACTIVE_RATE:g} nat", **_dashes(len(rows)))
+    ax.plot(x, rows["active_units"], label="variance", **_dots() | {"markerfacecolor": "white"})
+    ax.set_ylabel("active units")
     ax.set_ylim(bottom=min(-0.4, -0.04 * float(rows["active_units"].max() or 0)))
     return ax
 
@@ -91,7 +98,7 @@ def shuffle_rises(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.plot(x, rows["shuffle_rise"], **_dots())
     ax.set_yscale("asinh", linear_width=1.0)
     most = float(rows["shuffle_rise"].max() or 0.0)
-    ticks = [0.0, *(10.0**place for place in range(4) if 10.0**place <= most)]
+    ticks = [0.0, *(10.0**place for place in range(int(most >= 100), 4) if 10.0**place <= most)]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
     return ax
@@ -137,22 +144,38 @@ def collapse_columns(rows: pd.DataFrame, *, axes: Sequence[Axes]) -> list[float]
             found.append(float(above[0]) - 0.5)
     for ax in axes:
         for place in found:
-            ax.axvline(place, **FORECAST | {"color": WARNING, "zorder": 4})
+            label = COLLAPSE if place == found[-1] else "_"
+            ax.axvline(place, label=label, **FORECAST | {"color": WARNING, "zorder": 4})
     return found
 
 
-def column_axis(rows: pd.DataFrame, groups: Groups) -> str:
-    """What the columns stand for, with the groups in their order where there are several.
+def column_axis(rows: pd.DataFrame, groups: Groups, *, ax: Axes) -> Axes:
+    """Say below the axes what the columns stand for, with the groups in their order where there are several.
+
+    Names that would take more than `LINES` are letters, which the caption of the figure explains.
 
     Args:
         rows: of the columns, with `group`, the label of each.
         groups: of all runs.
+        ax: the axes.
     """
     said = r"$\beta$ or the slope of held runs, a column a run"
-    if not groups.distinguished:
-        return said
-    shown = f"from the left: {', '.join(plain(label) for label in rows['group'].unique())}"
-    return f"{said}\n{textwrap.fill(shown, characters(COLUMN) - INDENT)}"
+    if groups.distinguished:
+        letters = letters_of(groups, rows["group"].unique())
+        shown = _from_left(plain(label) for label in letters)
+        if shown.count("\n") >= LINES:
+            shown = f"{_from_left(letters.values())}, see the caption"
+            for label, letter in letters.items():
+                explain(cast(Figure, ax.figure), f"{letter}: {label}")
+        said = f"{said}\n{shown}"
+    if groups.note:
+        said = f"{said}\n{groups.note if len(groups.note) <= CHARACTERS else brief_head(groups)}"
+    ax.set_xlabel(said)
+    return ax
+
+
+def _from_left(labels: Iterable[str]) -> str:
+    return textwrap.fill(f"from the left: {', '.join(labels)}", characters(COLUMN) - INDENT)
 
 
 def slope_words(rows: pd.DataFrame) -> list[str]:

@@ -15,7 +15,7 @@ TAILS: dict[str, Mark] = {
     "exponential": {"linestyle": (0, (4, 1, 1, 1)), "linewidth": 0.8},
     "power law": {"linestyle": (0, (1, 1)), "linewidth": 0.8},
 }
-LABELS = {"overfitting": "overfits from there on", "spike": "spikes"}
+LABELS = {"overfitting": "overfits from here", "spike": "spikes"}
 
 
 def verdict_marks(marks: pd.DataFrame, history: pd.DataFrame, quantity: str, *, colours: Colours, ax: Axes) -> Axes:

@@ -60,6 +60,11 @@ class Groups:
             else ""
         )
 
+    @property
+    def untold(self) -> Groups:
+        """The runs as one group, for a figure whose marks tell none apart."""
+        return Groups((), (*self.fields, *self.undistinguished), ("",), dict.fromkeys(self.place_of, 0))
+
     def places(self, rows: pd.DataFrame) -> pd.Series:
         """The place of each row's group."""
         return rows["folder"].map(self.place_of)

@@ -3,64 +3,25 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.text import Annotation
 
 from analysis import curves, load_runs, plane
+from analysis.figures.kinds import FIGURES
 from analysis.marks.plane import FEW, MOST_LABELS, _spread
+from analysis.rows.groups import group_runs
 from analysis.style import COLUMN, beta_colours, beta_words
+from analysis.theme import dark
+from analysis.view import View
 from vae_rd.run.record import SPLITS
 
-from helpers.fake_records import mnist_card, mnist_sweep, sprites_card, sprites_point, sprites_sweep, write_run
-from helpers.pages import COST, faults, legend_cost, shown_texts
+from helpers.crowds import crowd, dequantised, long_groups, own_files, random_betas, searched
+from helpers.fake_records import mnist_sweep, sprites_card, sprites_point, sprites_sweep, write_run
+from helpers.pages import faults, layout_faults, said, shown_texts
 
 PAGE = 9.6  # inches high
-
-
-def random_betas(n, seed=0):
-    """As a random search draws them: log-uniform, six digits."""
-    draws = np.random.default_rng(seed).uniform(math.log(0.01), math.log(20), n)
-    return sorted(float(f"{beta:.6g}") for beta in np.exp(draws))
-
-
-def long_groups(root):
-    for beta in random_betas(5):
-        for lr in (0.00123456, 0.0234567):
-            for likelihood in ("gaussian_shared", "gaussian_pixel"):
-                mnist_sweep(root, betas=[beta], nll=True, lr=lr, likelihood=likelihood, excess=1e3 * lr)
-
-
-def searched(root):
-    """Ten trials in which ten fields differ, none of which shapes can tell."""
-    for i in range(10):
-        whole = dict.fromkeys(("latent_dim", "batch_size", "max_steps", "eval_samples", "patience"), 100 + i)
-        other = {"lr": 1e-3 * (1 + i), "weight_decay": 1e-4 * (1 + i), "hidden": [10 + i], "grad_clip": 1.0 + i}
-        mnist_sweep(root, betas=[1.0], excess=i / 3, **whole, **other)
-
-
-def own_files(root, *, sets):
-    """As many data sets, whose files have long names, and nothing else in common that tells them apart."""
-    for i in range(sets):
-        file = {"file": f"measurements_of_the_second_campaign_{i}_cleaned_final.npz", "sha256_pixels": f"{i:02x}" * 32}
-        card = sprites_card() | {"name": "npz", "content": f"{i:02x}" * 32, "params": file}
-        write_run(root / str(i), card=card, beta=1.0, points=dict.fromkeys(SPLITS, sprites_point(1.0)))
-
-
-def dequantised(root):
-    unknown = {"value": None, "stderr": None, "kind": None, "measure": "differential", "source": None}
-    facts = {
-        "entropy": dict.fromkeys(SPLITS, unknown),
-        "pixel_scale": "(k + u) / 65536",
-        "params": {"dequantize": "uniform"},
-        "name": "npz",
-    }
-    for beta in random_betas(3):
-        point = replace(sprites_point(beta), kind="bound")
-        write_run(root, card=mnist_card() | facts, beta=beta, points=dict.fromkeys(SPLITS, point))
 
 
 @pytest.mark.parametrize("draw", [plane, curves])
@@ -124,18 +85,69 @@ def test_of_many_betas_a_few_are_labelled_the_ends_among_them_and_a_bar_has_all(
     assert not faults(figure)
 
 
-@pytest.mark.parametrize(
-    ("make", "draw"),
-    [
-        *((make, plane) for make in (sprites_sweep, mnist_sweep, dequantised, searched)),
-        *(pytest.param(make, curves, marks=pytest.mark.slow) for make in (sprites_sweep, mnist_sweep, dequantised)),
-    ],
-)
-def test_legends_cost_an_eighth_of_a_column_s_figure_of_three_inches(tmp_path, make, draw):
+@pytest.fixture(scope="module")
+def crowds(tmp_path_factory):
+    """The runs of each crowd that is asked for, made once."""
+    made = {}
+
+    def runs_of(name):
+        if name not in made:
+            made[name] = load_runs(crowd(name, tmp_path_factory.mktemp("crowd")))
+        return made[name]
+
+    return runs_of
+
+
+@pytest.mark.filterwarnings("ignore:.*left out")
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_of_long_names_can_be_read_and_its_legends_cost_an_eighth_at_most(crowds, name):
+    figure = FIGURES[name].load().draw(crowds("long names"), View())
+    assert not layout_faults(figure)
+    assert not layout_faults(dark(figure))
+
+
+SAMPLE = [
+    *(("14 runs", venue, columns) for venue, columns in (("", 1), ("icml", 1), ("tmlr", 2))),
+    *((name, "", 1) for name in ("1 runs", "2 runs", "ten fields", "one beta", "equal points", "dequantised")),
+    ("long names", "neurips", 1),
+    ("long names", "icml", 2),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*left out")
+@pytest.mark.parametrize(("some", "venue", "columns"), SAMPLE)
+def test_a_sample_of_crowds_and_venues_can_be_read_in_every_figure(crowds, some, venue, columns):
+    """`benchmarks/layout.py` has all of them."""
+    for name, kind in FIGURES.items():
+        figure = kind.load().draw(crowds(some), View(venue=venue, columns=columns))
+        assert not layout_faults(figure), name
+
+
+def test_groups_that_find_no_room_have_letters_that_the_caption_explains(crowds):
+    runs = crowds("long names")
+    figure = curves(runs)
+    caption = str(figure.get_label()).splitlines()
+    labels = group_runs(runs).labels
+    assert caption == [f"{letter}: {label}" for letter, label in zip("abcd", labels, strict=True)]
+    texts = said(figure).split(" | ")
+    assert {"groups: a", "b", "c", "d"} <= set(texts)
+    assert not any("0.00123456" in text for text in texts)
+
+
+@pytest.mark.parametrize("make", [sprites_sweep, mnist_sweep])
+def test_a_plane_in_a_column_is_three_inches_high(tmp_path, make):
     make(tmp_path)
-    figure = draw(load_runs(tmp_path))
-    assert legend_cost(figure) <= COST
+    figure = plane(load_runs(tmp_path))
+    assert not layout_faults(figure)
     assert 2.4 <= figure.get_figheight() <= 3.2
+
+
+def test_a_bound_on_the_elbo_is_named_beside_its_line_and_costs_its_panel_no_legend(tmp_path):
+    sprites_sweep(tmp_path, betas=[0.5, 1.0, 4.0])
+    bottom = curves(load_runs(tmp_path)).axes[2]
+    assert bottom.get_legend() is None
+    assert any(text.get_text().startswith("$-H$ of val") for text in bottom.texts)
 
 
 def test_runs_that_are_equal_or_one_alone_stand_clear(tmp_path):

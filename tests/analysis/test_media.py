@@ -13,31 +13,9 @@ from analysis.marks.latents import GLYPHS
 from analysis.rows.finding import RunWarning
 from analysis.rows.media import load_latents, load_pictures
 from vae_rd.errors import InputError
-from vae_rd.media.files import write_latents, write_pictures
-from vae_rd.media.pictures import Picture, Shown
 
 from helpers.fake_records import sprites_autoencoder, sprites_sweep
-
-SIZE, N = (3, 2), 400
-
-
-def with_media(folder: Path, *, epoch: int = 27, shade: float = 1.0, seed: int = 0) -> Path:
-    """A run with three columns of x, and of itself all of one shade, and latents whose unit 3 varies most."""
-    import torch
-
-    noise = np.random.default_rng(seed)
-    x = noise.integers(0, 2, (3, *SIZE)).astype(float)
-    shown = Shown(torch.arange(3), torch.as_tensor(x)[:, None], {})
-    facts = {"of": "E[x|z]"}
-    kinds = {
-        "reconstructions": Picture("reconstructions", np.concatenate([x, np.full((3, *SIZE), shade)]), 3, facts),
-        "samples": Picture("samples", np.full((5, *SIZE), shade), 3, facts),
-    }
-    write_pictures(folder, kinds.values(), shown, epoch=epoch)
-    z = noise.standard_normal((N, 16)) * np.where(np.arange(16) == 3, 5.0, 1.0)
-    arrays = {"z": z, "prior": noise.standard_normal((N, 16)), "labels/shape": np.arange(N) % 3}
-    write_latents(folder, arrays)
-    return folder
+from helpers.full_runs import POINTS, SIZE, with_media
 
 
 @pytest.fixture
@@ -148,5 +126,5 @@ def test_the_numbers_are_those_that_are_drawn(runs):
     assert set(table["file"]) == {"media/samples_0027.png"}
     assert main(["latents", str(runs), "--most=3", "-o", str(runs / "b.png")]) == 0
     drawn = pd.read_csv(runs / "b.csv")
-    assert len(drawn) == 3 * 2 * N
+    assert len(drawn) == 3 * 2 * POINTS
     assert set(drawn["label"]) == {0, 1, 2}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import math
+import shutil
+import subprocess
 from itertools import pairwise
 
 import matplotlib as mpl
@@ -13,6 +15,8 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from analysis import load_runs, plane
+from analysis.__main__ import main
+from analysis.figures.kinds import FIGURES
 from analysis.style import GREY, INK, PALE, STYLE, WARNING, beta_colours
 from analysis.theme import PAPER, turned
 from analysis.venues import KNOWN, first_installed, rc_of, width_of
@@ -20,6 +24,7 @@ from analysis.view import VENUES, View
 from vae_rd.errors import InputError
 
 from helpers.colours import as_deuteranopes_see, contrast, difference
+from helpers.crowds import crowd
 from helpers.fake_records import sprites_sweep
 from helpers.pages import faults
 
@@ -87,15 +92,32 @@ def test_dark_figures_keep_the_order_of_beta_and_stand_off_their_ground(tmp_path
     assert all(contrast(text.get_color(), PAPER) > 4.5 for text in figure.axes[0].texts)
 
 
+@pytest.mark.skipif(not shutil.which("pdffonts"), reason="poppler-utils has pdffonts")
+def test_the_pdf_of_every_figure_has_embedded_true_type_fonts_alone(tmp_path):
+    root = crowd("2 runs", tmp_path / "runs")
+    for name in FIGURES:
+        main([name, str(root), "-o", str(out := tmp_path / f"{name}.pdf")])
+        _, rule, *fonts = subprocess.run(
+            ["pdffonts", out], capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        kind, embedded = slice(37, 55), slice(len(rule) - len("--- --- --- ---------"), None)
+        assert fonts, name
+        assert {line[kind].strip() for line in fonts} <= {"CID TrueType", "TrueType"}, name
+        assert {line[embedded].split()[0] for line in fonts} == {"yes"}, name
+
+
 @pytest.mark.parametrize("theme", [lambda colour: colour, turned], ids=["light", "dark"])
 def test_colours_that_mean_something_differ_to_deuteranopes(theme):
-    """CIEDE2000 of 5 at least, of which 2.3 is just seen: between neighbours, and from the warning and the grey."""
+    """CIEDE2000, of which 2.3 is just seen: 5 at least between neighbours, 10 from the warning and the grey."""
     betas = beta_colours([0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0])
     seen = [as_deuteranopes_see(theme(colour)) for colour in betas.values()]
     for one, other in pairwise(seen):
         assert difference(one, other) > 5
+    many = beta_colours(np.geomspace(0.03, 100, 40).tolist())
+    anywhere = [*seen, *(as_deuteranopes_see(theme(colour)) for colour in many.values())]
     for named in (WARNING, GREY):
-        assert min(difference(as_deuteranopes_see(theme(named)), colour) for colour in seen) > 5
+        assert min(difference(as_deuteranopes_see(theme(named)), colour) for colour in anywhere) > 10
+    assert difference(as_deuteranopes_see(theme(WARNING)), as_deuteranopes_see(theme(GREY))) > 10
     assert difference(as_deuteranopes_see(theme(INK)), as_deuteranopes_see(theme(GREY))) > 20
 
 

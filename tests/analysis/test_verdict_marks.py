@@ -10,25 +10,8 @@ from vae_rd.run.record import RunRecord
 from vae_rd.verdicts.tails import approach_at
 
 from helpers.fake_records import sprites_sweep
+from helpers.full_runs import TAIL, VERDICTS
 from helpers.pages import faults
-
-TAIL = {"kind": "exponential", "to_go": 2.0, "stderr": 0.1, "level": 20.0, "shape": 9.0, "first": 19, "last": 39}
-VERDICTS = {
-    "overfitting": {"verdict": "overfitting", "overfitting": {"best_epoch": 21}},
-    "spikes": {
-        "verdict": "KL unstable",
-        "spikes": [
-            {"epoch": 25, "quantity": "val/rate", "height": 5.0, "excess": 2.0},
-            {"epoch": 30, "quantity": "train/objective", "height": 9.0, "excess": 3.0},
-        ],
-    },
-    "tail": {
-        "verdict": "still falling",
-        "measured": "D + beta R",
-        "falling": {"approaches": [TAIL, {**TAIL, "kind": "power law", "shape": 1.0}]},
-    },
-    "converged": {"verdict": "converged"},
-}
 
 
 @pytest.fixture(params=VERDICTS)
@@ -60,11 +43,11 @@ def test_marks_stand_where_the_verdict_says(drawn):
         assert list(ahead.get_xdata()) == list(range(19, 50))
     legends = [ax.get_legend() for ax in figure.axes if ax.get_legend()]
     texts = {text.get_text().replace("\n", " ") for legend in legends for text in legend.get_texts()}
-    named = {"overfits from there on", "spikes", "tail: exponential", "tail: power law"}
+    named = {"overfits from here", "spikes", "tail: exponential", "tail: power law"}
     assert (
         texts & named
         == {
-            "overfitting": {"overfits from there on"},
+            "overfitting": {"overfits from here"},
             "spikes": {"spikes"},
             "tail": {"tail: exponential", "tail: power law"},
             "converged": set(),

@@ -33,7 +33,8 @@ def shown_texts(figure: Figure) -> dict[Text, Bbox]:
     for axis in (axis for ax in all_axes(figure) for axis in (ax.xaxis, ax.yaxis)):
         low, high = sorted(axis.get_view_interval())
         ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-        hidden |= {tick.label1 for tick in ticks if not low <= tick.get_loc() <= high}
+        beyond = [tick for tick in ticks if not low <= tick.get_loc() <= high]
+        hidden |= {label for tick in beyond for label in (tick.label1, tick.label2)}
     texts = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and t not in hidden]
     return {text: Text.get_window_extent(text) for text in texts}
 
@@ -45,11 +46,13 @@ def legend_boxes(figure: Figure) -> list[tuple[Axes | None, Bbox]]:
 
 
 def legend_cost(figure: Figure) -> float:
-    """The share of the height that legends outside of axes take, of the highest column of them."""
-    outside = [box for ax, box in legend_boxes(figure) if ax is None or box.y0 >= ax.bbox.y1 - TOUCH]
-    rows = len({round(ax.bbox.y0) for ax in figure.axes if ax.get_xlabel()}) or 1
-    columns = len({round(ax.bbox.x0) for ax in figure.axes if ax.get_xlabel()}) or 1
-    return sum(box.height for box in outside) / figure.bbox.height / (rows if rows > 1 else 1) / columns
+    """The share of the height that legends outside of axes take: those of the figure, and of its highest column."""
+    columns: dict[int, float] = {}
+    for ax, box in legend_boxes(figure):
+        if ax is not None and box.y0 >= ax.bbox.y1 - TOUCH:
+            columns[round(ax.bbox.x0)] = columns.get(round(ax.bbox.x0), 0.0) + box.height
+    own = sum(box.height for ax, box in legend_boxes(figure) if ax is None)
+    return (own + max(columns.values(), default=0.0)) / figure.bbox.height
 
 
 def faults(figure: Figure) -> list[str]:
@@ -65,6 +68,12 @@ def faults(figure: Figure) -> list[str]:
     pairs = combinations(boxes.items(), 2)
     over = [f"{a.get_text()!r} over {b.get_text()!r}" for (a, one), (b, other) in pairs if _share(one, other)]
     return small + outside + over + _covered(figure)
+
+
+def layout_faults(figure: Figure) -> list[str]:
+    """`faults`, and legends that cost more than `COST`."""
+    cost = legend_cost(figure)
+    return faults(figure) + [f"legends cost {cost:.1%} of {figure.get_figheight():.2f} inches"] * bool(cost > COST)
 
 
 def run_points(ax: Axes) -> list[tuple[str, int, float, float, tuple[float, ...]]]:
