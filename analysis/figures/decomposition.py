@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from analysis.figures.beta import placed
 from analysis.figures.layout import explain_colours, head_of, lines_of, new_figure, settle, titled, write_head
 from analysis.marks import parts as marks
+from analysis.marks.groups import group_head
+from analysis.marks.names import named
 from analysis.marks.units import column_axis, column_labels, slope_words
 from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.latents import load_verdicts
 from analysis.statistics.bounds import add_bounds
-from analysis.style import beta_colours, unit_label
+from analysis.style import beta_colours, plain, unit_label
 from analysis.theme import themed
 from analysis.venues import line_height, look, width_of
 from analysis.view import View
@@ -58,9 +62,18 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
             marks.against_bound(rows, colours=colours, ax=bottom)
             unit = unit_label(rows["units"].iloc[0])
             bottom.set(xlabel=f"$H - D$ [{unit}]", ylabel=f"$I(X; Z)$ [{unit}]")
-            words.append([Words(ax, ax.get_legend_handles_labels()[0]) for ax in (top, bottom)])
+            words.append([Words(top, top.get_legend_handles_labels()[0]), _words_below(bottom, groups)])
         explain_colours(figure, panels, colours)
         return themed(settle(figure, words), view)
+
+
+def _words_below(ax: Axes, groups: Groups) -> Words:
+    """The legend of I against its bound, whose groups may be called by letters."""
+    keys = ax.get_legend_handles_labels()[0]
+    for place, label in enumerate(map(plain, groups.labels)):
+        for entry in (key for key in keys if key.get_label() == label):
+            named(cast(Line2D, entry), place, groups)
+    return Words(ax, keys, head=group_head(replace(groups, undistinguished=())))
 
 
 def _own_axis(ax: Axes) -> Axes:

@@ -81,5 +81,5 @@ def letters_of(groups: Groups, labels: Iterable[str]) -> dict[str, str]:
 
 
 def _known(entry: Artist) -> list[str]:
-    gid = str(entry.get_gid() or "")
+    gid = str(entry.get_gid() or "") if isinstance(entry, Artist) else ""  # Bars are a container of artists.
     return gid.removeprefix(GROUP).split("\t", 3) if gid.startswith(GROUP) else []
