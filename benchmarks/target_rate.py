@@ -43,7 +43,7 @@ CASES: Mapping[str, Case] = {
     "static_mnist": Case({"latent_dim": 32, "max_epochs": 10}, (20.0, 13.0, 9.0, 4.5, 2.2, 1.0)),
     "static_mnist_conv": Case(
         {"data": "static_mnist", "encoder": "conv", "decoder": "conv", "latent_dim": 32, "max_epochs": 10},
-        (13.0, 9.0, 4.5, 2.2, 1.0),
+        (20.0, 13.0, 9.0, 4.5, 2.2, 1.0),
     ),
 }
 
