@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from known_answers.fits import fit, interrupted, relative
+from known_answers.fits import elbo_or_distortion, fit, interrupted, relative
 from known_answers.tables import ROOT, put_table
 
 CONFIGS: Mapping[str, Path] = {path.stem: path for path in sorted((ROOT / "configs").glob("**/*.yaml"))}
@@ -35,13 +35,13 @@ def row(stem: str) -> tuple[str, bool]:
         one, seconds = fit(runs, *flags, "--name=one")
         resumed = relative(one, interrupted(runs, *flags, epochs=1))
         together = relative(one, fit(runs, *flags, "--name=two", "--devices=2", "--strategy=ddp")[0])
-    cells = [stem, f"{-one['metrics']['test']['elbo']['value']:.2f}", f"{resumed:.1e}", f"{together:.1e}"]
+    cells = [stem, f"{elbo_or_distortion(one):.2f}", f"{resumed:.1e}", f"{together:.1e}"]
     return f"| {' | '.join([*cells, f'{seconds:.0f}'])} |", resumed <= RESUMED and together <= TOGETHER
 
 
 def rows(stems: list[str]) -> Iterator[tuple[str, bool]]:
     """The table, line by line, each with whether it holds."""
-    yield "| config | -ELBO | resumed | `--devices 2` | seconds of a fit |", True
+    yield "| config | -ELBO, or D of an autoencoder | resumed | `--devices 2` | seconds of a fit |", True
     yield "|:---|---:|---:|---:|---:|", True
     yield from map(row, stems)
 

@@ -43,9 +43,16 @@ def fit(run_dir: Path, *flags: str, overwrite: bool = True) -> tuple[Json, float
 
 
 def relative(one: Json, other: Json) -> float:
-    """Relative difference of the test ELBO of two records."""
-    a, b = (record["metrics"]["test"]["elbo"]["value"] for record in (one, other))
-    return float(abs(a - b) / abs(a))
+    """Relative difference of the test ELBO of two records, or of D where an autoencoder has no rate."""
+    a, b = (elbo_or_distortion(record) for record in (one, other))
+    return abs(a - b) / abs(a)
+
+
+def elbo_or_distortion(record: Json) -> float:
+    """-ELBO of the test split, nats; D where the rate is undefined."""
+    metrics = record["metrics"]["test"]
+    elbo, distortion = (metrics[name]["value"] for name in ("elbo", "distortion"))
+    return float(distortion if elbo is None else -elbo)
 
 
 def interrupted(run_dir: Path, *flags: str, epochs: int) -> Json:

@@ -263,8 +263,9 @@ def test_media_that_are_not_as_a_run_writes_them_are_left_out(sweep, index):
 def test_a_table_in_latex_has_the_same_cells(tmp_path):
     found = of(mnist_sweep(tmp_path / "runs", betas=[1.0]))
     assert next(iter(found["latex"])) == r"$\beta$"
-    [cell], [written] = found["cells"]["D"], found["latex"]["D"]
-    assert written == cell.replace("±", r"$\pm$")
+    [cell], [written] = found["cells"]["D"], found["latex"]["$D$"]
+    value, error = cell.split(" ± ")
+    assert written == rf"{value}$_{{\pm {error}}}$"
 
 
 def test_another_suffix_is_refused(sweep, tmp_path, capsys):
