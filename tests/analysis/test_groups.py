@@ -168,6 +168,7 @@ def test_each_group_has_a_shape_a_legend_entry_and_a_line_by_beta(tmp_path):
         assert (np.diff(line.get_xdata()) < 0).all()
 
 
+@pytest.mark.slow
 def test_twelve_groups_that_are_asked_for_are_told_by_shape_and_line_and_named(tmp_path):
     for dim in range(2, 14):
         sprites_sweep(tmp_path, betas=[1.0, 4.0, 10.0], latent_dim=dim, excess=1.2 * dim)

@@ -35,7 +35,7 @@ def test_any_number_of_random_betas_fits_the_page(tmp_path, n, draw):
 
 
 @pytest.mark.parametrize("draw", [plane, curves])
-@pytest.mark.parametrize("make", [long_groups, searched, dequantised])
+@pytest.mark.parametrize("make", [pytest.param(long_groups, marks=pytest.mark.slow), searched, dequantised])
 @pytest.mark.parametrize("units", ["bits_per_dim", pytest.param("nats", marks=pytest.mark.slow)])
 def test_long_words_fit_the_page(tmp_path, make, draw, units):
     make(tmp_path)

@@ -92,6 +92,7 @@ def test_dark_figures_keep_the_order_of_beta_and_stand_off_their_ground(tmp_path
     assert all(contrast(text.get_color(), PAPER) > 4.5 for text in figure.axes[0].texts)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("pdffonts"), reason="poppler-utils has pdffonts")
 def test_the_pdf_of_every_figure_has_embedded_true_type_fonts_alone(tmp_path):
     root = crowd("2 runs", tmp_path / "runs")

@@ -42,7 +42,7 @@ def test_a_run_leaves_a_record_that_stands_alone(toy):
     assert content["config"]["beta"] == 4.0
     assert content["data"]["n"] == {"train": 256, "val": 3584, "test": 3584}
     assert content["data"]["entropy"]["test"]["value"] == pytest.approx(math.log(3584))
-    assert content["verdicts"]["fit"]["verdict"] in ("still falling", "converged")
+    assert content["verdicts"]["fit"]["verdict"] == "underfitting"  # Eight units, twelve steps: R is far below linear.
     assert content["environment"]["packages"]["torch"] == version("torch")
     assert content["seconds"] > 0
     for split in ("train", "val", "test"):
