@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from analysis.marks.plane import slope_ticks as slope_ticks
     from analysis.marks.probes import probe_points as probe_points
     from analysis.marks.within import information_within as information_within
+    from analysis.rows.histories import load_histories as load_histories
     from analysis.rows.probes import load_probes as load_probes
-    from analysis.rows.runs import load_histories as load_histories
     from analysis.rows.runs import load_runs as load_runs
     from analysis.statistics.bounds import add_bounds as add_bounds
     from analysis.theme import dark as dark
@@ -55,7 +55,7 @@ _LAZY = {
     "information": "analysis.figures.information",
     "information_within": "analysis.marks.within",
     "latents": "analysis.figures.latents",
-    "load_histories": "analysis.rows.runs",
+    "load_histories": "analysis.rows.histories",
     "load_probes": "analysis.rows.probes",
     "load_runs": "analysis.rows.runs",
     "plane": "analysis.figures.plane",

@@ -20,7 +20,7 @@ from analysis.marks.verdicts import verdict_keys, verdict_marks
 from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
-from analysis.rows.runs import EPOCH_METRICS, load_histories
+from analysis.rows.histories import EPOCH_METRICS, load_histories
 from analysis.rows.verdicts import fit_marks
 from analysis.statistics.bounds import known_entropies
 from analysis.style import Colours, beta_colours

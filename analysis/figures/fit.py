@@ -16,8 +16,8 @@ from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
 from analysis.rows.finding import RunWarning
 from analysis.rows.groups import add_settings, group_runs
+from analysis.rows.histories import load_histories
 from analysis.rows.latents import load_verdicts
-from analysis.rows.runs import load_histories
 from analysis.style import beta_colours, unit_label
 from analysis.theme import themed
 from analysis.venues import line_height, look, width_of

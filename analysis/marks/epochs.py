@@ -1,4 +1,4 @@
-"""The marks of training curves, each on one axes, from the tidy rows of `analysis.rows.runs.load_histories`."""
+"""The marks of training curves, each on one axes, from the tidy rows of `analysis.rows.histories.load_histories`."""
 
 from __future__ import annotations
 

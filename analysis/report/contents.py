@@ -20,8 +20,9 @@ from analysis.report.shapes import plane_shapes
 from analysis.rows.data_sets import data_sets
 from analysis.rows.finding import RunWarning, warn_of_parts
 from analysis.rows.groups import Groups, add_settings, group_runs, varying
+from analysis.rows.histories import load_histories
 from analysis.rows.reading import Damaged
-from analysis.rows.runs import Row, as_rows, load_histories
+from analysis.rows.runs import Row, as_rows
 from analysis.statistics.bounds import add_bounds, entropies, placeable, warn_impossible
 from analysis.statistics.lines import plane_lines, warn_left_out
 from analysis.style import beta_places, beta_words, unit_label

@@ -13,9 +13,10 @@ import pandas as pd
 from analysis.figures.table import count, measured
 from analysis.report.pictures import pictures
 from analysis.rows.groups import words
+from analysis.rows.histories import EPOCH_METRICS
 from analysis.rows.latents import unit_rates
 from analysis.rows.reading import Damaged, Part, record_of
-from analysis.rows.runs import EPOCH_METRICS, Row
+from analysis.rows.runs import Row
 from analysis.rows.scale import Scale
 from vae_rd.run.record import SPLITS, RunRecord
 from vae_rd.verdicts.collapse import collapse_lines

@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.rows.finding import find_records
+from analysis.rows.histories import read_history
 from analysis.rows.reading import Damaged, Part
-from analysis.rows.runs import Row, read_history
+from analysis.rows.runs import Row
 from analysis.rows.scale import Scale, dequantised_levels
 from analysis.sources.states import may_be_running
 from vae_rd.run.files import HISTORY_FILE

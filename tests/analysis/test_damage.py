@@ -16,9 +16,10 @@ from analysis.figures.plane import plane_numbers
 from analysis.figures.table import table, table_numbers
 from analysis.report.contents import contents
 from analysis.rows.finding import RunWarning
+from analysis.rows.histories import load_histories
 from analysis.rows.latents import load_units, load_verdicts
 from analysis.rows.probes import load_probes
-from analysis.rows.runs import load_histories, load_runs
+from analysis.rows.runs import load_runs
 from analysis.rows.verdicts import fit_marks
 from vae_rd.errors import InputError
 

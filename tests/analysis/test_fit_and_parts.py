@@ -14,7 +14,7 @@ from analysis.figures.decomposition import numbers as parts_of
 from analysis.figures.fit import numbers
 from analysis.marks.paths import VERDICTS
 from analysis.rows.finding import RunWarning
-from analysis.rows.runs import load_histories
+from analysis.rows.histories import load_histories
 from analysis.view import View
 from vae_rd.errors import InputError
 

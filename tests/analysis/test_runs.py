@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from analysis.rows.finding import RunWarning
-from analysis.rows.runs import load_histories, load_runs, of_split
+from analysis.rows.histories import load_histories
+from analysis.rows.runs import load_runs, of_split
 from vae_rd.errors import InputError
 from vae_rd.run.finding import find_runs
 from vae_rd.run.record import SPLITS, Json

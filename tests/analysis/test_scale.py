@@ -10,7 +10,8 @@ import pytest
 from analysis import load_runs, plane, table
 from analysis.__main__ import main
 from analysis.figures.plane import plane_numbers
-from analysis.rows.runs import load_histories, of_split
+from analysis.rows.histories import load_histories
+from analysis.rows.runs import of_split
 from analysis.statistics.bounds import add_bounds
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS

@@ -27,7 +27,8 @@ import pandas as pd
 import pytest
 import torch
 
-from analysis.rows.runs import load_histories, load_runs
+from analysis.rows.histories import load_histories
+from analysis.rows.runs import load_runs
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.fetch import RemoteFile, fetch
 from vae_rd.data.files import npz

@@ -18,7 +18,8 @@ import torch
 import yaml
 
 import vae_rd
-from analysis.rows.runs import load_histories, load_runs
+from analysis.rows.histories import load_histories
+from analysis.rows.runs import load_runs
 from vae_rd import evaluate, fit, sweep
 from vae_rd.config import versions
 from vae_rd.config.cli import parse, recorded
