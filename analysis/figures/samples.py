@@ -132,7 +132,8 @@ def _blocks(
     """The rows of one data set, those of each group together; x comes first where there is one."""
     shown = thinned(groups.ordered(of_split(runs, view.split)), view.more.get("most") or MOST)
     count, words = view.more.get("images") or max(IMAGES, int(width / TILE)), beta_words(shown["beta"].dropna())
-    head, unit = head_of(runs, title, width=width + RIGHT), unit_label(shown["units"].iloc[0])
+    # Not as wide as the page: the names of D and R stand beside the last line.
+    head, unit = head_of(runs, title, width=width), unit_label(shown["units"].iloc[0])
     if kind == "reconstructions":
         yield Block([Row(tiles[shown["folder"].iloc[0]].rows[0][:count], "$x$", ())], head, unit, width)
         head = unit = ""
@@ -140,7 +141,7 @@ def _blocks(
     for place in sorted(places.unique()):
         rows = [_row(run, tiles[run["folder"]], words, count, kind=kind) for run in as_rows(shown[places == place])]
         label = plain(groups.labels[place]) if groups.distinguished else ""
-        label = textwrap.fill(label, characters(width + RIGHT))
+        label = textwrap.fill(label, characters(width))
         yield Block(rows, "\n".join(filter(None, (head, label))), unit, width)
         head = unit = ""
 

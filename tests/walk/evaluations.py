@@ -211,7 +211,7 @@ STEPS: list[Step] = [
         "name digit alone; choose a run of sprites",
         "disentanglement",
         ("--data=digits", "--binarization=threshold"),
-        NORMAL,
+        ("--data=sprites",),
     ),
     step(
         "the test split alone; leave out --split val",
