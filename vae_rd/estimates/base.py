@@ -166,6 +166,11 @@ def codes(run: Fitted, x: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
     return {name: value.double().cpu() for name, value in values.items()}
 
 
+def table_line(name: str, cells: list[str]) -> str:
+    """A line of an entry that is printed as a table."""
+    return f"               {name:<26}" + "".join(f"{cell:>20}" for cell in cells)
+
+
 def check_density(run: Fitted, flag: str) -> None:
     """Refuse a run whose q(z|x) has no density.
 

@@ -10,7 +10,7 @@ import torch
 
 from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.errors import InputError
-from vae_rd.estimates.base import Fitted, Settings, codes, entry
+from vae_rd.estimates.base import Fitted, Settings, codes, entry, table_line
 from vae_rd.estimators.disentanglement import Given, resampled, scores
 from vae_rd.process.collectives import broadcast
 from vae_rd.run.record import Json, estimate
@@ -91,14 +91,13 @@ def check_disentanglement(run: Fitted, settings: Settings) -> None:
 def disentanglement_lines(found: Json) -> list[str]:
     """An entry as a table: a line a score, a column for E[z|x] and for a draw."""
     head = f"  disentanglement {found['split']}: {', '.join(found['factors'])}; n = {found['n']:,}"
-    lines = [head, _cells("", [FEATURES[row["features"]] for row in found["table"]])]
-    return [*lines, *(_cells(words, [_number(row[name]) for row in found["table"]]) for name, words in WORDS.items())]
+    lines = [head, table_line("", [FEATURES[row["features"]] for row in found["table"]])]
+    return [
+        *lines,
+        *(table_line(words, [_number(row[name]) for row in found["table"]]) for name, words in WORDS.items()),
+    ]
 
 
 def _number(score: Json) -> str:
     error = "" if score["stderr"] is None else f" ± {score['stderr']:.4f}"
     return "undefined" if score["value"] is None else f"{score['value']:.4f}{error}"
-
-
-def _cells(name: str, cells: list[str]) -> str:
-    return f"               {name:<26}" + "".join(f"{cell:>20}" for cell in cells)

@@ -11,11 +11,7 @@ from typing import NamedTuple
 
 from vae_rd.estimates.annealed import annealed_curve, annealing_error, check_annealing
 from vae_rd.estimates.base import Estimate, Fitted, Settings
-from vae_rd.estimates.disentanglement import (
-    check_disentanglement,
-    disentanglement,
-    disentanglement_lines,
-)
+from vae_rd.estimates.disentanglement import check_disentanglement, disentanglement, disentanglement_lines
 from vae_rd.estimates.information import check_information, information
 from vae_rd.estimates.marginal import check_marginal, fitted_marginal
 from vae_rd.estimates.nll import check_gaps, check_nll, encoder_gaps, importance_nll, prior_nll

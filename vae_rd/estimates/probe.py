@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.errors import InputError
-from vae_rd.estimates.base import Fitted, Settings, codes, entry
+from vae_rd.estimates.base import Fitted, Settings, codes, entry, table_line
 from vae_rd.estimators.probes import CLASSIFIERS, Round, Scores, probe
 from vae_rd.process.collectives import broadcast
 from vae_rd.run.record import Json, estimate
@@ -192,13 +192,13 @@ def probe_lines(found: Json) -> list[str]:
     """An entry as a table: accuracy by features and probe, one column for each number of labels."""
     sizes = sorted({row["labels"] for row in found["table"]})
     head = f"  probe        share of labels told: {found['factor']}, {found['classes']} classes, n = {found['n']:,}; "
-    lines = [head + found["protocol"], _cells("", [f"{size:,} labels" for size in sizes])]
+    lines = [head + found["protocol"], table_line("", [f"{size:,} labels" for size in sizes])]
     for name in FEATURES:
         for kind in CLASSIFIERS:
             rows = [r for r in found["table"] if (r["features"], r["classifier"]) == (name, kind)]
             if rows:
                 words = [f"{r['accuracy']['value']:.4f} ± {r['accuracy']['stderr']:.4f}" for r in rows]
-                lines.append(_cells(f"{FEATURES[name]} ({rows[0]['dims']}), {kind}", words))
+                lines.append(table_line(f"{FEATURES[name]} ({rows[0]['dims']}), {kind}", words))
     best = max((r for r in found["table"] if (r["features"], r["classifier"]) == HEAD), key=lambda r: r["labels"])
     nll, error = best["nll"], best["calibration_error"]["value"]
     told = found["label_entropy"] - nll["value"]
@@ -207,7 +207,3 @@ def probe_lines(found: Json) -> list[str]:
         f"{found['label_entropy']:.4f}, so I(Z; Y) >= {max(told, 0.0):.4f}; calibration error {error:.4f}"
     )
     return lines
-
-
-def _cells(name: str, cells: list[str]) -> str:
-    return f"               {name:<26}" + "".join(f"{cell:>20}" for cell in cells)

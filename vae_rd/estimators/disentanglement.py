@@ -22,22 +22,21 @@ al. 2018, arXiv 1711.00848; FactorVAE: Kim and Mnih 2018, arXiv 1802.05983; the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import entr
 
 Floats = NDArray[np.float64]
 Classes = NDArray[np.int64]
 
 BINS = 20
 TREES = 20
-GROUP, VOTES = (
-    64,
-    800,
-)  # Examples that are alike in a factor, and how often such a group is drawn: to learn and to test.
+GROUP, VOTES = 64, 800  # Examples alike in a factor, and how many such groups: to learn from, and to test on.
 LEAST_VARIANCE = 1e-6  # Of the largest of all units: below it a unit's variance says nothing of any factor.
 LEAST_INFORMATION = 1e-9  # Nats, rounding errors of a unit that is constant.
 
@@ -108,7 +107,7 @@ def modularity(given: Given) -> float:
     found = information(binned(given.codes), given.factors)
     found = found[found.max(1) > LEAST_INFORMATION]
     squares = (found / found.max(1, keepdims=True)) ** 2
-    return float((1 - (squares.sum(1) - 1) / (found.shape[1] - 1)).mean()) if len(found) else float("nan")
+    return float((1 - (squares.sum(1) - 1) / (found.shape[1] - 1)).mean()) if len(found) else math.nan
 
 
 def sap(given: Given) -> float:
@@ -132,7 +131,7 @@ def factor_vae(given: Given) -> float:
     alive = spread > LEAST_VARIANCE * spread.max()
     codes = given.codes[:, alive] / np.sqrt(spread[alive])
     if not alive.any():
-        return float("nan")
+        return math.nan
     groups = [[np.flatnonzero(factor == value) for value in np.unique(factor)] for factor in given.factors.T]
     votes = np.zeros((2, codes.shape[1], len(groups)), np.int64)
     for half in votes:
@@ -159,22 +158,23 @@ def importances(given: Given) -> tuple[Floats, Floats]:
 
 
 def dci(given: Given) -> dict[str, float]:
-    """Disentanglement, completeness and informativeness."""
+    """Disentanglement, completeness and informativeness; the first two NaN of a code no unit of which is needed.
+
+    One unit alone has no completeness either.
+    """
     found, told = importances(given)
-    units, factors = found.shape
-    of_unit = found.sum(1)
-    weights = of_unit / max(of_unit.sum(), 1e-300)
+    used = found[found.sum(1) > 0][:, found.sum(0) > 0]
+    weights = used.sum(1) / max(used.sum(), 1.0)
     return {
-        "disentanglement": float((weights * (1 - _relative_entropy(found, axis=1) / np.log(factors))).sum()),
-        "completeness": float((1 - _relative_entropy(found, axis=0) / np.log(units)).mean()) if units > 1 else 1.0,
+        "disentanglement": float((weights * _evenness_left(used, found.shape[1])).sum()) if used.size else math.nan,
+        "completeness": float(_evenness_left(used.T, len(found)).mean()) if used.size and len(found) > 1 else math.nan,
         "informativeness": float(told.mean()),
     }
 
 
-def _relative_entropy(values: Floats, *, axis: int) -> Floats:
-    """H of values as shares of their sum along an axis, nats."""
-    shares = values / np.maximum(values.sum(axis, keepdims=True), 1e-300)
-    return -np.where(shares > 0, shares * np.log(np.maximum(shares, 1e-300)), 0.0).sum(axis)
+def _evenness_left(values: Floats, places: int) -> Floats:
+    """1 - H / ln(places) of each row's shares of its sum: 1 where one place has all, 0 where all have the same."""
+    return 1 - entr(values / values.sum(1, keepdims=True)).sum(1) / math.log(places)
 
 
 def scores(given: Given) -> dict[str, float]:
@@ -201,7 +201,9 @@ def resampled(given: Given, *, repeats: int) -> dict[str, float]:
     """The standard deviation of each score over bootstrap draws of the examples."""
     found = []
     for _ in range(repeats):
-        some = given.noise.integers(len(given.codes), size=len(given.codes))
+        # From each half for itself: an example that came into both would be tested on itself.
+        some = 2 * given.noise.integers(len(given.codes) // 2, size=len(given.codes))
+        some[1::2] += 1
         found.append(scores(given._replace(codes=given.codes[some], factors=given.factors[some])))
     spread = partial(np.std, ddof=1)
     return {name: float(spread([each[name] for each in found])) for name in found[0]}
