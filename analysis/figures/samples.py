@@ -12,12 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.layout import LINE_HEIGHT, head_of, lines_of, titled
+from analysis.marks.packing import wide
 from analysis.marks.pictures import cells, image_rows
 from analysis.rows.data_sets import data_sets
 from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.media import Tiles, load_pictures, thinned
 from analysis.rows.runs import as_rows, of_split
-from analysis.style import DIGIT, STYLE, beta_words, characters, length, plain, unit_label
+from analysis.style import DIGIT, LETTER, STYLE, beta_words, characters, length, plain, small_letters, unit_label
 from analysis.theme import themed
 from analysis.venues import look, width_of
 from analysis.view import View
@@ -57,9 +58,18 @@ class Block(NamedTuple):
         return min(self.width, LARGEST * len(self.rows[0].images))
 
     @property
+    def names_height(self) -> float:
+        """Inches of what names the words, below the title: none where both have room in one line."""
+        if not (self.title and self.unit):
+            return 0.0
+        last = wide(self.title.splitlines()[-1]) * LETTER * small_letters() / 72
+        return HEAD * (last > self.images_width)
+
+    @property
     def head_height(self) -> float:
         """Inches of the title and of what names the words."""
-        return max(lines_of(self.title) * LINE_HEIGHT + 0.07 * bool(self.title), HEAD * bool(self.unit))
+        title = lines_of(self.title) * LINE_HEIGHT + 0.07 * bool(self.title)
+        return max(title + self.names_height, HEAD * bool(self.unit))
 
     @property
     def height(self) -> float:
@@ -123,7 +133,7 @@ def _draw_block(block: Block, left: float, *, ax: Axes) -> None:
     if block.unit:
         cells((f"$D$ [{block.unit}]", "$R$"), -HEAD / 2 / block.tile_height, columns=len(rows[0].images), ax=ax)
     before = -(left - EDGE) / block.images_width
-    ax.set_title(block.title, fontsize=STYLE["legend.fontsize"], loc="left", pad=3, x=before)
+    ax.set_title(block.title, fontsize=STYLE["legend.fontsize"], loc="left", pad=3 + 72 * block.names_height, x=before)
 
 
 def _blocks(
@@ -132,7 +142,6 @@ def _blocks(
     """The rows of one data set, those of each group together; x comes first where there is one."""
     shown = thinned(groups.ordered(of_split(runs, view.split)), view.more.get("most") or MOST)
     count, words = view.more.get("images") or max(IMAGES, int(width / TILE)), beta_words(shown["beta"].dropna())
-    # Not as wide as the page: the names of D and R stand beside the last line.
     head, unit = head_of(runs, title, width=width), unit_label(shown["units"].iloc[0])
     if kind == "reconstructions":
         yield Block([Row(tiles[shown["folder"].iloc[0]].rows[0][:count], "$x$", ())], head, unit, width)
