@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Literal
 
 import matplotlib as mpl
 import pandas as pd
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import AutoLocator
 
 from analysis.marks.above import COST, LINE, Room, explain
 from analysis.marks.betas import beta_bar, beta_rows
@@ -29,6 +31,7 @@ PLAIN = View()
 LINE_HEIGHT = 0.13  # inches, of a line of the smallest letters
 BESIDE = 2  # data sets in a row: a page of two columns holds no more
 ATTEMPTS = 16  # at finding room for all words
+MOST_TICKS = 9
 
 
 def new_figure(
@@ -68,10 +71,20 @@ def laid_out(figure: Figure) -> Figure:
     for ax in figure.axes:
         for artist in (*ax.lines, *ax.collections, *ax.patches):
             artist.set_in_layout(False)
-    for _ in range(1 + (len(figure.axes) > 1)):  # Axes that share the height have other ticks once they have it.
+    _number_ticks(figure, "auto")
+    ConstrainedLayoutEngine().execute(figure)
+    if len(figure.axes) > 1:  # Axes that share the height have other ticks once they have it.
+        _number_ticks(figure)
         ConstrainedLayoutEngine().execute(figure)
     figure.set_layout_engine(None)
     return figure
+
+
+def _number_ticks(figure: Figure, number: Literal["auto"] | None = None) -> None:
+    """As many ticks as there is room for now: of a number that the room decides, the layout may never come to an end."""
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        if isinstance(locator := axis.get_major_locator(), AutoLocator):
+            locator.set_params(nbins=number or min(max(axis.get_tick_space(), 1), MOST_TICKS))
 
 
 def settle(figure: Figure, stacks: Sequence[Sequence[Words]]) -> Figure:
