@@ -22,6 +22,7 @@ from analysis.view import View
 from vae_rd.errors import InputError
 
 BESIDE = 2  # runs in a row of a column, and where nothing else is asked for
+TITLE, PAD = 7, 3  # points of a title's letters, and between it and its panel
 LEFT, ABOVE = 0.46, 0.09  # inches of words before a panel, and between the legend and the first of them
 POINTS, BARS, WORDS = 1.3, 0.42, 0.3  # inches of the points, of each histogram, and of the words below either
 
@@ -62,13 +63,13 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
         page = width_of(view)
         beside = _beside(view)
         panels = _panels(runs, view, width=page / beside - LEFT)
-        lines = max(panel.title.count("\n") + 1 for panel in panels)
-        row = POINTS + 2 * BARS + 3 * WORDS + LINE_HEIGHT * lines + ABOVE
+        title = max(_title_height(panel.title) for panel in panels)
+        row = POINTS + 2 * BARS + 3 * WORDS + title + ABOVE
         rows, columns = -(-len(panels) // beside), min(len(panels), beside)
         height = rows * row + LINE_HEIGHT + 0.08
         figure = Figure(figsize=(page, height))
         for place, panel in enumerate(panels):
-            top = height - LINE_HEIGHT - ABOVE - (place // columns) * row - LINE_HEIGHT * lines
+            top = height - LINE_HEIGHT - ABOVE - (place // columns) * row - title
             _draw_panel(panel, figure, left=LEFT + place % columns * page / beside, top=top, wide=page / beside)
         handles = {handle.get_label(): handle for ax in figure.axes for handle in _bars(ax)}
         figure.legend(handles=[*handles.values()], loc="upper left", ncols=len(handles), **heading(""))
@@ -78,6 +79,12 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
 def _beside(view: View) -> int:
     """Runs in a row, and in all where nothing else is asked for."""
     return int(BESIDE * width_of(view) / COLUMN) or 1
+
+
+def _title_height(title: str) -> float:
+    """Inches of a title in the letters that hold, which differ with its formulas."""
+    page = Figure()
+    return page.text(0, 0, title, fontsize=TITLE).get_window_extent().height / page.dpi + PAD / 72
 
 
 def _bars(ax: Any) -> list[Any]:
@@ -94,7 +101,7 @@ def _draw_panel(panel: Panel, figure: Figure, *, left: float, top: float, wide: 
 
     first, second = panel.units[0], panel.units[-1]
     ax = latent_points(panel.z[:, [0, -1]], panel.labels, ax=place(top - POINTS, POINTS))
-    ax.set_title(panel.title, fontsize=7, loc="left", pad=3)
+    ax.set_title(panel.title, fontsize=TITLE, loc="left", pad=PAD)
     ax.set_xlabel(f"unit {first}", labelpad=1)
     ax.set_ylabel(f"unit {second}", labelpad=1)
     for line, unit in enumerate(panel.units):

@@ -81,7 +81,7 @@ def laid_out(figure: Figure) -> Figure:
 
 
 def _number_ticks(figure: Figure, number: Literal["auto"] | None = None) -> None:
-    """As many ticks as there is room for now: of a number that the room decides, the layout may never come to an end."""
+    """As many ticks as there is room for now: where each pass decides anew, the layout may never come to an end."""
     for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
         if isinstance(locator := axis.get_major_locator(), AutoLocator):
             locator.set_params(nbins=number or min(max(axis.get_tick_space(), 1), MOST_TICKS))

@@ -62,8 +62,8 @@ class Block(NamedTuple):
         """Inches of what names the words, below the title: none where both have room in one line."""
         if not (self.title and self.unit):
             return 0.0
-        last = wide(self.title.splitlines()[-1]) * LETTER * small_letters() / 72
-        return HEAD * (last > self.images_width)
+        longest = wide(self.title) * LETTER * small_letters() / 72
+        return HEAD * (longest > self.images_width)
 
     @property
     def head_height(self) -> float:

@@ -17,7 +17,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 
-from analysis.marks.labels import GAP, Point, label_at, places_around, tie
+from analysis.marks.labels import GAP, Point, label_at, lead, places_around, tie
 from analysis.marks.packing import entries_of, packed
 from analysis.marks.space import Space, pixels
 from analysis.style import broken, small_letters
@@ -62,16 +62,21 @@ def _placed(text: str, anchors: np.ndarray, space: Space, ax: Axes) -> Annotatio
     label = label_at(text, tuple(anchors[0]), ax=ax)
     extent = Text.get_window_extent(label)
     size = extent.width + 2 * pixels(ax, GAP), extent.height
-    found = [places_around(place, *size, radii=NEAR, ax=ax) for place in ax.transData.transform(anchors)]
+    corners = ax.transData.transform(anchors)
+    found = [places_around(place, *size, radii=NEAR, ax=ax) for place in corners]
     offsets, boxes = np.stack([o for o, _ in found], axis=1), np.stack([b for _, b in found], axis=1)
     free = space.free(boxes.reshape(-1, 4)).reshape(boxes.shape[:2])
+    tied = np.repeat(NEAR, len(offsets) // len(NEAR)) >= TIED_FROM
+    for one, place in enumerate(corners):
+        free[tied, one] &= ~space.crossed(place, boxes[tied, one])
     if not free.any():
         label.remove()
         return None
     near, which = divmod(int(np.argmax(free.ravel())), len(anchors))
     label.xy = tuple(anchors[which])
-    tie(label, offsets[near, which], tied=NEAR[near * len(NEAR) // len(offsets)] >= TIED_FROM)
+    tie(label, offsets[near, which], tied=bool(tied[near]))
     space.take(boxes[near, which][None])
+    lead(label, boxes[near, which], space, ax)
     return label
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.text import Text
 
 STEP = 2.0  # points along a line from one box to the next
 LINE = 0.8  # points on each side of a line
+ALONG = 40  # points of a leader that are looked at
 Boxes = np.ndarray  # [N, 4] in display units: x0, y0, x1, y1
 
 
@@ -21,6 +23,9 @@ class Space:
 
     Args:
         ax: the axes, with all its marks.
+
+    Attributes:
+        words: boxes of what is written there, which no leader of a label may run through, [N, 4].
     """
 
     def __init__(self, ax: Axes) -> None:
@@ -30,14 +35,26 @@ class Space:
         self.ax = ax
         self.renew()
 
+    def copy(self) -> Space:
+        """Another of the same state, for trying."""
+        other = copy.copy(self)
+        other._taken = self._taken.copy()  # The others are made anew when something is taken.
+        other._sums = self._sums.copy()
+        return other
+
     def renew(self) -> None:
         """Look again at what there is on the axes, such as marks that were drawn since."""
         self._taken = np.zeros(self.shape, dtype=bool)
         self._sums = np.zeros(self.shape + 1, dtype=int)
-        self.take(np.concatenate([np.empty((0, 4)), *obstacles(self.ax)]))
+        self.words = words_of(self.ax)
+        self._fill(np.concatenate([self.words, *obstacles(self.ax)]))
 
     def take(self, boxes: Boxes) -> None:
-        """Mark all pixels of these boxes."""
+        """Mark all pixels of these boxes, in which words now stand."""
+        self.words = np.concatenate([self.words, boxes])
+        self._fill(boxes)
+
+    def _fill(self, boxes: Boxes) -> None:
         steps = np.zeros(self.shape + 1, dtype=int)
         x0, y0, x1, y1 = self._pixels(boxes).T
         for x, y, step in ((x0, y0, 1), (x1, y0, -1), (x0, y1, -1), (x1, y1, 1)):
@@ -59,6 +76,14 @@ class Space:
         """Which of the boxes lie in the axes with nothing else there: [N]."""
         return self.within(boxes) & (self.covered(boxes) == 0)
 
+    def lead(self, start: np.ndarray, box: np.ndarray) -> None:
+        """Mark the pixels of a line from a place to the middle of a box."""
+        self._fill(_along_corners(np.stack([start, (box[:2] + box[2:]) / 2]), [2], self.ax))
+
+    def crossed(self, start: np.ndarray, boxes: Boxes) -> np.ndarray:
+        """Whether a line from a place to the middle of each box runs through words: [N]."""
+        return np.array([runs_through(start, box, self.words).any() for box in boxes])
+
     def _pixels(self, boxes: Boxes) -> np.ndarray:
         boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
         boxes = boxes[np.isfinite(boxes).all(1)] if not np.isfinite(boxes).all() else boxes
@@ -67,7 +92,7 @@ class Space:
 
 
 def obstacles(ax: Axes) -> Iterator[Boxes]:
-    """Boxes over each line, marker, error bar, word, legend and inset of the axes."""
+    """Boxes over each line, marker and error bar of the axes."""
     for line in ax.lines:
         yield from _of_line(line, ax)
     for collection in ax.collections:
@@ -79,7 +104,6 @@ def obstacles(ax: Axes) -> Iterator[Boxes]:
             yield around(collection.get_offset_transform().transform(places), half=half)
     bars = [patch.get_window_extent().extents for patch in ax.patches if isinstance(patch, Rectangle)]
     yield np.array(bars).reshape(-1, 4)
-    yield words_of(ax)
 
 
 def words_of(ax: Axes) -> Boxes:
@@ -118,6 +142,13 @@ def _along_corners(corners: np.ndarray, sizes: Sequence[int], ax: Axes) -> Boxes
     place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
     share = (place / (counts[owner] - 1))[:, None]
     return around(ends[owner, 0] * (1 - share) + ends[owner, 1] * share, half=pixels(ax, LINE))
+
+
+def runs_through(start: np.ndarray, box: np.ndarray, others: Boxes) -> np.ndarray:
+    """Whether a line from a place to the middle of a box runs through each of the others: [N]."""
+    points = start + np.linspace(0, 1, ALONG)[:, None] * ((box[:2] + box[2:]) / 2 - start)
+    inside = (points[:, None] > others[:, :2]) & (points[:, None] < others[:, 2:])
+    return np.asarray(inside.all(-1).any(0))
 
 
 def around(centres: np.ndarray, *, half: float) -> Boxes:

@@ -199,7 +199,7 @@ def column_labels(rows: pd.DataFrame, words: Sequence[str], *, ax: Axes) -> Axes
     groups = rows["group"].to_numpy()
     starts = [i for i in range(len(words)) if i == 0 or (words[i], groups[i]) != (words[i - 1], groups[i - 1])]
     middles = [(start + stop - 1) / 2 for start, stop in zip(starts, [*starts[1:], len(words)], strict=True)]
-    step = -(-sum(len(words[start]) + 1 for start in starts) // CHARACTERS)
+    step = -(-len(starts) * (max(len(words[start]) for start in starts) + 1) // CHARACTERS)
     ax.set_xticks(middles[::step], [words[start] for start in starts][::step])
     ax.set_xlim(-0.5, len(words) - 0.5)
     return ax

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from analysis.marks.space import Space
@@ -67,7 +67,7 @@ def faults(figure: Figure) -> list[str]:
     ]
     pairs = combinations(boxes.items(), 2)
     over = [f"{a.get_text()!r} over {b.get_text()!r}" for (a, one), (b, other) in pairs if _share(one, other)]
-    return small + outside + over + _covered(figure)
+    return small + outside + over + _covered(figure) + _struck(boxes)
 
 
 def layout_faults(figure: Figure) -> list[str]:
@@ -98,6 +98,19 @@ def segments(ax: Axes, size: int = 2) -> list[np.ndarray]:
 def said(figure: Figure) -> str:
     """All that is written on the figure, without line breaks."""
     return " | ".join(" ".join(text.get_text().split()) for text in shown_texts(figure))
+
+
+def _struck(boxes: dict[Text, Bbox]) -> list[str]:
+    """Words that the line from another label to its point runs through."""
+    found = []
+    tied = [t for t in boxes if isinstance(t, Annotation) and t.arrow_patch is not None and t.arrow_patch.get_visible()]
+    for label in tied:
+        start = label.axes.transData.transform(label.xy)
+        ways = start + np.linspace(0, 1, 60)[:, None] * (np.array(boxes[label].get_points()).mean(0) - start)
+        for other, box in boxes.items():
+            if other is not label and ((ways > box.min + TOUCH) & (ways < box.max - TOUCH)).all(1).any():
+                found.append(f"the line of {label.get_text()!r} through {other.get_text()!r}")
+    return found
 
 
 def _covered(figure: Figure) -> list[str]:
