@@ -507,6 +507,7 @@ def test_a_server_that_answers_errors_costs_one_line(user, server, tmp_path):
     assert json.loads((tmp_path / "runs/mine/record.json").read_text())["wandb"]["mode"] == "offline"
 
 
+@pytest.mark.slow
 def test_a_terminal_is_never_asked_for_a_key(nobody, tmp_path):
     terminal, end = pty.openpty()
     command = [sys.executable, "-m", "vae_rd.fit", *TOY[:-1], "--wandb=online", "--max_steps=1", "--name=mine"]
@@ -521,6 +522,7 @@ def test_a_terminal_is_never_asked_for_a_key(nobody, tmp_path):
     assert json.loads((tmp_path / "runs/mine/record.json").read_text())["wandb"]["mode"] == "offline"
 
 
+@pytest.mark.slow
 def test_under_an_agent_a_run_is_stopped_and_requeued(user, server, tmp_path, monkeypatch, capfd):
     for name, value in {"WANDB_SWEEP_ID": "abc", "WANDB_RUN_ID": "given"}.items():
         monkeypatch.setenv(name, value)
