@@ -24,6 +24,7 @@ TABLES = {
     "activation": tables.ACTIVATIONS,
     "lr_schedule": tables.SCHEDULES,
     "beta_schedule": {"auto": None, **PATHS},
+    "model": build.MODELS,
 }
 
 

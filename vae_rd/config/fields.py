@@ -35,6 +35,7 @@ TargetName = Literal["x", "label"]
 Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
+ModelName = Literal["vae", "gan"]
 EncoderName = Literal["linear", "mlp", "conv", "resnet"]
 DecoderName = Literal["linear", "mlp", "conv", "resnet", "made", "pixelcnn"]
 PosteriorName = Literal["diagonal", "full", "iaf", "deterministic", "categorical"]
@@ -88,6 +89,7 @@ def flag(
     least: float | None = None,
     above: float | None = None,
     most: float | None = None,
+    models: tuple[str, ...] = ("vae", "gan"),
     only: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     unless: Mapping[str, tuple[Any, ...]] = MappingProxyType({}),
 ) -> Any:
@@ -100,6 +102,7 @@ def flag(
         least: the least it can be.
         above: what it must be greater than.
         most: the most it can be.
+        models: words of --model that read it at all.
         only: flags, each with the words at which this one is read, any of them.
         unless: flags, each with the values at which this one is not read, where all of them have one of these.
     """
@@ -110,6 +113,7 @@ def flag(
             "least": least,
             "above": above,
             "most": most,
+            "models": models,
             "only": only,
             "unless": unless,
         }
@@ -192,8 +196,16 @@ class FitConfig:
     )
     n_test: int | None = flag(None, "test examples [null: all, or 100,000]", group="data", least=2)
 
-    encoder: EncoderName = flag("mlp", "network of q(z|x)", group="model")
-    posterior: PosteriorName = flag("diagonal", "family of q(z|x); categorical: latent_dim states", group="model")
+    model: ModelName = flag(
+        "vae",
+        "vae: encoder and decoder under one objective; gan: the decoder against a discriminator, which has the network "
+        "of the encoder",
+        group="model",
+    )
+    encoder: EncoderName = flag("mlp", "network of q(z|x), or of the discriminator", group="model")
+    posterior: PosteriorName = flag(
+        "diagonal", "family of q(z|x); categorical: latent_dim states", group="model", models=("vae",)
+    )
     decoder: DecoderName = flag(
         "mlp", "network of p(x|z); made, pixelcnn: each value of x given those before it, too", group="model"
     )
@@ -231,6 +243,7 @@ class FitConfig:
         "x",
         "what p(.|z) is of, and D with it; label: an information bottleneck, with --likelihood categorical",
         group="model",
+        models=("vae",),
     )
     standardize: bool = flag(
         True,
@@ -242,11 +255,13 @@ class FitConfig:
         "networks see pixels whitened by the training split's moments, p(x|z) stays that of x [null: if both are "
         "linear, the likelihood is Gaussian, and x has at most 1,024 values]",
         group="model",
+        models=("vae",),
     )
     log_var_bound: float | None = flag(
         30.0,
         "largest log variance of q(z|x) and of a pixel's scale, either way [null: none]",
         group="model",
+        models=("vae",),
         above=0,
         unless={
             "posterior": ("deterministic", "categorical"),
@@ -291,24 +306,33 @@ class FitConfig:
         "the other held; geco: R under a bound on D; capacity: D at an R that grows; iwae: -L_K of K samples; the "
         "others: D + R and a penalty. A flag of the name of one of them chooses it",
         group="objective",
+        models=("vae",),
     )
-    beta: float = flag(1.0, "weight of the rate", group="objective", least=0, unless={"objective": (*HELD, *WEIGHED)})
+    beta: float = flag(
+        1.0, "weight of the rate", group="objective", models=("vae",), least=0, unless={"objective": (*HELD, *WEIGHED)}
+    )
     beta_warmup: int | None = flag(
         None,
         "steps over which the weight goes from beta_start to beta, or a capacity from 0 to target_rate [null: half of "
         "all between linear networks, else 0]",
         group="objective",
+        models=("vae",),
         least=0,
         unless={"objective": (*FOUND, *WEIGHED)},
     )
     warmup_unit: WarmupUnit = flag(
-        "steps", "of beta_warmup; percent: of all steps", group="objective", unless={"objective": (*FOUND, *WEIGHED)}
+        "steps",
+        "of beta_warmup; percent: of all steps",
+        group="objective",
+        models=("vae",),
+        unless={"objective": (*FOUND, *WEIGHED)},
     )
     beta_start: float | None = flag(
         None,
         "weight at the first step [null: between linear networks, and where the weight is found, from above where all "
         "units collapse, else 0]",
         group="objective",
+        models=("vae",),
         least=0,
         unless={"objective": ("geco", "capacity", *WEIGHED)},
     )
@@ -316,25 +340,41 @@ class FitConfig:
         "auto",
         "from beta_start to beta; cyclic: four times, each with a stay; auto: geometric from above 0, else linear",
         group="objective",
+        models=("vae",),
         unless={"objective": (*HELD, *WEIGHED)},
     )
     free_bits: float = flag(
-        0.5, "R that costs nothing, nats", group="objective", above=0, only={"objective": ("free_bits",)}
+        0.5,
+        "R that costs nothing, nats",
+        group="objective",
+        models=("vae",),
+        above=0,
+        only={"objective": ("free_bits",)},
     )
     free_bits_per: FreeBitsPer = flag(
-        "unit", "whose allowance that is", group="objective", only={"objective": ("free_bits",)}
+        "unit", "whose allowance that is", group="objective", models=("vae",), only={"objective": ("free_bits",)}
     )
     target_rate: float = flag(
-        4.0, "R to be held, nats", group="objective", least=0, only={"objective": ("target_rate", "capacity")}
+        4.0,
+        "R to be held, nats",
+        group="objective",
+        models=("vae",),
+        least=0,
+        only={"objective": ("target_rate", "capacity")},
     )
     target_distortion: float | None = flag(
-        None, "D to be held, nats", group="objective", only={"objective": ("target_distortion", "geco")}
+        None,
+        "D to be held, nats",
+        group="objective",
+        models=("vae",),
+        only={"objective": ("target_distortion", "geco")},
     )
     rate_weight: float | None = flag(
         None,
         "of a nat that R is off its target [null: 100 for capacity; target_rate finds one that holds the mean R, where "
         "a given one holds that of each x]",
         group="objective",
+        models=("vae",),
         above=0,
         only={"objective": ("target_rate", "capacity")},
     )
@@ -342,6 +382,7 @@ class FitConfig:
         6.0,
         "of the total correlation of z, which is 1 in R",
         group="objective",
+        models=("vae",),
         least=0,
         only={"objective": ("beta_tc",)},
     )
@@ -349,6 +390,7 @@ class FitConfig:
         100.0,
         "of MMD^2 between z and the prior, beside beta R",
         group="objective",
+        models=("vae",),
         least=0,
         only={"objective": ("info_vae",)},
     )
@@ -356,6 +398,7 @@ class FitConfig:
         10.0,
         "weight of squared covariances of z, beside beta R",
         group="objective",
+        models=("vae",),
         least=0,
         only={"objective": ("dip_vae_i", "dip_vae_ii")},
     )
@@ -363,6 +406,7 @@ class FitConfig:
         None,
         "weight of (variance - 1)^2 of z [null: 10 lambda_od for dip_vae_i, lambda_od for dip_vae_ii]",
         group="objective",
+        models=("vae",),
         least=0,
         only={"objective": ("dip_vae_i", "dip_vae_ii")},
     )
@@ -371,14 +415,32 @@ class FitConfig:
         "how the gradient of draws is estimated: through z, by ln q(z|x) alone (score_function, 2 samples or more), or "
         "without the score term (sticking; dreg for iwae)",
         group="objective",
+        models=("vae",),
     )
     samples: int = flag(
         1,
         "draws of z per example and training step",
         group="objective",
+        models=("vae",),
         least=1,
         # One z, and a sum over all states.
         unless={"posterior": ("deterministic", "categorical"), "gradient": ("reparameterised", "sticking", "dreg")},
+    )
+
+    r1: float = flag(
+        1.0,
+        "weight gamma of the discriminator's penalty, gamma / 2 of its squared gradient at examples",
+        group="objective",
+        least=0,
+        models=("gan",),
+    )
+    ema: float = flag(
+        0.995,
+        "decay, a step, of the average of the generator's weights, which is what is kept",
+        group="objective",
+        least=0,
+        most=0.999999,
+        models=("gan",),
     )
 
     batch_size: int = flag(128, "examples a step, over all processes", group="training", least=1)
@@ -400,13 +462,18 @@ class FitConfig:
     precision: Precision = flag("32", "floating point of training", group="training")
 
     eval_samples: int | None = flag(
-        None, "draws of z per example in evaluation [null: 8 on a population, else 1]", group="evaluation", least=1
+        None,
+        "draws of z per example in evaluation [null: 8 on a population, else 1]",
+        group="evaluation",
+        models=("vae",),
+        least=1,
     )
     information_examples: int | None = flag(
         5_000,
         "examples of a split, drawn at random, that mutual information is a mean over, each against the whole split "
         "[null: all; where data never end, each against 10,000]",
         group="evaluation",
+        models=("vae",),
         least=2,
     )
 

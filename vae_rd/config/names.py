@@ -23,6 +23,7 @@ UNNAMED_FIELDS = frozenset(
 PATHS_OF_CONTENT = frozenset({"data_file"})
 # What may change when an interrupted run is continued.
 RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
+MODEL = "vae"  # Of runs from before there were others.
 # What a run aims at, of which its name says the one that is read, or else the objective.
 AIMS = ("beta", "target_rate", "target_distortion")
 
@@ -39,9 +40,12 @@ def run_name(config: FitConfig) -> str:
         True
         >>> run_name(FitConfig(objective="iwae", samples=5)).startswith("sprites-iwae-seed0-")
         True
+        >>> run_name(FitConfig(model="gan")).startswith("sprites-gan-seed0-")
+        True
     """
     aim = next((aim for aim in AIMS if is_read(aim, vars(config))), None)
-    return _name(config, aim=config.objective if aim is None else _aim(config, aim))
+    loss = config.objective if config.model == MODEL else config.model
+    return _name(config, aim=loss if aim is None else _aim(config, aim))
 
 
 def _aim(config: FitConfig, name: str) -> str:
@@ -101,8 +105,12 @@ def is_read(name: str, values: Mapping[str, Any]) -> bool:
     Example:
         >>> is_read("sphere_dim", {"data": "sphere"}), is_read("sphere_dim", {"data": "sprites"})
         (True, False)
+        >>> is_read("beta", {"objective": "beta", "model": "gan"})
+        False
     """
     metadata = FIELDS[name].metadata if name in FIELDS else {}
+    if values.get("model", MODEL) not in metadata.get("models", (MODEL, values.get("model"))):
+        return False
     only, unless = metadata.get("only", {}), metadata.get("unless", {})
     return not (only and not any(values.get(reader) in words for reader, words in only.items())) and not (
         unless and all(values.get(reader) in words for reader, words in unless.items())

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterator
 
-from vae_rd.config.fields import FIELDS, FitConfig, value_type
+from vae_rd.config.fields import FIELDS, FitConfig, choices, value_type
 from vae_rd.config.names import defaults_of, is_read
 from vae_rd.config.versions import DEFAULTS_VERSION
 from vae_rd.errors import InputError
@@ -17,11 +17,11 @@ BOUNDS = {
     for name, field in FIELDS.items()
     if value_type(name) in (int, float)
 }
-# Who reads a field that not every run reads: its `only` and `unless`.
+# Who reads a field that not every run reads: its `models`, `only` and `unless`.
 READERS = {
-    name: (field.metadata["only"], field.metadata["unless"])
+    name: (field.metadata["models"], field.metadata["only"], field.metadata["unless"])
     for name, field in FIELDS.items()
-    if field.metadata["only"] or field.metadata["unless"]
+    if field.metadata["only"] or field.metadata["unless"] or set(field.metadata["models"]) < set(choices("model"))
 }
 EIGENVALUE_RANGE = (1e-30, 1e30)  # x is drawn in single precision.
 
@@ -100,9 +100,12 @@ def refuse_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
         InputError: naming the flag, and the words that would make something read it.
     """
     values, defaults = vars(config), [defaults_of(version) for version in range(1, DEFAULTS_VERSION + 1)]
-    for name, (only, unless) in READERS.items():
+    for name, (models, only, unless) in READERS.items():
         if name in spared or values[name] in [known[name] for known in defaults] or is_read(name, values):
             continue
+        if config.model not in models:
+            owner = f"--model {' or '.join(models)}"
+            raise InputError(f"--{name} belongs to {owner}, not to --model {config.model}; leave it out")
         if only and not any(values[reader] in words for reader, words in only.items()):
             owners = " or ".join(f"--{reader} {' or '.join(words)}" for reader, words in only.items())
             raise InputError(f"--{name} belongs to {owners}, not to {_stated(config, only)}; leave it out")

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from vae_rd.errors import InputError
-from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, check_density, entry, prior
+from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, check_density, entry, has_rate, prior
 from vae_rd.estimates.partials import Values
 from vae_rd.estimators.ais import Path, bidirectional, decoder_distortion, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.rate_distortion_curve import RateDistortionCurve, mean_curve, rate_distortion_curve
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
@@ -29,13 +30,16 @@ def annealed_curve(run: Fitted, settings: Settings) -> Json:
     """The decoder's own rate-distortion curve and NLL by AIS, and what the encoder loses against it, paired."""
     examples = Examples(run, settings, "ais", few=True)
     slopes, plan = _slopes(run), _plan(run, settings)
-    ends = _ends(run)
+    ends = _ends(run) if has_rate(run) else []
 
     def measure(part: int, x: Tensor) -> Values:
         noise = examples.noise(x, "ais", part)
         curve = rate_distortion_curve(_path(run.model, x), slopes, plan, generator=noise)
-        lines = _encoder_lines(run.model, x, ends, noise=examples.noise(x, "encoder", part))
-        return {**curve._asdict(), "b": curve.b[:, None], "encoder": lines.mean(1), "encoder_variance": lines.var(1)}
+        found = {**curve._asdict(), "b": curve.b[:, None]}
+        if not ends:
+            return found
+        lines = _encoder_lines(run.vae, x, ends, noise=examples.noise(x, "encoder", part))
+        return found | {"encoder": lines.mean(1), "encoder_variance": lines.var(1)}
 
     values = examples.measure(measure, chains=settings.chains, temperatures=settings.temperatures)
     b = torch.tensor(slopes, dtype=torch.float64)
@@ -106,7 +110,7 @@ def _plan(run: Fitted, settings: Settings) -> Annealing:
     return Annealing(schedule, chains=settings.chains, leapfrog_steps=LEAPFROG_STEPS)
 
 
-def _path(model: VAE, x: Tensor) -> Path:
+def _path(model: GenerativeModel, x: Tensor) -> Path:
     return prior_path(cast(Prior, model.prior()), decoder_distortion(model, x), n=len(x))
 
 
@@ -122,10 +126,13 @@ def _encoder_lines(model: VAE, x: Tensor, slopes: list[float], *, noise: torch.G
 def check_annealing(run: Fitted, settings: Settings) -> None:
     """Refuse a run whose z is not continuous: chains follow the gradient of ln m(z) and ln p(x|z).
 
+    Without a q(z|x), the curve is the decoder's under m(z), of which nothing else is known.
+
     Raises:
         InputError: naming the run and its prior.
     """
-    check_density(run, "--ais")
+    if run.model.has_encoder:
+        check_density(run, "--ais")
     if not (m := prior(run)).is_continuous:
         raise InputError(
             f"{run.folder}: --ais takes a continuous z, not that of a {type(m).__name__}; choose another run"

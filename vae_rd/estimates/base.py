@@ -17,6 +17,7 @@ from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.partials import Values, by_parts
 from vae_rd.functional.statistics import mean_and_stderr_of_estimates
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
@@ -58,9 +59,15 @@ class Fitted(NamedTuple):
 
     folder: Path
     config: FitConfig
-    model: VAE
+    model: GenerativeModel
     data: DataSet
     slope: float | None
+
+    @property
+    def vae(self) -> VAE:
+        """The model with its q(z|x): of a run that was checked to have one."""
+        assert self.model.has_encoder, "estimates that take q(z|x) are refused before"
+        return cast(VAE, self.model)
 
 
 Estimate = Callable[[Fitted, Settings], Json]
@@ -154,13 +161,13 @@ def prior(run: Fitted) -> Prior:
 @torch.no_grad()
 def posterior(run: Fitted, x: Tensor) -> Posterior:
     """q(z|x) of images [N, C, H, W]."""
-    return cast(Posterior, run.model.encoder(x))
+    return cast(Posterior, run.vae.encoder(x))
 
 
 def codes(run: Fitted, x: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
     """A draw of z of each x and, where it has a closed form, the mean: [N, D] each, float64 on the CPU."""
     q = posterior(run, x)
-    values = {"draw": q.from_noise(run.model.noise(1, x, noise)).z[0]}
+    values = {"draw": q.from_noise(run.vae.noise(1, x, noise)).z[0]}
     if (moments := q.moments()) is not None:
         values["mean"] = moments.mean
     return {name: value.double().cpu() for name, value in values.items()}
@@ -169,6 +176,11 @@ def codes(run: Fitted, x: Tensor, noise: torch.Generator) -> dict[str, Tensor]:
 def table_line(name: str, cells: list[str]) -> str:
     """A line of an entry that is printed as a table."""
     return f"               {name:<26}" + "".join(f"{cell:>20}" for cell in cells)
+
+
+def has_rate(run: Fitted) -> bool:
+    """Whether there is a q(z|x) with a density, so that R is defined."""
+    return run.model.has_encoder and posterior(run, an_example(run)).has_density
 
 
 def check_density(run: Fitted, flag: str) -> None:

@@ -24,7 +24,7 @@ def information(run: Fitted, settings: Settings) -> Json:
 
     def measure(part: int, x: Tensor) -> Values:
         q = posterior(run, x)
-        z = q.from_noise(run.model.noise(draws, x, examples.noise(x, "information", part))).z
+        z = q.from_noise(run.vae.noise(draws, x, examples.noise(x, "information", part))).z
         factors, log_mz = q.to(x.device, torch.float64).factors(), prior(run).log_prob_per_dim(z.double())
         assert factors is not None, "checked by check_information"
         assert log_mz is not None, "checked by check_information"

@@ -37,7 +37,7 @@ def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) ->
 
     @torch.no_grad()
     def measure(part: int, x: Tensor) -> Values:
-        terms = run.model.terms(x, run.model.noise(draws, x, examples.noise(x, "marginal", part)))
+        terms = run.vae.terms(x, run.vae.noise(draws, x, examples.noise(x, "marginal", part)))
         # Beside the rate itself, which may be analytic, only the two priors' difference is drawn.
         gain = head().log_prob(terms.z) - terms.log_mz
         values = {"distortion": terms.distortion, "rate": terms.rate, "gain": gain}
@@ -69,7 +69,7 @@ def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) ->
 
 def _nll(best: FittedPrior, examples: Examples) -> Json:
     """-E ln p*(x) from above by L_K, p*(x) the integral of p(x|z) m*(z); paired with `importance_nll` by its draws."""
-    model, samples = examples.run.model.with_prior(best.head), examples.settings.samples
+    model, samples = examples.run.vae.with_prior(best.head), examples.settings.samples
 
     def measure(part: int, x: Tensor) -> Values:
         weighted = importance(model, x, samples=samples, noise=examples.noise(x, "importance", part))
@@ -119,7 +119,7 @@ def _descended(asked: Json, run: Fitted, settings: Settings) -> FittedPrior:
 
 
 def _drawn(run: Fitted, q: Posterior, noise: torch.Generator) -> Tensor:
-    return q.from_noise(run.model.noise(1, q.tensors[0], noise)).z[0]
+    return q.from_noise(run.vae.noise(1, q.tensors[0], noise)).z[0]
 
 
 @torch.no_grad()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from vae_rd.errors import InputError
@@ -20,7 +22,7 @@ def importance_nll(run: Fitted, settings: Settings) -> Json:
 
     def measure(part: int, x: Tensor) -> Values:
         noise = examples.noise(x, "importance", part)
-        weighted, curve = importance_curve(run.model, x, samples=settings.samples, at=smaller, noise=noise)
+        weighted, curve = importance_curve(run.vae, x, samples=settings.samples, at=smaller, noise=noise)
         return {"log_p": weighted.log_p, "variance": weighted.variance, "ess": weighted.ess, "curve": curve}
 
     values = examples.measure(measure, samples=settings.samples)
@@ -44,12 +46,14 @@ def prior_nll(run: Fitted, settings: Settings) -> Json:
 
     def measure(part: int, x: Tensor) -> Values:
         naive = prior_sampling(run.model, x, samples=settings.samples, noise=examples.noise(x, "prior"))
-        guided = importance(run.model, x, samples=settings.samples, noise=examples.noise(x, "needed", part))
         values = {"log_p": naive.log_p, "variance": naive.variance, "ess": naive.ess, "shares": naive.shares}
+        if not run.model.has_encoder:
+            return values
+        guided = importance(run.vae, x, samples=settings.samples, noise=examples.noise(x, "needed", part))
         return values | {"needed": guided.log_needed}
 
     values = examples.measure(measure, samples=settings.samples)
-    needed = values["needed"]
+    needed = values.get("needed")
     shared = variance_by_shared_draws(values["shares"])
     return entry(
         "prior",
@@ -60,9 +64,16 @@ def prior_nll(run: Fitted, settings: Settings) -> Json:
         source=f"{settings.samples} draws from the prior",
         samples=settings.samples,
         ess=values["ess"].mean().item(),
-        log_samples_needed=examples.number(*mean_and_stderr(needed[None], population=False)),
-        log_samples_needed_median=needed.median().item(),
+        log_samples_needed=_needed(examples, needed),
+        log_samples_needed_median=None if needed is None else needed.median().item(),
     )
+
+
+def _needed(examples: Examples, needed: Tensor | None) -> Json:
+    """The mean of ln n that importance sampling says are needed; null without a q(z|x) to say it."""
+    if needed is None:
+        return examples.number(math.nan, None)
+    return examples.number(*mean_and_stderr(needed[None], population=False))
 
 
 def encoder_gaps(run: Fitted, settings: Settings) -> Json:
@@ -71,8 +82,8 @@ def encoder_gaps(run: Fitted, settings: Settings) -> Json:
 
     def measure(part: int, x: Tensor) -> Values:
         noise = examples.noise(x, "gaps", part)
-        log_px = importance(run.model, x, samples=settings.samples, noise=noise).log_p
-        return inference_gaps(run.model, x, log_px=log_px, noise=noise)._asdict()
+        log_px = importance(run.vae, x, samples=settings.samples, noise=noise).log_p
+        return inference_gaps(run.vae, x, log_px=log_px, noise=noise)._asdict()
 
     values = examples.measure(measure, samples=settings.samples)
 
@@ -92,6 +103,16 @@ def check_nll(run: Fitted, settings: Settings) -> None:
         InputError: naming the run.
     """
     check_density(run, "--nll")
+
+
+def check_prior_nll(run: Fitted, settings: Settings) -> None:
+    """Refuse a run whose m(z) says nothing of its q(z|x), which has no density; one without q(z|x) has its m(z).
+
+    Raises:
+        InputError: naming the run.
+    """
+    if run.model.has_encoder:
+        check_density(run, "--nll")
 
 
 def check_gaps(run: Fitted, settings: Settings) -> None:

@@ -55,7 +55,7 @@ FAMILIES: Mapping[str, Family] = {
         lambda run, k: MixturePrior(run.model.latent_dim, components=k), "a mixture of {} normals", components=100
     ),
     "vamp": Family(
-        lambda run, k: VampPrior(run.model.encoder, run.data.card.shape, components=k),
+        lambda run, k: VampPrior(run.vae.encoder, run.data.card.shape, components=k),
         "a VampPrior of {} pseudo-inputs",
         components=500,
     ),

@@ -31,8 +31,8 @@ from vae_rd.estimators.hmc import FIRST_STEP, LogDensity, Point, adapted, evalua
 from vae_rd.estimators.importance import check_evaluating
 from vae_rd.estimators.memory import within
 from vae_rd.functional.statistics import mean_and_stderr
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.priors.base import Prior
-from vae_rd.model.vae import VAE
 
 FIRST_RUN_CHAINS = 8  # Enough to know a mean acceptance to 0.1, at a small part of the second run's cost.
 
@@ -97,7 +97,7 @@ def prior_path(prior: Prior, distortion: LogDensity, *, n: int) -> Path:
     return Path(sample_prior, prior.log_prob, distortion)
 
 
-def decoder_distortion(model: VAE, x: Tensor) -> LogDensity:
+def decoder_distortion(model: GenerativeModel, x: Tensor) -> LogDensity:
     """d(x, z) = -ln p(x|z) of a model's decoder, for z [C, N, D].
 
     The decoder runs in the precision of its own parameters; the result is float64, so that weights add up in it. Its

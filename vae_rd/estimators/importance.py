@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vae_rd.errors import InputError
 from vae_rd.estimators.memory import cost
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
 
@@ -113,7 +114,7 @@ def importance_curve(
 
 @torch.no_grad()
 def prior_sampling(
-    model: VAE, x: Tensor, *, samples: int, noise: torch.Generator, max_bytes: int = CHUNK_BYTES
+    model: GenerativeModel, x: Tensor, *, samples: int, noise: torch.Generator, max_bytes: int = CHUNK_BYTES
 ) -> Weighted:
     """ln (1/n) sum_i p(x|z_i) with z_i ~ m(z), the same z_i for all examples: one pass of the decoder.
 
@@ -149,13 +150,13 @@ def prior_sampling(
     return _weighted(groups.logsumexp(0), samples)._replace(shares=groups[:, 0].softmax(0))
 
 
-def check_evaluating(model: VAE) -> None:
+def check_evaluating(model: GenerativeModel) -> None:
     """Refuse a model in training mode, where p(x|z) may depend on the batch that is scored."""
     if model.training:
         raise InputError("the model is in training mode, where p(x|z) may depend on the batch: call model.eval() first")
 
 
-def _check(model: VAE, samples: int, at: Sequence[int] = ()) -> None:
+def _check(model: GenerativeModel, samples: int, at: Sequence[int] = ()) -> None:
     if min((samples, *at)) < 1 or max((samples, *at)) > samples:
         raise InputError(
             f"samples = {samples}, at = {list(at)}: give whole numbers of draws from 1, none above samples"

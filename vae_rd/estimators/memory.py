@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from vae_rd.estimators.hmc import LogDensity
-from vae_rd.model.vae import VAE
+from vae_rd.model.generative import GenerativeModel
 
 IMAGE_TEMPORARIES = 4  # Image-sized tensors that a likelihood's log density may hold at once.
 GRAPH = 3  # Times what the layers return: what is held for a gradient, and the gradient itself.
@@ -33,7 +33,7 @@ class Cost(NamedTuple):
 
 
 @torch.no_grad()
-def cost(model: VAE, x: Tensor) -> Cost:
+def cost(model: GenerativeModel, x: Tensor) -> Cost:
     """The cost of ln p(x|z) under a decoder, by one draw and one example of x [N, C, H, W]."""
     z = x.new_zeros(2, 1, model.latent_dim)
     with _outputs(model.decoder) as of_draw:
@@ -106,7 +106,7 @@ def by_parts(term: LogDensity, *, chains: int) -> LogDensity:
     return parts
 
 
-def within(model: VAE, x: Tensor, term: LogDensity) -> LogDensity:
+def within(model: GenerativeModel, x: Tensor, term: LogDensity) -> LogDensity:
     """`term`, of the decoder at x [N, C, H, W], by parts whose graph takes GRADIENT_BYTES, or is of one chain."""
     each = GRAPH * sum(cost(model, x)) * len(x) if len(x) else 1
     return by_parts(term, chains=max(1, GRADIENT_BYTES // each))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -19,6 +20,8 @@ from vae_rd.experiment.supports import check_support
 from vae_rd.model.autoregressive import AutoregressiveDecoder, Coordinates
 from vae_rd.model.closed_forms import rate_per_dim
 from vae_rd.model.coders import Decoder, Encoder
+from vae_rd.model.gan import GAN, Discriminator
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.raster import Raster
@@ -26,8 +29,11 @@ from vae_rd.model.nn.trunk import EncoderTrunk, Shape
 from vae_rd.model.nn.whitening import Colour, Offset, Standard, Whiten
 from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.priors.base import PriorHead
+from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.model.vae import VAE
 from vae_rd.process.memory import is_out_of_memory
+from vae_rd.training.base import Descent, TrainedModule
+from vae_rd.training.gan import GANModule
 from vae_rd.training.vae import VAEModule
 
 
@@ -53,15 +59,17 @@ def data_set(source: Source | UnlimitedSource, config: FitConfig) -> DataSet:
     )
 
 
-def build_model(config: FitConfig, card: DataCard) -> VAE:
-    """A freshly initialised VAE for images of the card's shape; initialisation depends on `seed` alone.
+def build_model(config: FitConfig, card: DataCard) -> GenerativeModel:
+    """A freshly initialised model for images of the card's shape; initialisation depends on `seed` alone.
 
     Raises:
         InputError: when the likelihood cannot score the data's values, parts do not fit each other, or memory is short.
     """
     check_support(config, card.scored)
     try:
-        return _initialised(config, card)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            return MODELS[config.model](config, card)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
@@ -69,23 +77,48 @@ def build_model(config: FitConfig, card: DataCard) -> VAE:
         raise InputError(f"{asked}: too large for memory; give smaller ones") from None
 
 
-def _initialised(config: FitConfig, card: DataCard) -> VAE:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        likelihood = tables.LIKELIHOODS[config.likelihood](config, card.scored)
-        trunk, decoder = _encoder_trunk(config, card, likelihood), _decoder(config, card.scored, likelihood)
-        posterior = tables.POSTERIORS[config.posterior](config, card, trunk)
-        encoder = Encoder(trunk, posterior)
-        prior = tables.PRIORS[config.prior](config, card, encoder)
-        _check_parts(config, card, posterior, prior, likelihood)
-        _check_allowance(config, card, encoder, prior)
-        return VAE(
-            encoder,
-            decoder,
-            prior,
-            latent_dim=config.latent_dim,
-            noise_dim=posterior.noise_dim,
+def _vae(config: FitConfig, card: DataCard) -> VAE:
+    likelihood = tables.LIKELIHOODS[config.likelihood](config, card.scored)
+    trunk, decoder = _encoder_trunk(config, card, likelihood), _decoder(config, card.scored, likelihood)
+    posterior = tables.POSTERIORS[config.posterior](config, card, trunk)
+    encoder = Encoder(trunk, posterior)
+    prior = tables.PRIORS[config.prior](config, card, encoder)
+    _check_parts(config, card, posterior, prior, likelihood)
+    _check_allowance(config, card, encoder, prior)
+    return VAE(
+        encoder,
+        decoder,
+        prior,
+        latent_dim=config.latent_dim,
+        noise_dim=posterior.noise_dim,
+    )
+
+
+def _gan(config: FitConfig, card: DataCard) -> GAN:
+    """A freshly initialised GAN of a VAE's trunks, likelihood and prior.
+
+    Raises:
+        InputError: for a decoder, a likelihood or a prior with what a discriminator does not train.
+    """
+    likelihood = tables.LIKELIHOODS[config.likelihood](config, card)
+    if likelihood.params_per_value > 1 or likelihood.learns_scale or likelihood.together != "value":
+        raise InputError(
+            f"--likelihood {config.likelihood}: a discriminator sees means or draws of single values, and trains no "
+            "scale; with --model gan choose bernoulli, gaussian, laplace or continuous_bernoulli"
         )
+    if config.prior != "normal":
+        raise InputError(f"--prior {config.prior}: nothing trains it with --model gan; leave it out")
+    trunk, decoder = _encoder_trunk(config, card, likelihood), _decoder(config, card, likelihood)
+    if not isinstance(decoder, Decoder):
+        raise InputError(
+            f"--decoder {config.decoder} draws the values of x in turn, which no gradient passes; choose another with "
+            "--model gan"
+        )
+    return GAN(decoder, Discriminator(trunk), StandardNormalPrior(config.latent_dim), latent_dim=config.latent_dim)
+
+
+# The words of --model.
+MODELS: dict[str, Callable[[FitConfig, DataCard], GenerativeModel]] = {"vae": _vae, "gan": _gan}
 
 
 def _encoder_trunk(config: FitConfig, card: DataCard, likelihood: Likelihood) -> EncoderTrunk:
@@ -182,23 +215,26 @@ def _check_allowance(config: FitConfig, card: DataCard, encoder: Encoder, prior:
 
 
 def build_module(
-    config: FitConfig, model: VAE, card: DataCard, *, steps: int, after_step: Callable[[], None] = lambda: None
-) -> VAEModule:
+    config: FitConfig,
+    model: GenerativeModel,
+    card: DataCard,
+    *,
+    steps: int,
+    after_step: Callable[[], None] = lambda: None,
+) -> TrainedModule:
     """The LightningModule that trains a model for `steps` steps under the config's objective."""
-    return VAEModule(
-        model,
-        tables.OBJECTIVES[config.objective](config, card),
-        gradient=tables.GRADIENTS[config.gradient](),
-        batch_size=config.batch_size,
-        samples=config.samples,
-        seed=config.seed,
+    descent = Descent(
         lr=config.lr,
         steps=steps,
         schedule=tables.SCHEDULES[config.lr_schedule],
         weight_decay=config.weight_decay,
         grad_clip=config.grad_clip,
-        after_step=after_step,
     )
+    own: Any = {"descent": descent, "batch_size": config.batch_size, "seed": config.seed, "after_step": after_step}
+    if isinstance(model, GAN):
+        return GANModule(model, r1=config.r1, ema=config.ema, **own)
+    objective, gradient = tables.OBJECTIVES[config.objective](config, card), tables.GRADIENTS[config.gradient]()
+    return VAEModule(cast(VAE, model), objective, gradient=gradient, samples=config.samples, **own)
 
 
 def steps_of(config: FitConfig, card: DataCard) -> int:

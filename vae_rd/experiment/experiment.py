@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import torch
+from lightning.pytorch import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from vae_rd.config.fields import FitConfig, to_dict, to_yaml
@@ -41,12 +42,14 @@ from vae_rd.training.keeper import CheckpointKeeper
 from vae_rd.training.media import MediaWriter, keep_media
 from vae_rd.training.notes import TrainingNotes
 from vae_rd.training.progress import RateDistortionProgress, shown
+from vae_rd.training.samples import SampleMonitor
 from vae_rd.training.signals import HoldSignals
 from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
 from vae_rd.verdicts.base import Evidence
 from vae_rd.verdicts.kinds import judged
 from vae_rd.verdicts.notes import TrainingFacts
 
+AIMED = ("slope", "achieved_slope", "target_rate", "target_distortion", "bound_samples")  # Of a record's model.
 REPORT_SECONDS = 5.0  # For another process to write down why it has ended.
 
 
@@ -66,6 +69,7 @@ class Experiment:
             data=self.data.card.to_json() | {"is_own": prepared.own_data, "file_sha256": prepared.file_sha256},
             identity=identity(config),
             model={
+                "kind": config.model,
                 "is_own": prepared.own_model,
                 "network": network_of(prepared.model),
                 "latent_dim": prepared.model.latent_dim,
@@ -175,11 +179,11 @@ class Experiment:
         config = self.config
         module = build.build_module(self.settled, self.model, self.data.card, steps=self.steps, after_step=guard.check)
         epochs = math.ceil(self.steps / self.data.card.steps_per_epoch(config.batch_size))
-        facts = TrainingFacts.of(self.record.data, module.objective.slope())
+        (member,) = module.members
+        objective = member.objective
+        facts = TrainingFacts.of(self.record.data, None if objective is None else objective.slope())
         notes = TrainingNotes(facts, said=self.record.verdicts["training"])
-        examples = config.batch_size * self.data.card.steps_per_epoch(config.batch_size)
-        monitor = CollapseMonitor(self.data, examples=examples, seed=config.seed)
-        callbacks = [RateDistortionProgress(epochs), HoldSignals(guard), monitor, notes]
+        callbacks = [RateDistortionProgress(epochs), HoldSignals(guard), self._monitor(), notes]
         if config.media_every:
             callbacks.append(MediaWriter(self.folder, self.data, every=config.media_every))
         trainer = build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
@@ -195,18 +199,27 @@ class Experiment:
             raise Diverged(f"no validation had a finite objective; {remedy}")
         load_weights(self.model.eval(), self.folder / KEPT, owners=checkpoint_owners(config))
         (keeper,) = (c for c in trainer.checkpoint_callbacks if isinstance(c, CheckpointKeeper))
-        self._note_kept(module.objective, score=keeper.best)
+        self._note_kept(objective, score=keeper.best)
         self.model.to(trainer.strategy.root_device)
 
-    def _note_kept(self, objective: Objective, *, score: float) -> None:
+    def _monitor(self) -> Callback:
+        """What looks at the model after each validation."""
+        config = self.config
+        if not self.model.has_encoder:
+            return SampleMonitor(self.data, seed=config.seed)
+        examples = config.batch_size * self.data.card.steps_per_epoch(config.batch_size)
+        return CollapseMonitor(self.data, examples=examples, seed=config.seed)
+
+    def _note_kept(self, objective: Objective | None, *, score: float) -> None:
         """Write down which checkpoint was kept and by what score, its aim, and what a multiplier had come to there."""
         kept = read_checkpoint(self.folder / KEPT)
+        self.record.model |= {"kept_epoch": kept["epoch"], "score": score} | dict.fromkeys(AIMED)
+        if objective is None:
+            return
         prefix = "objective."
         state = {k.removeprefix(prefix): v for k, v in kept["state_dict"].items() if k.startswith(prefix)}
         objective.load_state_dict(state)
         self.record.model |= {
-            "kept_epoch": kept["epoch"],
-            "score": score,
             "slope": objective.slope(),
             "achieved_slope": objective.achieved_slope(),
             "target_rate": objective.target_rate(),

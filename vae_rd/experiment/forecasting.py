@@ -6,13 +6,13 @@ import math
 
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.spectrum import noise_spectrum
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import Likelihood
-from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json
 from vae_rd.theory.forecast import Forecast
 
 
-def forecast_of(model: VAE, data: DataSet) -> Forecast | None:
+def forecast_of(model: GenerativeModel, data: DataSet) -> Forecast | None:
     """The forecast for as many units as the model has; None where its likelihood or its z has no such analysis."""
     likelihood = getattr(model.decoder, "likelihood", None)
     if not isinstance(likelihood, Likelihood) or not getattr(model.prior, "is_continuous", False):

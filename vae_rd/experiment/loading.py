@@ -22,6 +22,7 @@ from vae_rd.experiment import build
 from vae_rd.experiment.door import check_network_and_data
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.vae import VAE
 from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.files import RECORD_FILE
@@ -54,12 +55,12 @@ def open_run(
     device = torch.device(accelerator(config))
     refuse_given(record, folder, of_data=data is None, of_network=model is None, otherwise="")
     with precision_of(config):
-        model = load(folder, model=model).to(device)
+        loaded = load(folder, model=model).to(device)
         data = build.build_data(config) if data is None else data
     moved = "" if record.data["is_own"] else ", or say by --data_file where they are now"
     check_data(data, record, folder, otherwise=moved)
     data.to(device)
-    return Fitted(folder, config, model, data, record.model["slope"])
+    return Fitted(folder, config, loaded, data, record.model["slope"])
 
 
 def _moved(config: FitConfig, data_file: str, folder: Path) -> FitConfig:
@@ -70,8 +71,8 @@ def _moved(config: FitConfig, data_file: str, folder: Path) -> FitConfig:
     return replace(config, data_file=data_file)
 
 
-def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
-    """The VAE of a finished run at its kept checkpoint, in eval mode on the CPU.
+def load(run_dir: str | Path, *, model: VAE | None = None) -> GenerativeModel:
+    """The model of a finished run at its kept checkpoint, in eval mode on the CPU.
 
     Args:
         run_dir: the run's folder.
@@ -85,17 +86,20 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> VAE:
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     check_network_and_data(model, None)
     refuse_given(record, folder, of_data=False, of_network=model is None, otherwise="")
+    found: GenerativeModel
     if model is None:
         card = DataCard.from_json(record.data)
         with precision_of(config):
-            model = build.build_model(config, card)
-    check_network(model, record, folder, otherwise="")
+            found = build.build_model(config, card)
+    else:
+        found = model
+    check_network(found, record, folder, otherwise="")
     record.check(folder, KEPT)
-    load_weights(model, folder / KEPT, owners=checkpoint_owners(config))
-    return model.eval()
+    load_weights(found, folder / KEPT, owners=checkpoint_owners(config))
+    return found.eval()
 
 
-def load_weights(model: VAE, path: Path, *, owners: Collection[str]) -> None:
+def load_weights(model: GenerativeModel, path: Path, *, owners: Collection[str]) -> None:
     """Put the weights of a run's checkpoint into a model.
 
     Raises:

@@ -38,6 +38,13 @@ def check_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> No
         raise InputError(
             f"{run.folder}: {flag_of(of_x[0])} is of p(x|z), and this run has --target label; choose a run without it"
         )
+    taking = [kind for kind in kinds if KINDS[kind].takes_encoder]
+    if taking and not run.model.has_encoder:
+        without = " or ".join(flag_of(kind) for kind in KINDS if not KINDS[kind].takes_encoder)
+        raise InputError(
+            f"{run.folder}: {flag_of(taking[0])} takes a q(z|x), and a run of --model {run.config.model} has none; "
+            f"choose {without}, or another run"
+        )
     with precision_of(run.config):
         for kind in kinds:
             KINDS[kind].check(run, settings)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 
 from vae_rd.config.fields import FitConfig
+from vae_rd.config.names import MODEL
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import build
@@ -16,6 +17,8 @@ from vae_rd.experiment.forecasting import forecast_of
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.supports import check_values
 from vae_rd.experiment.trainer import accelerator
+from vae_rd.model.gan import GAN
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
 from vae_rd.model.priors.base import PriorHead
@@ -42,7 +45,7 @@ class Prepared(NamedTuple):
     """
 
     data: DataSet
-    model: VAE
+    model: GenerativeModel
     steps: int
     own_model: bool = False
     own_data: bool = False
@@ -57,6 +60,8 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
         InputError: where something does not fit.
     """
     accelerator(config)
+    if config.model != MODEL and model is not None:
+        raise InputError(f"--model {config.model}: its networks are those of the flags; leave out model=")
     given, file_sha256 = data, None
     if data is None:
         file_sha256 = file_checksum(config)
@@ -65,11 +70,12 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     steps = build.steps_of(config, data.card)
     if any(data.card.population.values()) and config.eval_samples == 1:
         raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
-    made = model or build.build_model(config, data.card)
+    made: GenerativeModel = model or build.build_model(config, data.card)
     if model is not None:
         check_model(model, data)
     check_values(config, made, data)
-    check_aim(config, made, data)
+    if made.has_encoder:
+        check_aim(config, cast(VAE, made), data)
     likelihood = getattr(made.decoder, "likelihood", None)
     check_units(config.units, data.card.to_json(), likelihood.measure if isinstance(likelihood, Likelihood) else None)
     if model is None:
@@ -81,11 +87,11 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
         own_model=model is not None,
         own_data=given is not None,
         file_sha256=file_sha256,
-        forecast=forecast_of(made, data),
+        forecast=forecast_of(made, data) if made.has_encoder else None,
     )
 
 
-def _take_sample(model: VAE, data: DataSet, *, seed: int) -> None:
+def _take_sample(model: GenerativeModel, data: DataSet, *, seed: int) -> None:
     """Give what is fixed or begins by the data in a new network training examples, evenly spread over the split."""
     prior = model.prior
     assert isinstance(prior, PriorHead), "of named networks"
@@ -105,6 +111,8 @@ def _take_sample(model: VAE, data: DataSet, *, seed: int) -> None:
         if isinstance(module, Offset):
             module.set_start(*likelihood.start(scored))
     prior.start(sample, generator=generator("cpu", seed, "prior"))
+    if isinstance(model, GAN):
+        model.begin()
 
 
 def _scored(data: DataSet, chunks: range) -> Sample | None:

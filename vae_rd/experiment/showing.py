@@ -44,5 +44,7 @@ def show_run(folder: Path, *, data_file: str | None = None) -> list[str]:
         if (shown := shown_examples(run.data)) is not None:
             found = pictures(run.model, shown)
             paths = write_pictures(folder, found, shown, epoch=0 if epoch is None else epoch)
-        write_latents(folder, latents(run.model, run.data))
-    return [*(path.relative_to(folder).as_posix() for path in paths.values()), LATENTS_FILE]
+        if run.model.has_encoder:
+            write_latents(folder, latents(run.vae, run.data))
+    written = [path.relative_to(folder).as_posix() for path in paths.values()]
+    return [*written, *([LATENTS_FILE] if run.model.has_encoder else [])]

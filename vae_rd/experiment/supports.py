@@ -8,8 +8,8 @@ from vae_rd.data.base import DataCard
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import tables
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import Likelihood
-from vae_rd.model.vae import VAE
 
 # What an x of each support is, in words, and why a density may be no distortion there.
 _SUPPORTS = {
@@ -52,7 +52,7 @@ def _ways_out(likelihood: Likelihood, card: DataCard) -> str:
     return f", or {', and '.join(steps)}" if ways or "levels" in likelihood.supports else ""
 
 
-def check_values(config: FitConfig, model: VAE, data: DataSet) -> None:
+def check_values(config: FitConfig, model: GenerativeModel, data: DataSet) -> None:
     """Refuse real values on which the learned scale of a likelihood would shrink without end.
 
     Runs that read their files as version 1 of the defaults did go on as they were begun.

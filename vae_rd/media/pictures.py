@@ -18,6 +18,7 @@ from torch.distributions import Distribution
 from vae_rd.data.base import subset
 from vae_rd.data.dataset import DataSet
 from vae_rd.model.closed_forms import rate_per_dim
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import ImageDistribution
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.vae import VAE
@@ -72,13 +73,17 @@ def shown_examples(data: DataSet) -> Shown | None:
 
 
 @torch.no_grad()
-def pictures(model: VAE, shown: Shown) -> Iterator[Picture]:
-    """Reconstructions, samples and traversals.
+def pictures(model: GenerativeModel, shown: Shown) -> Iterator[Picture]:
+    """Reconstructions, samples and traversals; of a model without q(z|x) samples alone.
 
     Args:
         model: in eval mode, on the device of the examples.
         shown: the examples.
     """
+    if not model.has_encoder:
+        yield _samples(model, shown.x.device)
+        return
+    model = cast(VAE, model)
     q = cast(Posterior, model.encoder(shown.x))
     z = q.from_noise(model.noise(1, shown.x, generator("cpu", "media", "posterior"))).z[0]
     yield _reconstructions(model, shown, z)
@@ -97,7 +102,7 @@ def _reconstructions(model: VAE, shown: Shown, z: Tensor) -> Picture:
     return Picture("reconstructions", np.concatenate([_array(shown.x[: len(index)]), drawn]), len(index), facts)
 
 
-def _samples(model: VAE, device: torch.device) -> Picture:
+def _samples(model: GenerativeModel, device: torch.device) -> Picture:
     z = model.prior().sample((ROWS * COLUMNS,), generator=generator(device, "media", "prior"))
     images, means = _images(model, z if _is_quick(model, z) else z[: IN_TURN * COLUMNS])
     return Picture("samples", images, COLUMNS, {"of": f"{means}, z ~ m(z)"})
@@ -131,7 +136,7 @@ def _rank(model: VAE, q: Posterior, z: Tensor) -> Tensor:
     return (spread if rates is None else rates.mean(0)).argsort(descending=True, stable=True)
 
 
-def _images(model: VAE, z: Tensor) -> tuple[np.ndarray, str]:
+def _images(model: GenerativeModel, z: Tensor) -> tuple[np.ndarray, str]:
     """E[x|z] for each z, [n, D], or draws where it has no closed form; and which they are."""
     p = cast(Distribution, model.decoder(z[None]))
     try:
@@ -141,7 +146,7 @@ def _images(model: VAE, z: Tensor) -> tuple[np.ndarray, str]:
             return _array(p.sample()[0]), "x ~ p(x|z)"
 
 
-def _is_quick(model: VAE, z: Tensor) -> bool:
+def _is_quick(model: GenerativeModel, z: Tensor) -> bool:
     """Whether an image takes one pass of the decoder."""
     p = model.decoder(z[None, :1])
     return not (isinstance(p, ImageDistribution) and p.is_drawn_in_turn)

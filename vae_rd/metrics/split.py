@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from vae_rd.data.dataset import DataSet
 from vae_rd.functional.statistics import POPULATION_SAMPLES
 from vae_rd.metrics.bound import bound_of_draws
 from vae_rd.metrics.cuts import cut_distortion
 from vae_rd.metrics.dependence import dependence_metrics
+from vae_rd.metrics.quality import sample_metrics
 from vae_rd.metrics.summary import summarise
 from vae_rd.metrics.units import variance_ratio
 from vae_rd.metrics.values import split_values
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json
 
 
 def evaluate_split(
-    model: VAE,
+    model: GenerativeModel,
     data: DataSet,
     split: str,
     *,
@@ -39,6 +43,31 @@ def evaluate_split(
             UNLIMITED_REFERENCES.
         bound_samples: K of L_K, where the run's loss has one.
     """
+    if not model.has_encoder:
+        return sample_metrics(model, data, split, seed=seed)
+    return _evaluated(
+        cast(VAE, model),
+        data,
+        split,
+        slope=slope,
+        seed=seed,
+        samples=samples,
+        information_examples=information_examples,
+        bound_samples=bound_samples,
+    )
+
+
+def _evaluated(
+    model: VAE,
+    data: DataSet,
+    split: str,
+    *,
+    slope: float | None,
+    seed: int,
+    samples: int | None,
+    information_examples: int | None,
+    bound_samples: int | None,
+) -> Json:
     draws = samples or (POPULATION_SAMPLES if data.card.population[split] else 1)
     values = split_values(model, data, split, samples=draws, seed=seed, information_examples=information_examples)
     likelihood = getattr(model.decoder, "likelihood", None)

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-from typing import NamedTuple, cast
+from typing import ClassVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_rd.model.closed_forms import expected_log_prob
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.base import ImageDistribution, Likelihood
 from vae_rd.model.posteriors.base import Draw, Posterior
 from vae_rd.model.terms import DrawnTerms, Group
 
 
-class Generated(NamedTuple):
-    """Draws of the model: z from m(z), [n, D], and x from p(x|z), [n, C, H, W]."""
-
-    z: Tensor
-    x: Tensor
-
-
-class VAE(nn.Module):
+class VAE(GenerativeModel):
     """Encoder, decoder and prior, each a module whose call returns a Distribution.
 
     Args:
@@ -55,6 +48,8 @@ class VAE(nn.Module):
         torch.Size([7, 1, 4, 4])
     """
 
+    has_encoder: ClassVar[bool] = True
+
     def __init__(
         self,
         encoder: LazyDistribution,
@@ -65,7 +60,7 @@ class VAE(nn.Module):
         noise_dim: int | None = None,
     ) -> None:
         super().__init__()
-        self.encoder, self.decoder, self.prior = encoder, decoder, prior
+        self.encoder, self.decoder, self.prior = encoder, decoder, prior  # In the order that checkpoints have.
         self.latent_dim, self.noise_dim = latent_dim, latent_dim if noise_dim is None else noise_dim
 
     def noise(self, samples: int, like: Tensor, generator: torch.Generator, *, examples: int | None = None) -> Tensor:
@@ -110,29 +105,7 @@ class VAE(nn.Module):
             is_pathwise=is_pathwise,
         )
 
-    def with_prior(self, prior: LazyDistribution) -> VAE:
-        """The same model, of the same encoder and decoder, under another m(z)."""
-        other = copy.copy(self)
-        other._modules = {**self._modules, "prior": prior.train(self.training)}
-        return other
-
     def _observe(self, p: Distribution, x: Tensor) -> None:
         likelihood = getattr(self.decoder, "likelihood", None)
         if isinstance(likelihood, Likelihood):
             likelihood.after_step(p.given(x) if isinstance(p, ImageDistribution) else p, x)
-
-    @torch.no_grad()
-    def generate(self, n: int, *, generator: torch.Generator, context: Tensor | None = None) -> Generated:
-        """n independent draws of z from the prior, and of x given z.
-
-        Args:
-            n: how many.
-            generator: of all draws.
-            context: what a conditional model is given; this one takes none.
-        """
-        z = self.prior().sample((n,), generator=generator)
-        p = self.decoder(z)
-        # torch's samplers know only its global stream, which is put back after.
-        with torch.random.fork_rng([z.device] if z.device.type == "cuda" else []):
-            torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
-            return Generated(z, p.sample())

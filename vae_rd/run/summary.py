@@ -15,6 +15,9 @@ from vae_rd.verdicts.fit_words import fit_words
 from vae_rd.verdicts.information import shown_information
 from vae_rd.verdicts.units import unit_lines
 
+SAMPLES = ("precision", "recall", "density", "coverage", "frechet", "sharpness", "data_sharpness")
+SAMPLES_HEADING = f"{'split':<6} {'n':>7}" + "".join(f" {name.replace('_', ' '):>18}" for name in SAMPLES)
+
 
 def summary_lines(record: RunRecord, folder: Path, *, units: Unit = "nats") -> list[str]:
     """D, R and the bounds on I of each split with standard errors, the verdict, the units, where all lies."""
@@ -34,14 +37,23 @@ def summary_lines(record: RunRecord, folder: Path, *, units: Unit = "nats") -> l
 def split_lines(record: RunRecord, splits: Sequence[str], *, units: Unit = "nats") -> list[str]:
     """A table of D, R and the bounds on I: one line a split, under a heading.
 
+    Of a model without q(z|x), for which none of these is defined, how its samples compare with the split.
+
     In bits per dimension D of dequantised pixels is that of their levels, log2(levels) above the density's.
     """
+    if "frechet" in record.metrics[splits[0]]:
+        return [SAMPLES_HEADING, *(_samples_line(split, record.metrics[split]) for split in splits)]
     heading = f"{'split':<6} {'n':>7} {'distortion':>18} {'rate':>18} {'D + R':>10} {'I lower':>16} {'I upper':>16}"
     cap = "  cap ln N" if units == "nats" else f"  cap, all in {units.replace('_per_', '/')}"
     levels = dequantised_levels(record.data) if units == "bits_per_dim" else None
     shown = partial(_shown, per_nat=per_nat(units, dims=math.prod(record.data["shape"])))
     more = 0.0 if levels is None else math.log2(levels)
     return [heading + cap, *(_split_line(split, record.metrics[split], shown, more=more) for split in splits)]
+
+
+def _samples_line(split: str, metrics: Json) -> str:
+    cells = "".join(f" {with_error(metrics[name]):>18}" for name in SAMPLES)
+    return f"{split:<6} {metrics['frechet']['n']:>7}{cells}"
 
 
 def _shown(entry: Mapping[str, Any], *, per_nat: float, sign: int = 1, more: float = 0.0) -> Json:

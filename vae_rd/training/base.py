@@ -1,16 +1,21 @@
-"""What the callbacks of a run know of the LightningModule that trains it."""
+"""What the LightningModules of a run share, and what its callbacks know of them."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import cast
 
+import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
-from vae_rd.model.vae import VAE
+from vae_rd.data.module import Batch, TrainBatches
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.objectives.base import Objective
+from vae_rd.training.advice import Advice
 
 
 @dataclass
@@ -19,7 +24,7 @@ class Member:
 
     Attributes:
         model: what is trained.
-        objective: what is minimised.
+        objective: what is minimised; None where two networks have losses of their own.
         epoch_values: the epoch's row of history so far: Lightning's own log rounds to single precision.
         stderrs: of some of the epoch's means, such as "val/objective_stderr".
         score: what selects the checkpoint to keep, the lowest; None in an epoch without validation or while annealing.
@@ -27,18 +32,140 @@ class Member:
             a slope or a rate.
     """
 
-    model: VAE
-    objective: Objective
+    model: GenerativeModel
+    objective: Objective | None
     epoch_values: dict[str, float] = field(default_factory=dict)
     stderrs: dict[str, float] = field(default_factory=dict)
     score: float | None = None
     val_objective: Tensor | None = None
 
+    def begin_epoch(self) -> None:
+        """Forget the epoch before."""
+        self.epoch_values, self.stderrs = {}, {}
+        self.score, self.val_objective = None, None
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How Adam takes its steps.
+
+    Attributes:
+        lr: learning rate, at its highest.
+        steps: optimiser steps of the whole fit, after which it stops.
+        schedule: share of `lr` at a step of `steps`.
+        weight_decay: decoupled weight decay.
+        grad_clip: largest gradient norm, None for no clipping.
+    """
+
+    lr: float
+    steps: int
+    schedule: Callable[..., float]
+    weight_decay: float
+    grad_clip: float | None
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of an optimiser step."""
+        return self.lr * self.schedule(step, steps=self.steps)
+
+    def optimizer(
+        self, parameters: Iterable[nn.Parameter], *, betas: tuple[float, float] = (0.9, 0.999)
+    ) -> torch.optim.Optimizer:
+        """Fused Adam; its learning rate is set before every step, as a function of the step alone."""
+        return torch.optim.AdamW(parameters, lr=self.lr, betas=betas, weight_decay=self.weight_decay, fused=True)
+
 
 class TrainedModule(LightningModule):
-    """A LightningModule of this package, as its callbacks know it."""
+    """A LightningModule of this package, as its callbacks know it.
+
+    Nothing in a step waits for the device: sums stay there and are read once an epoch. Optimisation is manual because
+    Lightning hands over a block of batches at a time; see `vae_rd.data.module.TrainBatches`.
+
+    Args:
+        descent: how steps are taken.
+    """
+
+    def __init__(self, descent: Descent) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.descent = descent
 
     @property
     @abstractmethod
     def members(self) -> Sequence[Member]:
         """Those that are trained, each with its own history and checkpoints."""
+
+    def weight(self, step: int) -> float | Tensor:
+        """Of the rate in the loss of a step; 0 where it has none."""
+        return 0.0
+
+    def on_train_start(self) -> None:
+        """End at once where a run that had taken all its steps goes on."""
+        if self.global_step >= self.descent.steps:
+            self.trainer.should_stop = True
+
+    def on_train_epoch_start(self) -> None:
+        """Begin the epoch's row of history."""
+        for member in self.members:
+            member.begin_epoch()
+
+    def left(self, block: Iterable[Batch], *, first: int) -> Iterator[tuple[int, Batch]]:
+        """The batches of a block with the steps they are of, from step `first` on, up to the last step of the fit."""
+        for step, batch in enumerate(block, start=first):
+            yield step, batch
+            if step + 1 >= self.descent.steps:
+                self.trainer.should_stop = True
+                return
+
+    def descend(self, loss: Tensor, step: int) -> Tensor | None:
+        """Take one step on a loss, [B]; the norm of the gradients, where it is clipped."""
+        optimizer, norm = self.optimizer, None
+        optimizer.param_groups[0]["lr"] = self.descent.learning_rate(step)
+        optimizer.zero_grad()
+        self.trainer.strategy.pre_backward(loss)  # Readies the sum of gradients over processes.
+        loss.mean().backward()  # Lightning's own backward surrounds this with hooks that nobody uses here.
+        if self.descent.grad_clip is not None:
+            norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.descent.grad_clip)
+        optimizer.step()
+        return norm
+
+    def count_steps(self, taken: int) -> None:
+        """Say how many steps were taken: beyond that Lightning's own optimiser does nothing, at 1 % of a small step."""
+        self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress.total.completed = taken
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The one of all trained parameters."""
+        return cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimiser of all parameters."""
+        return self.descent.optimizer(self.parameters())
+
+    @property
+    def advice(self) -> Advice:
+        """What can be at fault where training breaks; asked for the batch of a step, it draws that again."""
+
+        def x(step: int) -> Tensor:
+            batches = cast(TrainBatches, self.trainer.train_dataloader)
+            return next(islice(chain.from_iterable(batches), (step - 1) % batches.steps, None)).x
+
+        return Advice(
+            x,
+            lambda step: self.weight(step - 1),
+            lr=self.descent.lr,
+            weight_decay=self.descent.weight_decay,
+            grad_clip=self.descent.grad_clip,
+            is_double=torch.get_default_dtype() == torch.float64,
+        )
+
+    def log_row(self, split: str, values: Mapping[str, float | Tensor]) -> None:
+        """Keep values for the row of history, which is what loggers get, and show them to other callbacks."""
+        (member,) = self.members
+        row = {f"{split}/{name}" if split else name: as_number(value) for name, value in values.items()}
+        member.epoch_values |= row
+        self.log_dict({name: float(value) for name, value in row.items()}, logger=False)
+
+
+def as_number(value: float | Tensor) -> float:
+    """A number, or that of a tensor of one."""
+    return value.item() if isinstance(value, Tensor) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -58,17 +59,17 @@ class CollapseMonitor(Callback):
         """Measure, where the epoch had a validation; before the row is written."""
         assert isinstance(pl_module, TrainedModule)
         for member in pl_module.members:
-            if "val/distortion" in member.epoch_values and is_known(member.model):
-                self._measure(member, step=trainer.global_step)
+            if "val/distortion" in member.epoch_values and is_known(model := cast(VAE, member.model)):
+                self._measure(member, model, beta=float(pl_module.weight(trainer.global_step)))
 
-    def _measure(self, member: Member, *, step: int) -> None:
-        was_training = member.model.training
-        member.model.eval()
+    def _measure(self, member: Member, model: VAE, *, beta: float) -> None:
+        was_training = model.training
+        model.eval()
         x = self.data.examples("val", self.index)
-        found = dependence(member.model, x, seed=self.seed, **self.data.scored("val", self.index))
-        gap = self._gap(member.model, x, beta=float(member.objective.weight(step)))
-        member.model.train(was_training)
-        member.epoch_values |= _columns(found, member.epoch_values, latent_dim=member.model.latent_dim)
+        found = dependence(model, x, seed=self.seed, **self.data.scored("val", self.index))
+        gap = self._gap(model, x, beta=beta)
+        model.train(was_training)
+        member.epoch_values |= _columns(found, member.epoch_values, latent_dim=model.latent_dim)
         member.epoch_values["val/amortisation_gap"] = _mean(gap)
         errors = {"shuffle_rise": found.shuffled - found.distortion, "amortisation_gap": gap}
         member.stderrs |= {f"val/{name}_stderr": _stderr(values) for name, values in errors.items()}

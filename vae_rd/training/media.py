@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -16,6 +17,7 @@ from vae_rd.data.dataset import DataSet
 from vae_rd.media.files import forget_pictures, write_latents, write_pictures
 from vae_rd.media.latents import latents
 from vae_rd.media.pictures import pictures, shown_examples
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.vae import VAE
 from vae_rd.training.base import TrainedModule
 from vae_rd.training.tracking import RunLogger
@@ -51,7 +53,13 @@ class MediaWriter(Callback):
 
 
 def draw_media(
-    model: VAE, data: DataSet, folder: Path, *, epoch: int, logger: RunLogger | None, step: int | None = None
+    model: GenerativeModel,
+    data: DataSet,
+    folder: Path,
+    *,
+    epoch: int,
+    logger: RunLogger | None,
+    step: int | None = None,
 ) -> None:
     """Write the pictures of a model as it is, and log them.
 
@@ -71,7 +79,7 @@ def draw_media(
             logger.show(paths, step=step)
 
 
-def keep_media(model: VAE, data: DataSet, folder: Path, *, epoch: int, logger: RunLogger | None) -> None:
+def keep_media(model: GenerativeModel, data: DataSet, folder: Path, *, epoch: int, logger: RunLogger | None) -> None:
     """The pictures and `latents.npz` of the checkpoint that a run kept.
 
     Args:
@@ -83,11 +91,12 @@ def keep_media(model: VAE, data: DataSet, folder: Path, *, epoch: int, logger: R
     """
     draw_media(model, data, folder, epoch=epoch, logger=logger)
     with surviving(folder), evaluated(model):
-        write_latents(folder, latents(model, data))
+        if model.has_encoder:
+            write_latents(folder, latents(cast(VAE, model), data))
 
 
 @contextmanager
-def evaluated(model: VAE) -> Iterator[None]:
+def evaluated(model: GenerativeModel) -> Iterator[None]:
     """The model in eval mode within the block; each of its modules is afterwards in the mode that it was in."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -48,7 +48,8 @@ class TrainingNotes(Checkpoint):
         if member.val_objective is not None:
             known |= self.changes.numbers(member.val_objective)
         place = {"epoch": trainer.current_epoch, "step": trainer.global_step}
-        annealing = {"annealing": int(member.objective.is_annealing(trainer.global_step))}
+        is_annealing = member.objective is not None and member.objective.is_annealing(trainer.global_step)
+        annealing = {"annealing": int(is_annealing)}
         known = {name: _kept(name, value) for name, value in known.items() if math.isfinite(value)}
         self.rows.append(place | annealing | known)
         member.epoch_values = known | member.epoch_values  # History has them too, so that a run can be judged again.

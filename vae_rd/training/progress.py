@@ -19,7 +19,7 @@ REFRESH_SECONDS = 0.2  # A refresh costs milliseconds, as much as a training ste
 
 
 class RateDistortionProgress(Callback):
-    """Shows steps, time left, and the D and R of the last validation; reads no tensor inside an epoch."""
+    """Shows steps, time left, and the last validation: D and R, or how far samples are; reads no tensor in an epoch."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -47,13 +47,15 @@ class RateDistortionProgress(Callback):
             self.bar.update(self.task, completed=round(trainer.current_epoch + part, 2), refresh=True)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the validation's D and R (the training's come after this hook)."""
+        """Show the validation's numbers (the training's come after this hook)."""
         assert isinstance(pl_module, TrainedModule)
         epoch, values = trainer.current_epoch + 1, pl_module.members[0].epoch_values
         is_validated = "val/distortion" in values
         if is_validated:
             means = f"val D {values['val/distortion']:.2f}  R {rounded(values['val/rate'])}"
             self.seen = f"{means}  active {rounded(values['val/active_units'], digits=0)}"
+        elif is_validated := "val/frechet" in values:
+            self.seen = f"val Frechet distance {values['val/frechet']:.3g}  spread {values['val/spread']:.2f}"
         if self.bar is not None:
             self.bar.update(self.task, completed=epoch, seen=self.seen, refresh=True)
         elif trainer.is_global_zero:

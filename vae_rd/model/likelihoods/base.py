@@ -6,7 +6,7 @@ Each takes [..., k C, H, W] parameters, k its `params_per_value`, and returns a 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -126,6 +126,18 @@ class Likelihood(LazyDistribution):
             s^2, [n].
         """
         return None
+
+    def beside_data(self, p: Distribution, uniform: Callable[[], Tensor]) -> Tensor:
+        """What of p(x|z) a discriminator is shown beside examples of x, with a gradient to the parameters: its mean.
+
+        Args:
+            p: what `forward` returned, of batch shape [B].
+            uniform: noise between 0 and 1, one for each value of x, [B, C, H, W].
+
+        Returns:
+            [B, C, H, W].
+        """
+        return p.mean
 
     def after_step(self, p: Distribution, x: Tensor) -> None:
         """Take note of what a training step has seen, for running scales.

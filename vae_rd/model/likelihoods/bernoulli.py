@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.distributions import Distribution
 
 from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
 from vae_rd.model.nn.whitening import Sample
@@ -53,6 +54,11 @@ class BernoulliLikelihood(Likelihood):
     def noise_variance(self, variance: Tensor) -> Tensor:
         """p (1 - p), that of the pixel itself."""
         return variance
+
+    def beside_data(self, p: Distribution, uniform: Callable[[], Tensor]) -> Tensor:
+        """A draw, whose gradient is that of its mean: beside bits, grey levels would give a sample away."""
+        mean = p.mean
+        return mean + ((uniform() < mean).to(mean.dtype) - mean).detach()
 
     def forward(self, context: Tensor) -> BernoulliImage:
         """Logits [..., C, H, W] to a Bernoulli image distribution."""

@@ -1,0 +1,57 @@
+"""What every model here has: a prior over z, and a decoder from z to a distribution of x."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC
+from typing import ClassVar, NamedTuple, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from vae_rd.model.lazy import LazyDistribution
+
+
+class Generated(NamedTuple):
+    """Draws of the model: z from m(z), [n, D], and x from p(x|z), [n, C, H, W]."""
+
+    z: Tensor
+    x: Tensor
+
+
+class GenerativeModel(nn.Module, ABC):
+    """p(x|z) and m(z), each a module whose call returns a Distribution; a leaf makes them its attributes.
+
+    Attributes:
+        decoder: z [S, B, D] -> p(x|z) of event shape [C, H, W].
+        prior: () -> m(z), a `Prior` of event shape [D].
+        latent_dim: D.
+        has_encoder: whether there is a q(z|x), without which distortion, rate and ELBO are undefined.
+    """
+
+    decoder: LazyDistribution
+    prior: LazyDistribution
+    latent_dim: int
+    has_encoder: ClassVar[bool] = False
+
+    def with_prior(self, prior: LazyDistribution) -> Self:
+        """The same model, of the same other parts, under another m(z)."""
+        other = copy.copy(self)
+        other._modules = {**self._modules, "prior": prior.train(self.training)}
+        return other
+
+    @torch.no_grad()
+    def generate(self, n: int, *, generator: torch.Generator, context: Tensor | None = None) -> Generated:
+        """n independent draws of z from the prior, and of x given z.
+
+        Args:
+            n: how many.
+            generator: of all draws.
+            context: what a conditional model is given; this one takes none.
+        """
+        z = cast(Tensor, self.prior().sample((n,), generator=generator))
+        p = self.decoder(z)
+        # torch's samplers know only its global stream, which is put back after.
+        with torch.random.fork_rng([z.device] if z.device.type == "cuda" else []):
+            torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
+            return Generated(z, p.sample())
