@@ -26,7 +26,7 @@ ESTIMATES: dict[str, EstimateFlag] = {
     "prior": EstimateFlag("-E ln p(x), z from m(z)", ("samples", "examples", "seed"), "--nll prior"),
     "ais": EstimateFlag(
         "NLL and the decoder's own rate-distortion curve by annealed importance sampling, with its error",
-        ("examples", "chains", "temperatures", "seed"),
+        ("examples", "chains", "temperatures", "marginal", "seed"),
     ),
     "gaps": EstimateFlag(
         "the inference gap in parts: what the family of q(z|x) costs, and what the encoder costs",
@@ -47,6 +47,10 @@ ESTIMATES: dict[str, EstimateFlag] = {
     "disentanglement": EstimateFlag(
         "how units of z and the labels' factors go together: MIG, SAP, modularity, DCI, FactorVAE's score",
         ("examples", "seed"),
+    ),
+    "quality": EstimateFlag(
+        "samples against a split: precision, recall, density, coverage, a Frechet distance, sharpness",
+        ("examples", "marginal", "seed"),
     ),
     **{
         f"marginal_{word}": EstimateFlag(

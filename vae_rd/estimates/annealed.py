@@ -12,6 +12,7 @@ from torch import Tensor
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, check_density, entry, has_rate, prior
 from vae_rd.estimates.partials import Values
+from vae_rd.estimates.priors import model_under
 from vae_rd.estimators.ais import Path, bidirectional, decoder_distortion, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.rate_distortion_curve import RateDistortionCurve, mean_curve, rate_distortion_curve
@@ -29,19 +30,19 @@ VISITS, LEAPFROG_STEPS = 2, 5  # Transitions at each b of the curve, and gradien
 def annealed_curve(run: Fitted, settings: Settings) -> Json:
     """The decoder's own rate-distortion curve and NLL by AIS, and what the encoder loses against it, paired."""
     examples = Examples(run, settings, "ais", few=True)
-    slopes, plan = _slopes(run), _plan(run, settings)
+    slopes, plan, model = _slopes(run), _plan(run, settings), model_under(run, settings.marginal)
     ends = _ends(run) if has_rate(run) else []
 
     def measure(part: int, x: Tensor) -> Values:
         noise = examples.noise(x, "ais", part)
-        curve = rate_distortion_curve(_path(run.model, x), slopes, plan, generator=noise)
+        curve = rate_distortion_curve(_path(model, x), slopes, plan, generator=noise)
         found = {**curve._asdict(), "b": curve.b[:, None]}
         if not ends:
             return found
-        lines = _encoder_lines(run.vae, x, ends, noise=examples.noise(x, "encoder", part))
+        lines = _encoder_lines(cast(VAE, model), x, ends, noise=examples.noise(x, "encoder", part))
         return found | {"encoder": lines.mean(1), "encoder_variance": lines.var(1)}
 
-    values = examples.measure(measure, chains=settings.chains, temperatures=settings.temperatures)
+    values = examples.measure(measure, chains=settings.chains, temperatures=settings.temperatures, **_under(settings))
     b = torch.tensor(slopes, dtype=torch.float64)
     curve = RateDistortionCurve(b, **{k: values[k] for k in RateDistortionCurve._fields[1:]})
     points = mean_curve(curve, population=examples.is_population)
@@ -71,7 +72,7 @@ def annealed_curve(run: Fitted, settings: Settings) -> Json:
             "total": [p.line_upper for p in points],
             "total_stderr": [p.line_stderr for p in points],
         },
-    )
+    ) | _under(settings)
 
 
 def annealing_error(run: Fitted, settings: Settings) -> Json:
@@ -82,9 +83,10 @@ def annealing_error(run: Fitted, settings: Settings) -> Json:
     n, plan = settings.examples or FEW, _plan(run, settings)
     parameter = next(run.model.parameters())
     noise = generator(parameter.device, settings.seed, "simulated")
-    z, x = run.model.generate(n, generator=noise)
+    model = model_under(run, settings.marginal)
+    z, x = model.generate(n, generator=noise)
     upward = replace(plan, schedule=plan.schedule[plan.schedule <= 1.0])
-    sandwich = bidirectional(_path(run.model, x), z, upward, generator=noise)
+    sandwich = bidirectional(_path(model, x), z, upward, generator=noise)
     return entry(
         "bdmc",
         settings,
@@ -93,7 +95,12 @@ def annealing_error(run: Fitted, settings: Settings) -> Json:
         source=f"AIS forth and back on simulated x, {settings.chains} chains, {settings.temperatures} temperatures",
         chains=settings.chains,
         temperatures=settings.temperatures,
-    )
+    ) | _under(settings)
+
+
+def _under(settings: Settings) -> Json:
+    """The prior's word, where it is not the run's own."""
+    return {} if settings.marginal is None else {"marginal": settings.marginal}
 
 
 def _ends(run: Fitted) -> list[float]:
@@ -126,13 +133,15 @@ def _encoder_lines(model: VAE, x: Tensor, slopes: list[float], *, noise: torch.G
 def check_annealing(run: Fitted, settings: Settings) -> None:
     """Refuse a run whose z is not continuous: chains follow the gradient of ln m(z) and ln p(x|z).
 
-    Without a q(z|x), the curve is the decoder's under m(z), of which nothing else is known.
+    Without a q(z|x), the curve is the decoder's under m(z). The m(z) of one without a density is fitted to nothing, so
+    that another is to be named.
 
     Raises:
         InputError: naming the run and its prior.
     """
-    if run.model.has_encoder:
+    if run.model.has_encoder and settings.marginal is None:
         check_density(run, "--ais")
+    model_under(run, settings.marginal)
     if not (m := prior(run)).is_continuous:
         raise InputError(
             f"{run.folder}: --ais takes a continuous z, not that of a {type(m).__name__}; choose another run"

@@ -42,6 +42,7 @@ class Settings:
     temperatures: int = 500
     components: int | None = None
     factor: str | None = None
+    marginal: str | None = None
     seed: int = 0
     kinds: tuple[str, ...] = ()
 
@@ -101,7 +102,7 @@ class Examples:
             self.index = torch.arange(self.n)
         self.is_population = run.data.card.population[settings.split] and self.n == there
 
-    def measure(self, measure: Callable[[int, Tensor], Values], **asked: int) -> Values:
+    def measure(self, measure: Callable[[int, Tensor], Values], **asked: int | str) -> Values:
         """Values of all examples: `measure` takes a part's number and its x; `asked` is what else they depend on."""
         settings, data = self.settings, self.run.data
         decides = {"kind": self.kind, "split": settings.split, "seed": settings.seed, "n": self.n, **asked}

@@ -17,6 +17,7 @@ from vae_rd.estimates.marginal import check_marginal, fitted_marginal
 from vae_rd.estimates.nll import check_gaps, check_nll, check_prior_nll, encoder_gaps, importance_nll, prior_nll
 from vae_rd.estimates.priors import AUTO, FAMILIES
 from vae_rd.estimates.probe import check_probe, probe_accuracy, probe_lines
+from vae_rd.estimates.quality import check_quality, quality_lines, sample_quality
 from vae_rd.estimates.source import check_source, source_lower, source_upper
 from vae_rd.run.record import Json
 
@@ -41,6 +42,7 @@ KINDS: dict[str, Kind] = {
     "dual": Kind((source_lower, source_upper), check_source),
     "probe": Kind((probe_accuracy,), check_probe, probe_lines, is_of_z=True),
     "disentanglement": Kind((disentanglement,), check_disentanglement, disentanglement_lines, is_of_z=True),
+    "quality": Kind((sample_quality,), check_quality, quality_lines, takes_encoder=False),
     **{f"marginal_{word}": Kind((partial(fitted_marginal, [word]),), check_marginal) for word in FAMILIES},
     "marginal_auto": Kind((partial(fitted_marginal, AUTO),), check_marginal),
 }

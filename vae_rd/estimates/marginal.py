@@ -38,6 +38,8 @@ def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) ->
     @torch.no_grad()
     def measure(part: int, x: Tensor) -> Values:
         terms = run.vae.terms(x, run.vae.noise(draws, x, examples.noise(x, "marginal", part)))
+        if terms.rate is None:
+            return {"distortion": terms.distortion.double()}
         # Beside the rate itself, which may be analytic, only the two priors' difference is drawn.
         gain = head().log_prob(terms.z) - terms.log_mz
         values = {"distortion": terms.distortion, "rate": terms.rate, "gain": gain}
@@ -48,7 +50,9 @@ def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) ->
     def mean(each: Tensor) -> Json:
         return examples.number(*mean_and_stderr(each, population=examples.is_population))
 
-    rate = values["rate"] - values["gain"]
+    undefined = torch.full_like(values["distortion"], torch.nan)  # Where q(z|x) has no density.
+    rates, gain = values.get("rate", undefined), values.get("gain", undefined)
+    rate = rates - gain
     has_nll = "importance" in settings.kinds
     return entry(
         kind,
@@ -58,8 +62,8 @@ def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) ->
         source=f"R under {best.family.meaning.format(components)} fitted to q(z)",
         components=components or None,
         held_out_cross_entropy=best.cost,
-        rate=mean(values["rate"]),
-        gain=mean(values["gain"]),
+        rate=mean(rates),
+        gain=mean(gain),
         distortion=mean(values["distortion"]),
         negative_elbo=mean(values["distortion"] + rate),
         samples=settings.samples if has_nll else None,
@@ -137,11 +141,14 @@ def _some(run: Fitted, split: str, settings: Settings, *, most: int) -> Tensor:
 
 
 def check_marginal(run: Fitted, settings: Settings) -> None:
-    """Refuse a run whose q(z|x) is no density over real z.
+    """Refuse a run whose z is not real, and a mixture of q(z|x) where these are points.
+
+    Of points R stays undefined; the prior is fitted to them all the same, to sample from.
 
     Raises:
         InputError: naming the run.
     """
-    check_density(run, "--fit_marginal")
+    if "marginal_vamp" in settings.kinds:
+        check_density(run, "--fit_marginal vamp")
     if not getattr(prior(run), "is_continuous", True):
         raise InputError(f"{run.folder}: --fit_marginal takes a real z, not one of finitely many states")

@@ -15,6 +15,7 @@ import torch
 
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.priors.flow import FlowPrior
 from vae_rd.model.priors.mixture import MixturePrior
@@ -134,12 +135,23 @@ def stored(run: Fitted, word: str) -> FittedPrior | None:
     return FittedPrior(asked, cost, head)
 
 
+def model_under(run: Fitted, marginal: str | None) -> GenerativeModel:
+    """The run's model, z from its own prior or from the one of a family that was fitted to it.
+
+    Raises:
+        InputError: where none was fitted.
+    """
+    return run.model if marginal is None else run.model.with_prior(needed(run, marginal).head)
+
+
 def needed(run: Fitted, word: str) -> FittedPrior:
     """What was fitted of a family.
 
     Raises:
         InputError: where nothing was, naming the command that does it.
     """
+    if not run.model.has_encoder:
+        raise InputError(f"{run.folder}: --marginal is a prior fitted to q(z|x), and this run has none; leave it out")
     if (found := stored(run, word)) is None:
         fit = f"python -m vae_rd.evaluate {run.folder} --fit_marginal {word}"
         raise InputError(f"{run.folder / file_of(word)}: no prior of this run's checkpoint is there; first run {fit}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Settings
 from vae_rd.estimates.kinds import KINDS
+from vae_rd.estimates.priors import FAMILIES
 from vae_rd.experiment.door import check_network_and_data
 from vae_rd.experiment.loading import open_run
 from vae_rd.experiment.measuring import add_estimates, check_estimates, history_of, renew_metrics
@@ -37,6 +38,7 @@ def evaluate_run(
     data: DataSet | None = None,
     data_file: str | None = None,
     factor: str | None = None,
+    marginal: str | None = None,
     **settings: int,
 ) -> RunRecord:
     """What `python -m vae_rd.evaluate` does to one run, from Python: with one's own network or data, if the run has.
@@ -49,6 +51,7 @@ def evaluate_run(
         data: the data, where the run was fitted to some given from Python.
         data_file: where the file or folder of one's own data is now.
         factor: of "probe": which labels, where there are several.
+        marginal: of "ais" and "quality": word of the fitted prior that z comes from, in place of the run's own.
         settings: of the estimates: samples, examples, chains, temperatures, seed; without any, examples are those that
             I is a mean over.
 
@@ -70,7 +73,12 @@ def evaluate_run(
         [('importance', 20)]
     """
     check_network_and_data(model, data)
-    words = (("kind", kinds, KINDS), ("setting", settings, OPTIONS), ("split", [split] if split else [], SPLITS))
+    words: tuple[tuple[str, Collection[str], Collection[str]], ...] = (
+        ("kind", kinds, KINDS),
+        ("setting", settings, OPTIONS),
+        ("split", [split] if split else [], SPLITS),
+        ("marginal", [marginal] if marginal else [], FAMILIES),
+    )
     for name, given, known in words:
         if unknown := [word for word in given if word not in known]:
             raise InputError(f"evaluate_run: {unknown[0]} is no {name}; choose one of {', '.join(known)}")
@@ -78,7 +86,10 @@ def evaluate_run(
         least = 0 if name == "seed" else 2
         if type(value) is not int or value < least:
             raise InputError(f"evaluate_run: {name} is {value!r}; give a whole number from {least} on")
-    folder, wanted = Path(run_dir), Settings(split=split or "test", factor=factor, kinds=kinds, **settings)
+    folder, wanted = (
+        Path(run_dir),
+        Settings(split=split or "test", factor=factor, marginal=marginal, kinds=kinds, **settings),
+    )
     with ExitStack() as held:
         _hold([folder], held)
         run = open_run(folder, model=model, data=data, data_file=data_file)

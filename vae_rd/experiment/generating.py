@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vae_rd.errors import InputError
-from vae_rd.estimates.priors import needed
+from vae_rd.estimates.priors import model_under
 from vae_rd.experiment.loading import open_run, precision_of
 from vae_rd.media.pages import grid, png
 from vae_rd.run.files import staged
@@ -34,7 +34,7 @@ def generate(
     if opened.data.card.target is not None:
         raise InputError(f"{run}: a run of --target label has no p(x|z) to draw images from; choose a run without it")
     with precision_of(opened.config):
-        model = opened.model if marginal is None else opened.model.with_prior(needed(opened, marginal).head)
+        model = model_under(opened, marginal)
         device = next(model.parameters()).device
         z, x = model.generate(count, generator=generator(device, seed, "generate"))
     images = x.permute(0, 2, 3, 1).cpu().numpy()

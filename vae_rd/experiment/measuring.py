@@ -24,7 +24,7 @@ from vae_rd.verdicts.histories import rows_of
 from vae_rd.verdicts.kinds import judged
 from vae_rd.verdicts.notes import Row
 
-SAME = ("kind", "split", "n", "seed", "samples", "chains", "temperatures", "factor")
+SAME = ("kind", "split", "n", "seed", "samples", "chains", "temperatures", "factor", "marginal")
 
 
 def check_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> None:
@@ -69,7 +69,7 @@ def add_estimates(run: Fitted, settings: Settings, kinds: Sequence[str]) -> Iter
 
 def _options_of(kind: str) -> str:
     """The options that say how much work, and so how much memory, an estimate takes."""
-    counts = [f"--{name}" for name in ESTIMATES[kind].reads if name not in ("factor", "seed")]
+    counts = [f"--{name}" for name in ESTIMATES[kind].reads if name not in ("factor", "marginal", "seed")]
     return " or ".join(counts) or "what else takes memory here"
 
 

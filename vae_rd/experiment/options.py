@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from vae_rd import __version__
-from vae_rd.config.estimates import ESTIMATES, flag_of
+from vae_rd.config.estimates import ESTIMATES, MARGINALS, flag_of
 from vae_rd.config.fields import MOST
 from vae_rd.config.options import Parser, whole
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 from vae_rd.units import UNITS
 
-OPTIONS = ("samples", "examples", "chains", "temperatures", "components", "factor", "seed")
+OPTIONS = ("samples", "examples", "chains", "temperatures", "components", "factor", "marginal", "seed")
 READ_BY_METRICS = ("examples",)  # What measuring D, R and I again looks at, too.
 
 
@@ -38,13 +38,15 @@ def parser(description: str | None = None) -> Parser:
     )
     command.add_argument("--fit_marginal", choices=_words("--fit_marginal"), help=tighter)
     command.add_argument("--samples", type=whole(2), help="draws of z an example, of --nll and --gaps [5000]")
-    counts = "all; 100 of --ais and --gaps, 10,000 of --probe, 5,000 of --disentanglement"
+    counts = "all; 100 of --ais and --gaps, 10,000 of --probe, 5,000 of --disentanglement, 2,000 of --quality"
     examples = f"how many, at random [{counts}]; without any estimate, those that"
     command.add_argument("--examples", type=whole(2), help=f"{examples} I is a mean over [as the run says]")
     command.add_argument("--chains", type=whole(2), help="of --ais, an example [16]")
     command.add_argument("--temperatures", type=whole(2), help="of --ais [500]")
     components = "of --fit_marginal [100 normals, 500 pseudo-inputs]"
     command.add_argument("--components", type=whole(1), help=components)
+    fitted = "of --ais and --quality: z from the prior that --fit_marginal left in the run [the run's own prior]"
+    command.add_argument("--marginal", choices=tuple(MARGINALS), help=fitted)
     command.add_argument("--factor", metavar="WORD", help="of --probe, which labels [the only ones]")
     media = "pictures and latents.npz of the kept checkpoint into the run's folder, as a fit leaves them; nothing else"
     command.add_argument("--media", action="store_true", help=media)

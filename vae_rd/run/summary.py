@@ -13,6 +13,7 @@ from vae_rd.units import Unit, dequantised_levels, per_nat
 from vae_rd.verdicts.collapse import collapse_lines
 from vae_rd.verdicts.fit_words import fit_words
 from vae_rd.verdicts.information import shown_information
+from vae_rd.verdicts.modes import modes_lines
 from vae_rd.verdicts.units import unit_lines
 
 SAMPLES = ("precision", "recall", "density", "coverage", "frechet", "sharpness", "data_sharpness")
@@ -22,7 +23,8 @@ SAMPLES_HEADING = f"{'split':<6} {'n':>7}" + "".join(f" {name.replace('_', ' '):
 def summary_lines(record: RunRecord, folder: Path, *, units: Unit = "nats") -> list[str]:
     """D, R and the bounds on I of each split with standard errors, the verdict, the units, where all lies."""
     lines = split_lines(record, SPLITS, units=units)
-    lines += collapse_lines(record.verdicts["collapse"])
+    collapsed = record.verdicts["collapse"]
+    lines += modes_lines(record.verdicts["modes"]) if "modes" in record.verdicts else collapse_lines(collapsed)
     if record.verdicts.get("fit"):
         lines.append(fit_words(record.verdicts["fit"]))
     lines += unit_lines(record.metrics["test"])

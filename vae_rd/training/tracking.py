@@ -19,6 +19,7 @@ from vae_rd.run.record import Json, RunRecord
 from vae_rd.training.wandb_runs import PLANE, STEP, Mode, client, contained, environment, run_of, tracking_mode
 from vae_rd.verdicts.collapse import collapse_words
 from vae_rd.verdicts.fit_words import fit_words
+from vae_rd.verdicts.modes import modes_words
 
 CHART_SECONDS = 5.0  # Before it sends a table, the client asks the server several questions, each for up to 20 s.
 CHART = "rate_distortion"
@@ -206,6 +207,8 @@ def summary_of(record: RunRecord) -> Json:
     if record.verdicts.get("collapse"):
         summary["collapsed"] = record.verdicts["collapse"]["collapsed"]
         summary["verdict/collapse"] = collapse_words(record.verdicts["collapse"])
+    if record.verdicts.get("modes"):
+        summary["verdict/modes"] = modes_words(record.verdicts["modes"])
     if record.verdicts.get("fit"):
         summary |= {"fit": record.verdicts["fit"]["verdict"], "fit/text": fit_words(record.verdicts["fit"])}
     return summary | {f"note/{note['kind']}": note["text"] for note in record.verdicts.get("training", [])}

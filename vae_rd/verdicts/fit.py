@@ -42,8 +42,8 @@ THRESHOLDS: Mapping[str, float] = {
 
 
 def fit(evidence: Evidence) -> dict[str, Any] | None:
-    """The verdict on a run's history; None where there is none."""
-    if not evidence.rows or not evidence.data:
+    """The verdict on a run's history; None where there is none, or its model has no D."""
+    if not evidence.rows or not evidence.data or evidence.model.get("kind") == "gan":
         return None
     facts = TrainingFacts.of(evidence.data, evidence.model.get("slope"))
     return fit_verdict(evidence.rows, facts, more=underfitting_of(evidence))

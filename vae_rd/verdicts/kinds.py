@@ -8,9 +8,10 @@ from typing import Any
 from vae_rd.verdicts.base import Evidence
 from vae_rd.verdicts.collapse import collapse
 from vae_rd.verdicts.fit import fit
+from vae_rd.verdicts.modes import modes
 
 Verdict = Mapping[str, Any]
-VERDICTS: dict[str, Callable[[Evidence], Verdict | None]] = {"collapse": collapse, "fit": fit}
+VERDICTS: dict[str, Callable[[Evidence], Verdict | None]] = {"collapse": collapse, "fit": fit, "modes": modes}
 
 
 def judged(evidence: Evidence) -> dict[str, Verdict]:
