@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.errors import InputError
-from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, check_density, entry, has_rate, prior
+from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, entry, has_rate, prior
 from vae_rd.estimates.partials import Values
 from vae_rd.estimates.priors import model_under
 from vae_rd.estimators.ais import Path, bidirectional, decoder_distortion, prior_path
@@ -139,8 +139,11 @@ def check_annealing(run: Fitted, settings: Settings) -> None:
     Raises:
         InputError: naming the run and its prior.
     """
-    if run.model.has_encoder and settings.marginal is None:
-        check_density(run, "--ais")
+    if run.model.has_encoder and settings.marginal is None and not has_rate(run):
+        raise InputError(
+            f"{run.folder}: --ais is under m(z), and nothing has fitted it to a q(z|x) without a density; give "
+            "--fit_marginal mixture first, then --marginal mixture with --ais"
+        )
     model_under(run, settings.marginal)
     if not (m := prior(run)).is_continuous:
         raise InputError(

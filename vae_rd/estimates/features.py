@@ -69,7 +69,8 @@ def _learned(run: Fitted, classes: dict[str, np.ndarray], seed: int) -> Space:
     _descend(network, heads.float(), x.float(), targets, seed=seed)
     accuracy = _accuracy(run, network, heads, classes)
     shares = ", ".join(f"{name} {entry['value']:.3f}" for name, entry in accuracy.items())
-    words = f"{WIDTHS[1]} last units of a classifier of the labels, test accuracy {shares}"
+    on = "accuracy on what it learned from" if run.data.card.population["test"] else "test accuracy"
+    words = f"{WIDTHS[1]} last units of a classifier of the labels, {on}: {shares}"
     return Space(network.eval(), None, words, accuracy)
 
 
