@@ -41,9 +41,9 @@ def fitted(name: str, runs: Path) -> Path:
     """The folder of a model, fitted; beside it the CPU seconds that took, of all its threads."""
     place = {"name": name, "run_dir": str(runs), "wandb": "off", "resume": "auto"}
     began = time.process_time()
-    if not (runs / name / "record.json").is_file():
+    if not (seconds := runs / f"{name}-seconds.json").is_file():
         fit_model(FitConfig(**SHARED, **MODELS[name], **place))
-        (runs / f"{name}-seconds.json").write_text(json.dumps(time.process_time() - began))
+        seconds.write_text(json.dumps(time.process_time() - began))
     return runs / name
 
 

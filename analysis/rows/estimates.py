@@ -28,7 +28,8 @@ INFORMATION = NUMBERS[1:]  # measured in units; b has none
 def load_estimates(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
     """One row a point or supporting line that the runs' records hold for `split`, with `COLUMNS` and `NUMBERS`.
 
-    A run's curve is that of its last AIS entry. `limit` is the one-sided 99 % limit of a bound's `value`.
+    A run's curve is that of its last AIS entry, under its own prior if there is one. `limit` is the one-sided 99 %
+    limit of a bound's `value`.
 
     Args:
         runs: from `load_runs`, whose units the numbers take.
@@ -58,7 +59,8 @@ def _placed(record: RunRecord, split: str) -> list[Part]:
     entries = [Part(entry, "estimate") for entry in record.estimates]
     found = [e for e in entries if e.text("kind") in _READERS and e.text("split") == split and "value" in e]
     curves = [e for e in found if e.text("kind") == "ais" and "curve" in e]
-    return [*curves[-1:], *(e for e in found if e.text("kind") != "ais")]
+    own = [e for e in curves if e.word("marginal") is None]  # Else under a prior that was fitted afterwards.
+    return [*(own or curves)[-1:], *(e for e in found if e.text("kind") != "ais")]
 
 
 def _words(entry: Part) -> Row:

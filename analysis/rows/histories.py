@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.rows.finding import warn_of_parts
 from analysis.rows.reading import Damaged, record_of
-from analysis.rows.runs import Row, as_rows
+from analysis.rows.runs import Row, as_rows, is_gan
 from analysis.rows.scale import Scale
 from vae_rd.errors import InputError
 from vae_rd.run.files import HISTORY_FILE
@@ -18,6 +18,10 @@ from vae_rd.run.files import HISTORY_FILE
 EPOCH_METRICS = ("distortion", "rate", "elbo")
 CHOSEN_BY = ("val/objective", "beta_effective")  # columns of a history that tell which epoch was kept
 QUOTES = "'\""
+
+
+class Undefined(Damaged):
+    """A history without what is asked for, in which nothing is wrong."""
 
 
 def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
@@ -41,6 +45,8 @@ def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
             faults[run["folder"]] = fault
     if not parts:
         folder, why = next(iter(faults.items()))
+        if isinstance(why, Undefined):
+            raise InputError(f"{folder}: {why}; draw samples, or choose other runs")
         raise InputError(f"{Path(folder) / HISTORY_FILE}: {why}; put it back, or fit the run again with --overwrite")
     warn_of_parts("no history", faults)
     return pd.concat(parts, ignore_index=True)
@@ -48,6 +54,8 @@ def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _histories(run: Row) -> Iterator[pd.DataFrame]:
     folder = Path(run["folder"])
+    if is_gan(run):
+        raise Undefined("of a GAN, which has no D, R or ELBO")
     history = read_history(folder / HISTORY_FILE)
     if not record_of(folder).is_of(folder, HISTORY_FILE):
         raise Damaged(f"damaged, or not the {HISTORY_FILE} that the record is about")

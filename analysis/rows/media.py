@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.rows.finding import RunWarning
+from analysis.rows.runs import as_rows, is_gan
 from vae_rd.errors import InputError
 from vae_rd.run.files import LATENTS_FILE, MEDIA, MEDIA_INDEX
 
@@ -94,10 +95,16 @@ def _of_runs(runs: pd.DataFrame, what: str, read: Callable[[Path, float], Found 
     found = {(folder, run): read(Path(folder), epoch) for folder, run, epoch in rows}
     left_out = [run for (_, run), value in found.items() if value is None]
     if len(left_out) == len(found):
-        raise InputError(f"none of the runs has {what}: {AGAIN}")
+        raise InputError(f"none of the runs has {what}: {AGAIN}{_never(each, what)}")
     if left_out:
         warnings.warn(f"left out, without {what}: {', '.join(left_out)}", RunWarning, stacklevel=4)
     return {folder: value for (folder, _), value in found.items() if value is not None}
+
+
+def _never(runs: pd.DataFrame, what: str) -> str:
+    """What is to be said where some can have none."""
+    has_gan = any(is_gan(run) for run in as_rows(runs))
+    return "; a GAN, which has no encoder, has samples alone" if has_gan and "samples" not in what else ""
 
 
 def _picture(folder: Path, kind: str, epoch: float) -> Tiles | None:

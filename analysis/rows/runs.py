@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -176,6 +176,7 @@ def _count(entry: Part) -> int | None:
 def _settings(record: RunRecord) -> Row:
     """What may set a run apart from others of its data set, aim and seed."""
     known = {"latent_dim": _latent_dim(record), "networks": _networks(Part(record.model, "model"))}
+    known |= {"model": record.kind}
     return {k: v for k, v in record.settings.items() if k not in ("data", *AIMS, "seed")} | known
 
 
@@ -208,7 +209,7 @@ def _entropy(card: Part, split: str, scale: Scale, *, is_mass: bool) -> Row:
 
 
 def _nll(record: RunRecord, split: str, scale: Scale) -> Row:
-    best = _least(record, split, lambda kind: kind in NLL_KINDS)
+    best = _least(record, split, lambda kind: kind in NLL_KINDS)  # Under the run's own prior.
     return _flat("nll", best, scale) | {f"nll_{key}": best.word(key) for key in ("kind", "source")}
 
 
@@ -221,6 +222,7 @@ def _least(record: RunRecord, split: str, is_one: Callable[[str], bool]) -> Part
     """Of the estimates of some kinds on a split, those of the most examples, and of these the least upper limit's."""
     entries = [Part(entry, "estimate") for entry in record.estimates]
     found = [e for e in entries if is_one(e.text("kind")) and e.text("split") == split and "value" in e]
+    found = [entry for entry in found if entry.word("marginal") is None]
     most = max((entry.whole("n") for entry in found), default=0)
     widest = [entry for entry in found if entry.whole("n") == most]  # A subset is no match for the split.
     limits = [_limit(entry.number("value"), entry.number("stderr")) for entry in widest]
@@ -244,6 +246,11 @@ def _limit(value: float, stderr: float) -> float:
 def as_rows(frame: pd.DataFrame) -> list[Row]:
     """The rows of a frame as mappings from column to value."""
     return cast(list[Row], frame.to_dict("records"))
+
+
+def is_gan(run: Mapping[str, Any]) -> bool:
+    """Whether a row of `load_runs` is of a model without q(z|x), which has samples and the decoder's curve alone."""
+    return json.loads(run["config"]).get("model") == "gan"
 
 
 def of_split(runs: pd.DataFrame, split: str) -> pd.DataFrame:

@@ -53,7 +53,9 @@ def plane_lines(rows: pd.DataFrame, h_by_split: Mapping[str, Entropy], *, split:
         *_marginals(chosen),
     ]
     known = pd.DataFrame(others, columns=found.columns)
-    return pd.concat([part for part in (known, found) if not part.empty] or [known], ignore_index=True)
+    lines = pd.concat([part for part in (known, found) if not part.empty] or [known], ignore_index=True)
+    undefined = chosen["folder"][chosen["rate"].isna()]  # Of these no beta weighs R, and they have no colour of one.
+    return lines.assign(beta=lines["beta"].mask(lines["folder"].isin(undefined)))
 
 
 def source_bounds_hold(chosen: pd.DataFrame) -> bool:

@@ -19,6 +19,7 @@ from walk import (
     evaluations,
     files,
     folders,
+    gan,
     losses,
     networks,
     runs,
@@ -32,7 +33,7 @@ from walk.steps import BITS, Step, archive, listing, refusal_of
 
 AREAS = (
     commands, files, folders, networks, sources, runs, sweep_files, sweeps, evaluations, analysis, theory, estimators,
-    losses,
+    losses, gan,
 )  # fmt: skip
 STEPS = {f"{area.__name__.rpartition('.')[2]}-{i}": step for area in AREAS for i, step in enumerate(area.STEPS)}
 

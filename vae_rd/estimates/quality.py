@@ -12,15 +12,14 @@ from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings, entry, table_line
 from vae_rd.estimates.features import feature_space
 from vae_rd.estimates.priors import model_under
-from vae_rd.estimators.sample_quality import GROUPS, NEIGHBOURS
-from vae_rd.metrics.quality import DRAWS, quality
+from vae_rd.estimators.sample_quality import NEIGHBOURS
+from vae_rd.metrics.quality import DRAWS, LEAST, quality
 from vae_rd.metrics.samples import sample_images, sample_noise, some_of
 from vae_rd.process.collectives import broadcast
 from vae_rd.run.record import Json
 from vae_rd.verdicts.modes import modes_verdict, modes_words
 
 MOST = 2_000  # Examples, and as many samples, unless more or fewer are asked for.
-LEAST = GROUPS * (NEIGHBOURS + 1)
 COLUMNS = {"model": "samples", "train": "training examples"}
 WORDS = {
     "precision": "precision",
@@ -73,13 +72,11 @@ def _reference(run: Fitted, settings: Settings, x: Tensor, points: Callable[[Ten
 
 
 def check_quality(run: Fitted, settings: Settings) -> None:
-    """Refuse labels in the place of images, too few examples, and a prior that was not fitted.
+    """Refuse too few examples, and a prior that was not fitted.
 
     Raises:
         InputError: naming the run and what to change.
     """
-    if run.data.card.target is not None:
-        raise InputError(f"{run.folder}: --quality is of images, and this run has --target label; choose another run")
     n = min(len(run.data.pixels[settings.split]), settings.examples or MOST)
     if n < LEAST:
         raise InputError(

@@ -17,6 +17,7 @@ from vae_rd.experiment.forecasting import forecast_of
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.supports import check_values
 from vae_rd.experiment.trainer import accelerator
+from vae_rd.metrics.quality import LEAST
 from vae_rd.model.gan import GAN
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import Likelihood
@@ -70,6 +71,11 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     steps = build.steps_of(config, data.card)
     if any(data.card.population.values()) and config.eval_samples == 1:
         raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
+    if config.model != MODEL and (fewest := min(data.card.n.values())) < LEAST:
+        raise InputError(
+            f"--model {config.model}: a split of {fewest} examples is too small to hold samples against; give data of "
+            f"{LEAST} or more in each"
+        )
     made: GenerativeModel = model or build.build_model(config, data.card)
     if model is not None:
         check_model(model, data)

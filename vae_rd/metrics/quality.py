@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from vae_rd.data.dataset import DataSet
-from vae_rd.estimators.sample_quality import Scored, laplacian_variance, scores_with_error
+from vae_rd.estimators.sample_quality import GROUPS, Scored, laplacian_variance, scores_with_error
 from vae_rd.metrics.samples import Components, sample_images, sample_noise, some_of
 from vae_rd.metrics.units import unit_metrics
 from vae_rd.model.generative import GenerativeModel
@@ -17,6 +17,7 @@ from vae_rd.run.record import Json, estimate
 
 MOST = 1_000  # Examples, and as many samples.
 DRAWS = 5  # Sets of samples.
+LEAST = 2 * GROUPS  # Examples, of which nine tenths have a fifth neighbour.
 LEAST_SIDE = 3  # Pixels, of which the Laplacian takes as many.
 UNDEFINED = (
     *("distortion", "distortion_monte_carlo", "rate", "rate_monte_carlo", "elbo", "objective"),

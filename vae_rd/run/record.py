@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from vae_rd import __version__
-from vae_rd.config.names import UNNAMED_FIELDS, is_read, meant
+from vae_rd.config.names import MODEL, UNNAMED_FIELDS, is_read, meant
 from vae_rd.errors import InputError
 from vae_rd.run.files import RECORD_FILE, sha256, write_atomic
 from vae_rd.run.lock import holder_of
@@ -96,6 +96,11 @@ class RunRecord:
     files: Json = field(default_factory=dict)
     version: str = __version__
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def kind(self) -> str:
+        """The word of `--model`."""
+        return str(self.config.get("model", MODEL))
 
     @property
     def settings(self) -> Json:
