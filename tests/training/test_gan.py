@@ -12,6 +12,7 @@ from vae_rd.metrics.quality import UNDEFINED
 from vae_rd.run.folder import KEPT, LAST
 from vae_rd.run.record import RunRecord
 from vae_rd.run.summary import summary_lines
+from vae_rd.training.tracking import summary_of
 
 from helpers.own import own_vae
 from helpers.runs import history, only_run
@@ -97,3 +98,13 @@ def test_what_a_discriminator_does_not_train_is_refused(adversarial, changes, sa
 def test_a_network_of_ones_own_is_refused(adversarial):
     with pytest.raises(InputError, match="leave out model="):
         vae_rd.fit_model(adversarial(), model=own_vae())
+
+
+def test_its_summary_at_wandb_says_how_samples_are_and_leaves_out_what_is_undefined(adversarial):
+    record = vae_rd.fit_model(adversarial(max_steps=4, media_every=0))
+    summary = summary_of(record)
+    assert summary["test/coverage"] == record.metrics["test"]["coverage"]["value"]
+    assert summary["test/rate"] is None
+    assert "test/rate_stderr" not in summary
+    assert summary["verdict/modes"].startswith(record.verdicts["modes"]["state"])
+    assert not any("rate_dim" in name for name in summary)

@@ -105,6 +105,8 @@ class RunLogger(WandbLogger):
     def draw(self, record: RunRecord, folder: Path) -> None:
         """Put the kept checkpoint's points on a chart that W&B shares, by its key, between all runs of a page."""
         rows = [[split, *(m[name]["value"] for name in ("rate", "distortion"))] for split, m in record.metrics.items()]
+        if all(distortion is None for *_, distortion in rows):
+            return  # A GAN has no point.
         columns = ["split", "rate", "distortion", "beta"]
         with environment(WANDB_DATA_DIR=str(folder.absolute() / "wandb")):  # Else tables pass through the home folder.
             wandb = client()
@@ -200,7 +202,7 @@ def summary_of(record: RunRecord) -> Json:
             summary[f"{split}/{name}"] = entry["value"]
             if entry["stderr"] is not None:
                 summary[f"{split}/{name}_stderr"] = entry["stderr"]
-        for d, rate in enumerate(metrics.get("rate_per_dim", {"value": []})["value"]):
+        for d, rate in enumerate(metrics.get("rate_per_dim", {"value": None})["value"] or []):
             summary[f"{split}/rate_dim_{d}"] = rate
     if record.model.get("forecast"):
         summary["forecast/collapse_beta"] = record.model["forecast"]["collapse_beta"]

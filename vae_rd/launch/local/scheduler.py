@@ -187,7 +187,9 @@ def log_of(run: PlannedRun) -> Path:
 
 def _numbers(record: RunRecord) -> str:
     test = record.metrics["test"]
-    shown = [f"{symbol} {with_error(test[name])}" for symbol, name in (("D", "distortion"), ("R", "rate"))]
+    of_samples = (("coverage", "coverage"), ("Frechet", "frechet"))
+    names = of_samples if "coverage" in test else (("D", "distortion"), ("R", "rate"))
+    shown = [f"{symbol} {with_error(test[name])}" for symbol, name in names]
     return f"test {'  '.join(shown)}"
 
 
