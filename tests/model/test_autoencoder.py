@@ -71,6 +71,8 @@ def test_what_would_weigh_or_train_by_r_is_refused(toy, flags, remedy):
 def test_estimates_that_take_ln_q_are_refused(toy, capsys):
     config = toy(**FLAGS)
     vae_rd.fit_model(config)
-    for flags in (["--nll=importance"], ["--nll=prior"], ["--ais"]):
+    for flags in (["--nll=importance"], ["--nll=prior"], ["--fit_marginal=vamp"]):
         assert evaluate.main([f"{config.run_dir}/ae", *flags]) == 2
         assert "takes a q(z|x) with a density; choose another run" in capsys.readouterr().err
+    assert evaluate.main([f"{config.run_dir}/ae", "--ais"]) == 2
+    assert "give --fit_marginal mixture first, then --marginal mixture with --ais" in capsys.readouterr().err
