@@ -230,11 +230,24 @@ def build_module(
         weight_decay=config.weight_decay,
         grad_clip=config.grad_clip,
     )
-    own: Any = {"descent": descent, "batch_size": config.batch_size, "seed": config.seed, "after_step": after_step}
-    if isinstance(model, GAN):
-        return GANModule(model, r1=config.r1, ema=config.ema, **own)
+    own = {"descent": descent, "batch_size": config.batch_size, "seed": config.seed, "after_step": after_step}
+    return MODULES[config.model](config, model, card, own)
+
+
+def _vae_module(config: FitConfig, model: GenerativeModel, card: DataCard, own: dict[str, Any]) -> VAEModule:
     objective, gradient = tables.OBJECTIVES[config.objective](config, card), tables.GRADIENTS[config.gradient]()
     return VAEModule(cast(VAE, model), objective, gradient=gradient, samples=config.samples, **own)
+
+
+def _gan_module(config: FitConfig, model: GenerativeModel, card: DataCard, own: dict[str, Any]) -> GANModule:
+    return GANModule(cast(GAN, model), r1=config.r1, ema=config.ema, **own)
+
+
+# What trains each of `MODELS`; the last argument is what all of them take.
+MODULES: dict[str, Callable[[FitConfig, GenerativeModel, DataCard, dict[str, Any]], TrainedModule]] = {
+    "vae": _vae_module,
+    "gan": _gan_module,
+}
 
 
 def steps_of(config: FitConfig, card: DataCard) -> int:

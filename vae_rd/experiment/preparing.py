@@ -18,7 +18,6 @@ from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.supports import check_values
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.metrics.quality import LEAST
-from vae_rd.model.gan import GAN
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
@@ -117,8 +116,7 @@ def _take_sample(model: GenerativeModel, data: DataSet, *, seed: int) -> None:
         if isinstance(module, Offset):
             module.set_start(*likelihood.start(scored))
     prior.start(sample, generator=generator("cpu", seed, "prior"))
-    if isinstance(model, GAN):
-        model.begin()
+    model.begin()
 
 
 def _scored(data: DataSet, chunks: range) -> Sample | None:

@@ -70,7 +70,7 @@ class GAN(GenerativeModel):
         self.decoder, self.latent_dim = copy.deepcopy(generator).requires_grad_(False), latent_dim
 
     def begin(self) -> None:
-        """Let the generator begin where the decoder is, which the data may have moved."""
+        """Let the generator begin where the decoder is, which the data may have moved before training."""
         self.generator.load_state_dict(self.decoder.state_dict())
 
     @torch.no_grad()

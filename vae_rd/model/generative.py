@@ -34,6 +34,9 @@ class GenerativeModel(nn.Module, ABC):
     latent_dim: int
     has_encoder: ClassVar[bool] = False
 
+    def begin(self) -> None:
+        """Take note that the data may have moved the decoder, before training begins."""
+
     def with_prior(self, prior: LazyDistribution) -> Self:
         """The same model, of the same other parts, under another m(z)."""
         other = copy.copy(self)
