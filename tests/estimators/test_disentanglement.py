@@ -148,6 +148,18 @@ def test_a_unit_that_hardly_moves_has_no_vote():
         assert factor_vae(given(np.column_stack([blurred, collapsed]), classes)) == 1
 
 
+def test_classes_of_one_example_have_no_vote():
+    """Nothing varies there, so that the first unit would have every vote: here that of the wrong factor."""
+    classes = factors()[:, :2]
+    alone = np.arange(len(classes))  # A factor every value of which has one example.
+    codes = classes + 0.1 * np.random.default_rng(2).normal(size=classes.shape)
+    assert factor_vae(given(codes, np.column_stack([classes, alone]))) == 1
+    rare = classes.copy()
+    rare[:9, 1] = 4 + np.arange(9)  # Nine values of one example beside four of many.
+    assert factor_vae(given(codes, rare)) > 0.99
+    assert math.isnan(factor_vae(given(codes, np.column_stack([alone, alone]))))
+
+
 def test_the_bootstrap_s_spread_is_that_over_samples(monkeypatch):
     monkeypatch.setattr(module, "scores", lambda one: {"mig": mig(one)})
 

@@ -126,21 +126,31 @@ def _told(unit: Classes, factor: Classes) -> float:
 
 
 def factor_vae(given: Given) -> float:
-    """The share of votes that name the factor, by the class that most votes for a unit had."""
+    """The share of votes that name the factor, by the class that most votes for a unit had; NaN where none can vote.
+
+    A class whose examples are one, or copies of one, does not vote: no unit varies there, and the first would have it.
+    """
     spread = given.codes.var(0)
     alive = spread > LEAST_VARIANCE * spread.max()
     codes = given.codes[:, alive] / np.sqrt(spread[alive])
-    if not alive.any():
+    groups = [_varied(codes, factor) for factor in given.factors.T]
+    asked = [k for k, classes in enumerate(groups) if classes]
+    if not alive.any() or not asked:
         return math.nan
-    groups = [[np.flatnonzero(factor == value) for value in np.unique(factor)] for factor in given.factors.T]
     votes = np.zeros((2, codes.shape[1], len(groups)), np.int64)
     for half in votes:
         for _ in range(VOTES):
-            k = given.noise.integers(len(groups))
+            k = asked[given.noise.integers(len(asked))]
             alike = groups[k][given.noise.integers(len(groups[k]))]
             half[codes[given.noise.choice(alike, GROUP)].var(0).argmin(), k] += 1
     learned, tested = votes
     return float(tested[np.arange(len(tested)), learned.argmax(1)].sum() / VOTES)
+
+
+def _varied(codes: Floats, factor: Classes) -> list[Classes]:
+    """Where the examples of each class are, of those in which they are not all the same."""
+    places = (np.flatnonzero(factor == value) for value in np.unique(factor))
+    return [alike for alike in places if (codes[alike] != codes[alike[0]]).any()]
 
 
 def importances(given: Given) -> tuple[Floats, Floats]:
