@@ -52,6 +52,11 @@ ESTIMATES: dict[str, EstimateFlag] = {
         "samples against a split: precision, recall, density, coverage, a Frechet distance, sharpness",
         ("examples", "marginal", "seed"),
     ),
+    "algebra": EstimateFlag(
+        "sums of codes, decoded: attribute vectors and analogies z(a) - z(b) + z(c) against pixels and PCA, where "
+        "labels say what should come of them",
+        ("examples", "seed"),
+    ),
     **{
         f"marginal_{word}": EstimateFlag(
             "R, and so an upper bound on I, under a prior fitted afterwards to q(z) of the training split",

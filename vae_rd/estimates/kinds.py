@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from vae_rd.estimates.algebra import algebra, algebra_lines, check_algebra
 from vae_rd.estimates.annealed import annealed_curve, annealing_error, check_annealing
 from vae_rd.estimates.base import Estimate, Fitted, Settings
 from vae_rd.estimates.disentanglement import check_disentanglement, disentanglement, disentanglement_lines
@@ -43,6 +44,7 @@ KINDS: dict[str, Kind] = {
     "probe": Kind((probe_accuracy,), check_probe, probe_lines, is_of_z=True),
     "disentanglement": Kind((disentanglement,), check_disentanglement, disentanglement_lines, is_of_z=True),
     "quality": Kind((sample_quality,), check_quality, quality_lines, takes_encoder=False),
+    "algebra": Kind((algebra,), check_algebra, algebra_lines),
     **{f"marginal_{word}": Kind((partial(fitted_marginal, [word]),), check_marginal) for word in FAMILIES},
     "marginal_auto": Kind((partial(fitted_marginal, AUTO),), check_marginal),
 }

@@ -18,6 +18,7 @@ from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings, codes, entry, table_line
 from vae_rd.estimators.probes import CLASSIFIERS, Round, Scores, probe
+from vae_rd.functional.principal import principal_axes
 from vae_rd.process.collectives import broadcast
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
@@ -132,8 +133,7 @@ def _features(run: Fitted, split: str, index: Tensor, settings: Settings) -> dic
 def _principal(run: Fitted, pixels: Tensor, settings: Settings) -> Tensor:
     """Pixels along as many principal axes of the training split as z has units, as far as there are so many."""
     x = run.data.examples("train", _some(run, "train", settings)).flatten(1).double().cpu()
-    axes = torch.linalg.eigh(torch.cov(x.T)).eigenvectors.flip(1)[:, : run.model.latent_dim]
-    return (pixels - x.mean(0)) @ axes
+    return (pixels - x.mean(0)) @ principal_axes(x, run.model.latent_dim)
 
 
 def _some(run: Fitted, split: str, settings: Settings) -> Tensor:

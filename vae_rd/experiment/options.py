@@ -38,7 +38,10 @@ def parser(description: str | None = None) -> Parser:
     )
     command.add_argument("--fit_marginal", choices=_words("--fit_marginal"), help=tighter)
     command.add_argument("--samples", type=whole(2), help="draws of z an example, of --nll and --gaps [5000]")
-    counts = "all; 100 of --ais and --gaps, 10,000 of --probe, 5,000 of --disentanglement, 2,000 of --quality"
+    counts = (
+        "all; 100 of --ais and --gaps, 10,000 of --probe, 5,000 of --disentanglement, 2,000 of --quality, 1,000 of "
+        "--algebra"
+    )
     examples = f"how many, at random [{counts}]; without any estimate, those that"
     command.add_argument("--examples", type=whole(2), help=f"{examples} I is a mean over [as the run says]")
     command.add_argument("--chains", type=whole(2), help="of --ais, an example [16]")
