@@ -17,7 +17,7 @@ from torch.distributions import Distribution
 
 from vae_rd.data.base import EVAL_CHUNK
 from vae_rd.errors import InputError
-from vae_rd.estimates.attributes import ASKED, Attributed, Judge, Part, attributed, judge_of, pixels_of, share
+from vae_rd.estimates.attributes import ASKED, Attributed, Judge, Part, attributed, judged, pixels_of, share
 from vae_rd.estimates.base import Fitted, Settings, an_example, codes, entry, prior, table_line
 from vae_rd.estimators.algebra import Asked, Classes, Floats, edits, outcomes, quadruples
 from vae_rd.functional.principal import principal_axes
@@ -57,17 +57,15 @@ class Sums(NamedTuple):
 def algebra(run: Fitted, settings: Settings) -> Json:
     """The share of analogies between E[z|x] that are right, and a table of edits and analogies in all spaces."""
     given = attributed(run, settings)
-    sums = _sums(given, settings)
-    rows, judged = broadcast(lambda: _measured(run, given, sums, settings))  # One process is enough for all.
+    rows, said = broadcast(lambda: _measured(run, given, settings))  # One process is enough for all.
     return entry(
         "algebra",
         settings,
         rows[0]["analogy"]["right"],
         bound=None,
-        source=f"z(a) - z(b) + z(c) of {FEATURES[rows[0]['features']]}, {', '.join(given.names)}",
+        source=f"z(a) - z(b) + z(c) of {FEATURES[rows[0]['features']]}, {', '.join(rows[0]['edit']['by_attribute'])}",
         unit="share",
-        attributes=given.names,
-        judged=judged,
+        judged=said,
         latent_dim=run.model.latent_dim,
         table=rows,
     )
@@ -79,16 +77,14 @@ def _sums(given: Attributed, settings: Settings) -> Sums:
     return Sums(changes, weights, quadruples(given.asked.classes, given.there, n, noise))
 
 
-def _measured(run: Fitted, given: Attributed, sums: Sums, settings: Settings) -> tuple[list[Json], Mapping[str, Json]]:
+def _measured(run: Fitted, given: Attributed, settings: Settings) -> tuple[list[Json], dict[str, Json]]:
     spaces = list(_spaces(run, given, settings))
     pixels = next(space for space in spaces if space.name == "pixels")
-    judge, said = judge_of(run, given, pixels.known, pixels.asked)
+    given, judge, said = judged(run, given, pixels.known, pixels.asked)
+    sums = _sums(given, settings)
     images = _wanted_images(run, given, sums)
-    rows = [
-        {"features": space.name, "dims": space.asked.shape[1]} | _row(space, given, sums, judge, images)
-        for space in spaces
-    ]
-    return rows, said
+    heads = [{"features": space.name, "dims": space.asked.shape[1]} for space in spaces]
+    return [head | _row(space, given, sums, judge, images) for head, space in zip(heads, spaces, strict=True)], said
 
 
 def _spaces(run: Fitted, given: Attributed, settings: Settings) -> Iterator[Space]:
@@ -188,13 +184,18 @@ def _has_means(run: Fitted) -> bool:
 def algebra_lines(found: Json) -> list[str]:
     """An entry as a table: lines of edits, then of analogies, a column for each space."""
     rows = found["table"]
-    head = f"  algebra      {found['split']}: {', '.join(found['attributes'])}"
-    lines = [head, table_line("", [f"{FEATURES[row['features']]} ({row['dims']})" for row in rows])]
+    lines = [f"  algebra      {found['split']}: {found['source']}"]
+    lines += [f"               {_told(name, one)}" for name, one in found["judged"].items()]
+    lines.append(table_line("", [f"{FEATURES[row['features']]} ({row['dims']})" for row in rows]))
     for name, sums in KINDS_OF_SUMS.items():
         lines.append(table_line(f"{sums}, n = {rows[0][name]['right']['n']:,}", []))
         shown = [key for key in WORDS if rows[0][name][key] is not None]
         lines += [table_line(WORDS[key], [_number(row[name][key]) for row in rows]) for key in shown]
     return [*lines, table_line("c decoded as it is", [_number(row["decoded"]) for row in rows])]
+
+
+def _told(name: str, one: Json) -> str:
+    return f"{name} told by {one['by']}: {_number(one['accuracy'])} right, a guess {one['guess']:.4f}"
 
 
 def _number(score: Json) -> str:

@@ -9,7 +9,7 @@ attribute, the thickness of their strokes in thirds, which is computed and not l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
 KNOWN, ASKED = 5_000, 1_000  # Examples that vectors are made of; edits and analogies, unless fewer are asked for.
+GAIN = 2  # Standard errors.
 THICKNESS, THIRDS = "thickness", (1 / 3, 2 / 3)
 OF_ALL = "the nearest of all images"
 OF_ASKED = "the nearest of the asked images"
@@ -144,8 +145,11 @@ def pixels_of(run: Fitted, split: str, index: Tensor) -> Floats:
     return run.data.examples(split, index).flatten(1).double().cpu().numpy()
 
 
-def judge_of(run: Fitted, given: Attributed, known: Floats, asked: Floats) -> tuple[Judge, Mapping[str, Json]]:
-    """Who tells classes [n, K] from images [n, P], and for each attribute `by` whom and its `accuracy` on asked images.
+def judged(run: Fitted, given: Attributed, known: Floats, asked: Floats) -> tuple[Attributed, Judge, dict[str, Json]]:
+    """The attributes that can be told from images, who tells their classes from images, and of each how.
+
+    The judge takes images [n, P] to classes [n, K]. Of every attribute `by` whom it is told, its `accuracy` on asked images, and `guess`, the share of their most
+    frequent class; what is not told in at least GAIN s.e. more than that is left out of what is asked.
 
     Args:
         run: opened.
@@ -155,15 +159,32 @@ def judge_of(run: Fitted, given: Attributed, known: Floats, asked: Floats) -> tu
     """
     if given.candidates is not None:
         exact = estimate(1.0, 0.0, len(given.candidates))  # Each is nearest to itself.
-        return _by_all_images(run, given, given.candidates), {
-            name: {"by": OF_ALL, "accuracy": exact} for name in given.names
-        }
-    judges, said = [], {}
-    for k, name in enumerate(given.names):
-        by, judge, own_accuracy = _judge(run, given, k, known, asked)
+        of_all = {name: {"by": OF_ALL, "accuracy": exact, "guess": guess} for name, guess in _guesses(given).items()}
+        return given, _by_all_images(run, given, given.candidates), of_all
+    judges: list[Callable[[Floats], Classes]] = []
+    said: dict[str, Json] = {}
+    for k, (name, guess) in enumerate(_guesses(given).items()):
+        by, judge, accuracy = _judge(run, given, k, known, asked)
         judges.append(judge)
-        said[name] = {"by": by, "accuracy": own_accuracy}
-    return lambda images: np.stack([judge(images) for judge in judges], 1), said
+        said[name] = {"by": by, "accuracy": accuracy, "guess": guess}
+    told = [k for k, one in enumerate(said.values()) if _is_told(**one)]
+    return _only(given, told), lambda images: np.stack([judges[k](images) for k in told], 1), said
+
+
+def _guesses(given: Attributed) -> dict[str, float]:
+    named = zip(given.names, given.asked.classes.T, strict=True)
+    return {name: float(np.bincount(column).max() / len(column)) for name, column in named}
+
+
+def _is_told(by: str, accuracy: Json, guess: float) -> bool:
+    return bool(accuracy["value"] - guess > GAIN * accuracy["stderr"])
+
+
+def _only(given: Attributed, told: list[int]) -> Attributed:
+    """Some of the attributes of examples."""
+    known, asked = (part._replace(classes=part.classes[:, told]) for part in (given.known, given.asked))
+    there = frozenset(tuple(row[k] for k in told) for row in given.there)
+    return given._replace(names=[given.names[k] for k in told], known=known, asked=asked, there=there)
 
 
 def _by_all_images(run: Fitted, given: Attributed, candidates: Tensor) -> Judge:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def principal_axes(x: Tensor, dims: int) -> Tensor:
-    """The directions of the largest variance, orthonormal columns, [P, min(dims, P)].
+    """The directions of the largest variance, orthonormal columns, [P, min(dims, P, N)].
 
     Args:
         x: examples, [N, P].
@@ -17,4 +17,6 @@ def principal_axes(x: Tensor, dims: int) -> Tensor:
         >>> principal_axes(torch.tensor([[0.0, 0.0], [3.0, 0.1], [-3.0, -0.1]]), 1).abs().round(decimals=1).tolist()
         [[1.0], [0.0]]
     """
+    if len(x) < x.shape[1]:  # Then P x P numbers would be more work than the examples are.
+        return torch.linalg.svd(x - x.mean(0), full_matrices=False).Vh.T[:, :dims]
     return torch.linalg.eigh(torch.cov(x.T)).eigenvectors.flip(1)[:, :dims]
