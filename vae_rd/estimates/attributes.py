@@ -148,8 +148,9 @@ def pixels_of(run: Fitted, split: str, index: Tensor) -> Floats:
 def judged(run: Fitted, given: Attributed, known: Floats, asked: Floats) -> tuple[Attributed, Judge, dict[str, Json]]:
     """The attributes that can be told from images, who tells their classes from images, and of each how.
 
-    The judge takes images [n, P] to classes [n, K]. Of every attribute `by` whom it is told, its `accuracy` on asked images, and `guess`, the share of their most
-    frequent class; what is not told in at least GAIN s.e. more than that is left out of what is asked.
+    The judge takes images [n, P] to classes [n, K]. Of every attribute `by` whom it is told, its `accuracy` on asked
+    images, and `guess`, the share of their most frequent class; one that is not told in at least GAIN s.e. more than
+    that is left out of what is asked.
 
     Args:
         run: opened.
