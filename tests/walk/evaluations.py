@@ -213,6 +213,36 @@ STEPS: list[Step] = [
         ("--data=digits", "--binarization=threshold"),
         ("--data=sprites",),
     ),
+    of(
+        "has none; choose a run of labelled data",
+        "algebra",
+        (*FRESH,),
+        ("--data=digits", "--binarization=threshold"),
+    ),
+    of(
+        "has finitely many states; choose a run of a continuous z",
+        "algebra",
+        ("--data=sprites", *CATEGORICAL),
+        ("--data=sprites", *NORMAL),
+    ),
+    of(
+        "which a decoder that reads x has not; choose another run",
+        "algebra",
+        ("--data=digits", "--binarization=threshold", "--decoder=made"),
+        ("--data=digits", "--binarization=threshold"),
+    ),
+    step(
+        "of test alone; leave out --split val",
+        checked("algebra", split="val"),
+        checked("algebra"),
+        before=fitted(*NAMED, "--data=digits", "--binarization=threshold"),
+    ),
+    step(
+        "differ in one of odd, new alone; choose another run",
+        checked("algebra"),
+        each(fitted(*NAMED, "--overwrite", "--data=sprites"), checked("algebra")),
+        before=labelled(odd=lambda row: row, new=lambda row: row),
+    ),
     step(
         "the test split alone; leave out --split val",
         evaluated("runs/a", "--probe", "--split=val"),

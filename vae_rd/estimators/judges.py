@@ -54,4 +54,4 @@ def classifier(images: Floats, classes: Classes) -> Callable[[Floats], Classes]:
     from sklearn.svm import SVC  # It takes a second, which nothing else has to wait for.
 
     fitted = SVC(C=PENALTY).fit(images, classes)
-    return lambda asked: np.asarray(fitted.predict(asked), np.int64)
+    return lambda asked: np.asarray(fitted.predict(asked) if len(asked) else [], np.int64)
