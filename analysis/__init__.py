@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from analysis.figures.reconstructions import reconstructions as reconstructions
     from analysis.figures.samples import samples as samples
     from analysis.figures.table import table as table
+    from analysis.figures.traversals import traversals as traversals
     from analysis.marks.epochs import epoch_lines as epoch_lines
     from analysis.marks.groups import group_lines as group_lines
     from analysis.marks.plane import rd_points as rd_points
@@ -65,6 +66,7 @@ _LAZY = {
     "samples": "analysis.figures.samples",
     "slope_ticks": "analysis.marks.plane",
     "table": "analysis.figures.table",
+    "traversals": "analysis.figures.traversals",
 }
 
 __all__ = [
@@ -91,6 +93,7 @@ __all__ = [
     "samples",
     "slope_ticks",
     "table",
+    "traversals",
 ]
 
 

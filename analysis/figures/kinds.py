@@ -127,6 +127,11 @@ FIGURES: dict[str, FigureKind] = {
         _module("analysis.figures.reconstructions"),
         options=ROWS,
     ),
+    "traversals": FigureKind(
+        "what each unit of z does to an image, in order of rate, with the rate beside it",
+        _module("analysis.figures.traversals"),
+        options=(Option("most", "runs, evenly spaced in their order (default 3)", whole(1)),),
+    ),
     "latents": FigureKind(
         "where examples lie in z by their labels, and each unit against the prior",
         _module("analysis.figures.latents"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +31,7 @@ UNDEFINED = "\N{EN DASH}"
 
 
 class Row(NamedTuple):
-    """Images of one run, the words before them, and D and R."""
+    """Images of one run or unit, the words before them, and numbers behind them."""
 
     images: np.ndarray
     left: str
@@ -39,11 +39,11 @@ class Row(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Rows under a title; `unit` of D and R where these are named above the rows, else empty."""
+    """Rows under a title; `heads` name the numbers behind the rows where they are named above these, else none."""
 
     rows: list[Row]
     title: str
-    unit: str
+    heads: tuple[str, ...]
     width: float
 
     @property
@@ -60,7 +60,7 @@ class Block(NamedTuple):
     @property
     def names_height(self) -> float:
         """Inches of what names the words, below the title: none where both have room in one line."""
-        if not (self.title and self.unit):
+        if not (self.title and self.heads):
             return 0.0
         longest = wide(self.title) * LETTER * small_letters() / 72
         return HEAD * (longest > self.images_width)
@@ -69,7 +69,7 @@ class Block(NamedTuple):
     def head_height(self) -> float:
         """Inches of the title and of what names the words."""
         title = lines_of(self.title) * LINE_HEIGHT + 0.07 * bool(self.title)
-        return max(title + self.names_height, HEAD * bool(self.unit))
+        return max(title + self.names_height, HEAD * bool(self.heads))
 
     @property
     def height(self) -> float:
@@ -109,16 +109,26 @@ def picture_rows(runs: pd.DataFrame, view: View, *, kind: str) -> Figure:
     parts = titled(runs[runs["folder"].isin(tiles)])
     with look(view):
         page = width_of(view)
-        left = max(length(word) for word in _before(runs)) * DIGIT * STYLE["legend.fontsize"] / 72 + EDGE
+        left = room_for(_before(runs))
         row = page - left - RIGHT
         blocks = [b for title, rows in parts for b in _blocks(rows, title, tiles, groups, view, kind=kind, width=row)]
-        height = 2 * BOTTOM + sum(block.height for block in blocks)
-        figure, top = Figure(figsize=(page, height)), height - BOTTOM
-        for block in blocks:
-            place = (left / page, (top - block.height) / height)
-            ax = figure.add_axes((*place, block.images_width / page, (block.height - block.head_height) / height))
-            _draw_block(block, left, ax=ax)
-            top -= block.height
+        return draw_blocks(blocks, left=left, view=view)
+
+
+def room_for(words: Iterable[str]) -> float:
+    """Inches that the longest of the words before rows takes."""
+    return max(map(length, words)) * DIGIT * STYLE["legend.fontsize"] / 72 + EDGE
+
+
+def draw_blocks(blocks: Sequence[Block], *, left: float, view: View) -> Figure:
+    """A figure of blocks below each other, with so many inches before their images."""
+    page, height = width_of(view), 2 * BOTTOM + sum(block.height for block in blocks)
+    figure, top = Figure(figsize=(page, height)), height - BOTTOM
+    for block in blocks:
+        place = (left / page, (top - block.height) / height)
+        ax = figure.add_axes((*place, block.images_width / page, (block.height - block.head_height) / height))
+        _draw_block(block, left, ax=ax)
+        top -= block.height
     return themed(figure, view)
 
 
@@ -130,8 +140,8 @@ def _before(runs: pd.DataFrame) -> list[str]:
 def _draw_block(block: Block, left: float, *, ax: Axes) -> None:
     rows = block.rows
     image_rows([row.images for row in rows], left=[row.left for row in rows], right=[r.right for r in rows], ax=ax)
-    if block.unit:
-        cells((f"$D$ [{block.unit}]", "$R$"), -HEAD / 2 / block.tile_height, columns=len(rows[0].images), ax=ax)
+    if block.heads:
+        cells(block.heads, -HEAD / 2 / block.tile_height, columns=len(rows[0].images), ax=ax)
     before = -(left - EDGE) / block.images_width
     ax.set_title(block.title, fontsize=STYLE["legend.fontsize"], loc="left", pad=3 + 72 * block.names_height, x=before)
 
@@ -142,24 +152,29 @@ def _blocks(
     """The rows of one data set, those of each group together; x comes first where there is one."""
     shown = thinned(groups.ordered(of_split(runs, view.split)), view.more.get("most") or MOST)
     count, words = view.more.get("images") or max(IMAGES, int(width / TILE)), beta_words(shown["beta"].dropna())
-    head, unit = head_of(runs, title, width=width), unit_label(shown["units"].iloc[0])
+    head = head_of(runs, title, width=width)
+    heads: tuple[str, ...] = (f"$D$ [{unit_label(shown['units'].iloc[0])}]", "$R$")
     if kind == "reconstructions":
-        yield Block([Row(tiles[shown["folder"].iloc[0]].rows[0][:count], "$x$", ())], head, unit, width)
-        head = unit = ""
+        yield Block([Row(tiles[shown["folder"].iloc[0]].rows[0][:count], "$x$", ())], head, heads, width)
+        head, heads = "", ()
     places = groups.places(shown)
     for place in sorted(places.unique()):
         rows = [_row(run, tiles[run["folder"]], words, count, kind=kind) for run in as_rows(shown[places == place])]
         label = plain(groups.labels[place]) if groups.distinguished else ""
         label = textwrap.fill(label, characters(width))
-        yield Block(rows, "\n".join(filter(None, (head, label))), unit, width)
-        head = unit = ""
+        yield Block(rows, "\n".join(filter(None, (head, label))), heads, width)
+        head, heads = "", ()
 
 
 def _row(run: dict[str, Any], tiles: Tiles, words: dict[float, str], count: int, *, kind: str) -> Row:
     images = tiles.rows[1] if kind == "reconstructions" else tiles.images
     left = "no $\\beta$" if np.isnan(run["beta"]) else f"$\\beta$ = {words[run['beta']]}"
-    values = (f"{run[name]:.2f}" if np.isfinite(run[name]) else UNDEFINED for name in ("distortion", "rate"))
-    return Row(images[:count], left, tuple(value.replace("-", "\N{MINUS SIGN}") for value in values))
+    return Row(images[:count], left, tuple(number(run[name]) for name in ("distortion", "rate")))
+
+
+def number(value: float) -> str:
+    """Of two digits, as it stands behind a row."""
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else UNDEFINED
 
 
 def picture_numbers(runs: pd.DataFrame, view: View, *, kind: str) -> dict[str, pd.DataFrame]:

@@ -6,13 +6,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from analysis import latents, load_runs, reconstructions, samples
+from analysis import latents, load_runs, reconstructions, samples, traversals
 from analysis.__main__ import main
 from analysis.marks.latents import GLYPHS
 from analysis.rows.finding import RunWarning
 from analysis.rows.media import load_latents, load_pictures
 from vae_rd.errors import InputError
+from vae_rd.media.files import write_pictures
+from vae_rd.media.pictures import Picture, Shown
+from vae_rd.run.record import RunRecord
 
 from helpers.fake_records import sprites_autoencoder, sprites_sweep
 from helpers.full_runs import POINTS, SIZE, with_media
@@ -51,6 +55,39 @@ def test_reconstructions_stand_below_x_in_order_of_beta_beside_d_and_r(runs):
     test = data[data["split"] == "test"].sort_values("beta")
     beside = [f"{value:.2f}" for run in test.itertuples() for value in (run.distortion, run.rate)]
     assert sorted(words_of(reconstructions(data))) == sorted([*beside, "$D$ [nats]", "$R$"])
+
+
+def with_traversals(folder: Path, **facts: object) -> Path:
+    """Pictures of two rows of three images, black and white."""
+    images = np.concatenate([np.zeros((3, *SIZE)), np.ones((3, *SIZE))])
+    shown = Shown(torch.arange(3), torch.zeros(3, 1, *SIZE), {})
+    write_pictures(folder, [Picture("traversals", images, 3, {"of": "E[x|z]", **facts})], shown, epoch=27)
+    return folder
+
+
+def test_units_stand_in_order_of_their_rate_with_it_beside_them(tmp_path):
+    (folder,) = sprites_sweep(tmp_path, betas=[1.0])
+    record = RunRecord.read(folder)
+    record.metrics["test"]["rate_per_dim"]["value"][3:6] = [1.25, 0.5, 2.5]
+    record.write(folder)
+    data = load_runs(with_traversals(folder, units=[3, 5]))
+    rows = rows_of(traversals(data))
+    assert [(label, np.mean(images)) for label, images in rows] == [("unit 5", 1.0), ("unit 3", 0.0)]
+    assert words_of(traversals(data)) == ["2.50", "1.25", "$R$ [nats]"]
+    (run,) = data[data["split"] == "test"].itertuples()
+    assert traversals(data).axes[0].get_title("left") == f"$\\beta$ = 1, $R$ = {run.rate:.2f}"
+    assert main(["traversals", str(folder), "-o", str(tmp_path / "a.png")]) == 0
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert list(table["unit"]) == ["unit 5", "unit 3"]
+    assert list(table["unit_rate"]) == [2.5, 1.25]
+
+
+def test_units_without_a_rate_of_their_own_keep_the_order_of_the_picture(tmp_path):
+    point = with_traversals(sprites_autoencoder(tmp_path / "point"), units=[5, 3])
+    assert [label for label, _ in rows_of(traversals(load_runs(point)))] == ["unit 5", "unit 3"]
+    assert words_of(traversals(load_runs(point)))[:2] == ["\N{EN DASH}"] * 2
+    states = with_traversals(sprites_autoencoder(tmp_path / "states"), states=list(range(6)))
+    assert [label for label, _ in rows_of(traversals(load_runs(states)))] == ["state 0", "state 3"]
 
 
 def test_as_many_images_and_rows_as_are_asked_for(runs):
@@ -97,7 +134,7 @@ def test_runs_without_media_are_named_and_refused_where_none_has_any(runs, capsy
     bare = sprites_autoencoder(runs)
     with pytest.warns(RunWarning, match=f"left out, without latents.npz: {bare.name}"):
         latents(load_runs(runs), more={"most": 9})
-    for figure in ("samples", "reconstructions", "latents"):
+    for figure in ("samples", "reconstructions", "traversals", "latents"):
         assert main([figure, str(bare), "-o", str(runs / "a.png")]) == 2
         assert "run python -m vae_rd.evaluate RUNS --media first" in capsys.readouterr().err
 

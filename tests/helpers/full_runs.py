@@ -47,6 +47,7 @@ def with_media(folder: Path, *, epoch: int = 27, shade: float = 1.0, seed: int =
     kinds = {
         "reconstructions": Picture("reconstructions", np.concatenate([x, np.full((3, *SIZE), shade)]), 3, facts),
         "samples": Picture("samples", np.full((5, *SIZE), shade), 3, facts),
+        "traversals": Picture("traversals", np.full((6, *SIZE), shade), 3, {**facts, "units": [3, 0]}),
     }
     write_pictures(folder, kinds.values(), shown, epoch=epoch)
     z = noise.standard_normal((POINTS, 16)) * np.where(np.arange(16) == 3, 5.0, 1.0)
