@@ -152,17 +152,17 @@ def by_attribute(found: Sequence[Found]) -> Iterator[str]:
 
 def text_of(data: str, found: Sequence[Found], said: Mapping[str, Json]) -> str:
     """The tables of one data set, under what they are of."""
-    seeds, table = len(found[0].tables), found[0].tables[0]
+    table, seeds = found[0].tables[0], sorted({len(one.tables) for one in found})
     n = {kind: table[0][kind]["right"]["n"] for kind in ("edit", "analogy")}
     judges = "; ".join(
         f"{name} by {one['by']} ({one['accuracy']['value']:.3f} right, a guess {one['guess']:.3f})"
         for name, one in said.items()
     )
-    head = f"**{data}**: {n['edit']:,} sums z + v and {n['analogy']:,} analogies a run, {seeds} "
+    head = f"**{data}**: {n['edit']:,} sums z + v and {n['analogy']:,} analogies a run, seeds of a model: "
     columns = ["model", "R", "of", *COLUMNS.values(), "decoded"]
     return "\n".join(
         [
-            f"{head}{'seeds' if seeds > 1 else 'seed'}. Judged: {judges}.",
+            f"{head}{' to '.join(map(str, {seeds[0]: 0, seeds[-1]: 0}))}. Judged: {judges}.",
             "",
             f"| {' | '.join(columns)} |",
             "|:---|---:|:---|" + "---:|" * (len(columns) - 3),
@@ -196,7 +196,7 @@ def panel(found: Sequence[Found], kind: str, *, ax: Axes) -> None:
     for space, (marker, colour) in LOOKS.items():
         shares = [[row_of(table, space)[kind]["right"]["value"] for table in one.tables] for one in rated]
         rates = [rate for one in rated for rate in one.rates]
-        ax.plot(rates, [*chain(*shares)], marker, color=colour, ms=2.5, mew=0.6, mfc="white", zorder=3)
+        ax.plot(rates, [*chain(*shares)], marker, color=colour, ms=2.5, mew=0.6, mfc="white", zorder=3, clip_on=False)
         means = ([fmean(one.rates) for one in rated], [fmean(values) for values in shares])
         ax.plot(*means, color=colour, lw=0.8, label=SPACES[space].replace("\\", ""))
     point = [row_of(table, "mean") for one in found if one not in rated for table in one.tables]
@@ -205,7 +205,6 @@ def panel(found: Sequence[Found], kind: str, *, ax: Axes) -> None:
     for (name, rows), style in zip(levels.items(), ("-", "--", ":"), strict=True):
         if rows:
             ax.axhline(fmean(row[kind]["right"]["value"] for row in rows), color=GREY, ls=style, lw=0.8, label=name)
-    ax.set_xscale("symlog", linthresh=1)
     ax.set(xlim=(0, None), ylim=(0, None))
 
 
