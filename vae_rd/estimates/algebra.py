@@ -116,19 +116,24 @@ def _decoded(run: Fitted, z: Floats) -> Floats:
     return torch.cat(means).double().cpu().numpy()
 
 
-def _row(space: Space, given: Attributed, sums: Sums, judge: Judge, images: Mapping[str, Floats]) -> Json:
+def _row(space: Space, given: Attributed, sums: Sums, judge: Judge, wanted: Mapping[str, Floats]) -> Json:
     """What comes of edits and analogies in a space, and of the c of analogies, `decoded` as they are."""
     a, b, c = (space.asked[places] for places in sums.quadruples.places.T)
-    starts = {"edit": space.asked[sums.edits.places[:, 0]], "analogy": c}
-    differences = {"edit": sums.weights @ space.known, "analogy": a - b}
+    made = {
+        "edit": (sums.edits, space.asked[sums.edits.places[:, 0]], sums.weights @ space.known),
+        "analogy": (sums.quadruples, c, a - b),
+    }
+    codes_of = [z + v for _, z, difference in made.values() for v in (difference, np.roll(difference, 1, axis=0))]
+    images = [space.decode(z) for z in (*codes_of, c)]
+    ends = np.cumsum([len(some) for some in images])[:-1]
+    *told, own = np.split(judge(np.concatenate(images)), ends)  # At once: it may have to look at all images there are.
     found: Json = {}
-    for name, asked in (("edit", sums.edits), ("analogy", sums.quadruples)):
-        image = space.decode(starts[name] + differences[name])
-        others = judge(space.decode(starts[name] + np.roll(differences[name], 1, axis=0)))
-        found[name] = _shares(judge(image), others, asked, given.names)
-        found[name]["bits"] = share(((image > BITS) == images[name]).all(1)) if name in images else None
-    own = judge(space.decode(c)) == given.asked.classes[sums.quadruples.places[:, 2]]
-    return found | {"decoded": share(own.all(1))}
+    for place, (name, (asked, _, _)) in enumerate(made.items()):
+        found[name] = _shares(told[2 * place], told[2 * place + 1], asked, given.names)
+        bits = (images[2 * place] > BITS) == wanted[name] if name in wanted else None
+        found[name]["bits"] = None if bits is None else share(bits.all(1))
+    as_it_is = own == given.asked.classes[sums.quadruples.places[:, 2]]
+    return found | {"decoded": share(as_it_is.all(1))}
 
 
 def _shares(told: Classes, others: Classes, asked: Asked, names: Sequence[str]) -> Json:
