@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vae_rd.data.base import UnlimitedSource as UnlimitedSource
     from vae_rd.data.dataset import DataSet as DataSet
     from vae_rd.experiment.evaluating import evaluate_run as evaluate_run
+    from vae_rd.experiment.exploring import explore_run as explore_run
     from vae_rd.experiment.fitting import fit_model as fit_model
     from vae_rd.experiment.fitting import fit_models as fit_models
     from vae_rd.experiment.loading import load as load
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "FitConfig": "vae_rd.config.fields",
     "evaluate_run": "vae_rd.experiment.evaluating",
+    "explore_run": "vae_rd.experiment.exploring",
     "fit_model": "vae_rd.experiment.fitting",
     "fit_models": "vae_rd.experiment.fitting",
     "load": "vae_rd.experiment.loading",

@@ -55,7 +55,7 @@ def load_pictures(runs: pd.DataFrame, kind: str) -> dict[str, Tiles]:
 
 
 def load_latents(runs: pd.DataFrame) -> dict[str, Latents]:
-    """The arrays of each run's latents.npz, by folder; see `vae_rd.media.latents` for what they are.
+    """The arrays of each run's latents.npz, by folder; see `vae_rd.explore.media.latents` for what they are.
 
     Args:
         runs: from `load_runs`, a row or more for each run.

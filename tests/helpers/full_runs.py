@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vae_rd.media.files import write_latents, write_pictures
+from vae_rd.explore.media.files import write_latents, write_pictures
 from vae_rd.run.record import RunRecord, estimate
 from vae_rd.verdicts.states import STATES
 
@@ -38,7 +38,7 @@ def with_media(folder: Path, *, epoch: int = 27, shade: float = 1.0, seed: int =
     """A run with three columns of x, and of itself all of one shade, and latents whose unit 3 varies most."""
     import torch
 
-    from vae_rd.media.pictures import Picture, Shown
+    from vae_rd.explore.media.pictures import Picture, Shown
 
     noise = np.random.default_rng(seed)
     x = noise.integers(0, 2, (3, *SIZE)).astype(float)

@@ -16,6 +16,7 @@ from vae_rd import __version__
 from vae_rd.beta import parser as beta_parser
 from vae_rd.config.cli import parse
 from vae_rd.experiment.options import parser as evaluate_parser
+from vae_rd.explore.__main__ import parser as explore_parser
 from vae_rd.generate import parser as generate_parser
 from vae_rd.launch.options import parse as parse_sweep
 from vae_rd.launch.points.plan import plan
@@ -29,6 +30,7 @@ PARSERS = {
     "vae_rd.sweep": lambda words: parse_suggestion(words) if "--suggest" in words else plan(parse_sweep(words)[1]),
     "vae_rd.evaluate": lambda words: evaluate_parser().parse_args(words),
     "vae_rd.generate": lambda words: generate_parser().parse_args(words),
+    "vae_rd.explore": lambda words: explore_parser().parse_args(words),
     "vae_rd.beta": lambda words: beta_parser().parse_args(words),
     "analysis": lambda words: parser().parse_args(words),
 }

@@ -11,7 +11,7 @@ import vae_rd
 from vae_rd.config.names import run_name
 from vae_rd.errors import Interrupted
 from vae_rd.experiment import build
-from vae_rd.media.files import read_index
+from vae_rd.explore.media.files import read_index
 from vae_rd.run.folder import KEPT
 from vae_rd.training import media
 

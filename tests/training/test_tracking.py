@@ -23,7 +23,7 @@ from vae_rd import fit
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import Interrupted
 from vae_rd.experiment import experiment, fitting
-from vae_rd.media.pages import png
+from vae_rd.explore.media.pages import png
 from vae_rd.run.finding import find_runs
 from vae_rd.run.record import RunRecord
 from vae_rd.training import tracking, wandb_runs

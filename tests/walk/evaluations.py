@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vae_rd import DiagonalNormal, FitConfig, evaluate_run, generate
+from vae_rd import DiagonalNormal, FitConfig, evaluate_run, explore_run, generate
 from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.information import check_information
 from vae_rd.experiment.loading import load, open_run
 from vae_rd.experiment.measuring import check_estimates
+from vae_rd.explore import __main__ as explore
 from vae_rd.process import collectives
 from vae_rd.run.folder import KEPT
 
@@ -31,6 +32,10 @@ def measured(*kinds: str, **settings: object) -> Call:
 
 def drawn(*words: str) -> Call:
     return lambda: generate.main(["runs/a", "-n", "2", *words])
+
+
+def explored(*words: str) -> Call:
+    return lambda: explore.main(["runs/a", *words])
 
 
 def of(says: str, kind: str, flags: tuple[str, ...], *instead: tuple[str, ...]) -> Step:
@@ -279,5 +284,17 @@ STEPS: list[Step] = [
         "not a OneBlock; choose another run",
         lambda: check_information(made_of(OneBlock), Settings()),
         lambda: check_information(made_of(DiagonalNormal), Settings()),
+    ),
+    step(
+        "is no exploration; choose one of samples,",
+        lambda: explore_run("runs/a", "sample"),
+        lambda: explore_run("runs/a", "samples"),
+        before=RUNS,
+    ),
+    step(
+        "make it a folder that you may write to, and give the command again",
+        explored("--only", "samples"),
+        each(lambda: (RUN / "explore").unlink(), explored("--only", "samples")),
+        before=after_fit(lambda folder: (folder / "explore").write_text("")),
     ),
 ]

@@ -42,6 +42,10 @@ class Wanted(NamedTuple):
     n_train: int | None = None
     n_test: int | None = None
 
+    def size(self, split: str) -> int | None:
+        """How many examples of a split are asked for; None for all."""
+        return {"train": self.n_train, "test": self.n_test}.get(split)
+
 
 class DataSet:
     """Three splits of stored pixels, and how x is drawn from them.
@@ -59,6 +63,7 @@ class DataSet:
         transform: how pixels become x.
         targets: labels, where p(.|z) is of these; else None.
         is_whole: whether the stored pixels are all there are of a finite source, however x is drawn from them.
+        held_out: positions of the test examples that are in no training batch; None for all.
 
     Example:
         >>> images = {split: torch.randint(256, (9, 1, 4, 4), dtype=torch.uint8) for split in SPLITS}
@@ -89,6 +94,7 @@ class DataSet:
         self.labels: dict[str, Mapping[str, np.ndarray]] = {split: {} for split in SPLITS}
         self.is_whole = isinstance(source, Source) and source.population
         self._unlimited = source if isinstance(source, UnlimitedSource) else None
+        self.held_out: Tensor | None = None
         self.targets: Targets | None = None
         if isinstance(source, UnlimitedSource):
             check_unlimited(source)
@@ -103,6 +109,9 @@ class DataSet:
         self.pixels = {}
         for split in SPLITS:
             self.pixels[split], self.labels[split] = _chosen(source, split, wanted)
+        if source.population:
+            places = [_places(source, split, wanted) for split in ("train", "test")]
+            self.held_out = (~torch.isin(places[1], places[0])).nonzero()[:, 0]
         self.card = replace(_card(source, wanted, self.pixels, self.transform), levels=levels)
         if target == "label":
             self.targets = Targets(self.labels, source.name)
@@ -184,14 +193,21 @@ def _chosen(source: Source, split: str, wanted: Wanted) -> tuple[Tensor, Mapping
     """Pixels and labels of one split: the population's where it is one, cut to --n_train or --n_test."""
     stored = "train" if source.population else split
     images, labels = source.images[stored], source.labels.get(stored, {})
-    size = {"train": wanted.n_train, "test": wanted.n_test}.get(split)
+    size = wanted.size(split)
     if size is None:
         return images, labels
     if size > len(images):
         has = f"the {split} split of --data {source.name} has {len(images)} examples"
         raise InputError(f"--n_{split} {size}: {has}; give at most as many")
-    index = subset(len(images), size, wanted.data_seed, "subset", split)
+    index = _places(source, split, wanted)
     return images[index], {name: values[index.numpy()] for name, values in labels.items()}
+
+
+def _places(source: Source, split: str, wanted: Wanted) -> Tensor:
+    """Where a split's examples stand among the source's own of it."""
+    there = len(source.images["train" if source.population else split])
+    size = wanted.size(split)
+    return torch.arange(there) if size is None else subset(there, size, wanted.data_seed, "subset", split)
 
 
 def _card(

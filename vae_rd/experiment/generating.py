@@ -9,7 +9,7 @@ import numpy as np
 from vae_rd.errors import InputError
 from vae_rd.estimates.priors import model_under
 from vae_rd.experiment.loading import open_run, precision_of
-from vae_rd.media.pages import grid, png
+from vae_rd.explore.media.pages import grid, png
 from vae_rd.run.files import staged
 from vae_rd.seeding import generator
 

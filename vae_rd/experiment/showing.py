@@ -8,9 +8,9 @@ from pathlib import Path
 
 from vae_rd.errors import InputError
 from vae_rd.experiment.loading import open_run, precision_of
-from vae_rd.media.files import write_latents, write_pictures
-from vae_rd.media.latents import latents
-from vae_rd.media.pictures import pictures, shown_examples
+from vae_rd.explore.media.files import write_latents, write_pictures
+from vae_rd.explore.media.latents import latents
+from vae_rd.explore.media.pictures import pictures, shown_examples
 from vae_rd.run.files import LATENTS_FILE
 from vae_rd.run.lock import locked
 from vae_rd.run.record import RunRecord

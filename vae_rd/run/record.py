@@ -134,7 +134,7 @@ class RunRecord:
 
     def write(self, folder: Path) -> Path:
         """Replace `folder/record.json` atomically and return its path."""
-        content = json.dumps(_with_nulls(asdict(self)), indent=2, allow_nan=False)
+        content = json.dumps(with_nulls(asdict(self)), indent=2, allow_nan=False)
         return write_atomic(folder / RECORD_FILE, content + "\n")
 
     def seal(self, folder: Path, names: Iterable[str]) -> None:
@@ -256,10 +256,10 @@ def _upgraded(content: Mapping[str, Any]) -> Json:
     return content
 
 
-def _with_nulls(value: Any) -> Any:
+def with_nulls(value: Any) -> Any:
     """The value with every number that is not finite replaced by null."""
     if isinstance(value, dict):
-        return {key: _with_nulls(item) for key, item in value.items()}
+        return {key: with_nulls(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_with_nulls(item) for item in value]
+        return [with_nulls(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

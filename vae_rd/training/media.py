@@ -14,9 +14,9 @@ from typing import cast
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from vae_rd.data.dataset import DataSet
-from vae_rd.media.files import forget_pictures, write_latents, write_pictures
-from vae_rd.media.latents import latents
-from vae_rd.media.pictures import pictures, shown_examples
+from vae_rd.explore.media.files import forget_pictures, write_latents, write_pictures
+from vae_rd.explore.media.latents import latents
+from vae_rd.explore.media.pictures import pictures, shown_examples
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.vae import VAE
 from vae_rd.training.base import TrainedModule

@@ -186,6 +186,27 @@ def finish_tracking(logger: RunLogger | None, record: RunRecord, folder: Path) -
             run.finish(exit_code=0 if record.status == "finished" else 1)
 
 
+def track_afterwards(config: FitConfig, record: RunRecord, folder: Path, paths: Mapping[str, Path]) -> None:
+    """Send pictures of a finished run to its W&B run, if it has one and W&B is not switched off since.
+
+    Args:
+        config: of the run.
+        record: of the run.
+        folder: of the run.
+        paths: of PNGs, by the names under which they are logged.
+    """
+    mode = "off" if record.wandb is None or not paths else tracking_mode(config)
+    if record.wandb is None or mode == "off":
+        return
+    try:
+        run = run_of(config, folder, mode, name=record.name, run_id=record.wandb["id"])
+        with contained(folder):
+            run.log({name: client().Image(str(path)) for name, path in paths.items()})
+            run.finish()
+    except Exception as error:
+        _warn(error, f"its pictures are in {folder} all the same")
+
+
 def summary_of(record: RunRecord) -> Json:
     """Flat W&B summary: `test/distortion`, `test/distortion_stderr`, ..., `test/rate_dim_0`, ..., verdict and notes.
 

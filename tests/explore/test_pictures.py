@@ -9,9 +9,9 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.experiment import build
-from vae_rd.media.files import forget_pictures, read_index, write_pictures
-from vae_rd.media.latents import latents
-from vae_rd.media.pictures import COLUMNS, REACH, STEPS, pictures, shown_examples
+from vae_rd.explore.media.files import forget_pictures, read_index, write_pictures
+from vae_rd.explore.media.latents import latents
+from vae_rd.explore.media.pictures import COLUMNS, REACH, STEPS, pictures, shown_examples
 from vae_rd.training.media import evaluated
 
 KINDS = ["reconstructions", "samples", "traversals"]

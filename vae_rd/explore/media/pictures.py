@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from vae_rd.data.base import subset
+from vae_rd.data.base import DataCard, subset
 from vae_rd.data.dataset import DataSet
 from vae_rd.model.closed_forms import rate_per_dim
 from vae_rd.model.generative import GenerativeModel
@@ -40,9 +40,8 @@ class Shown(NamedTuple):
 
     @property
     def range(self) -> tuple[float, float]:
-        """The values of x that are black and white: 0 and 1, or the extremes of x that goes beyond."""
-        low, high = self.x.min().item(), self.x.max().item()
-        return (0.0, 1.0) if (low >= 0 and high <= 1) or low == high else (low, high)
+        """The values of x that are black and white."""
+        return black_and_white(self.x)
 
 
 class Picture(NamedTuple):
@@ -60,10 +59,21 @@ def fixed_index(data: DataSet, n: int) -> Tensor:
     return subset(there, min(n, there), "media", SPLIT)
 
 
+def black_and_white(x: Tensor) -> tuple[float, float]:
+    """The values of x that are black and white: 0 and 1, or the extremes of x that goes beyond."""
+    low, high = x.min().item(), x.max().item()
+    return (0.0, 1.0) if (low >= 0 and high <= 1) or low == high else (low, high)
+
+
+def can_be_shown(card: DataCard) -> bool:
+    """Whether x, which p(.|z) is of, is an image that a screen can show."""
+    channels, height, width = card.shape
+    return card.target is None and channels in (1, 3) and min(height, width) > 1
+
+
 def shown_examples(data: DataSet) -> Shown | None:
     """The examples that pictures are of; None where x, or what p(.|z) is of, is no image that a screen can show."""
-    channels, height, width = data.card.shape
-    if data.card.target is not None or channels not in (1, 3) or min(height, width) == 1:
+    if not can_be_shown(data.card):
         return None
     index = fixed_index(data, SEEN)
     order = index.argsort()

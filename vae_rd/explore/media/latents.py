@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vae_rd.data.base import EVAL_CHUNK
 from vae_rd.data.dataset import DataSet
-from vae_rd.media.pictures import SPLIT, fixed_index
+from vae_rd.explore.media.pictures import SPLIT, fixed_index
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.vae import VAE
 from vae_rd.seeding import generator

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vae_rd.media.pages import enlargement, grid, png
-from vae_rd.media.pictures import SPLIT, Picture, Shown
+from vae_rd.explore.media.pages import enlargement, grid, png
+from vae_rd.explore.media.pictures import SPLIT, Picture, Shown
 from vae_rd.run.files import LATENTS_FILE, MEDIA, MEDIA_INDEX, staged, write_atomic
 
 Entry = dict[str, Any]
@@ -24,7 +24,7 @@ def write_pictures(folder: Path, pictures: Iterable[Picture], shown: Shown, *, e
 
     Args:
         folder: of the run.
-        pictures: from `vae_rd.media.pictures`.
+        pictures: from `vae_rd.explore.media.pictures`.
         shown: the examples that they are of.
         epoch: of the weights.
 

@@ -1,0 +1,73 @@
+"""`python -m vae_rd.explore`: files of every exploration that applies, a reason for every one that does not."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from vae_rd import FitConfig, explore_run, fit_model
+from vae_rd.config.explorations import EXPLORATIONS
+from vae_rd.explore import __main__ as explore
+from vae_rd.explore.kinds import KINDS
+
+SMALL = {"hidden": [8], "batch_size": 64, "max_steps": 20, "eval_samples": 2, "wandb": "off", "media_every": 0}
+DIGITS = {"data": "digits", "binarization": "threshold", "n_train": 300, "latent_dim": 2}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    """A VAE of digits, an autoencoder of the same, and a VAE of vectors that never end."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("runs")
+    kinds = {
+        "vae": DIGITS,
+        "ae": {**DIGITS, "posterior": "deterministic", "beta": 0.0},
+        "vectors": {"data": "gaussian", "likelihood": "gaussian", "n_test": 64, "latent_dim": 2},
+    }
+    for name, flags in kinds.items():
+        fit_model(FitConfig(name=name, run_dir=str(folder), **SMALL, **flags))
+    return folder
+
+
+def test_every_word_has_a_row():
+    assert list(KINDS) == list(EXPLORATIONS)
+
+
+def test_each_run_gets_what_applies_to_it_and_a_reason_for_the_rest(runs, capsys):
+    assert explore.main([str(runs)]) == 0
+    said = capsys.readouterr().out
+    for name in ("ae", "vae", "vectors"):
+        lines = said.split(f"{runs / name}:\n")[1].splitlines()[: len(EXPLORATIONS)]
+        for word, line in zip(EXPLORATIONS, lines, strict=True):
+            assert line.startswith(f"  {word} ")
+            files = sorted(path.suffix for path in (runs / name / "explore").glob(f"{word}.*"))
+            if "does not apply: " in line:
+                assert not files
+                continue
+            content = json.loads((runs / name / "explore" / f"{word}.json").read_text())
+            assert line.endswith(content["line"])
+            assert files == ([".csv", ".json"] if name == "vectors" else [".csv", ".json", ".png"])
+            assert len(list(csv.DictReader((runs / name / "explore" / f"{word}.csv").open()))) > 0
+            if name != "vectors":
+                page = Image.open(runs / name / "explore" / f"{word}.png")
+                columns = content["picture"]["columns"]
+                assert page.size[0] == 4 * (9 * columns - 1)
+                assert page.size[1] == 4 * (9 * -(-content["picture"]["n"] // columns) - 1)
+    assert "samples        does not apply: every training batch is fresh" in said
+
+
+def test_from_python_it_says_what_the_files_say_and_the_seed_decides_all(runs):
+    first, again, other = (explore_run(runs / "vae", "samples", seed=seed)["samples"] for seed in (0, 0, 1))
+    assert first == again
+    assert first["numbers"] != other["numbers"]
+    assert explore_run(runs / "vectors", "samples")["samples"].keys() == {"why_not"}
+
+
+def test_a_population_whose_images_are_all_trained_on_has_nothing_to_hold_copies_against(tmp_path):
+    fit_model(FitConfig(name="a", run_dir=str(tmp_path), **SMALL, **{**DIGITS, "n_train": None}))
+    found = explore_run(tmp_path / "a", "samples")["samples"]
+    assert found["numbers"]["prior, x"]["verdict"] is None
+    assert "copies cannot be told" in found["line"]

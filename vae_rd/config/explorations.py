@@ -1,0 +1,8 @@
+"""The words of `python -m vae_rd.explore --only`; `vae_rd.explore.kinds` has what they stand for."""
+
+from __future__ import annotations
+
+# For `--help`: what each leaves in RUN/explore/.
+EXPLORATIONS: dict[str, str] = {
+    "samples": "draws of the model beside their nearest training examples, and whether they are copies of these",
+}

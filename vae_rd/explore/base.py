@@ -1,0 +1,138 @@
+"""What every exploration of a finished run shares: what was asked for, what it found, and the examples it looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from vae_rd.data.base import EVAL_CHUNK, subset
+from vae_rd.estimates.base import Fitted
+from vae_rd.estimates.priors import FAMILIES, stored
+from vae_rd.explore.media.pictures import black_and_white, can_be_shown
+from vae_rd.functional.statistics import mean_and_stderr
+from vae_rd.model.likelihoods.base import ImageDistribution
+from vae_rd.model.vae import VAE
+from vae_rd.run.record import Json, estimate
+
+OWN = "prior"  # The word of m(z) among the laws that z is drawn from.
+
+
+class Asked(NamedTuple):
+    """What `python -m vae_rd.explore` was asked for.
+
+    Attributes:
+        only: words of `vae_rd.config.explorations`; none for all.
+        seed: of all draws.
+        against: words of `--data` whose examples are ranked with the run's own, in place of those there are.
+    """
+
+    only: tuple[str, ...] = ()
+    seed: int = 0
+    against: tuple[str, ...] = ()
+
+
+class Page(NamedTuple):
+    """Images [n, C, H, W], in units of x, in rows of `columns`; and in words what the rows are."""
+
+    images: Tensor
+    columns: int
+    of: str
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The values of x that are black and white."""
+        return black_and_white(self.images)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an exploration found.
+
+    Attributes:
+        line: its numbers in one line.
+        numbers: each as `vae_rd.run.record.estimate` has it, by name; or such by name of a row.
+        rows: of its CSV.
+        page: its picture; None where x is nothing that a screen can show.
+    """
+
+    line: str
+    numbers: Json
+    rows: Sequence[Json]
+    page: Page | None = None
+    facts: Json = field(default_factory=dict)
+
+
+class Exploration(NamedTuple):
+    """What a word of `--only` stands for.
+
+    Attributes:
+        make: of an opened run.
+        why_not: why a run has none, in words that follow the exploration's; None where it has.
+    """
+
+    make: Callable[[Fitted, Asked], Found]
+    why_not: Callable[[Fitted], str | None] = lambda run: None
+
+
+def page_of(run: Fitted, rows: Sequence[Tensor], of: str) -> Page | None:
+    """Rows of equally many images, [n, C, H, W] each, as one page; None where x is none."""
+    return Page(torch.cat(list(rows)), len(rows[0]), of) if can_be_shown(run.data.card) else None
+
+
+def some(run: Fitted, split: str, most: int, *key: int | str) -> Tensor:
+    """Ascending positions of at most so many examples of a split, at random where they are not all."""
+    there = len(run.data.pixels[split])
+    return subset(there, min(most, there), *key).sort().values
+
+
+def laws(run: Fitted) -> dict[str, VAE]:
+    """The model under its own m(z) and under each prior that `evaluate --fit_marginal` left in the run's folder."""
+    fitted = {word: found for word in FAMILIES if (found := stored(run, word)) is not None}
+    return {OWN: run.model, **{word: run.model.with_prior(found.head) for word, found in fitted.items()}}
+
+
+def has_means(model: VAE) -> bool:
+    """Whether E[x|z] has a closed form, and takes one pass of the decoder."""
+    p = decoded_law(model, next(model.parameters()).new_zeros(1, model.latent_dim))
+    if isinstance(p, ImageDistribution) and p.is_drawn_in_turn:
+        return False
+    try:
+        return p.mean is not None
+    except NotImplementedError:
+        return False
+
+
+@torch.no_grad()
+def decoded_law(model: VAE, z: Tensor) -> Distribution:
+    """p(x|z) of z [M, D], batch shape [1, M]."""
+    return cast(Distribution, model.decoder(z[None]))
+
+
+@torch.no_grad()
+def means(model: VAE, z: Tensor) -> Tensor:
+    """E[x|z] of z [M, D], [M, C, H, W]."""
+    return torch.cat([decoded_law(model, part).mean[0] for part in z.split(EVAL_CHUNK)])
+
+
+def mean_of(values: Tensor) -> Json:
+    """The mean of independent values [N], with its standard error."""
+    mean, stderr = mean_and_stderr(values.double()[None], population=False)
+    return estimate(mean, stderr, len(values))
+
+
+def said(number: Json, digits: int = 2) -> str:
+    """A number with its error, in words.
+
+    Example:
+        >>> said({"value": 0.5, "stderr": 0.25, "n": 4}), said({"value": None, "stderr": None, "n": 4})
+        ('0.50 ± 0.25', 'undefined')
+    """
+    if number["value"] is None:
+        return "undefined"
+    error = "" if number["stderr"] is None else f" ± {number['stderr']:.{digits}f}"
+    return f"{number['value']:.{digits}f}{error}"

@@ -1,0 +1,11 @@
+"""The explorations of a run, by the words of `--only`: one row for each. The words are in
+`vae_rd.config.explorations`."""
+
+from __future__ import annotations
+
+from vae_rd.explore import samples
+from vae_rd.explore.base import Exploration
+
+KINDS: dict[str, Exploration] = {
+    "samples": Exploration(samples.samples, samples.why_not),
+}
