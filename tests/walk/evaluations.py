@@ -286,7 +286,7 @@ STEPS: list[Step] = [
         lambda: check_information(made_of(DiagonalNormal), Settings()),
     ),
     step(
-        "is no exploration; choose one of samples,",
+        "is no exploration; choose one of samples",
         lambda: explore_run("runs/a", "sample"),
         lambda: explore_run("runs/a", "samples"),
         before=RUNS,

@@ -5,4 +5,6 @@ from __future__ import annotations
 # For `--help`: what each leaves in RUN/explore/.
 EXPLORATIONS: dict[str, str] = {
     "samples": "draws of the model beside their nearest training examples, and whether they are copies of these",
+    "regularity": "holes of the prior, smoothness of the decoder, overlap of q(z) with the prior; two units as a grid",
+    "interpolation": "straight paths, arcs and geodesics between codes: how long, and how far from the data",
 }

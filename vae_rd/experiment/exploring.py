@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from vae_rd.config.explorations import EXPLORATIONS
@@ -83,6 +83,9 @@ def explore_runs(
         for folder in folders:
             held.enter_context(locked(folder))
         runs = [open_run(folder, data_file=data_file) for folder in folders]
+        for folder in folders:
+            with _writing(folder):
+                (folder / FOLDER).mkdir(exist_ok=True)
         yield from said
         for run in runs:
             yield f"{run.folder}:"
@@ -99,14 +102,20 @@ def _explored(run: Fitted, asked: Asked) -> Iterator[tuple[str, str]]:
             continue
         with precision_of(run.config):
             found = KINDS[word].make(run, asked)
-        try:
+        with _writing(run.folder):
             paths = write_found(run.folder, word, found, asked)
-        except OSError as error:
-            place = f"{run.folder / FOLDER}: cannot be written ({error.strerror})"
-            raise InputError(f"{place}; make it a folder that you may write to, and give the command again") from None
         pictures |= {f"{FOLDER}/{word}": path for path in paths if path.suffix == ".png"}
         yield word, found.line
     track_afterwards(run.config, RunRecord.read(run.folder), run.folder, pictures)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        place = f"{folder / FOLDER}: cannot be written ({error.strerror})"
+        raise InputError(f"{place}; make it a folder that you may write to, and give the command again") from None
 
 
 def _read(folder: Path, word: str) -> Json:

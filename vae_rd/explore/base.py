@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_rd.data.base import EVAL_CHUNK, subset
-from vae_rd.estimates.base import Fitted
+from vae_rd.estimates.base import Fitted, an_example, codes, posterior
 from vae_rd.estimates.priors import FAMILIES, stored
-from vae_rd.explore.media.pictures import black_and_white, can_be_shown
+from vae_rd.explore.media.pictures import black_and_white, can_be_shown, named_stream
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.likelihoods.base import ImageDistribution
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
+from vae_rd.seeding import generator
 
 OWN = "prior"  # The word of m(z) among the laws that z is drawn from.
 
@@ -91,9 +92,13 @@ def some(run: Fitted, split: str, most: int, *key: int | str) -> Tensor:
 
 
 def laws(run: Fitted) -> dict[str, VAE]:
-    """The model under its own m(z) and under each prior that `evaluate --fit_marginal` left in the run's folder."""
+    """The model under its own m(z) and under each prior that `evaluate --fit_marginal` left in the run's folder.
+
+    Nothing has led the codes of a plain autoencoder to its m(z), which is left out.
+    """
     fitted = {word: found for word in FAMILIES if (found := stored(run, word)) is not None}
-    return {OWN: run.model, **{word: run.model.with_prior(found.head) for word, found in fitted.items()}}
+    own = {OWN: run.model} if posterior(run, an_example(run)).has_density else {}
+    return own | {word: run.model.with_prior(found.head) for word, found in fitted.items()}
 
 
 def has_means(model: VAE) -> bool:
@@ -113,10 +118,36 @@ def decoded_law(model: VAE, z: Tensor) -> Distribution:
     return cast(Distribution, model.decoder(z[None]))
 
 
+def mean_map(model: VAE) -> Callable[[Tensor], Tensor]:
+    """z [M, D] to E[x|z], [M, C H W], differentiable."""
+
+    def g(z: Tensor) -> Tensor:
+        x: Tensor = model.decoder(z[None]).mean[0]
+        return x.flatten(1)
+
+    return g
+
+
 @torch.no_grad()
 def means(model: VAE, z: Tensor) -> Tensor:
     """E[x|z] of z [M, D], [M, C, H, W]."""
     return torch.cat([decoded_law(model, part).mean[0] for part in z.split(EVAL_CHUNK)])
+
+
+def drawn_codes(run: Fitted, split: str, index: Tensor, *key: int | str) -> Tensor:
+    """One z ~ q(z|x) of each of these examples, [N, D], on the model's device."""
+    parts = [
+        codes(run, run.data.examples(split, some), generator("cpu", *key, part))["draw"]
+        for part, some in enumerate(index.split(EVAL_CHUNK))
+    ]
+    return torch.cat(parts).to(next(run.model.parameters()))
+
+
+@torch.no_grad()
+def draws(model: VAE, z: Tensor, *key: int | str) -> Tensor:
+    """x ~ p(x|z) of each z [M, D], [M, C, H, W], by a stream of its own."""
+    with named_stream(z.device, *key):
+        return torch.cat([decoded_law(model, part).sample()[0] for part in z.split(EVAL_CHUNK)])
 
 
 def mean_of(values: Tensor) -> Json:

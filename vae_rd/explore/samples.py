@@ -11,36 +11,39 @@ Source: Meehan, Chaudhuri and Dasgupta 2020, "A Non-Parametric Test to Detect Da
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from vae_rd.estimates.base import Fitted
 from vae_rd.explore.base import Asked, Found, has_means, laws, means, page_of, said
+from vae_rd.explore.distances import held_out, training
 from vae_rd.functional.nearest import Nearest, nearest
 from vae_rd.functional.two_samples import auroc, share_below
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
-DRAWS = 1_000  # Of the model, and at most so many held-out examples.
+DRAWS = 1_000  # Of the model.
 SHOWN = 16  # Columns of the picture.
 QUANTILE = 0.05  # Of held-out distances: so many draws of the source itself would be nearer than that.
+DRAW = "x"  # The word of x ~ p(x|z), which alone has a verdict.
 SIGMAS = 3.0  # Beyond which a difference is called one.
 
 
 def samples(run: Fitted, asked: Asked) -> Found:
     """Distances of draws to the training examples against those of held-out ones, by prior and by draw or mean."""
-    train = run.data.examples("train", torch.arange(len(run.data.pixels["train"])))
-    held_out = _held_out(run, train, asked)
+    train = training(run)
+    unseen = held_out(run, train, asked.seed)
     numbers: Json = {}
-    rows: list[Json] = [] if held_out is None else _rows("test", held_out)
+    rows: list[Json] = [] if unseen is None else _rows("test", unseen)
     shown: list[Tensor] = []
     for law, model in laws(run).items():
         for kind, x in _drawn(model, asked, law).items():
             found = nearest(x, train)
             name = f"{law}, {kind}"
             rows += _rows(name, found)
-            numbers[name] = compared(found.distance, None if held_out is None else held_out.distance)
+            numbers[name] = compared(found.distance, None if unseen is None else unseen.distance)
+            if kind != DRAW:
+                numbers[name]["verdict"] = None
             shown += [x[:SHOWN], train[found.place[:SHOWN]]]
     order = "; ".join(f"{name}, nearest training examples" for name in numbers)
     return Found(_line(numbers), numbers, rows, page_of(run, shown, order))
@@ -50,17 +53,7 @@ def _drawn(model: VAE, asked: Asked, law: str) -> dict[str, Tensor]:
     """x ~ p(x|z) and, where it has a closed form, E[x|z], of the same z."""
     device = next(model.parameters()).device
     z, x = model.generate(DRAWS, generator=generator(device, asked.seed, "explore", "samples", law))
-    return {"x": x, **({"E[x|z]": means(model, z)} if has_means(model) else {})}
-
-
-def _held_out(run: Fitted, train: Tensor, asked: Asked) -> Nearest | None:
-    """Of test examples that training has not seen; None where there are no two."""
-    places = run.data.held_out
-    places = torch.arange(len(run.data.pixels["test"])) if places is None else places
-    if len(places) < 2:
-        return None
-    order = torch.randperm(len(places), generator=generator("cpu", asked.seed, "explore", "held out"))
-    return nearest(run.data.examples("test", places[order[:DRAWS]].sort().values), train)
+    return {DRAW: x, **({"E[x|z]": means(model, z)} if has_means(model) else {})}
 
 
 def _rows(name: str, found: Nearest) -> list[Json]:
@@ -68,16 +61,16 @@ def _rows(name: str, found: Nearest) -> list[Json]:
     return [{"of": name, "distance": distance, "train": index} for distance, index in pairs]
 
 
-def compared(distance: Tensor, held_out: Tensor | None) -> Json:
+def compared(distance: Tensor, unseen: Tensor | None) -> Json:
     """How far, and against held-out examples: which are further, and how many are nearer than few of those are."""
     n = len(distance)
     found: Json = {"distance": estimate(distance.mean().item(), distance.std().item() / n**0.5, n)}
-    if held_out is None:
+    if unseen is None:
         return found | {"held_out": None, "auroc": None, "nearer": None, "verdict": None}
-    other, ranks = len(held_out), auroc(distance, held_out)
-    nearer = share_below(distance, held_out, QUANTILE)
+    other, ranks = len(unseen), auroc(distance, unseen)
+    nearer = share_below(distance, unseen, QUANTILE)
     return found | {
-        "held_out": estimate(held_out.mean().item(), held_out.std().item() / other**0.5, other),
+        "held_out": estimate(unseen.mean().item(), unseen.std().item() / other**0.5, other),
         "auroc": estimate(ranks.value, ranks.stderr, n),
         "nearer": estimate(nearer.value, nearer.stderr, n) | {"quantile": QUANTILE},
         "verdict": verdict(ranks.value, ranks.stderr, nearer.value, nearer.stderr),
@@ -106,7 +99,8 @@ def _line(numbers: Json) -> str:
     for name, found in numbers.items():
         words = f"{name}: {said(found['distance'])} from the nearest training example"
         if found["held_out"] is not None:
-            words += f", held-out examples {said(found['held_out'])} (AUROC {said(found['auroc'])}: {found['verdict']})"
+            verdict_words = f": {found['verdict']}" if found["verdict"] else ""
+            words += f", held-out examples {said(found['held_out'])} (AUROC {said(found['auroc'])}{verdict_words})"
         parts.append(words)
     unseen = "" if parts and "held-out" in parts[0] else "; no held-out examples, so copies cannot be told"
     return "; ".join(parts) + unseen
@@ -116,6 +110,8 @@ def why_not(run: Fitted) -> str | None:
     """A p(.|z) of labels has no x to draw, and fresh batches leave no training examples to be near to."""
     if run.data.card.target is not None:
         return "p(.|z) is of labels, not of x"
+    if not laws(run):
+        return "a plain autoencoder has no prior that z could be drawn from, and none was fitted to its codes"
     if run.data.card.unlimited["train"]:
         return "every training batch is fresh, so there are no training examples to be near to"
     return None

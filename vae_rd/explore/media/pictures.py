@@ -152,7 +152,7 @@ def _images(model: GenerativeModel, z: Tensor) -> tuple[np.ndarray, str]:
     try:
         return _array(p.mean[0]), "E[x|z]"
     except NotImplementedError:
-        with _named_stream(z.device, "media", "likelihood"):
+        with named_stream(z.device, "media", "likelihood"):
             return _array(p.sample()[0]), "x ~ p(x|z)"
 
 
@@ -169,7 +169,7 @@ def _array(x: Tensor) -> np.ndarray:
 
 
 @contextmanager
-def _named_stream(device: torch.device, *key: int | str) -> Iterator[None]:
+def named_stream(device: torch.device, *key: int | str) -> Iterator[None]:
     """torch's samplers know only its global stream, which is put back after."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator("cpu", *key))))
