@@ -11,10 +11,24 @@ from PIL import Image
 from vae_rd import FitConfig, explore_run, fit_model
 from vae_rd.config.explorations import EXPLORATIONS
 from vae_rd.explore import __main__ as explore
+from vae_rd.explore import inference, interpolation, ood, regularity
 from vae_rd.explore.kinds import KINDS
 
 SMALL = {"hidden": [8], "batch_size": 64, "max_steps": 20, "eval_samples": 2, "wandb": "off", "media_every": 0}
 DIGITS = {"data": "digits", "binarization": "threshold", "n_train": 300, "latent_dim": 2}
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch):
+    for module, name, value in [
+        (inference, "EXAMPLES", 16),
+        (inference, "TEMPERATURES", 20),
+        (inference, "STEPS", 20),
+        (interpolation, "PAIRS", 4),
+        (regularity, "DRAWS", 100),
+        (ood, "MOST", 100),
+    ]:
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture(scope="module")

@@ -6,5 +6,7 @@ from __future__ import annotations
 EXPLORATIONS: dict[str, str] = {
     "samples": "draws of the model beside their nearest training examples, and whether they are copies of these",
     "regularity": "holes of the prior, smoothness of the decoder, overlap of q(z) with the prior; two units as a grid",
+    "ood": "other images ranked with the run's own by NLL, D and R: where the model takes them for likelier ones",
+    "inference": "the best z for an x, by the encoder, by optimisation and by AIS, and what the encoder's costs",
     "interpolation": "straight paths, arcs and geodesics between codes: how long, and how far from the data",
 }

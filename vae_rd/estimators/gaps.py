@@ -41,6 +41,24 @@ class Gaps(NamedTuple):
     last_gain: Tensor
 
 
+class Local(NamedTuple):
+    """The encoder's q(z|x) of N examples and q*, with the ELBO of each in float64 nats, [N].
+
+    Attributes:
+        encoder: q(z|x) by the encoder.
+        best: q*.
+        elbo_encoder: of the encoder's.
+        elbo: of q*, on the same fresh draws.
+        last_gain: what it gained over the last quarter of the steps.
+    """
+
+    encoder: Posterior
+    best: Posterior
+    elbo_encoder: Tensor
+    elbo: Tensor
+    last_gain: Tensor
+
+
 def inference_gaps(
     model: VAE,
     x: Tensor,
@@ -65,6 +83,18 @@ def inference_gaps(
     Errors:
         InputError: a model in training mode, posteriors of another family, or no steps, draws or samples.
     """
+    found = local_posteriors(model, x, noise=noise, steps=steps, draws=draws, samples=samples)
+    return Gaps(log_px.double() - found.elbo, found.elbo - found.elbo_encoder, found.last_gain)
+
+
+def local_posteriors(
+    model: VAE, x: Tensor, *, noise: torch.Generator, steps: int = 400, draws: int = 16, samples: int = 500
+) -> Local:
+    """q* of each example, found by gradients from the encoder's q; arguments and errors are those of `inference_gaps`.
+
+    Errors:
+        InputError: a model in training mode, posteriors of another family, or no steps, draws or samples.
+    """
     check_evaluating(model)
     if min(steps, draws, samples) < 1:
         raise InputError(f"steps {steps}, draws {draws}, samples {samples}: give whole numbers from 1")
@@ -75,7 +105,7 @@ def inference_gaps(
     elbo, elbo_before, elbo_encoder = _elbos(
         model, x, (best, before, encoder), samples=samples, draws=draws, noise=noise
     )
-    return Gaps(log_px.double() - elbo, elbo - elbo_encoder, elbo - elbo_before)
+    return Local(encoder, best, elbo_encoder, elbo, elbo - elbo_before)
 
 
 def local_gain(

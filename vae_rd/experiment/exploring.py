@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from vae_rd.config.explorations import EXPLORATIONS
+from vae_rd.config.fields import DataName
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted
+from vae_rd.experiment import build, tables
 from vae_rd.experiment.loading import open_run, precision_of
 from vae_rd.explore.base import Asked
 from vae_rd.explore.files import FOLDER, write_found
@@ -20,11 +24,14 @@ from vae_rd.run.lock import locked
 from vae_rd.run.record import Json, RunRecord
 from vae_rd.training.tracking import track_afterwards
 
+EMBEDDED = ("sprites", "scenes", "digits")  # Need no file, and are there at once.
+
 
 def explore_run(
     run_dir: str | Path,
     *only: str,
     seed: int = 0,
+    against: Sequence[str] = (),
     model: VAE | None = None,
     data: DataSet | None = None,
     data_file: str | None = None,
@@ -35,6 +42,7 @@ def explore_run(
         run_dir: folder of a finished run.
         only: words of explorations; without any, all that apply to the run.
         seed: of all draws.
+        against: words of `--data` whose examples "ood" ranks with the run's own; none for embedded ones of its shape.
         model: the network, where the run was fitted with one's own.
         data: the data, where the run was fitted to some given from Python.
         data_file: where the file or folder of one's own data is now.
@@ -61,18 +69,24 @@ def explore_run(
     folder, asked = Path(run_dir), Asked(only, seed)
     with locked(folder):
         run = open_run(folder, model=model, data=data, data_file=data_file)
-        lines = dict(_explored(run, asked))
+        lines = dict(_explored(run, asked._replace(others=other_data(run, asked, against))))
     return {word: {"why_not": why} if (why := KINDS[word].why_not(run)) else _read(folder, word) for word in lines}
 
 
 def explore_runs(
-    folders: Sequence[Path], asked: Asked, *, data_file: str | None = None, said: Sequence[str] = ()
+    folders: Sequence[Path],
+    asked: Asked,
+    *,
+    against: Sequence[str] = (),
+    data_file: str | None = None,
+    said: Sequence[str] = (),
 ) -> Iterator[str]:
     """What the command does: every run is opened before any is explored; lines as there are numbers.
 
     Args:
         folders: of finished runs.
         asked: what was asked for.
+        against: as of `explore_run`.
         data_file: where the runs' own data are now.
         said: lines that come first.
 
@@ -83,13 +97,14 @@ def explore_runs(
         for folder in folders:
             held.enter_context(locked(folder))
         runs = [open_run(folder, data_file=data_file) for folder in folders]
+        others = [other_data(run, asked, against) for run in runs]
         for folder in folders:
             with _writing(folder):
                 (folder / FOLDER).mkdir(exist_ok=True)
         yield from said
-        for run in runs:
+        for run, data in zip(runs, others, strict=True):
             yield f"{run.folder}:"
-            for word, line in _explored(run, asked):
+            for word, line in _explored(run, asked._replace(others=data)):
                 yield f"  {word:<14} {line}"
 
 
@@ -107,6 +122,41 @@ def _explored(run: Fitted, asked: Asked) -> Iterator[tuple[str, str]]:
         pictures |= {f"{FOLDER}/{word}": path for path in paths if path.suffix == ".png"}
         yield word, found.line
     track_afterwards(run.config, RunRecord.read(run.folder), run.folder, pictures)
+
+
+def other_data(run: Fitted, asked: Asked, against: Sequence[str] = ()) -> dict[str, DataSet]:
+    """Data sets whose x are like those of a run: those asked for, or the embedded ones; none where nothing ranks them.
+
+    Raises:
+        InputError: where one that is asked for is of another shape, or of other values.
+    """
+    if asked.only and "ood" not in asked.only:
+        return {}
+    found = {word: _like(run, word) for word in against or EMBEDDED if word != run.data.card.name}
+    fits = {word: (data.card.shape, data.card.support) for word, data in found.items()}
+    card = run.data.card
+    for word, fit in fits.items():
+        if word in against and fit != (card.shape, card.support):
+            raise InputError(
+                f"{run.folder}: --against {word}: its x are {_words(*fit)}, those of the run "
+                f"{_words(card.shape, card.support)}; choose another data set, or leave it out"
+            )
+    return {word: data for word, data in found.items() if fits[word] == (card.shape, card.support)}
+
+
+def _like(run: Fitted, word: str) -> DataSet:
+    """A data set under the run's flags; one that is binary already is not made so."""
+    config = replace(run.config, data=cast(DataName, word), data_file=None, n_train=None, n_test=None, target="x")
+    source = tables.SOURCES[word](config)
+    is_binary = getattr(source, "levels", None) == 2 or getattr(source, "support", None) == "binary"
+    with precision_of(config):
+        data = build.data_set(source, replace(config, binarization="none") if is_binary else config)
+    data.to(run.data.pixels["test"].device)
+    return data
+
+
+def _words(shape: Sequence[int], support: str) -> str:
+    return f"{support} of shape {'x'.join(map(str, shape))}"
 
 
 @contextmanager

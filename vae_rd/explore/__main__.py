@@ -8,11 +8,13 @@ from pathlib import Path
 
 from vae_rd import __version__
 from vae_rd.config.explorations import EXPLORATIONS
-from vae_rd.config.fields import MOST
+from vae_rd.config.fields import MOST, choices
 from vae_rd.config.options import Parser, whole
 from vae_rd.process.command import run_command
 from vae_rd.process.signals import whole_imports
 from vae_rd.run.finding import finished_of
+
+AGAINST = tuple(word for word in choices("data") if word not in ("npz", "image_folder"))  # Those of no one file.
 
 
 def parser() -> Parser:
@@ -25,6 +27,8 @@ def parser() -> Parser:
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=runs)
     words = "; ".join(f"{word}: {meaning}" for word, meaning in EXPLORATIONS.items())
     command.add_argument("--only", nargs="+", choices=tuple(EXPLORATIONS), default=(), help=f"[all] {words}")
+    against = "data sets whose examples `ood` ranks with the run's own [those embedded that have its shape]"
+    command.add_argument("--against", nargs="+", choices=AGAINST, default=(), metavar="DATA", help=against)
     command.add_argument("--seed", type=whole(0, MOST), default=0, help="of all draws [%(default)s]")
     command.add_argument("--data_file", help="where the file or folder of one's own data is now [as the run says]")
     return command
@@ -42,8 +46,8 @@ def _lines(argv: Sequence[str]) -> Iterator[str]:
         from vae_rd.experiment.exploring import explore_runs
         from vae_rd.explore.base import Asked
 
-    asked = Asked(tuple(options.only), options.seed)
-    yield from explore_runs(folders, asked, data_file=options.data_file, said=left_out)
+    asked, where = Asked(tuple(options.only), options.seed), options.data_file
+    yield from explore_runs(folders, asked, against=options.against, data_file=where, said=left_out)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, cast
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_rd.data.base import EVAL_CHUNK, subset
+from vae_rd.data.dataset import DataSet
 from vae_rd.estimates.base import Fitted, an_example, codes, posterior
 from vae_rd.estimates.priors import FAMILIES, stored
 from vae_rd.explore.media.pictures import black_and_white, can_be_shown, named_stream
@@ -29,12 +31,12 @@ class Asked(NamedTuple):
     Attributes:
         only: words of `vae_rd.config.explorations`; none for all.
         seed: of all draws.
-        against: words of `--data` whose examples are ranked with the run's own, in place of those there are.
+        others: data sets whose examples are ranked with the run's own, by name.
     """
 
     only: tuple[str, ...] = ()
     seed: int = 0
-    against: tuple[str, ...] = ()
+    others: Mapping[str, DataSet] = MappingProxyType({})
 
 
 class Page(NamedTuple):
@@ -85,10 +87,22 @@ def page_of(run: Fitted, rows: Sequence[Tensor], of: str) -> Page | None:
     return Page(torch.cat(list(rows)), len(rows[0]), of) if can_be_shown(run.data.card) else None
 
 
-def some(run: Fitted, split: str, most: int, *key: int | str) -> Tensor:
-    """Ascending positions of at most so many examples of a split, at random where they are not all."""
-    there = len(run.data.pixels[split])
-    return subset(there, min(most, there), *key).sort().values
+def some(run: Fitted, split: str, most: int, seed: int) -> Tensor:
+    """Ascending positions of at most so many examples of a split, at random where they are not all.
+
+    Of "test" those that training has not seen, where there are two such.
+    """
+    places = torch.arange(len(run.data.pixels[split]))
+    if split == "test" and (unseen := unseen_of(run)) is not None:
+        places = unseen
+    return places[subset(len(places), min(most, len(places)), seed, "explore", split)].sort().values
+
+
+def unseen_of(run: Fitted) -> Tensor | None:
+    """Positions of the test examples that training has not seen; None where there are no two."""
+    places = run.data.held_out
+    places = torch.arange(len(run.data.pixels["test"])) if places is None else places
+    return places if len(places) > 1 else None
 
 
 def laws(run: Fitted) -> dict[str, VAE]:

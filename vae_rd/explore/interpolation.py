@@ -58,7 +58,7 @@ def interpolation(run: Fitted, asked: Asked) -> Found:
 
 def _ends(run: Fitted, asked: Asked) -> tuple[Tensor, Tensor]:
     """z of pairs of test examples at random, [P, D] each."""
-    index = some(run, "test", 2 * PAIRS, asked.seed, "explore", "pairs")
+    index = some(run, "test", 2 * PAIRS, asked.seed)
     found = codes(run, run.data.examples("test", index), generator("cpu", asked.seed, "explore", "ends"))
     z = found.get("mean", found["draw"]).to(next(run.model.parameters()))
     order = torch.randperm(len(z), generator=generator("cpu", asked.seed, "explore", "order"))

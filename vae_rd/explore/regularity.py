@@ -67,14 +67,14 @@ def regularity(run: Fitted, asked: Asked) -> Found:
     found = {name: _found(run, values, train, asked) for name, values in {**drawn, CODES: z.test}.items()}
     holes = {name: _holes(found[name], data.distance, found[CODES]) for name in drawn}
     overlap = {name: _overlap(z.test, values, asked) for name, values in drawn.items()}
-    numbers = {"holes": holes, **_smoothness(run, z, asked), "overlap": overlap, **_recorded(run)}
+    numbers = {"holes": holes, **_smoothness(run, z, asked), "overlap": overlap, **recorded(run)}
     facts = {"quantile": QUANTILE, "data": {"of": data.of, "distance": mean_of(data.distance)}}
     page = _page(run, z, drawn[OWN], found[OWN][MEAN], train)
     return Found(_line(numbers), numbers, _rows(drawn, found, z), page, facts)
 
 
 def _codes(run: Fitted, split: str, asked: Asked) -> Tensor:
-    index = some(run, split, DRAWS, asked.seed, "explore", split)
+    index = some(run, split, DRAWS, asked.seed)
     return drawn_codes(run, split, index, asked.seed, "explore", "codes", split)
 
 
@@ -150,7 +150,7 @@ def _overlap(codes: Tensor, drawn: Tensor, asked: Asked) -> Json:
     return {"mmd": estimate(found.value, found.stderr, n), "p_value": found.p_value}
 
 
-def _recorded(run: Fitted) -> Json:
+def recorded(run: Fitted) -> Json:
     """R and the bounds on KL(q(z) || m(z)) of the record's test split, null where R is undefined."""
     metrics = RunRecord.read(run.folder).metrics["test"]
     names = ("rate", "distortion", "marginal_kl_lower", "marginal_kl_upper")
@@ -175,8 +175,9 @@ def _page(run: Fitted, z: Codes, drawn: Tensor, found: Nearest, train: Tensor) -
         shown = (means(run.model, drawn[furthest]), train[found.place[furthest]])
         return page_of(run, shown, "E[x|z] of the z ~ m(z) furthest from the data; their nearest training examples")
     halves = [means(run.model, _grid(values)).unflatten(0, (SIDE, SIDE)) for values in (drawn, z.test)]
-    images = torch.cat(halves, 1).flatten(0, 1)
-    return page_of(run, images.split(2 * SIDE), "E[x|z] at even quantiles of two units: left of m(z), right of q(z)")
+    between = torch.ones_like(halves[0][:, :1])
+    rows = torch.cat([halves[0], between, halves[1]], 1)
+    return page_of(run, list(rows), "E[x|z] at even quantiles of two units: left of m(z), right of q(z)")
 
 
 def _grid(z: Tensor) -> Tensor:
@@ -196,9 +197,9 @@ def _line(numbers: Json) -> str:
         f"{name} {said(one['mmd'], 4)} (p = {one['p_value']:.3f})" for name, one in numbers["overlap"].items()
     )
     return (
-        f"holes {holes} where {1 - QUANTILE:.2f} of the data are; stretch {said(numbers['stretch'])} per s.d. of z, detour "
-        f"{said(numbers['detour'])}, longest step {said(numbers['longest_step'])} times the mean one; MMD^2 of q(z) "
-        f"and {tests}"
+        f"holes {holes} where {1 - QUANTILE:.2f} of the data are; stretch {said(numbers['stretch'])} per s.d. of z, "
+        f"detour {said(numbers['detour'])}, longest step {said(numbers['longest_step'])} times the mean one; MMD^2 of "
+        f"q(z) and {tests}"
     )
 
 
