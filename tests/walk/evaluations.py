@@ -292,6 +292,13 @@ STEPS: list[Step] = [
         before=RUNS,
     ),
     step(
+        "choose another data set, or leave it out",
+        explored("--only", "ood", "--against", "digits"),
+        explored("--only", "ood", "--against", "sprites", "scenes"),
+        explored("--only", "ood"),
+        before=fitted("--name=a", "--data=sprites", "--n_train=64", "--n_test=64"),
+    ),
+    step(
         "make it a folder that you may write to, and give the command again",
         explored("--only", "samples"),
         each(lambda: (RUN / "explore").unlink(), explored("--only", "samples")),

@@ -52,16 +52,17 @@ Draw = Callable[[int, torch.Generator], Tensor]
 
 
 class Codes(NamedTuple):
-    """One z ~ q(z|x) of test examples, and of training ones."""
+    """One z ~ q(z|x) of test examples, and of training ones; and the labels of the former, by `labels/FACTOR`."""
 
     test: Tensor
     train: Tensor
+    labels: list[Json]
 
 
 def regularity(run: Fitted, asked: Asked) -> Found:
     """Holes, smoothness and overlap, each by its numbers."""
     train = training(run)
-    z = Codes(*(_codes(run, split, asked) for split in ("test", "train")))
+    z = _codes(run, asked)
     data = reference(run, train, asked.seed)
     drawn = {name: _drawn(run, draw, name, asked) for name, draw in _sources(run, z).items()}
     found = {name: _found(run, values, train, asked) for name, values in {**drawn, CODES: z.test}.items()}
@@ -73,9 +74,13 @@ def regularity(run: Fitted, asked: Asked) -> Found:
     return Found(_line(numbers), numbers, _rows(drawn, found, z), page, facts)
 
 
-def _codes(run: Fitted, split: str, asked: Asked) -> Tensor:
-    index = some(run, split, DRAWS, asked.seed)
-    return drawn_codes(run, split, index, asked.seed, "explore", "codes", split)
+def _codes(run: Fitted, asked: Asked) -> Codes:
+    index = {split: some(run, split, DRAWS, asked.seed) for split in ("test", "train")}
+    z = {split: drawn_codes(run, split, there, asked.seed, "explore", split) for split, there in index.items()}
+    there = {f"labels/{name}": values[index["test"].numpy()] for name, values in run.data.labels["test"].items()}
+    columns = [[(name, value) for value in values.tolist()] for name, values in there.items()]
+    labels = [dict(row) for row in zip(*columns, strict=True)] if columns else [{} for _ in index["test"]]
+    return Codes(z["test"], z["train"], labels)
 
 
 def _sources(run: Fitted, z: Codes) -> dict[str, Draw]:
@@ -158,13 +163,15 @@ def recorded(run: Fitted) -> Json:
 
 
 def _rows(drawn: Mapping[str, Tensor], found: Mapping[str, Mapping[str, Nearest]], z: Codes) -> list[Json]:
-    """A row for each draw of z, and for each code of a test example."""
+    """A row for each draw of z, and for each code of a test example, with its labels."""
     rows: list[Json] = []
     for name, values in {**drawn, CODES: z.test}.items():
         both = [found[name][kind].distance.tolist() for kind in (MEAN, DRAW)]
         for one, mean, draw in zip(values.tolist(), *both, strict=True):
             place = {f"z{d}": value for d, value in enumerate(one)}
             rows.append({"of": name, "distance_of_mean": mean, "distance_of_draw": draw, **place})
+    for row, labels in zip(rows[-len(z.test) :], z.labels, strict=True):
+        row.update(labels)
     return rows
 
 
