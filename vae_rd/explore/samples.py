@@ -85,8 +85,8 @@ def verdict(rank: float, rank_error: float, nearer: float, nearer_error: float) 
     Example:
         >>> verdict(0.1, 0.01, 0.9, 0.01), verdict(0.5, 0.01, 0.1, 0.01), verdict(0.5, 0.01, 0.06, 0.01)
         ('copies', 'copies', 'as held-out examples')
-        >>> verdict(1.0, float("nan"), 0.0, 0.01)
-        'further away'
+        >>> verdict(0.3, 0.01, 0.0, 0.01), verdict(1.0, float("nan"), 0.0, 0.01)
+        ('copies', 'further away')
     """
     above, error = rank - 0.5, 0.0 if rank_error != rank_error else rank_error
     if above < -SIGMAS * error or nearer - QUANTILE > SIGMAS * nearer_error:
