@@ -35,6 +35,7 @@ SHOWN = (None, 0.01, 1.0, 10.0)  # Above the curves.
 FLAGS: dict[str, Any] = {"data": "digits", "binarization": "threshold", "n_train": 1200, "latent_dim": 2}
 LENGTH: dict[str, Any] = {"batch_size": 64, "max_epochs": 150, "val_every": 10, "media_every": 0}
 POINT: dict[str, Any] = {"posterior": "deterministic", "beta": 0.0}
+SIDE, TILES, GAP = 16, (0, 2, 4, 6, 9, 11, 13, 15), 4  # Of an exploration's grid, what is shown, pixels between two.
 REACH = 3.2  # Standard deviations of the codes that a panel shows.
 PRIOR, MATCHED = "prior", "matched normal"
 
@@ -128,22 +129,24 @@ def table(seeds: int, runs: Path) -> str:
 
 def drawn(seeds: int, runs: Path) -> Figure:
     """Codes and what m(z) decodes to of four models, above four numbers of all."""
-    figure = Figure(figsize=(2 * COLUMN, 2.05 * COLUMN), layout="constrained")
-    axes = figure.subplots(3, 4, gridspec_kw={"height_ratios": (1, 1, 1)})
+    figure = Figure(figsize=(2 * COLUMN, 1.72 * COLUMN), layout="constrained")
+    axes = figure.subplots(3, 4, gridspec_kw={"height_ratios": (1, 0.95, 0.9)})
     for place, beta in enumerate(SHOWN):
         folder = folder_of(beta, 0, runs)
         draw_codes(folder, axes[0, place], title="autoencoder" if beta is None else f"VAE, $\\beta$ = {beta:g}")
         draw_grid(folder, axes[1, place])
-    axes[0, 0].set_ylabel("codes of held-out digits\n(circles: 1, 2 s.d. of $m(z)$)")
+    axes[0, 0].set_ylabel("codes, by digit")
     axes[1, 0].set_ylabel("$E[x|z]$ over $m(z)$")
+    laws = ("$z$ of $m(z)$", "of the matched normal")
     panels = (
-        (("holes", "holes_matched"), "holes: unlike images\nof codes (share)", 0.05),
-        (("mmd", "mmd_matched"), "MMD$^2$ of codes\nto $m(z)$, to normal", 0.0),
-        (("stretch", "detour"), "stretch per s.d.,\ndetour", 1.0),
-        (("distortion",), "$D$ (nats)", None),
+        (("holes", "holes_matched"), laws, "share of draws in holes", 0.05),
+        (("mmd", "mmd_matched"), ("to $m(z)$", "to the matched normal"), "MMD$^2$ of codes", 0.0),
+        (("stretch", "detour"), ("stretch per s.d.", "detour"), "steepness in $x$", None),
+        (("distortion",), ("$D$",), "distortion (nats)", None),
     )
-    for ax, (names, label, nominal) in zip(axes[2], panels, strict=True):
-        draw_numbers(names, seeds, runs, ax, label=label, nominal=nominal)
+    for ax, (names, labels, title, nominal) in zip(axes[2], panels, strict=True):
+        draw_numbers(names, seeds, runs, ax, labels=labels, nominal=nominal)
+        ax.set_title(title, fontsize=7)
     return figure
 
 
@@ -156,30 +159,43 @@ def draw_codes(folder: Path, ax: Axes, *, title: str) -> None:
     for radius in (1, 2):
         ax.add_patch(Circle((0, 0), radius, fill=False, color=INK, lw=0.8, zorder=3))
     ax.scatter(*z.T, c=digit, cmap="tab10", s=2.5, linewidths=0)
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", title=title)
-    ax.set_xlabel("$z_1$", labelpad=1)
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    ax.set_title(title, fontsize=7)
 
 
 def draw_grid(folder: Path, ax: Axes) -> None:
-    """The left half of an exploration's picture: z at even quantiles of m(z)."""
+    """Half of the rows and columns of the left half of an exploration's picture: z at even quantiles of m(z)."""
     page = imread(folder / "explore" / "regularity.png")
-    side = page.shape[0]
-    ax.imshow(page[:, :side], cmap="gray", interpolation="nearest")
+    pitch = -(-page.shape[0] // SIDE)  # An image and the gap to the next.
+    rows = [page[pitch * place : pitch * (place + 1) - GAP] for place in TILES]
+    tiles = [[row[:, pitch * place : pitch * (place + 1) - GAP] for place in TILES] for row in rows]
+    apart = [[np.pad(tile, ((0, GAP), (0, GAP)), constant_values=1.0) for tile in row] for row in tiles]
+    ax.imshow(np.block(apart), cmap="gray", interpolation="nearest")
     ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
 
 
-def draw_numbers(names: Sequence[str], seeds: int, runs: Path, ax: Axes, *, label: str, nominal: float | None) -> None:
+def draw_numbers(
+    names: Sequence[str], seeds: int, runs: Path, ax: Axes, *, labels: Sequence[str], nominal: float | None
+) -> None:
     """Each seed a point, the mean a line over the VAEs; the second number hollow."""
     if nominal is not None:
         ax.axhline(nominal, color=GREY, lw=0.7, ls="--")
-    for name, colour in zip(names, (INK, WARNING), strict=False):
+    for name, label, colour in zip(names, labels, (INK, WARNING), strict=False):
         found = [values_of(name, beta, seeds, runs) for beta in BETAS]
-        for x, values in enumerate(found):
-            ax.plot([x] * len(values), values, "o", ms=2.8, color=colour, mfc=colour if name == names[0] else "white")
+        x, y = zip(*((place, value) for place, values in enumerate(found) for value in values), strict=True)
+        face = colour if name == names[0] else "white"
+        ax.plot(x, y, "o", ms=2.8, color=colour, mfc=face, mew=0.8, label=label, clip_on=False)
         ax.plot(range(1, len(BETAS)), [fmean(values) for values in found[1:]], color=colour, lw=0.8)
+    if len(names) > 1:
+        ax.set_ylim(None, 1.3 * ax.dataLim.y1)
+        ax.legend(loc="upper right", fontsize=6, handletextpad=0.1, borderaxespad=0.1)
     ax.axvspan(-0.5, 0.5, color=PALE, zorder=0)
-    ax.set_xticks(range(len(BETAS)), [name_of(beta).replace("0.", ".") for beta in BETAS], fontsize=6)
-    ax.set(title=label, xlim=(-0.5, len(BETAS) - 0.5), xlabel="$\\beta$")
+    ax.set_xticks(range(len(BETAS)), [name_of(beta).replace("0.", ".") for beta in BETAS], fontsize=5.5)
+    ax.set_xlim(-0.5, len(BETAS) - 0.5)
+    if nominal != 0:
+        ax.set_ylim(0, None)
+    ax.set_xlabel("$\\beta$", labelpad=1)
 
 
 def main() -> None:

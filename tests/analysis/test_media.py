@@ -14,8 +14,8 @@ from analysis.marks.latents import GLYPHS
 from analysis.rows.finding import RunWarning
 from analysis.rows.media import load_latents, load_pictures
 from vae_rd.errors import InputError
-from vae_rd.media.files import write_pictures
-from vae_rd.media.pictures import Picture, Shown
+from vae_rd.explore.media.files import write_pictures
+from vae_rd.explore.media.pictures import Picture, Shown
 from vae_rd.run.record import RunRecord
 
 from helpers.fake_records import sprites_autoencoder, sprites_sweep

@@ -19,7 +19,7 @@ import pytest
 import wandb
 import yaml
 
-from vae_rd import fit
+from vae_rd import explore_run, fit
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import Interrupted
 from vae_rd.experiment import experiment, fitting
@@ -27,7 +27,14 @@ from vae_rd.explore.media.pages import png
 from vae_rd.run.finding import find_runs
 from vae_rd.run.record import RunRecord
 from vae_rd.training import tracking, wandb_runs
-from vae_rd.training.tracking import finish_tracking, start_tracking, summary_of, tracking_mode, tracking_state
+from vae_rd.training.tracking import (
+    finish_tracking,
+    start_tracking,
+    summary_of,
+    track_afterwards,
+    tracking_mode,
+    tracking_state,
+)
 from vae_rd.training.vae import VAEModule
 
 from helpers.common import ROOT, TOY
@@ -542,3 +549,37 @@ def test_under_an_agent_a_run_is_stopped_and_requeued(user, server, tmp_path, mo
     assert capfd.readouterr().err == ""
     assert (list(server.runs), server.runs["given"].exit_code) == (["given"], 0)
     assert {line["epoch"] for line in epochs_of(server.runs["given"])} == set(range(40))
+
+
+# Afterwards
+
+
+@pytest.mark.slow
+def test_pictures_of_explorations_join_the_run_that_was_tracked(tmp_path_factory):
+    top = tmp_path_factory.mktemp("explored")
+    with WandbServer() as server, client_of(top / "home", **server.environment()):
+        fitting.fit_model(toy(beta=100.0))
+        explore_run(top / "runs" / "mine", "samples")
+    ((_, served),) = server.runs.items()
+    (line,) = [line for line in served.history if "explore/samples" in line]
+    content = (top / "runs" / "mine" / "explore" / "samples.png").read_bytes()
+    assert served.files[line["explore/samples"]["path"]] == content
+    assert [line["epoch"] for line in served.history if "epoch" in line] == [0, 1, 2]  # None is sent twice.
+
+
+@pytest.mark.parametrize(("known", "mode"), [(None, "online"), ({"id": "abc"}, "off")])
+def test_a_run_without_w_and_b_sends_no_pictures(known, mode, user, monkeypatch, capsys):
+    monkeypatch.setattr(tracking, "run_of", None)  # To call it would be an error.
+    record = RunRecord("mine", "", {}, {}, wandb=known)
+    track_afterwards(FitConfig(wandb=mode), record, Path(), {"explore/samples": Path("a.png")})
+    assert capsys.readouterr() == ("", "")
+
+
+def test_pictures_that_w_and_b_does_not_take_are_a_line_of_warning(user, monkeypatch, capsys):
+    def out_of_reach(*given, **named):
+        raise ConnectionError("nobody there.")
+
+    monkeypatch.setattr(tracking, "run_of", out_of_reach)
+    record = RunRecord("mine", "", {}, {}, wandb={"id": "abc"})
+    track_afterwards(FitConfig(wandb="online"), record, Path("runs/mine"), {"explore/samples": Path("a.png")})
+    assert capsys.readouterr().err == "warning: W&B: nobody there; its pictures are in runs/mine all the same\n"

@@ -145,12 +145,15 @@ def other_data(run: Fitted, asked: Asked, against: Sequence[str] = ()) -> dict[s
 
 
 def _like(run: Fitted, word: str) -> DataSet:
-    """A data set under the run's flags; one that is binary already is not made so."""
+    """A data set under the run's flags; one that is binary already is not made so, and one that is not is for bits."""
     config = replace(run.config, data=cast(DataName, word), data_file=None, n_train=None, n_test=None, target="x")
     source = tables.SOURCES[word](config)
-    is_binary = getattr(source, "levels", None) == 2 or getattr(source, "support", None) == "binary"
+    if getattr(source, "levels", None) == 2 or getattr(source, "support", None) == "binary":
+        config = replace(config, binarization="none")
+    elif run.data.card.support == "binary" and config.binarization == "none":
+        config = replace(config, binarization="static")
     with precision_of(config):
-        data = build.data_set(source, replace(config, binarization="none") if is_binary else config)
+        data = build.data_set(source, config)
     data.to(run.data.pixels["test"].device)
     return data
 
