@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,33 +18,16 @@ from vae_rd.data.base import (
     Source,
     UnlimitedSource,
     group_sizes,
-    subset,
     uniform_entropy,
 )
-from vae_rd.data.checks import check_unlimited, check_wanted, checked, checked_draws
+from vae_rd.data.checks import check_unlimited, check_wanted, checked
 from vae_rd.data.content import content_digest
 from vae_rd.data.pixels import PixelTransform, binarised, pixel_transform
 from vae_rd.data.targets import Scored, Targets
+from vae_rd.data.wanted import Wanted, chosen, drawn, held_out
 from vae_rd.errors import InputError
-from vae_rd.process.memory import is_out_of_memory
 from vae_rd.run.record import SPLITS
 from vae_rd.seeding import generator
-
-DRAWN = {"train": 10_000, "val": 10_000, "test": 100_000}  # Examples that stand for an unlimited source by default.
-
-
-class Wanted(NamedTuple):
-    """What is asked of a source, by the names of the flags: the card holds what is not as it is here."""
-
-    data_seed: int = 0
-    binarization: Binarization = "none"
-    dequantize: Dequantize = "none"
-    n_train: int | None = None
-    n_test: int | None = None
-
-    def size(self, split: str) -> int | None:
-        """How many examples of a split are asked for; None for all."""
-        return {"train": self.n_train, "test": self.n_test}.get(split)
 
 
 class DataSet:
@@ -100,7 +83,7 @@ class DataSet:
             check_unlimited(source)
             if target == "label":
                 self.targets = Targets(self.labels, source.name)
-            self.pixels = _drawn(source, wanted)
+            self.pixels = drawn(source, wanted)
             self.card = _card(source, wanted, self.pixels, self.transform)
             return
         if binarization in ("static", "threshold"):
@@ -108,10 +91,9 @@ class DataSet:
             self.transform = pixel_transform(source)
         self.pixels = {}
         for split in SPLITS:
-            self.pixels[split], self.labels[split] = _chosen(source, split, wanted)
+            self.pixels[split], self.labels[split] = chosen(source, split, wanted)
         if source.population:
-            places = [_places(source, split, wanted) for split in ("train", "test")]
-            self.held_out = (~torch.isin(places[1], places[0])).nonzero()[:, 0]
+            self.held_out = held_out(source, wanted)
         self.card = replace(_card(source, wanted, self.pixels, self.transform), levels=levels)
         if target == "label":
             self.targets = Targets(self.labels, source.name)
@@ -170,44 +152,6 @@ class DataSet:
             for chunk in chunks.unique().tolist()
         ]
         return torch.cat(rows)
-
-
-def _drawn(source: UnlimitedSource, wanted: Wanted) -> dict[str, Tensor]:
-    """Stored draws of an unlimited source, fixed by data_seed; "train" only evaluates where batches are fresh."""
-    sizes = {"train": wanted.n_train, "val": None, "test": wanted.n_test}
-    try:
-        return {
-            split: checked_draws(
-                source, source.draw(size or DRAWN[split], generator("cpu", wanted.data_seed, "draws", split))
-            )
-            for split, size in sizes.items()
-        }
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        asked = f"--n_train {wanted.n_train} --n_test {wanted.n_test}"
-        raise InputError(f"{asked}: too large for memory; give smaller ones") from None
-
-
-def _chosen(source: Source, split: str, wanted: Wanted) -> tuple[Tensor, Mapping[str, np.ndarray]]:
-    """Pixels and labels of one split: the population's where it is one, cut to --n_train or --n_test."""
-    stored = "train" if source.population else split
-    images, labels = source.images[stored], source.labels.get(stored, {})
-    size = wanted.size(split)
-    if size is None:
-        return images, labels
-    if size > len(images):
-        has = f"the {split} split of --data {source.name} has {len(images)} examples"
-        raise InputError(f"--n_{split} {size}: {has}; give at most as many")
-    index = _places(source, split, wanted)
-    return images[index], {name: values[index.numpy()] for name, values in labels.items()}
-
-
-def _places(source: Source, split: str, wanted: Wanted) -> Tensor:
-    """Where a split's examples stand among the source's own of it."""
-    there = len(source.images["train" if source.population else split])
-    size = wanted.size(split)
-    return torch.arange(there) if size is None else subset(there, size, wanted.data_seed, "subset", split)
 
 
 def _card(

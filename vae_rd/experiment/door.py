@@ -14,7 +14,8 @@ from torch.nn.parameter import is_lazy
 from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import defaults_of
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
-from vae_rd.data.dataset import DataSet, Wanted
+from vae_rd.data.dataset import DataSet
+from vae_rd.data.wanted import Wanted
 from vae_rd.errors import InputError
 from vae_rd.experiment import tables
 from vae_rd.model.likelihoods.base import Likelihood

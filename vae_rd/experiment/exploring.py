@@ -132,7 +132,13 @@ def other_data(run: Fitted, asked: Asked, against: Sequence[str] = ()) -> dict[s
     """
     if asked.only and "ood" not in asked.only:
         return {}
-    found = {word: _like(run, word) for word in against or EMBEDDED if word != run.data.card.name}
+    found = {}
+    for word in (word for word in against or EMBEDDED if word != run.data.card.name):
+        try:
+            found[word] = _like(run, word)
+        except InputError:  # The run's flags do not fit it.
+            if against:
+                raise
     fits = {word: (data.card.shape, data.card.support) for word, data in found.items()}
     card = run.data.card
     for word, fit in fits.items():
@@ -149,7 +155,7 @@ def _like(run: Fitted, word: str) -> DataSet:
     config = replace(run.config, data=cast(DataName, word), data_file=None, n_train=None, n_test=None, target="x")
     source = tables.SOURCES[word](config)
     if getattr(source, "levels", None) == 2 or getattr(source, "support", None) == "binary":
-        config = replace(config, binarization="none")
+        config = replace(config, binarization="none", dequantize="none")
     elif run.data.card.support == "binary" and config.binarization == "none":
         config = replace(config, binarization="static")
     with precision_of(config):

@@ -11,7 +11,8 @@ from typing import Any
 
 from torch import nn
 
-from vae_rd.data.dataset import DataSet, Wanted
+from vae_rd.data.dataset import DataSet
+from vae_rd.data.wanted import Wanted
 from vae_rd.errors import InputError
 from vae_rd.run.folder import ANOTHER
 from vae_rd.run.record import Json, RunRecord
