@@ -69,4 +69,9 @@ def test_what_is_made_of_examples_keeps_what_it_says_it_keeps():
     lit[:, :, 0, 0] = 1
     kept = dict(ood.made(lit, bits.card, noise=torch.Generator().manual_seed(0)))["independent pixels"]
     assert (kept[:, :, 0, 0] == 1).all()
+    real = DataSet(Source("real", dict.fromkeys(SPLITS, 3 + torch.randn(40, 1, 4, 4)), levels=None))
+    of_real = dict(ood.made(real.pixels["test"], real.card, noise=torch.Generator().manual_seed(0)))
+    assert of_real["blank"].unique().tolist() == [pytest.approx(real.pixels["test"].mean().item())]
+    assert of_real["inverted"].mean().item() == pytest.approx(real.pixels["test"].mean().item(), abs=1e-5)
+    assert abs(of_real["noise"].mean().item() - 3) < 4 / math.sqrt(640)
     assert not (kept == lit).all()

@@ -65,14 +65,17 @@ def _others(run: Fitted, x: Tensor, asked: Asked) -> Iterator[tuple[str, Tensor]
 def made(x: Tensor, card: DataCard, *, noise: torch.Generator) -> Iterator[tuple[str, Tensor]]:
     """Images of the values that x has, made of x [N, C, H, W]: blank, inverted, shuffled, of other examples, noise.
 
+    Blank is 0, and inverted 1 - x; on the real line they are the mean of all values, and x mirrored there.
+
     Args:
         x: examples, on the CPU.
         card: of their data.
         noise: of all choices.
     """
-    low, high = (x.min(), x.max()) if card.support == "real" and card.pixel_scale is None else (0.0, 1.0)
-    yield "blank", torch.full_like(x, float(low))
-    yield "inverted", low + high - x
+    centre = x.mean().item()
+    blank, ends = (centre, 2 * centre) if card.support == "real" and card.pixel_scale is None else (0.0, 1.0)
+    yield "blank", torch.full_like(x, blank)
+    yield "inverted", ends - x
     flat = x.flatten(2)
     order = torch.rand(len(x), 1, flat.shape[2], generator=noise).argsort(-1).expand_as(flat)
     yield "shuffled pixels", flat.gather(2, order).view_as(x)
