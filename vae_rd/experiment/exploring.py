@@ -57,7 +57,7 @@ def explore_run(
         >>> import tempfile
         >>> from vae_rd import FitConfig, fit_model
         >>> with tempfile.TemporaryDirectory() as runs:
-        ...     flags = FitConfig(name="a", max_steps=2, hidden=[8], n_train=64, wandb="off", run_dir=runs)
+        ...     flags = FitConfig(name="a", max_steps=2, hidden=[8], n_train=128, wandb="off", run_dir=runs)
         ...     _ = fit_model(flags)  # doctest: +ELLIPSIS
         ...     found = explore_run(f"{runs}/a", "samples")
         sprites: ...

@@ -28,8 +28,9 @@ def auroc(a: Tensor, b: Tensor) -> Auroc:
     Source: DeLong, DeLong and Clarke-Pearson 1988, Biometrics 44, 837-845.
 
     Example:
-        >>> auroc(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 2.0]))
-        Auroc(value=0.75, stderr=0.3004626062886658)
+        >>> found = auroc(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 2.0]))
+        >>> round(found.value, 6), round(found.stderr, 6)
+        (0.75, 0.288675)
     """
     a, b = a.double(), b.double()
     of_a, of_b = _shares_below(a, b), 1 - _shares_below(b, a)
