@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/regularity.py [--seeds 3] [--runs FOLDER] [--table] [--write]
 
-Fits a plain autoencoder and VAEs at seven betas to 1,200 of scikit-learn's digits, a quarter of a minute each, explores
+Fits a plain autoencoder and VAEs at seven betas to 1,200 of scikit-learn's digits, 15 s of CPU time each, explores
 the regularity of each, and goes on where it was interrupted; under runs/regularity (`--runs`). `--write` puts the table
 into docs/regular.md and draws its figure. Standard errors are over seeds.
 """

@@ -69,6 +69,7 @@ def test_what_is_made_of_examples_keeps_what_it_says_it_keeps():
     lit[:, :, 0, 0] = 1
     kept = dict(ood.made(lit, bits.card, noise=torch.Generator().manual_seed(0)))["independent pixels"]
     assert (kept[:, :, 0, 0] == 1).all()
+    assert len(kept.flatten(1).unique(dim=0)) == 40  # Each image takes its pixels from examples of its own.
     real = DataSet(Source("real", dict.fromkeys(SPLITS, 3 + torch.randn(40, 1, 4, 4)), levels=None))
     of_real = dict(ood.made(real.pixels["test"], real.card, noise=torch.Generator().manual_seed(0)))
     assert of_real["blank"].unique().tolist() == [pytest.approx(real.pixels["test"].mean().item())]
