@@ -14,7 +14,7 @@ from vae_rd.explore import __main__ as explore
 from vae_rd.explore import inference, interpolation, ood, regularity
 from vae_rd.explore.kinds import KINDS
 
-SMALL = {"hidden": [8], "batch_size": 64, "max_steps": 20, "eval_samples": 2, "wandb": "off", "media_every": 0}
+SMALL = {"hidden": [8], "batch_size": 64, "max_steps": 20, "wandb": "off", "media_every": 0}
 DIGITS = {"data": "digits", "binarization": "threshold", "n_train": 300, "latent_dim": 2}
 
 
@@ -33,12 +33,13 @@ def _short(monkeypatch):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> Path:
-    """A VAE of digits, an autoencoder of the same, and a VAE of vectors that never end."""
+    """A VAE, an autoencoder and a GAN of digits, and a VAE of vectors that never end."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("runs")
     kinds = {
         "vae": DIGITS,
         "ae": {**DIGITS, "posterior": "deterministic", "beta": 0.0},
+        "gan": {**DIGITS, "model": "gan"},
         "vectors": {"data": "gaussian", "likelihood": "gaussian", "n_test": 64, "latent_dim": 2},
     }
     for name, flags in kinds.items():
@@ -53,7 +54,7 @@ def test_every_word_has_a_row():
 def test_each_run_gets_what_applies_to_it_and_a_reason_for_the_rest(runs, capsys):
     assert explore.main([str(runs)]) == 0
     said = capsys.readouterr().out
-    for name in ("ae", "vae", "vectors"):
+    for name in ("ae", "gan", "vae", "vectors"):
         lines = said.split(f"{runs / name}:\n")[1].splitlines()[: len(EXPLORATIONS)]
         for word, line in zip(EXPLORATIONS, lines, strict=True):
             assert line.startswith(f"  {word} ")

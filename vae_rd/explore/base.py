@@ -17,8 +17,8 @@ from vae_rd.estimates.base import Fitted, an_example, codes, posterior
 from vae_rd.estimates.priors import FAMILIES, stored
 from vae_rd.explore.media.pictures import black_and_white, can_be_shown, named_stream
 from vae_rd.functional.statistics import mean_and_stderr
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import ImageDistribution
-from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
@@ -82,6 +82,13 @@ class Exploration(NamedTuple):
     why_not: Callable[[Fitted], str | None] = lambda run: None
 
 
+def without_codes(run: Fitted) -> str | None:
+    """Why a run has no codes of x; None where it has."""
+    if run.data.card.target is not None:
+        return "p(.|z) is of labels, not of x"
+    return None if run.model.has_encoder else "the model has no q(z|x), and so no codes of x"
+
+
 def page_of(run: Fitted, rows: Sequence[Tensor], of: str) -> Page | None:
     """Rows of equally many images, [n, C, H, W] each, as one page; None where x is none."""
     return Page(torch.cat(list(rows)), len(rows[0]), of) if can_be_shown(run.data.card) else None
@@ -105,17 +112,18 @@ def unseen_of(run: Fitted) -> Tensor | None:
     return places if len(places) > 1 else None
 
 
-def laws(run: Fitted) -> dict[str, VAE]:
+def laws(run: Fitted) -> dict[str, GenerativeModel]:
     """The model under its own m(z) and under each prior that `evaluate --fit_marginal` left in the run's folder.
 
     Nothing has led the codes of a plain autoencoder to its m(z), which is left out.
     """
     fitted = {word: found for word in FAMILIES if (found := stored(run, word)) is not None}
-    own = {OWN: run.model} if posterior(run, an_example(run)).has_density else {}
+    is_point = run.model.has_encoder and not posterior(run, an_example(run)).has_density
+    own = {} if is_point else {OWN: run.model}
     return own | {word: run.model.with_prior(found.head) for word, found in fitted.items()}
 
 
-def has_means(model: VAE) -> bool:
+def has_means(model: GenerativeModel) -> bool:
     """Whether E[x|z] has a closed form, and takes one pass of the decoder."""
     p = decoded_law(model, next(model.parameters()).new_zeros(1, model.latent_dim))
     if isinstance(p, ImageDistribution) and p.is_drawn_in_turn:
@@ -127,12 +135,12 @@ def has_means(model: VAE) -> bool:
 
 
 @torch.no_grad()
-def decoded_law(model: VAE, z: Tensor) -> Distribution:
+def decoded_law(model: GenerativeModel, z: Tensor) -> Distribution:
     """p(x|z) of z [M, D], batch shape [1, M]."""
     return cast(Distribution, model.decoder(z[None]))
 
 
-def mean_map(model: VAE) -> Callable[[Tensor], Tensor]:
+def mean_map(model: GenerativeModel) -> Callable[[Tensor], Tensor]:
     """z [M, D] to E[x|z], [M, C H W], differentiable."""
 
     def g(z: Tensor) -> Tensor:
@@ -143,7 +151,7 @@ def mean_map(model: VAE) -> Callable[[Tensor], Tensor]:
 
 
 @torch.no_grad()
-def means(model: VAE, z: Tensor) -> Tensor:
+def means(model: GenerativeModel, z: Tensor) -> Tensor:
     """E[x|z] of z [M, D], [M, C, H, W]."""
     return torch.cat([decoded_law(model, part).mean[0] for part in z.split(EVAL_CHUNK)])
 
@@ -158,7 +166,7 @@ def drawn_codes(run: Fitted, split: str, index: Tensor, *key: int | str) -> Tens
 
 
 @torch.no_grad()
-def draws(model: VAE, z: Tensor, *key: int | str) -> Tensor:
+def draws(model: GenerativeModel, z: Tensor, *key: int | str) -> Tensor:
     """x ~ p(x|z) of each z [M, D], [M, C, H, W], by a stream of its own."""
     with named_stream(z.device, *key):
         return torch.cat([decoded_law(model, part).sample()[0] for part in z.split(EVAL_CHUNK)])

@@ -17,7 +17,7 @@ from vae_rd.estimates.base import Fitted, an_example, posterior, prior
 from vae_rd.estimators.ais import adapt_step_sizes, anneal, decoder_distortion, log_mean_weight, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.gaps import local_posteriors
-from vae_rd.explore.base import Asked, Found, Page, has_means, mean_of, means, page_of, said, some
+from vae_rd.explore.base import Asked, Found, Page, has_means, mean_of, means, page_of, said, some, without_codes
 from vae_rd.run.record import Json
 from vae_rd.seeding import generator
 
@@ -38,7 +38,7 @@ def inference(run: Fitted, asked: Asked) -> Found:
     """-ELBO of the encoder's q and of q*, NLL by AIS, the gaps between them, and D at the z of each."""
     x = run.data.examples("test", some(run, "test", EXAMPLES, asked.seed))
     noise = generator(x.device, asked.seed, "explore", "inference")
-    local = local_posteriors(run.model, x, noise=noise, steps=STEPS)
+    local = local_posteriors(run.vae, x, noise=noise, steps=STEPS)
     annealed = _annealed(run, x, asked)
     z = (local.encoder.mean, local.best.mean, annealed.z.to(local.best.mean))
     nll = annealed.nll
@@ -92,8 +92,8 @@ def _line(numbers: Json) -> str:
 
 def why_not(run: Fitted) -> str | None:
     """It takes a q(z|x) with coordinates, and a real z that chains can follow gradients of."""
-    if run.data.card.target is not None:
-        return "p(.|z) is of labels, not of x"
+    if (why := without_codes(run)) is not None:
+        return why
     q = posterior(run, an_example(run))
     if not prior(run).is_continuous or not q.perturbations:
         return f"q(z|x) is a {type(q).__name__}, which has no coordinates to be optimised along"

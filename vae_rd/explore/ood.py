@@ -22,7 +22,7 @@ from torch import Tensor
 
 from vae_rd.data.base import DataCard
 from vae_rd.estimates.base import Fitted
-from vae_rd.explore.base import Asked, Found, mean_of, page_of, said, some, unseen_of
+from vae_rd.explore.base import Asked, Found, mean_of, page_of, said, some, unseen_of, without_codes
 from vae_rd.functional.two_samples import auroc
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
@@ -101,7 +101,7 @@ def _scores(run: Fitted, x: Tensor, asked: Asked) -> dict[str, Tensor]:
     found: dict[str, list[Tensor]] = {}
     noise = generator("cpu", asked.seed, "explore", "scores")
     for part in x.to(next(run.model.parameters())).split(PART):
-        terms = run.model.terms(part, run.model.noise(DRAWS, part, noise))
+        terms = run.vae.terms(part, run.vae.noise(DRAWS, part, noise))
         values = {"distortion": -terms.log_px_z.double().mean(0)}
         if terms.rate is not None:
             weights = (terms.log_px_z + terms.log_mz - terms.log_qz).double()
@@ -137,6 +137,6 @@ def _line(numbers: Json) -> str:
 
 def why_not(run: Fitted) -> str | None:
     """It takes an x whose values can be set at will."""
-    if run.data.card.target is not None:
-        return "p(.|z) is of labels, not of x"
+    if (why := without_codes(run)) is not None:
+        return why
     return "x are rows of one 1 among 0s, which other images are not" if run.data.card.support == "one_hot" else None

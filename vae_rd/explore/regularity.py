@@ -35,6 +35,7 @@ from vae_rd.explore.base import (
     page_of,
     said,
     some,
+    without_codes,
 )
 from vae_rd.explore.distances import reference, training
 from vae_rd.functional.nearest import Nearest, nearest
@@ -212,8 +213,8 @@ def _line(numbers: Json) -> str:
 
 def why_not(run: Fitted) -> str | None:
     """It takes a real z, and an E[x|z] of one pass."""
-    if run.data.card.target is not None:
-        return "p(.|z) is of labels, not of x"
+    if (why := without_codes(run)) is not None:
+        return why
     if not prior(run).is_continuous:
         return "z has finitely many states"
     return None if has_means(run.model) else "E[x|z] has no closed form, or is made value by value"

@@ -18,7 +18,7 @@ from vae_rd.explore.base import Asked, Found, has_means, laws, means, page_of, s
 from vae_rd.explore.distances import held_out, training
 from vae_rd.functional.nearest import Nearest, nearest
 from vae_rd.functional.two_samples import auroc, share_below
-from vae_rd.model.vae import VAE
+from vae_rd.model.generative import GenerativeModel
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
@@ -49,7 +49,7 @@ def samples(run: Fitted, asked: Asked) -> Found:
     return Found(_line(numbers), numbers, rows, page_of(run, shown, order))
 
 
-def _drawn(model: VAE, asked: Asked, law: str) -> dict[str, Tensor]:
+def _drawn(model: GenerativeModel, asked: Asked, law: str) -> dict[str, Tensor]:
     """x ~ p(x|z) and, where it has a closed form, E[x|z], of the same z."""
     device = next(model.parameters()).device
     z, x = model.generate(DRAWS, generator=generator(device, asked.seed, "explore", "samples", law))
