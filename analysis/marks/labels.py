@@ -133,9 +133,9 @@ def _in_order(places: Sequence[Places], space: Space) -> tuple[dict[int, int], d
 
 def _clear(places: Sequence[Places], which: int, chosen: int) -> list[Places]:
     """The places of all labels, with a fault where others are in the way of the line of one that has chosen its own."""
-    line = places[which].own, places[which].boxes[chosen]
+    line = places[which].own, places[which].boxes[chosen][None]
     return [
-        one if other == which else one._replace(faults=one.faults + STRUCK * runs_through(*line, one.boxes))
+        one if other == which else one._replace(faults=one.faults + STRUCK * runs_through(*line, one.boxes)[0])
         for other, one in enumerate(places)
     ]
 

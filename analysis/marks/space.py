@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 STEP = 2.0  # points along a line from one box to the next
 LINE = 0.8  # points on each side of a line
-ALONG = 40  # points of a leader that are looked at
+NOWHERE = 1e-6  # pixels: a way this short along an axis has no slope
 Boxes = np.ndarray  # [N, 4] in display units: x0, y0, x1, y1
 
 
@@ -82,7 +82,7 @@ class Space:
 
     def crossed(self, start: np.ndarray, boxes: Boxes) -> np.ndarray:
         """Whether a line from a place to the middle of each box runs through words: [N]."""
-        return np.array([runs_through(start, box, self.words).any() for box in boxes])
+        return np.asarray(runs_through(start, boxes, self.words).any(1))
 
     def _pixels(self, boxes: Boxes) -> np.ndarray:
         boxes = np.asarray(boxes, dtype=float).reshape(-1, 4)
@@ -144,11 +144,19 @@ def _along_corners(corners: np.ndarray, sizes: Sequence[int], ax: Axes) -> Boxes
     return around(ends[owner, 0] * (1 - share) + ends[owner, 1] * share, half=pixels(ax, LINE))
 
 
-def runs_through(start: np.ndarray, box: np.ndarray, others: Boxes) -> np.ndarray:
-    """Whether a line from a place to the middle of a box runs through each of the others: [N]."""
-    points = start + np.linspace(0, 1, ALONG)[:, None] * ((box[:2] + box[2:]) / 2 - start)
-    inside = (points[:, None] > others[:, :2]) & (points[:, None] < others[:, 2:])
-    return np.asarray(inside.all(-1).any(0))
+def runs_through(start: np.ndarray, boxes: Boxes, others: Boxes) -> np.ndarray:
+    """Whether the line from a place to the middle of each box [N, 4] runs through each of the others [M, 4]: [N, M].
+
+    Example:
+        >>> right, beside = np.array([[2.0, -1, 4, 1]]), np.array([[2.0, 2, 4, 4]])
+        >>> runs_through(np.zeros(2), np.array([[8.0, -1, 10, 1]]), np.concatenate([right, beside]))
+        array([[ True, False]])
+    """
+    ways = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2 - start
+    ways = np.where(np.abs(ways) < NOWHERE, NOWHERE, ways)
+    low, high = (others[None, :, :2] - start) / ways, (others[None, :, 2:] - start) / ways
+    enters, leaves = np.minimum(low, high).max(-1), np.maximum(low, high).min(-1)
+    return np.asarray((enters < leaves) & (enters < 1) & (leaves > 0))
 
 
 def around(centres: np.ndarray, *, half: float) -> Boxes:

@@ -22,6 +22,7 @@ from helpers.fake_records import mnist_sweep, sprites_card, sprites_point, sprit
 from helpers.pages import faults, layout_faults, said, shown_texts
 
 PAGE = 9.6  # inches high
+SEVERAL_SECONDS = ("plane", "curves", "decomposition", "information")  # what these figures of long names take
 
 
 @pytest.mark.parametrize("draw", [plane, curves])
@@ -54,6 +55,7 @@ def test_many_data_sets_in_one_call_stand_clear_of_each_other(tmp_path, sets, dr
     assert len(columns) == 2  # the axes of a column begin at one place
 
 
+@pytest.mark.slow
 def test_few_betas_are_named_at_the_ends_of_their_curves_and_many_by_a_bar_with_a_field_for_each(tmp_path):
     for n, place in ((7, "few"), (60, "many")):
         sprites_sweep(tmp_path / place, betas=random_betas(n))
@@ -99,7 +101,9 @@ def crowds(tmp_path_factory):
 
 
 @pytest.mark.filterwarnings("ignore:.*left out")
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SEVERAL_SECONDS else name for name in FIGURES]
+)
 def test_every_figure_of_long_names_can_be_read_and_its_legends_cost_an_eighth_at_most(crowds, name):
     figure = FIGURES[name].load().draw(crowds("long names"), View())
     assert not layout_faults(figure)

@@ -72,6 +72,7 @@ def rows_at_wandb(folder, epochs):
     ]
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_stands_in_the_plane_by_what_it_has_logged_and_is_watched_to_its_end(
     server, tmp_path, monkeypatch, capsys
 ):
@@ -116,6 +117,7 @@ def test_a_run_that_was_killed_is_not_waited_for(server, tmp_path):
         load_runs(folders)
 
 
+@pytest.mark.slow
 def test_runs_of_other_code_are_drawn_by_the_columns_that_the_user_names(server, tmp_path):
     for beta in (1.0, 2.0):
         run = ServedRun(f"own{beta:g}", "other", f"run{beta:g}", exit_code=0, started=True)

@@ -123,7 +123,7 @@ def rows_of(folder: Path) -> int:
 @pytest.mark.parametrize(
     "endings",
     [
-        {signal.SIGTERM: 143, signal.SIGINT: 130},
+        pytest.param({signal.SIGTERM: 143, signal.SIGINT: 130}, marks=pytest.mark.slow),
         pytest.param({signal.SIGUSR1: 138, signal.SIGHUP: 129}, marks=pytest.mark.slow),
     ],
 )

@@ -41,6 +41,7 @@ def test_the_space_is_a_classifier_of_the_labels_and_the_table_has_all_scores(ru
     assert quality_lines(entry)[-1].strip().startswith(entry["modes"]["state"])
 
 
+@pytest.mark.slow
 def test_a_prior_fitted_to_the_codes_of_an_autoencoder_is_what_it_is_sampled_under(runs):
     folder = runs / "autoencoder"
     record = evaluate_run(folder, "marginal_mixture", components=3)

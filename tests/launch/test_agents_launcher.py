@@ -445,6 +445,7 @@ def test_a_run_that_said_something_before_it_began_is_told_by_its_agent_s_log(he
     ]
 
 
+@pytest.mark.slow
 def test_without_the_server_the_records_speak(here, monkeypatch, capsys):
     monkeypatch.setattr(wandb_api, "CONNECT_SECONDS", 1)
     leave(here.home, "a", status="finished")

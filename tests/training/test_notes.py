@@ -81,6 +81,7 @@ def test_where_output_is_piped_there_is_a_line_an_epoch_and_one_a_split(toy, cap
     assert lines[12:] == [f"evaluating the {split} split ({n} examples) ..." for split, n in splits]
 
 
+@pytest.mark.slow
 def test_it_is_there_at_once(tmp_path):
     """Not when a buffer is full, nor at the end."""
     words = [sys.executable, "-m", "vae_rd.fit", *TOY, "--max_epochs=100000"]

@@ -323,6 +323,7 @@ def test_offline_a_run_goes_on_under_its_id(user, folder):
     assert list((folder / "wandb").glob("offline-run-*-abc12345"))
 
 
+@pytest.mark.slow
 def test_who_is_not_logged_in_waits_for_no_client(nobody, tmp_path):
     script = "import sys; from pathlib import Path; from vae_rd.config.fields import FitConfig\n"
     script += "from vae_rd.training.tracking import start_tracking\n"
@@ -501,6 +502,7 @@ def test_off_writes_nothing_and_does_not_import_wandb(nobody, tmp_path):
     assert holding("wandb", tmp_path) == [tmp_path / "runs" / "mine" / name for name in ("config.yaml", "record.json")]
 
 
+@pytest.mark.slow
 def test_a_server_that_answers_errors_costs_one_line(user, server, tmp_path):
     script = (
         "import sys; from vae_rd import fit; from vae_rd.training import wandb_runs; wandb_runs.INIT_SECONDS = 1.0\n"
