@@ -120,12 +120,9 @@ def rows_of(folder: Path) -> int:
     return len((folder / "history.csv").read_text().splitlines()) - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "endings",
-    [
-        pytest.param({signal.SIGTERM: 143, signal.SIGINT: 130}, marks=pytest.mark.slow),
-        pytest.param({signal.SIGUSR1: 138, signal.SIGHUP: 129}, marks=pytest.mark.slow),
-    ],
+    "endings", [{signal.SIGTERM: 143, signal.SIGINT: 130}, {signal.SIGUSR1: 138, signal.SIGHUP: 129}]
 )
 def test_signals_end_a_run_cleanly_and_it_goes_on(endings, tmp_path, monkeypatch):
     """By one signal, and going on by another, and then to its end."""
