@@ -128,6 +128,25 @@ def test_a_sample_of_crowds_and_venues_can_be_read_in_every_figure(crowds, some,
         assert not layout_faults(figure), name
 
 
+@pytest.mark.filterwarnings("ignore:.*left out")
+@pytest.mark.parametrize(
+    ("name", "some", "venue"),
+    [
+        ("beta", "5 runs", "tmlr"),  # where the number of ticks went to and fro between passes of the layout
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("samples", "dequantised", "iclr"),  # a title as long as the images, of several lines
+                ("latents", "long names", "jmlr"),  # a title of five lines with formulas
+                ("collapse", "60 runs", ""),  # betas of many digits beside each other
+            )
+        ),
+    ],
+)
+def test_what_touched_in_one_venue_stands_apart(crowds, name, some, venue):
+    assert not layout_faults(FIGURES[name].load().draw(crowds(some), View(venue=venue)))
+
+
 def test_groups_that_find_no_room_have_letters_that_the_caption_explains(crowds):
     runs = crowds("long names")
     figure = curves(runs)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from vae_rd.config.fields import FIELDS, FitConfig, choices
-from vae_rd.data.base import DataCard, Entropy
+from vae_rd.data.base import DataCard, Entropy, Source
+from vae_rd.data.dataset import DataSet
 from vae_rd.experiment import build, tables
 from vae_rd.model.terms import Terms
 from vae_rd.objectives.beta import PATHS, BetaObjective
@@ -137,3 +138,21 @@ def test_warmup_grows_to_beta_and_says_when_it_is_over():
     assert objective.is_annealing(9)
     assert not objective.is_annealing(10)
     assert not BetaObjective(4.0).is_annealing(0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "shape", "has_means"),
+    [
+        ({}, (1, 4, 4), True),
+        ({"decoder": "made"}, (1, 4, 4), False),  # reads x
+        ({"likelihood": "logistic_mixture"}, (1, 4, 4), True),
+        ({"likelihood": "logistic_mixture"}, (3, 4, 4), False),  # colours that depend on each other
+    ],
+)
+def test_a_model_knows_whether_the_mean_of_x_given_z_has_a_closed_form(flags, shape, has_means):
+    levels = torch.zeros(8, *shape, dtype=torch.uint8)
+    grey = DataSet(Source("own", dict.fromkeys(("train", "val", "test"), levels), levels=16)).card
+    model = build.build_model(
+        FitConfig(hidden=[8], latent_dim=2, **flags), grey if flags.get("likelihood") else card(shape)
+    )
+    assert model.has_means() is has_means

@@ -166,7 +166,7 @@ def check_algebra(run: Fitted, settings: Settings) -> None:
         raise InputError(f"{where} learns from train and asks of test alone; leave out --split {settings.split}")
     if not prior(run).is_continuous:
         raise InputError(f"{where} adds codes, and this z has finitely many states; choose a run of a continuous z")
-    if not _has_means(run):
+    if not run.model.has_means():
         raise InputError(f"{where} decodes sums to E[x|z], which a decoder that reads x has not; choose another run")
     given = attributed(run, settings)
     if not given.names:
@@ -175,15 +175,6 @@ def check_algebra(run: Fitted, settings: Settings) -> None:
     if not len(sums.edits.places) and not len(sums.quadruples.places):
         names = ", ".join(given.names)
         raise InputError(f"{where}: no examples of --data {data} differ in one of {names} alone; choose another run")
-
-
-@torch.no_grad()
-def _has_means(run: Fitted) -> bool:
-    x = an_example(run)
-    try:
-        return cast(Distribution, run.model.decoder(x.new_zeros(1, 1, run.model.latent_dim))).mean is not None
-    except NotImplementedError:
-        return False
 
 
 def algebra_lines(found: Json) -> list[str]:

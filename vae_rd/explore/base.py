@@ -18,7 +18,6 @@ from vae_rd.estimates.priors import FAMILIES, stored
 from vae_rd.explore.media.pictures import black_and_white, can_be_shown, named_stream
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.generative import GenerativeModel
-from vae_rd.model.likelihoods.base import ImageDistribution
 from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
@@ -121,17 +120,6 @@ def laws(run: Fitted) -> dict[str, GenerativeModel]:
     is_point = run.model.has_encoder and not posterior(run, an_example(run)).has_density
     own = {} if is_point else {OWN: run.model}
     return own | {word: run.model.with_prior(found.head) for word, found in fitted.items()}
-
-
-def has_means(model: GenerativeModel) -> bool:
-    """Whether E[x|z] has a closed form, and takes one pass of the decoder."""
-    p = decoded_law(model, next(model.parameters()).new_zeros(1, model.latent_dim))
-    if isinstance(p, ImageDistribution) and p.is_drawn_in_turn:
-        return False
-    try:
-        return p.mean is not None
-    except NotImplementedError:
-        return False
 
 
 @torch.no_grad()

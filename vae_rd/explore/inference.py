@@ -17,7 +17,7 @@ from vae_rd.estimates.base import Fitted, an_example, posterior, prior
 from vae_rd.estimators.ais import adapt_step_sizes, anneal, decoder_distortion, log_mean_weight, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.gaps import local_posteriors
-from vae_rd.explore.base import Asked, Found, Page, has_means, mean_of, means, page_of, said, some, without_codes
+from vae_rd.explore.base import Asked, Found, Page, mean_of, means, page_of, said, some, without_codes
 from vae_rd.run.record import Json
 from vae_rd.seeding import generator
 
@@ -75,7 +75,7 @@ def _distortion(run: Fitted, x: Tensor, z: Tensor) -> Tensor:
 
 
 def _page(run: Fitted, x: Tensor, z: tuple[Tensor, ...]) -> Page | None:
-    if not has_means(run.model):
+    if not run.model.has_means():
         return None
     rows = [x[:SHOWN], *(means(run.model, one[:SHOWN]) for one in z)]
     return page_of(run, rows, f"x, and E[x|z] at the z of: {', '.join(WAYS)}")

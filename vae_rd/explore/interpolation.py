@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vae_rd.estimates.base import Fitted, codes, prior
 from vae_rd.estimators.latent_paths import arc, geodesic, lengths, straight
-from vae_rd.explore.base import Asked, Found, has_means, mean_map, mean_of, means, page_of, said, some, without_codes
+from vae_rd.explore.base import Asked, Found, mean_map, mean_of, means, page_of, said, some, without_codes
 from vae_rd.explore.distances import training
 from vae_rd.functional.nearest import nearest
 from vae_rd.run.record import Json
@@ -85,4 +85,4 @@ def why_not(run: Fitted) -> str | None:
         return why
     if not prior(run).is_continuous:
         return "z has finitely many states, with nothing between them"
-    return None if has_means(run.model) else "E[x|z] has no closed form, or is made value by value"
+    return None if run.model.has_means() else "E[x|z] has no closed form, or is made value by value"

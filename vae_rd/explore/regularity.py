@@ -27,7 +27,6 @@ from vae_rd.explore.base import (
     Page,
     drawn_codes,
     draws,
-    has_means,
     laws,
     mean_map,
     mean_of,
@@ -217,4 +216,4 @@ def why_not(run: Fitted) -> str | None:
         return why
     if not prior(run).is_continuous:
         return "z has finitely many states"
-    return None if has_means(run.model) else "E[x|z] has no closed form, or is made value by value"
+    return None if run.model.has_means() else "E[x|z] has no closed form, or is made value by value"

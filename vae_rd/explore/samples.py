@@ -14,7 +14,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from vae_rd.estimates.base import Fitted
-from vae_rd.explore.base import Asked, Found, has_means, laws, means, page_of, said
+from vae_rd.explore.base import Asked, Found, laws, means, page_of, said
 from vae_rd.explore.distances import held_out, training
 from vae_rd.functional.nearest import Nearest, nearest
 from vae_rd.functional.two_samples import auroc, share_below
@@ -53,7 +53,7 @@ def _drawn(model: GenerativeModel, asked: Asked, law: str) -> dict[str, Tensor]:
     """x ~ p(x|z) and, where it has a closed form, E[x|z], of the same z."""
     device = next(model.parameters()).device
     z, x = model.generate(DRAWS, generator=generator(device, asked.seed, "explore", "samples", law))
-    return {DRAW: x, **({"E[x|z]": means(model, z)} if has_means(model) else {})}
+    return {DRAW: x, **({"E[x|z]": means(model, z)} if model.has_means() else {})}
 
 
 def _rows(name: str, found: Nearest) -> list[Json]:

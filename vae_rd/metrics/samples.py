@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.data.dataset import DataSet
-from vae_rd.model.generative import GenerativeModel
+from vae_rd.model.generative import GenerativeModel, drawn
 from vae_rd.model.likelihoods.base import ImageDistribution, Likelihood
 from vae_rd.seeding import generator
 
@@ -42,9 +42,7 @@ def _some(model: GenerativeModel, n: int, noise: torch.Generator) -> Tensor:
             return likelihood.beside_data(p, lambda: _uniform(p, noise))[0]
         except NotImplementedError:
             pass  # It has no mean.
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=noise, device=noise.device)))
-        return p.sample()[0]
+    return drawn(p, device, noise)[0]
 
 
 def _uniform(p: Distribution, noise: torch.Generator) -> Tensor:

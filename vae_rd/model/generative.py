@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple, Self, cast
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from vae_rd.model.lazy import LazyDistribution
 
@@ -53,8 +54,28 @@ class GenerativeModel(nn.Module, ABC):
             context: what a conditional model is given; this one takes none.
         """
         z = cast(Tensor, self.prior().sample((n,), generator=generator))
-        p = self.decoder(z)
-        # torch's samplers know only its global stream, which is put back after.
-        with torch.random.fork_rng([z.device] if z.device.type == "cuda" else []):
-            torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
-            return Generated(z, p.sample())
+        return Generated(z, drawn(self.decoder(z), z.device, generator))
+
+    @torch.no_grad()
+    def has_means(self) -> bool:
+        """Whether E[x|z] has a closed form, in one pass of the decoder: of one that reads x it has none."""
+        z = next(self.parameters()).new_zeros(1, 1, self.latent_dim)
+        try:
+            return cast(Distribution, self.decoder(z)).mean is not None
+        except NotImplementedError:
+            return False
+
+
+def drawn(p: Distribution, device: torch.device, generator: torch.Generator) -> Tensor:
+    """One x ~ p(x|z) for each z, by a stream that the generator seeds.
+
+    torch's samplers know only its global stream, which is put back after.
+
+    Args:
+        p: of tensors on the device.
+        device: whose stream the samplers take.
+        generator: of the seed.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
+        return p.sample()
