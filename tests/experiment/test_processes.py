@@ -145,6 +145,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["--target_rate=1"],
         ["--free_bits=0.3"],
         ["--objective=info_vae", "--samples=2"],
+        ["--model=gan", "--information_examples=null"],
+        ["--posterior=deterministic", "--beta=0", "--information_examples=null"],
     ],
     ids=" ".join,
 )

@@ -132,7 +132,7 @@ def test_the_server_has_each_record_s_numbers(four_runs):
 @pytest.mark.slow
 def test_a_run_that_the_server_stops_is_left_and_one_that_makes_room_is_resumed(user):
     run_dir = user.home / "runs"
-    path = user.sweep(toy(ROOT / "sweeps/beta.yaml", run_dir, beta=1.0, seed=0, max_epochs=[LONG, 300]))
+    path = user.sweep(toy(ROOT / "sweeps/beta.yaml", run_dir, beta=1.0, seed=0, max_epochs=[LONG, 120]))
     agent = user.agent(path)
     runs = user.server.runs
     wait_for(lambda: list(run_dir.glob("*/checkpoints/last.ckpt")), agent)
@@ -149,7 +149,7 @@ def test_a_run_that_the_server_stops_is_left_and_one_that_makes_room_is_resumed(
     assert (runs[stopped].state, runs[stopped].handed_out) == ("killed", 1)
     assert (resumed.status, resumed.wandb["id"]) == ("finished", preempted)
     assert (runs[preempted].state, runs[preempted].handed_out) == ("finished", 2)
-    assert epochs(runs[preempted]) == list(range(300))
+    assert epochs(runs[preempted]) == list(range(120))
     assert "--_wandb=" in resumed.command
     assert "--val/rate=" in resumed.command, "it was resumed with what it had logged"
     assert runs[preempted].summary["test/rate"] == resumed.metrics["test"]["rate"]["value"]

@@ -105,7 +105,7 @@ def last_epoch(folder: Path, name: str = "*") -> int:
 @pytest.mark.slow
 def test_a_stop_on_the_page_is_the_server_s_and_a_kill_by_hand_is_not_and_can_be_gone_on_with(user):
     run_dir = user.home / "runs"
-    path = user.sweep(toy(ROOT / "sweeps/beta.yaml", run_dir, beta=1.0, seed=0, max_epochs=[LONG, 600]))
+    path = user.sweep(toy(ROOT / "sweeps/beta.yaml", run_dir, beta=1.0, seed=0, max_epochs=[LONG, 150]))
     launcher = launch(user, path, run_dir, jobs=1)
     runs = user.server.runs
     wait_for(lambda: last_epoch(run_dir) > 2, launcher)
@@ -131,7 +131,7 @@ def test_a_stop_on_the_page_is_the_server_s_and_a_kill_by_hand_is_not_and_can_be
     assert (resumed.status, resumed.wandb) == ("finished", halted.wandb)
     assert set(runs) == {stopped, killed}, "it is the same run at W&B as well"
     assert (runs[killed].state, runs[killed].project) == ("finished", "toys")
-    assert [line["epoch"] for line in runs[killed].history if "epoch" in line] == list(range(600))
+    assert [line["epoch"] for line in runs[killed].history if "epoch" in line] == list(range(150))
 
 
 @pytest.mark.slow
