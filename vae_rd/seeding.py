@@ -6,6 +6,8 @@ Resuming needs no saved generator state, and the noise of a step does not depend
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -20,3 +22,16 @@ def generator(device: torch.device | str, *key: int | str) -> torch.Generator:
     """
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     return torch.Generator(device).manual_seed(int.from_bytes(digest, "big", signed=True))
+
+
+@contextmanager
+def own_stream(device: torch.device, seed: int) -> Iterator[None]:
+    """torch's global stream begun at a seed within the block, and put back after: some samplers know no other.
+
+    Args:
+        device: whose stream the samplers take.
+        seed: of the stream.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

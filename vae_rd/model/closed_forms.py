@@ -1,4 +1,4 @@
-"""What has a closed form, in two tables by pairs of types; anything that is not in them takes draws, and says so.
+"""What has a closed form, in tables by pairs of types; anything that is not in them takes draws, and says so.
 
 KL(q(z|x) || m(z)) is by posterior and prior, E_q ln p(x|z) by posterior and decoder.
 """
@@ -20,6 +20,7 @@ from vae_rd.model.posteriors.diagonal import DiagonalNormal
 from vae_rd.model.posteriors.full import FullNormal
 from vae_rd.model.priors.categorical import CategoricalMarginal
 from vae_rd.model.priors.normal import StandardNormal
+from vae_rd.model.torch_distributions import TorchPosterior, TorchPrior, torch_rate, torch_rate_per_dim
 
 
 def rate_per_dim(q: Posterior, m: Distribution) -> Tensor | None:
@@ -32,6 +33,19 @@ def rate_per_dim(q: Posterior, m: Distribution) -> Tensor | None:
         tensor([[0.8069, 0.8069]])
     """
     return next((form(q, m) for a, b, form in RATE_PER_DIM if isinstance(q, a) and isinstance(m, b)), None)
+
+
+def rate(q: Posterior, m: Distribution) -> Tensor | None:
+    """KL(q(z|x) || m(z)) as a whole, [B], for pairs whose parts by units may have no closed form; None without one.
+
+    Example:
+        >>> from torch.distributions import Independent, OneHotCategorical
+        >>> codes = OneHotCategorical(torch.tensor([0.5, 0.5]))
+        >>> q, m = TorchPosterior(Independent(codes.expand([3, 4]), 1)), TorchPrior(codes.expand([4]))
+        >>> rate_per_dim(q, m), rate(q, m)
+        (None, tensor([0., 0., 0.]))
+    """
+    return next((form(q, m) for a, b, form in RATE if isinstance(q, a) and isinstance(m, b)), None)
 
 
 def expected_log_prob(q: Posterior, decoder: nn.Module, x: Tensor) -> Tensor | None:
@@ -110,10 +124,16 @@ def _quadratic(q: Posterior, decoder: Decoder, x: Tensor, spread: Callable[[Tens
 
 
 # By the first row that fits.
-RATE_PER_DIM: tuple[tuple[type, type, Callable[[Any, Any], Tensor]], ...] = (
+RATE_PER_DIM: tuple[tuple[type, type, Callable[[Any, Any], Tensor | None]], ...] = (
     (DiagonalNormal, StandardNormal, _normal_normal),
     (FullNormal, StandardNormal, _full_normal),
     (CategoricalLatent, CategoricalMarginal, _categorical_categorical),
+    (Posterior, TorchPrior, torch_rate_per_dim),
+    (TorchPosterior, StandardNormal, torch_rate_per_dim),
+)
+RATE: tuple[tuple[type, type, Callable[[Any, Any], Tensor | None]], ...] = (
+    (Posterior, TorchPrior, torch_rate),
+    (TorchPosterior, StandardNormal, torch_rate),
 )
 EXPECTED_LOG_PROB: tuple[tuple[type, type, Callable[[Any, Any, Tensor], Tensor | None]], ...] = (
     (CategoricalLatent, nn.Module, _over_states),

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from vae_rd.model.lazy import LazyDistribution
+from vae_rd.seeding import own_stream
 
 
 class Generated(NamedTuple):
@@ -76,6 +77,5 @@ def drawn(p: Distribution, device: torch.device, generator: torch.Generator) -> 
         device: whose stream the samplers take.
         generator: of the seed.
     """
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator, device=generator.device)))
+    with own_stream(device, int(torch.randint(2**62, (), generator=generator, device=generator.device))):
         return p.sample()

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vae_rd.errors import InputError
-from vae_rd.model.closed_forms import rate_per_dim
+from vae_rd.model.closed_forms import rate, rate_per_dim
 from vae_rd.model.posteriors.base import Draw, Moments, Posterior
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.stated import StatedTerms as StatedTerms
@@ -55,9 +55,14 @@ class Group:
         """KL(q || m), [S, B], where it is analytic, else its unbiased draw ln q - ln m; None where q has no density."""
         if not self.posterior.has_density:
             return None
-        if self.rate_per_dim is None:
-            return self.log_qz - self.log_mz
-        return self.rate_per_dim.sum(-1).expand(self.z.shape[:-1])
+        analytic = self.analytic_rate
+        return self.log_qz - self.log_mz if analytic is None else analytic.expand(self.z.shape[:-1])
+
+    @cached_property
+    def analytic_rate(self) -> Tensor | None:
+        """KL(q || m), [B], where it takes no draws."""
+        parts = self.rate_per_dim
+        return rate(self.posterior, self.prior) if parts is None else parts.sum(-1)
 
 
 class DrawnTerms(Terms):
@@ -140,6 +145,16 @@ class DrawnTerms(Terms):
                 "choose another posterior or likelihood"
             )
         return -self.log_px_z
+
+    @property
+    def is_rate_analytic(self) -> bool:
+        """Whether the rate is the KL itself, and not a draw of it."""
+        return all(group.posterior.has_density and group.analytic_rate is not None for group in self.groups)
+
+    @property
+    def posterior(self) -> Posterior | None:
+        """q(z|x) of one group of latents; None where there are several."""
+        return self.groups[0].posterior if len(self.groups) == 1 else None
 
     @property
     def _has_rsample(self) -> bool:

@@ -64,7 +64,7 @@ class VAE(GenerativeModel):
         self.latent_dim, self.noise_dim = latent_dim, latent_dim if noise_dim is None else noise_dim
 
     def noise(self, samples: int, like: Tensor, generator: torch.Generator, *, examples: int | None = None) -> Tensor:
-        """The noise of S draws of z per example, [S, B, noise_dim]: on the device and in the precision of x.
+        """The noise of S draws of z per example, [S, B, noise_dim]: on the device of x, in its precision if it has one.
 
         Args:
             samples: S.
@@ -73,7 +73,8 @@ class VAE(GenerativeModel):
             examples: B, where it is not that of x.
         """
         shape = (samples, len(like) if examples is None else examples, self.noise_dim)
-        return torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype).to(like.device)
+        dtype = like.dtype if like.is_floating_point() else None
+        return torch.randn(shape, generator=generator, device=generator.device, dtype=dtype).to(like.device)
 
     def terms(
         self,
