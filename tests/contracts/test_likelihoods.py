@@ -242,3 +242,23 @@ def test_training_starts_at_the_best_density_that_ignores_z(word, n):
         assert -1 / n < found - started < 1 / n
     else:  # By moments: within a tenth of a nat a value.
         assert found - started < 0.1 * x[0].numel()
+
+
+@pytest.mark.parametrize(("shape", "image"), [((2, 6), (2, 1, 6)), ((2, 3, 2, 4), (2, 6, 4))])
+def test_sequences_and_volumes_are_scored_as_images_of_their_values(word, shape, image):
+    """Density, draws and the start of training know of axes only which values belong to which channel and row."""
+    head, other = likelihood(word).eval(), likelihood(word).eval().over(len(shape))
+    x, written = some_x(head, image), params(head, image)
+    p = head(written)
+    q = other(written.reshape(*written.shape[:-2], *shape[1:]) if len(shape) == 4 else written.squeeze(-2))
+    assert q.event_shape == shape
+    assert torch.equal(q.log_prob(x.reshape(len(x), *shape)), p.log_prob(x))
+    torch.manual_seed(0)
+    drawn = p.sample()
+    torch.manual_seed(0)
+    assert torch.equal(q.sample().reshape(drawn.shape), drawn)
+    start, unit = head.start(Sample(x))
+    again, again_unit = other.start(Sample(x.reshape(len(x), *shape)))
+    assert again_unit.shape == (len(unit), *[1] * (len(shape) - 1))
+    assert torch.equal(again.reshape(start.shape), start)
+    assert torch.equal(again_unit.flatten(), unit.flatten())

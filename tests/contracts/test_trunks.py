@@ -92,3 +92,22 @@ def test_many_are_one_call_over_stacked_parameters(word):
 
     apart = torch.stack([call(made, *given(word)) for made in decoders])
     assert torch.allclose(stacked(decoders, call, *given(word)), apart)
+
+
+@pytest.mark.parametrize("shape", [(2, 7), (2, 5, 3, 4)])
+@pytest.mark.parametrize("word", ["linear", "mlp", "conv", "resnet"])
+def test_sequences_and_volumes_go_in_and_come_out(word, shape):
+    row, x = tables.TRUNKS[word], torch.rand(3, *shape)
+    inner, outer = row.encoder(shape, widths(word), nn.SiLU), row.decoder(shape, widths(word), 3, nn.SiLU)
+    assert inner(x).shape == (3, inner.features)
+    made = outer(torch.randn(3, 3))
+    assert made.shape == (3, *shape)
+    assert gradients(outer, made.square().sum()) == []
+
+
+def test_a_place_of_a_sequence_is_seen_by_its_neighbours_alone():
+    """Of one stage, feature j sees the places 2j - 1 to 2j + 2."""
+    conv = tables.TRUNKS["conv"].encoder((1, 9), [1], nn.SiLU)
+    seen = torch.autograd.functional.jacobian(lambda x: conv(x).squeeze(0), torch.rand(1, 1, 9)).reshape(5, 9) != 0
+    wanted = [[2 * j - 1 <= place <= 2 * j + 2 for place in range(9)] for j in range(5)]
+    assert seen.tolist() == wanted

@@ -20,7 +20,7 @@ WRONG_SOURCES = {
     "real values as counts": (torch.rand(9, 1, 2, 2), 256, "more than whole numbers"),
     "counts without levels": (bits(9, 1, 2, 2), None, "holds uint8; say with levels="),
     "sequences of vectors": (torch.rand(9, 5, 20), None, "is [9, 5, 20]; give [N, C, H, W]"),
-    "volumes": (torch.rand(9, 1, 4, 4, 4), None, "is [9, 1, 4, 4, 4]; give [N, C, H, W]"),
+    "six axes": (torch.rand(9, 1, 4, 4, 4, 4), None, "is [9, 1, 4, 4, 4, 4]; give [N, C, H, W]"),
     "nothing": (torch.rand(0, 1, 4, 4), None, "is [0, 1, 4, 4]; give [N, C, H, W]"),
     "nan": (torch.full((9, 1, 2, 2), math.nan), None, "nan or infinite"),
     "nan as counts": (torch.full((9, 1, 2, 2), math.nan), 2, "more than whole numbers"),

@@ -119,7 +119,8 @@ def test_more_classes_than_a_record_should_list_are_not_listed(tmp_path):
     ("images", "fault"),
     [
         (np.zeros(N), "images is [40]; give [N, H, W], [N, H, W, C] or vectors [N, D]"),
-        (np.zeros((2,) * 5), "give [N, H, W], [N, H, W, C] or vectors [N, D]"),
+        (np.zeros((2,) * 5), "five axes; of volumes [N, C, D, H, W] add --layout channels_first"),
+        (np.zeros((2,) * 6), "give [N, H, W], [N, H, W, C] or vectors [N, D]"),
         (np.float32(1), "images is []"),
         (LEVELS[:0], "images is [0, 6, 5]"),
         (np.zeros((N, 0, 5), np.uint8), "images is [40, 0, 5]"),

@@ -237,6 +237,12 @@ STEPS: list[Step] = [
         ("--data=digits", "--binarization=threshold"),
     ),
     step(
+        "which is no picture; give a name in .npz",
+        drawn("-o", "x.png"),
+        drawn("-o", "x.npz"),
+        before=fitted(*NAMED, "--data=gaussian", "--likelihood=gaussian"),
+    ),
+    step(
         "of test alone; leave out --split val",
         checked("algebra", split="val"),
         checked("algebra"),

@@ -23,11 +23,15 @@ ENDS = LEVELS.copy()  # That a grid is one is told by its ends.
 ENDS[0, 0, :2] = 0, 255
 
 
-def own(says: str, bad: Mapping[str, Any], *good: Mapping[str, Any] | str, flags: str = "") -> Step:
-    """An archive that is refused; mended by other arrays, or by flags."""
+def own(says: str, bad: Mapping[str, Any], *good: Mapping[str, Any] | str | Call, flags: str = "") -> Step:
+    """An archive that is refused; mended by other arrays, by flags, or as is said."""
     asked = fitted(*NPZ, *flags.split())
     remedies = [
-        fitted(*NPZ, *remedy.split()) if isinstance(remedy, str) else each(archive(**remedy), fitted(*NPZ))
+        remedy
+        if callable(remedy)
+        else fitted(*NPZ, *remedy.split())
+        if isinstance(remedy, str)
+        else each(archive(**remedy), fitted(*NPZ))
         for remedy in good
     ]
     return step(says, asked, *remedies, before=archive(**bad))
@@ -75,7 +79,18 @@ ROLES = [
         image(REAL[:, 0]),
         image(REAL[..., None]),
     ),
-    own("images.transpose(0, 2, 3, 1)", image(THREE), image(THREE.transpose(0, 2, 3, 1))),
+    own("looks like [N, C, H, W]; add --layout channels_first", image(THREE), "--layout=channels_first"),
+    own(
+        "of volumes [N, C, D, H, W] add --layout channels_first", image(REAL[:, None, None]), "--layout=channels_first"
+    ),
+    own(
+        "give [N, C, L], [N, C, H, W], [N, C, D, H, W] or vectors [N, D]",
+        image(REAL[:, 0, 0]),
+        each(archive(images=REAL), fitted(*NPZ, "--layout=channels_first")),
+        each(archive(images=REAL[:, None]), fitted(*NPZ, "--layout=channels_first")),
+        each(archive(images=REAL[:, 0]), fitted(*NPZ, "--layout=channels_first")),
+        flags="--layout=channels_first",
+    ),
     own("images of one size and type", {"train": LEVELS, "test": BITS[:9, :2]}, {"train": LEVELS, "test": LEVELS[:9]}),
     own("images of one size and type", {"train": LEVELS, "test": REAL[:9]}, {"train": LEVELS, "test": LEVELS[:9]}),
     own(

@@ -28,6 +28,7 @@ X = {
 }
 
 
+SEQUENCES = ("--data=npz", "--data_file=bits.npz", "--layout=channels_first")
 WHITE = "--data=gaussian --likelihood=gaussian --max_steps=1"
 
 
@@ -174,6 +175,12 @@ STEPS: list[Step] = [
     step("and a word that it does not have", added("encoder", "mlp"), added("encoder", "mine")),
     step("give one of data, encoder,", added("beta", "mine"), added("encoder", "mine")),
     step("its row has no encoder; give it one", added("encoder", "made", "made"), added("encoder", "mine")),
+    step(
+        "choose linear, mlp, conv or resnet",
+        fitted(*SEQUENCES, "--decoder=made"),
+        *(fitted(*SEQUENCES, f"--decoder={word}") for word in ("linear", "mlp")),
+        *(fitted(*SEQUENCES, f"--decoder={word}", "--encoder=conv") for word in ("conv", "resnet")),
+    ),
     flags(f"{WHITE} --decoder=made --whiten", "takes in turn; leave it out", f"{WHITE} --decoder=made"),
     step(
         "choose another posterior or likelihood",

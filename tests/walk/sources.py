@@ -104,10 +104,12 @@ STEPS: list[Step] = [
     ),
     step("give a tensor or array of numbers", made(REAL.tolist()), made(REAL), made(REAL.numpy())),
     step(
-        "give [N, C, H, W], of grey images [N, 1, H, W], or of vectors [N, D]",
+        "or sequences [N, C, L] with layout=",
         made(REAL[:, 0]),
         made(REAL),
         made(REAL.flatten(1)),
+        made(REAL[:, :, None]),
+        of(images=dict.fromkeys(SPLITS, REAL[:, 0]), levels=None, layout="channels_first"),
     ),
     step("give 2 or more, or means have no standard error", made(REAL[:1]), made(REAL[:2])),
     step("say with levels= how many values a pixel can take", made(BITS), made(BITS, 2)),

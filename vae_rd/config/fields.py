@@ -35,6 +35,7 @@ TargetName = Literal["x", "label"]
 Binarization = Literal["none", "static", "dynamic", "threshold"]
 Dequantize = Literal["none", "uniform"]
 FileRules = Literal["1", "2"]
+Layout = Literal["channels_last", "channels_first"]
 ModelName = Literal["vae", "gan"]
 EncoderName = Literal["linear", "mlp", "conv", "resnet"]
 DecoderName = Literal["linear", "mlp", "conv", "resnet", "made", "pixelcnn"]
@@ -152,6 +153,13 @@ class FitConfig:
         "random",
         group="data",
         only={"data": ("npz", "image_folder")},
+    )
+    layout: Layout = flag(
+        "channels_last",
+        "axes of one's own x: [H, W] or [H, W, C]; channels_first: [C, L], [C, H, W] or [C, D, H, W]",
+        group="data",
+        only={"data": ("npz",)},
+        unless={"file_rules": ("1",)},
     )
     population: bool = flag(
         False,

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vae_rd.config.fields import Layout
 from vae_rd.data.labels import factors_of
 from vae_rd.data.readers import npz_sizes, read_npz
 from vae_rd.data.splits import split_named
@@ -30,7 +31,7 @@ class Archive(NamedTuple):
     """What an archive holds.
 
     Attributes:
-        images: [N, D], [N, H, W] or [N, H, W, C], of all splits.
+        images: [N, D], [N, H, W] or [N, H, W, C], or with channels first, of all splits.
         where: what messages about them begin with.
         splits: positions of the splits that it names.
         factors: labels.
@@ -44,12 +45,13 @@ class Archive(NamedTuple):
     left_out: list[str]
 
 
-def read_archive(path: Path, *, by_split: bool) -> Archive:
+def read_archive(path: Path, *, by_split: bool, layout: Layout = "channels_last") -> Archive:
     """The images and labels of an npz archive.
 
     Args:
         path: of the file.
         by_split: whether arrays may be named by their split.
+        layout: which axis of images has the channels.
 
     Raises:
         InputError: for a file that is no npz archive, or arrays that are no images or labels, or of no plain role.
@@ -58,7 +60,7 @@ def read_archive(path: Path, *, by_split: bool) -> Archive:
     images, labels = _chosen(names, path, by_split=by_split)
     arrays = read_npz(path, required=[*images.values(), *labels.values()])
     parts = {split: arrays[name] for split, name in images.items()}
-    _check_images(parts, images, path)
+    _check_images(parts, images, path, layout)
     return Archive(
         images=np.concatenate(list(parts.values())) if len(parts) > 1 else next(iter(parts.values())),
         where=f"{path}: array {' and '.join(images.values())}",
@@ -114,10 +116,10 @@ def _by_split(what: str, roles: Mapping[str, tuple[str, str]], path: Path) -> Na
     return {split: found[split] for split in SPLITS if split in found}
 
 
-def _check_images(parts: Mapping[str, np.ndarray], names: Names, path: Path) -> None:
+def _check_images(parts: Mapping[str, np.ndarray], names: Names, path: Path, layout: Layout) -> None:
     first = next(iter(parts))
     for split, array in parts.items():
-        if problem := _shape_problem(array.shape):
+        if problem := shape_problem(array.shape, layout):
             raise InputError(f"{path}: array {names[split]} is {list(array.shape)}{problem}")
         if (array.shape[1:], array.dtype) != (parts[first].shape[1:], parts[first].dtype):
             raise InputError(
@@ -126,11 +128,22 @@ def _check_images(parts: Mapping[str, np.ndarray], names: Names, path: Path) -> 
             )
 
 
-def _shape_problem(shape: tuple[int, ...]) -> str | None:
+def shape_problem(shape: tuple[int, ...], layout: Layout) -> str | None:
+    """Why an array of this shape holds no images, vectors, sequences or volumes; None where it does.
+
+    Example:
+        >>> shape_problem((9, 3, 64, 64), "channels_first") is None, shape_problem((9, 3, 64, 64), "channels_last")
+        (True, ', which looks like [N, C, H, W]; add --layout channels_first')
+    """
+    if layout == "channels_first":
+        fits = len(shape) in (2, 3, 4, 5) and min(shape) > 0
+        return None if fits else "; give [N, C, L], [N, C, H, W], [N, C, D, H, W] or vectors [N, D], none of them 0"
+    if len(shape) == 5 and min(shape) > 0:
+        return ", five axes; of volumes [N, C, D, H, W] add --layout channels_first"
     if len(shape) not in (2, 3, 4) or min(shape) == 0:
         return "; give [N, H, W], [N, H, W, C] or vectors [N, D], none of them 0"
     if len(shape) == 4 and shape[1] in (1, 3) and shape[3] > 4:
-        return ", which looks like [N, C, H, W]; give [N, H, W, C], images.transpose(0, 2, 3, 1)"
+        return ", which looks like [N, C, H, W]; add --layout channels_first"
     return None
 
 

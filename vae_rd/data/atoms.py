@@ -12,6 +12,7 @@ _FEWEST = 3  # Equal values that are no coincidence in a small sample.
 _POOL = 100_000  # Values that tell a grid.
 _CELLS = 4_000_000  # Values that tell the atoms of pixels, of as many images as this makes, but of 100 at the least.
 _REPEATS = 20  # Of each value of a grid, on average.
+_AXES = {2: "channel, place", 3: "channel, row, column", 4: "channel, slice, row, column"}
 _SHOWN = 3
 
 
@@ -105,4 +106,4 @@ def _least(n: int) -> int:
 
 def _first(positions: Tensor) -> str:
     more = ", ..." if len(positions) > _SHOWN else ""
-    return f"channel, row, column {', '.join(str(tuple(p)) for p in positions[:_SHOWN].tolist())}{more}"
+    return f"{_AXES[positions.shape[1]]} {', '.join(str(tuple(p)) for p in positions[:_SHOWN].tolist())}{more}"

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vae_rd.config.fields import Layout
 from vae_rd.run.record import SPLITS
 from vae_rd.seeding import generator
 from vae_rd.theory.discrete import duplicates_entropy
@@ -42,12 +43,14 @@ class Source:
 
     Attributes:
         name: the word of `--data`.
-        images: per split, [N, C, H, W]; counts 0..levels-1 in uint8, int16 or int32, or float32 where `levels` is None.
+        images: per split, [N, C, H, W], of sequences [N, C, L], of volumes [N, C, D, H, W], of vectors [N, D]; counts
+            0..levels-1 in uint8, int16 or int32, or float32 where `levels` is None.
         levels: number of grey levels; 2 means binary pixels, None means real-valued data.
         population: True when the one split "train" is the whole source, each image equally probable.
         labels: per split, arrays of length N by factor name.
         params: facts worth recording (archive, checksum, generator settings).
         support: of real-valued pixels; None to tell from the values whether they are a grid.
+        layout: "channels_first" where three axes are [N, C, L], and not grey images without the axis of their channel.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Source:
     labels: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     support: Support | None = None
+    layout: Layout = "channels_last"
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ class UnlimitedSource:
     Attributes:
         name: the word of `--data`.
         support: "binary" or "one_hot" for uint8 pixels of 0 and 1, "real" for float32 ones.
-        rows: (n, noise, *tables) -> pixels [n, C, H, W] on the device of the noise, which the tables are on too.
+        rows: (n, noise, *tables) -> pixels [n, C, H, W], or with other axes, on the device of the noise, which the
+            tables are on too.
         tables: constants of `rows`.
         entropy: of one draw.
         params: facts worth recording.
@@ -104,7 +109,7 @@ class DataCard:
 
     Attributes:
         n: examples per split; of a training split that is fresh at every step, those it is evaluated on.
-        shape: [C, H, W].
+        shape: (C, H, W), of sequences (C, L), of volumes (C, D, H, W), of vectors (1, 1, D).
         support: values of x: {0, 1}, rows of one 1 among 0s, one of finitely many grey values, or the real line.
         population: per split, whether it is the whole source (then only z is random in an estimate).
         pixel_scale: the density scale of grey x, such as "(k + u) / 256"; None for binary x.
@@ -118,7 +123,7 @@ class DataCard:
 
     name: str
     n: Mapping[str, int]
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     support: Support
     population: Mapping[str, bool]
     pixel_scale: str | None
@@ -169,8 +174,7 @@ class DataCard:
         """The card back from a record, which may be older than some of its facts, and has others beside them."""
         known = {f.name: content[f.name] for f in fields(cls) if f.name in content}
         entropy = {split: Entropy(**entry) for split, entry in content["entropy"].items()}
-        channels, height, width = content["shape"]
-        return cls(**{**known, "shape": (channels, height, width), "entropy": entropy})
+        return cls(**{**known, "shape": tuple(content["shape"]), "entropy": entropy})
 
 
 def group_sizes(images: Tensor) -> np.ndarray:

@@ -25,7 +25,8 @@ DISCRETE = ("binary", "one_hot")
 def checked(source: Source) -> Source:
     """The source with its pixels as [N, C, H, W]: counts as bytes (int16 or int32 where bytes are short), else floats.
 
-    Arrays and tensors of any plain number type are taken; vectors [N, D] become [N, 1, 1, D].
+    Arrays and tensors of any plain number type are taken; vectors [N, D] become [N, 1, 1, D], sequences stay [N, C, L]
+    and volumes [N, C, D, H, W].
 
     Raises:
         InputError: naming the split, what it is, and what it should be.
@@ -44,7 +45,8 @@ def checked(source: Source) -> Source:
     others = [split for split in source.images if source.images[split] is not source.images["train"]]
     if source.population and others:
         raise InputError(f"{name}: a population is all in images['train']; leave out {', '.join(others)}")
-    images = {s: _pixels(source.images[s], source.levels, f"{name}: images[{s!r}]") for s in wanted}
+    is_first = source.layout == "channels_first"
+    images = {s: _pixels(source.images[s], source.levels, f"{name}: images[{s!r}]", sequences=is_first) for s in wanted}
     shapes = {split: list(pixels.shape[1:]) for split, pixels in images.items()}
     if len({tuple(shape) for shape in shapes.values()}) > 1:
         raise InputError(f"{name}: the shapes of an image differ between splits, {shapes}; give one shape")
@@ -79,7 +81,7 @@ def checked_draws(source: UnlimitedSource, pixels: Tensor) -> Tensor:
         InputError: naming what they are, and what they should be.
     """
     name = f"UnlimitedSource {source.name!r}: rows"
-    if pixels.ndim != 4:
+    if pixels.ndim not in (3, 4, 5):
         raise InputError(f"{name} gives {list(pixels.shape)}; let it give [n, C, H, W], of vectors [n, 1, 1, D]")
     if source.support == "real":
         return _real(pixels, name)
@@ -130,7 +132,7 @@ def _check_levels(levels: Any, name: str) -> None:
         raise InputError(f"{name}: levels is {levels!r}; give 2 for binary pixels, 256 for bytes, None for real values")
 
 
-def _pixels(values: Any, levels: int | None, where: str) -> Tensor:
+def _pixels(values: Any, levels: int | None, where: str, *, sequences: bool) -> Tensor:
     if np.ma.is_masked(values):
         raise InputError(
             f"{where} has {np.ma.count_masked(values)} masked values; give each a value, as .filled(0) does"
@@ -143,13 +145,15 @@ def _pixels(values: Any, levels: int | None, where: str) -> Tensor:
     if not isinstance(values, Tensor) or values.is_complex():
         kind = f"array of {values.dtype}" if isinstance(values, np.ndarray | Tensor) else type(values).__name__
         raise InputError(f"{where} is a {kind}; give a tensor or array of numbers")
-    if values.ndim not in (2, 4) or 0 in values.shape:
-        shown = list(values.shape)
-        raise InputError(f"{where} is {shown}; give [N, C, H, W], of grey images [N, 1, H, W], or of vectors [N, D]")
+    if values.ndim not in (2, 4, 5, *([3] if sequences else [])) or 0 in values.shape:
+        raise InputError(
+            f"{where} is {list(values.shape)}; give [N, C, H, W], of grey images [N, 1, H, W], of vectors [N, D], of "
+            "volumes [N, C, D, H, W], or sequences [N, C, L] with layout='channels_first'"
+        )
     if len(values) < FEWEST:
         raise InputError(f"{where} has {len(values)} image; give {FEWEST} or more, or means have no standard error")
     images = values.detach().cpu()
-    images = images if images.ndim == 4 else images[:, None, None]
+    images = images[:, None, None] if images.ndim == 2 else images
     return _real(images, where) if levels is None else _counts(images, levels, where)
 
 

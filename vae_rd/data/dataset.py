@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 import torch
@@ -167,7 +166,7 @@ def _card(
     return DataCard(
         name=source.name,
         n={split: len(pixels[split]) for split in SPLITS},
-        shape=cast(tuple[int, int, int], tuple(pixels["train"].shape[1:])),
+        shape=tuple(pixels["train"].shape[1:]),
         support=transform.support,
         population=population,
         pixel_scale=transform.scale,

@@ -17,6 +17,7 @@ _BITS = {
     "threshold": "to 1 where k >= {threshold}",
 }
 _COLOURS = {1: "grey", 3: "colour"}
+_THINGS = {1: "sequences of", 2: "images", 3: "volumes"}  # By how many axes they have after the channels.
 
 
 def described(data: DataSet) -> str:
@@ -53,12 +54,12 @@ def _amount(data: DataSet) -> str:
 
 
 def _kind(card: DataCard) -> str:
-    channels, height, width = card.shape
-    colour = _COLOURS.get(channels, f"{channels}-channel")
-    if channels == height == 1:
-        return f"{'one-hot ' if card.support == 'one_hot' else ''}vectors of {width}"
+    channels, *sizes = card.shape
+    if len(sizes) == 2 and channels == sizes[0] == 1:
+        return f"{'one-hot ' if card.support == 'one_hot' else ''}vectors of {sizes[1]}"
+    colour = _COLOURS.get(channels, f"{channels}-channel") if len(sizes) == 2 else f"{channels}-channel"
     word = "binary" if card.levels == 2 and channels == 1 else colour
-    return f"{word} images {height} x {width}"
+    return f"{word} {_THINGS[len(sizes)]} {' x '.join(map(str, sizes))}"
 
 
 def _values(data: DataSet) -> str:

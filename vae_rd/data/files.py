@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vae_rd.config.fields import FileRules
+from vae_rd.config.fields import FileRules, Layout
 from vae_rd.data.archives import Archive, read_archive
 from vae_rd.data.atoms import was_grid
 from vae_rd.data.base import Source
@@ -29,18 +29,28 @@ class _Own(NamedTuple):
         splits: positions of the splits that it names.
         factors: labels.
         notes: what else was decided, for the start line.
+        layout: which axis of the pixels has the channels.
     """
 
     reading: Reading
     splits: Mapping[str, np.ndarray]
     factors: Mapping[str, np.ndarray]
     notes: Sequence[str]
+    layout: Layout = "channels_last"
 
 
 def npz(
-    path: Path, *, data_seed: int = 0, levels: int | None = None, rules: FileRules = "2", population: bool = False
+    path: Path,
+    *,
+    data_seed: int = 0,
+    levels: int | None = None,
+    rules: FileRules = "2",
+    population: bool = False,
+    layout: Layout = "channels_last",
 ) -> Source:
     """The arrays of an npz file: `images` [N, H, W] or [N, H, W, C], or vectors [N, D], with optional `labels`.
+
+    Where channels come first, `images` are sequences [N, C, L], images [N, C, H, W] or volumes [N, C, D, H, W].
 
     In place of `images` there may be arrays named by their split: `train`, `val` (or `valid`, `validation`, `dev`) and
     `test`, or these with x, images or data beside them (`x_train`), and their labels with y or labels (`y_train`). Val
@@ -53,6 +63,7 @@ def npz(
         levels: number of grey levels; None to tell from the values.
         rules: "1" for what version 1 of the defaults made of a file.
         population: whether the images are all there are: then each split is all of them, whatever splits are named.
+        layout: which axis of images has the channels.
 
     Raises:
         InputError: for a file that is no whole npz archive, Python objects, another shape or dtype, values that are
@@ -67,7 +78,7 @@ def npz(
         >>> source.images["train"].shape, source.levels
         (torch.Size([24, 3, 8, 8]), 2)
     """
-    found = read_archive(path, by_split=rules != "1")
+    found = read_archive(path, by_split=rules != "1", layout=layout)
     if rules == "1":
         reading = first_levels(found.images, where=found.where)
     else:
@@ -75,7 +86,7 @@ def npz(
         if levels is None:
             _check_scales(found, reading)
     notes = [f"arrays left out: {', '.join(found.left_out)}"] if found.left_out else []
-    own = _Own(reading, found.splits, found.factors, notes)
+    own = _Own(reading, found.splits, found.factors, notes, layout)
     return _source("npz", path, own, data_seed=data_seed, rules=rules, population=population)
 
 
@@ -173,7 +184,9 @@ def _source(name: str, path: Path, own: _Own, *, data_seed: int, rules: FileRule
         "reading": said,
         "notes": [*joined, *own.notes],
     }
-    source = split_source(name, pixels, where=where, levels=levels, factors=own.factors, params=params)
+    source = split_source(
+        name, pixels, where=where, levels=levels, factors=own.factors, params=params, layout=own.layout
+    )
     source = replace(source, population=population)
     if rules == "1" and levels is None:
         return replace(source, support="grey" if was_grid(source.images["train"]) else "real")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vae_rd.config.fields import Layout
 from vae_rd.data.base import Source, subset
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
@@ -77,33 +78,48 @@ def split_source(
     levels: int | None,
     factors: Mapping[str, np.ndarray],
     params: Mapping[str, Any],
+    layout: Layout = "channels_last",
 ) -> Source:
     """A source whose splits are parts of one array.
 
     Args:
         name: the word of `--data`.
-        images: [N, D], [N, H, W] or [N, H, W, C]; vectors are images of one row.
+        images: [N, D], [N, H, W] or [N, H, W, C]; vectors are images of one row. Where channels come first [N, C, L],
+            [N, C, H, W] or [N, C, D, H, W].
         where: per split, a slice, mask or list of indices along N.
         levels: as in `Source`.
         factors: labels of any sortable type, [N] each; they become class indices, and `params["factors"]` lists what
             the classes stand for.
         params: further facts for the record.
+        layout: which axis of images has the channels.
     """
     coded = {factor: np.unique(column, return_inverse=True) for factor, column in factors.items()}
     listed = {factor: values.tolist() for factor, (values, _) in coded.items() if len(values) <= MAX_LISTED}
     return Source(
         name=name,
-        images={split: _channels_first(images, part) for split, part in where.items()},
+        images={split: _own_memory(images, part, layout) for split, part in where.items()},
         levels=levels,
         labels={split: {factor: codes[part] for factor, (_, codes) in coded.items()} for split, part in where.items()},
         params={**params, "factors": listed},
+        layout=layout,
     )
 
 
-def _channels_first(images: np.ndarray, part: slice | np.ndarray) -> torch.Tensor:
-    """Some of the images as [n, C, H, W], in memory of their own: copied once, since they may fill most of it."""
-    some = images[part]
-    planes = np.moveaxis(some, -1, 1) if images.ndim == 4 else some.reshape(len(some), 1, -1, images.shape[-1])
+def channels_first(images: np.ndarray, layout: Layout) -> np.ndarray:
+    """Images [n, H, W, C] or [n, H, W] as [n, C, H, W], vectors [n, D] as [n, 1, 1, D]; what is so stays.
+
+    Example:
+        >>> channels_first(np.zeros((9, 4, 5, 3)), "channels_last").shape
+        (9, 3, 4, 5)
+    """
+    if images.ndim == 2 or (images.ndim == 3 and layout == "channels_last"):
+        return images.reshape(len(images), 1, -1, images.shape[-1])
+    return np.moveaxis(images, -1, 1) if layout == "channels_last" else images
+
+
+def _own_memory(images: np.ndarray, part: slice | np.ndarray, layout: Layout) -> torch.Tensor:
+    """Some of the images with their channels first, in memory of their own: copied once, for they may fill it."""
+    planes = channels_first(images[part], layout)
     if min(planes.strides) < 0 or not planes.flags.writeable:  # Which torch does not take.
         return torch.from_numpy(planes.copy())
     if not np.may_share_memory(planes, images) and planes.flags.c_contiguous:

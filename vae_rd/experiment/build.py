@@ -23,7 +23,7 @@ from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.gan import GAN, Discriminator
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.lazy import LazyDistribution
-from vae_rd.model.likelihoods.base import Likelihood
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, Likelihood
 from vae_rd.model.nn.raster import Raster
 from vae_rd.model.nn.trunk import EncoderTrunk, Shape
 from vae_rd.model.nn.whitening import Colour, Offset, Standard, Whiten
@@ -78,7 +78,7 @@ def build_model(config: FitConfig, card: DataCard) -> GenerativeModel:
 
 
 def _vae(config: FitConfig, card: DataCard) -> VAE:
-    likelihood = tables.LIKELIHOODS[config.likelihood](config, card.scored)
+    likelihood = tables.LIKELIHOODS[config.likelihood](config, card.scored).over(len(card.scored.shape))
     trunk, decoder = _encoder_trunk(config, card, likelihood), _decoder(config, card.scored, likelihood)
     posterior = tables.POSTERIORS[config.posterior](config, card, trunk)
     encoder = Encoder(trunk, posterior)
@@ -100,7 +100,7 @@ def _gan(config: FitConfig, card: DataCard) -> GAN:
     Raises:
         InputError: for a decoder, a likelihood or a prior with what a discriminator does not train.
     """
-    likelihood = tables.LIKELIHOODS[config.likelihood](config, card)
+    likelihood = tables.LIKELIHOODS[config.likelihood](config, card).over(len(card.shape))
     if likelihood.params_per_value > 1 or likelihood.learns_scale or likelihood.together != "value":
         raise InputError(
             f"--likelihood {config.likelihood}: a discriminator sees means or draws of single values, and trains no "
@@ -161,6 +161,11 @@ def _autoregressive(config: FitConfig, card: DataCard, likelihood: Likelihood) -
         raise InputError(
             f"--whiten mixes the values of x, which --decoder {config.decoder} takes in turn; leave it out"
         )
+    if len(card.shape) != IMAGE_DIMS:
+        raise InputError(
+            f"--decoder {config.decoder} takes values in the order of an image's rows, and x of --data {card.name} has "
+            f"{len(card.shape) - 1} axes after its channels; choose linear, mlp, conv or resnet"
+        )
     row = tables.TRUNKS[config.decoder]
     assert row.autoregressive is not None, "a decoder that does not read z alone"
     raster = Raster(card.shape, params_per_value=likelihood.params_per_value, together=likelihood.together)
@@ -172,8 +177,8 @@ def _autoregressive(config: FitConfig, card: DataCard, likelihood: Likelihood) -
 
 def _parameters(likelihood: Likelihood, card: DataCard) -> Shape:
     """The shape of the parameters of p(x|z)."""
-    channels, height, width = card.shape
-    return likelihood.params_per_value * channels, height, width
+    channels, *sizes = card.shape
+    return (likelihood.params_per_value * channels, *sizes)
 
 
 def _check_parts(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
 from vae_rd.errors import InputError
 from vae_rd.estimates.priors import model_under
 from vae_rd.experiment.loading import open_run, precision_of
 from vae_rd.explore.media.pages import grid, png
+from vae_rd.explore.media.pictures import can_be_shown
 from vae_rd.run.files import staged
 from vae_rd.seeding import generator
 
@@ -21,7 +23,8 @@ def generate(
 
     Args:
         run: folder of a finished run.
-        out: .npz for `images`, [n, H, W] or [n, H, W, C] as the run saw x, and `z`, [n, D]; else a picture.
+        out: .npz for `images`, [n, H, W] or [n, H, W, C], or with channels first, as the run's file had x, and `z`,
+            [n, D]; else a picture.
         count: n.
         seed: of all draws.
         marginal: word of the fitted prior that z comes from in place of the run's own.
@@ -37,15 +40,26 @@ def generate(
         model = model_under(opened, marginal)
         device = next(model.parameters()).device
         z, x = model.generate(count, generator=generator(device, seed, "generate"))
-    images = x.permute(0, 2, 3, 1).cpu().numpy()
-    images = images[..., 0] if images.shape[-1] == 1 else images
+    is_picture = out.suffix.lower() != ".npz"
+    if is_picture and not can_be_shown(opened.data.card):
+        shape = "x".join(map(str, opened.data.card.shape))
+        raise InputError(f"-o {out}: x of {run} is of shape {shape}, which is no picture; give a name in .npz")
+    images = x.cpu().numpy() if opened.config.layout == "channels_first" and not is_picture else _channels_last(x)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with staged(out) as path, path.open("wb") as stream:
-            if out.suffix.lower() == ".npz":
-                np.savez_compressed(stream, images=images, z=z.cpu().numpy())
-            else:
+            if is_picture:
                 stream.write(png(grid(images)))
+            else:
+                np.savez_compressed(stream, images=images, z=z.cpu().numpy())
     except OSError as error:
         raise InputError(f"-o {out}: cannot be written ({error.strerror}); give another place") from None
     return out
+
+
+def _channels_last(x: Tensor) -> np.ndarray:
+    """[n, C, H, W] to [n, H, W] or [n, H, W, C]; x of other axes as it is."""
+    if x.ndim != 4:
+        return x.cpu().numpy()
+    images = x.permute(0, 2, 3, 1).cpu().numpy()
+    return images[..., 0] if images.shape[-1] == 1 else images

@@ -98,7 +98,7 @@ SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "static_mnist": lambda c: static_mnist(Path(data_root(c))),
     "omniglot": lambda c: omniglot(Path(data_root(c))),
     "cmu_faces": lambda c: cmu_faces(Path(data_root(c))),
-    "npz": lambda c: npz(Path(str(c.data_file)), **_own(c)),
+    "npz": lambda c: npz(Path(str(c.data_file)), layout=c.layout, **_own(c)),
     "image_folder": lambda c: image_folder(Path(str(c.data_file)), **_own(c)),
 }
 

@@ -67,8 +67,8 @@ def black_and_white(x: Tensor) -> tuple[float, float]:
 
 def can_be_shown(card: DataCard) -> bool:
     """Whether x, which p(.|z) is of, is an image that a screen can show."""
-    channels, height, width = card.shape
-    return card.target is None and channels in (1, 3) and min(height, width) > 1
+    channels, *sizes = card.shape
+    return card.target is None and channels in (1, 3) and len(sizes) == 2 and min(sizes) > 1
 
 
 def shown_examples(data: DataSet) -> Shown | None:

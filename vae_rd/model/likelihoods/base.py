@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -18,15 +18,21 @@ from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.nn.raster import Together
 from vae_rd.model.nn.whitening import Sample
 
-IMAGE_DIMS = 3  # [C, H, W]
+IMAGE_DIMS = 3  # [C, H, W]; of sequences [C, L] it is 2, of volumes [C, D, H, W] 4.
 _COUNTED = ("binary", "one_hot", "levels")
 
 
+def per_channel(like: Tensor) -> Tensor:
+    """Ones, one for each channel of [k C, ...], which broadcast to it: [k C, 1, ...]."""
+    return like.new_ones(len(like), *[1] * (like.ndim - 1))
+
+
 class ImageDistribution(Distribution):
-    """A distribution of event shape [C, H, W].
+    """A distribution of event shape [C, H, W], or of other axes of x after its channels.
 
     Args:
         like: a tensor of its batch and event shape, [..., C, H, W].
+        dims: how many axes an event has.
 
     Attributes:
         is_drawn_in_turn: whether a draw takes a pass of the network for each of its values.
@@ -35,8 +41,9 @@ class ImageDistribution(Distribution):
     arg_constraints: ClassVar[dict[str, Constraint]] = {}
     is_drawn_in_turn: ClassVar[bool] = False
 
-    def __init__(self, like: Tensor) -> None:
-        super().__init__(like.shape[:-IMAGE_DIMS], like.shape[-IMAGE_DIMS:], validate_args=False)
+    def __init__(self, like: Tensor, dims: int = IMAGE_DIMS) -> None:
+        self.dims = dims
+        super().__init__(like.shape[:-dims], like.shape[-dims:], validate_args=False)
 
     def given(self, value: Tensor) -> Distribution:
         """The distribution of a likelihood's own family whose density at `value` this one's is: mostly this one."""
@@ -47,6 +54,7 @@ class Likelihood(LazyDistribution):
     """Base of all likelihoods.
 
     Attributes:
+        dims: how many axes x has; see `over`.
         params_per_value: trunk outputs per pixel and channel; number j C + c is the j-th of channel c.
         together: which values of x one draw has jointly, whose parameters decide it alone; all others are independent.
         supports: what x it is a normalised distribution of, any of these: "binary", "one_hot" rows, grey "levels" k of
@@ -58,6 +66,7 @@ class Likelihood(LazyDistribution):
         starts_at_best: whether `start` is the best p(x) that ignores z, and not merely one of its moments.
     """
 
+    dims: int = IMAGE_DIMS
     params_per_value: int = 1
     together: Together = "value"
     supports: ClassVar[tuple[str, ...]]
@@ -66,6 +75,17 @@ class Likelihood(LazyDistribution):
     takes_draws: ClassVar[bool] = False
     learns_scale: ClassVar[bool] = False
     starts_at_best: ClassVar[bool] = True
+
+    def over(self, dims: int) -> Self:
+        """This likelihood, of x of so many axes: 2 of sequences [C, L], 3 of images, 4 of volumes [C, D, H, W].
+
+        Example:
+            >>> from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
+            >>> BernoulliLikelihood().over(2)(torch.zeros(5, 1, 8)).event_shape
+            torch.Size([1, 8])
+        """
+        self.dims = dims
+        return self
 
     def scores(self, kinds: Iterable[str]) -> bool:
         """Whether it is a distribution of an x of these kinds, as a card of data has them.
@@ -111,7 +131,7 @@ class Likelihood(LazyDistribution):
         """
         channels, *size = sample.mean.shape
         like = sample.mean.new_zeros(self.params_per_value * channels, *size)
-        return like, torch.ones_like(like[:, :1, :1])
+        return like, per_channel(like)
 
     def noise_variance(self, variance: Tensor) -> Tensor | None:
         """The variance of p(x|z) where it ignores z and is the best that it then can be; None for no such noise.

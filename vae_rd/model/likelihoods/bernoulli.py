@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution
 
-from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood, per_channel
 from vae_rd.model.nn.whitening import Sample
 
 
@@ -21,9 +21,9 @@ class BernoulliImage(ImageDistribution):
         tensor(-2.7726)
     """
 
-    def __init__(self, logits: Tensor) -> None:
+    def __init__(self, logits: Tensor, dims: int = IMAGE_DIMS) -> None:
         self.logits = logits
-        super().__init__(logits)
+        super().__init__(logits, dims)
 
     @property
     def mean(self) -> Tensor:
@@ -32,7 +32,7 @@ class BernoulliImage(ImageDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """sum over pixels of x ln s(l) + (1 - x) ln(1 - s(l)), [...] for x in {0, 1} that broadcasts to the logits."""
-        logits, bits = torch.broadcast_tensors(self.logits.flatten(-IMAGE_DIMS), value.flatten(-IMAGE_DIMS))
+        logits, bits = torch.broadcast_tensors(self.logits.flatten(-self.dims), value.flatten(-self.dims))
         return -F.binary_cross_entropy_with_logits(logits, bits, reduction="none").sum(-1)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
@@ -49,7 +49,7 @@ class BernoulliLikelihood(Likelihood):
         """ln(p / (1 - p)) of each pixel's share p of ones, of which one half and one half more are taken as seen."""
         n = len(sample.x)
         ones = sample.mean * n
-        return ((ones + 0.5) / (n - ones + 0.5)).log(), torch.ones_like(ones[:, :1, :1])
+        return ((ones + 0.5) / (n - ones + 0.5)).log(), per_channel(ones)
 
     def noise_variance(self, variance: Tensor) -> Tensor:
         """p (1 - p), that of the pixel itself."""
@@ -62,4 +62,4 @@ class BernoulliLikelihood(Likelihood):
 
     def forward(self, context: Tensor) -> BernoulliImage:
         """Logits [..., C, H, W] to a Bernoulli image distribution."""
-        return BernoulliImage(context)
+        return BernoulliImage(context, self.dims)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vae_rd.functional.bounding import bounded
-from vae_rd.model.likelihoods.base import IMAGE_DIMS
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, per_channel
 from vae_rd.model.likelihoods.levels import LevelsImage, LevelsLikelihood
 from vae_rd.model.nn.whitening import Sample
 
@@ -42,8 +42,8 @@ class BetaBinomialImage(LevelsImage):
         tensor([0.2500, 0.2500, 0.2500])
     """
 
-    def __init__(self, logits: Tensor, log_total: Tensor, levels: int) -> None:
-        super().__init__(logits, levels)
+    def __init__(self, logits: Tensor, log_total: Tensor, levels: int, dims: int = IMAGE_DIMS) -> None:
+        super().__init__(logits, levels, dims)
         self.logits, self.log_total = logits, log_total
 
     @property
@@ -78,9 +78,9 @@ class BetaBinomialLikelihood(LevelsLikelihood):
         least = math.exp(-_MOST)
         rho = ((n * share - 1) / max(n - 1, 1)).clamp(least, 1 - least)
         params = torch.cat([torch.logit(mean), (1 / rho - 1).log()])
-        return params, torch.ones_like(params[:, :1, :1])
+        return params, per_channel(params)
 
     def forward(self, context: Tensor) -> BetaBinomialImage:
         """[..., 2 C, H, W] to a distribution of grey levels."""
-        logits, log_total = context.chunk(2, dim=-IMAGE_DIMS)
-        return BetaBinomialImage(logits, bounded(log_total, _MOST), self.levels)
+        logits, log_total = context.chunk(2, dim=-self.dims)
+        return BetaBinomialImage(logits, bounded(log_total, _MOST), self.levels, self.dims)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood, per_channel
 from vae_rd.model.nn.whitening import Sample
 
 
@@ -19,9 +19,9 @@ class CategoricalImage(ImageDistribution):
         tensor(-1.3863)
     """
 
-    def __init__(self, logits: Tensor) -> None:
+    def __init__(self, logits: Tensor, dims: int = IMAGE_DIMS) -> None:
         self.logits = logits
-        super().__init__(logits)
+        super().__init__(logits, dims)
 
     @property
     def mean(self) -> Tensor:
@@ -30,7 +30,7 @@ class CategoricalImage(ImageDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """sum over rows of ln softmax(l) at the row's 1, [...] for one-hot x that broadcasts to the logits."""
-        return (value * self.logits.log_softmax(-1)).flatten(-IMAGE_DIMS).sum(-1)
+        return (value * self.logits.log_softmax(-1)).flatten(-self.dims).sum(-1)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws of shape [*sample_shape, ..., C, H, W]."""
@@ -48,8 +48,8 @@ class CategoricalLikelihood(Likelihood):
     def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """ln of each category's share of its row, of which a half more is taken as seen."""
         seen = sample.mean * len(sample.x) + 0.5
-        return (seen / seen.sum(-1, keepdim=True)).log(), torch.ones_like(seen[:, :1, :1])
+        return (seen / seen.sum(-1, keepdim=True)).log(), per_channel(seen)
 
     def forward(self, context: Tensor) -> CategoricalImage:
         """Logits [..., C, H, W] to a distribution over one-hot rows."""
-        return CategoricalImage(context)
+        return CategoricalImage(context, self.dims)

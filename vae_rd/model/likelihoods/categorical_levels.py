@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vae_rd.model.likelihoods.base import IMAGE_DIMS
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, per_channel
 from vae_rd.model.likelihoods.levels import LevelsImage, LevelsLikelihood
 from vae_rd.model.nn.whitening import Sample
 
@@ -22,16 +22,16 @@ class CategoricalLevelsImage(LevelsImage):
         tensor(-5.5452)
     """
 
-    def __init__(self, logits: Tensor) -> None:
-        super().__init__(logits[..., 0, :, :, :], logits.shape[-1 - IMAGE_DIMS])
-        self.log_masses = logits.log_softmax(-1 - IMAGE_DIMS)
+    def __init__(self, logits: Tensor, dims: int = IMAGE_DIMS) -> None:
+        super().__init__(logits.select(-1 - dims, 0), logits.shape[-1 - dims], dims)
+        self.log_masses = logits.log_softmax(-1 - dims)
 
     def log_mass(self, level: Tensor) -> Tensor:
         """ln P(k) of each value by itself."""
         shape = torch.broadcast_shapes(level.shape, self.like.shape)
-        masses = self.log_masses.expand(*shape[:-IMAGE_DIMS], self.levels, *shape[-IMAGE_DIMS:])
-        index = level.long().expand(shape).unsqueeze(-1 - IMAGE_DIMS)
-        return masses.gather(-1 - IMAGE_DIMS, index).squeeze(-1 - IMAGE_DIMS)
+        masses = self.log_masses.expand(*shape[: -self.dims], self.levels, *shape[-self.dims :])
+        index = level.long().expand(shape).unsqueeze(-1 - self.dims)
+        return masses.gather(-1 - self.dims, index).squeeze(-1 - self.dims)
 
 
 class CategoricalLevelsLikelihood(LevelsLikelihood):
@@ -49,7 +49,7 @@ class CategoricalLevelsLikelihood(LevelsLikelihood):
         """ln of each level's share, of which 1 / L more is taken as seen."""
         seen = self.counts(sample) + 1 / self.levels
         logits = (seen / (len(sample.x) + 1)).log().flatten(end_dim=1)
-        return logits, torch.ones_like(logits[:, :1, :1])
+        return logits, per_channel(logits)
 
     def counts(self, sample: Sample) -> Tensor:
         """How many examples have each level at each value, [L, C, H, W], in float64."""
@@ -60,4 +60,4 @@ class CategoricalLevelsLikelihood(LevelsLikelihood):
 
     def forward(self, context: Tensor) -> CategoricalLevelsImage:
         """Logits [..., L C, H, W], the levels of all channels one after another, to a distribution of grey levels."""
-        return CategoricalLevelsImage(context.unflatten(-IMAGE_DIMS, (self.levels, -1)))
+        return CategoricalLevelsImage(context.unflatten(-self.dims, (self.levels, -1)), self.dims)

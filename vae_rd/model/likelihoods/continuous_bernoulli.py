@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood, per_channel
 from vae_rd.model.nn.whitening import Sample
 
 _NEAR = 0.1  # Of |l|, below which the Taylor series is exact in double precision.
@@ -76,9 +76,9 @@ class ContinuousBernoulliImage(ImageDistribution):
         tensor(0.)
     """
 
-    def __init__(self, logits: Tensor) -> None:
+    def __init__(self, logits: Tensor, dims: int = IMAGE_DIMS) -> None:
         self.logits = logits
-        super().__init__(logits)
+        super().__init__(logits, dims)
 
     @property
     def mean(self) -> Tensor:
@@ -87,7 +87,7 @@ class ContinuousBernoulliImage(ImageDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """sum over pixels of l x - A(l), [...] for x in [0, 1] that broadcasts to the logits."""
-        return (self.logits * value - log_normaliser(self.logits)).flatten(-IMAGE_DIMS).sum(-1)
+        return (self.logits * value - log_normaliser(self.logits)).flatten(-self.dims).sum(-1)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws of shape [*sample_shape, ..., C, H, W], by the inverse of the distribution function."""
@@ -113,8 +113,8 @@ class ContinuousBernoulliLikelihood(Likelihood):
     def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """The logits of the mean of x, at which the likelihood of an exponential family is highest."""
         logits = logits_of(sample.mean.clamp(_MEAN, 1 - _MEAN))
-        return logits, torch.ones_like(logits[:, :1, :1])
+        return logits, per_channel(logits)
 
     def forward(self, context: Tensor) -> ContinuousBernoulliImage:
         """Logits [..., C, H, W] to a continuous Bernoulli image distribution."""
-        return ContinuousBernoulliImage(context)
+        return ContinuousBernoulliImage(context, self.dims)

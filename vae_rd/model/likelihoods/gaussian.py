@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_rd.functional.bounding import bounded
-from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood, per_channel
 from vae_rd.model.nn.whitening import Sample
 from vae_rd.units import LN_2PI
 
@@ -25,9 +25,9 @@ class GaussianImage(ImageDistribution):
         tensor(-3.6758)
     """
 
-    def __init__(self, mean: Tensor, scale: Tensor) -> None:
+    def __init__(self, mean: Tensor, scale: Tensor, dims: int = IMAGE_DIMS) -> None:
         self.loc, self.scale = mean, scale
-        super().__init__(mean)
+        super().__init__(mean, dims)
 
     @property
     def mean(self) -> Tensor:
@@ -37,7 +37,7 @@ class GaussianImage(ImageDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """sum over pixels of -(x - mean)^2 / (2 scale^2) - ln scale - 0.5 ln 2 pi, [...]."""
         each = -((value - self.loc) ** 2) / (2 * self.scale**2) - self.scale.log() - LN_2PI / 2
-        return each.flatten(-IMAGE_DIMS).sum(-1)
+        return each.flatten(-self.dims).sum(-1)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws of shape [*sample_shape, ..., C, H, W]."""
@@ -46,7 +46,7 @@ class GaussianImage(ImageDistribution):
 
 def mean_and_scale(sample: Sample) -> tuple[Tensor, Tensor]:
     """The mean of x, [C, H, W], and its one scale for all values, [C, 1, 1]."""
-    return sample.mean, sample.scale.expand(len(sample.mean), 1, 1)
+    return sample.mean, sample.scale * per_channel(sample.mean)
 
 
 class GaussianLikelihood(Likelihood):
@@ -79,7 +79,7 @@ class GaussianLikelihood(Likelihood):
 
     def forward(self, context: Tensor) -> GaussianImage:
         """Means [..., C, H, W] to a Gaussian image distribution."""
-        return GaussianImage(context, torch.full_like(context, self.scale))
+        return GaussianImage(context, torch.full_like(context, self.scale), self.dims)
 
 
 class SharedGaussianLikelihood(Likelihood):
@@ -110,7 +110,7 @@ class SharedGaussianLikelihood(Likelihood):
 
     def forward(self, context: Tensor) -> GaussianImage:
         """Means [..., C, H, W] to a Gaussian image distribution."""
-        return GaussianImage(context, self.log_scale.exp().expand_as(context))
+        return GaussianImage(context, self.log_scale.exp().expand_as(context), self.dims)
 
 
 class PixelGaussianLikelihood(Likelihood):
@@ -141,5 +141,6 @@ class PixelGaussianLikelihood(Likelihood):
 
     def forward(self, context: Tensor) -> GaussianImage:
         """Means and log scales [..., 2 C, H, W] to a Gaussian image distribution."""
-        mean, log_scale = context.chunk(2, dim=-IMAGE_DIMS)
-        return GaussianImage(mean, (log_scale if self.bound is None else bounded(log_scale, self.bound / 2)).exp())
+        mean, log_scale = context.chunk(2, dim=-self.dims)
+        held = log_scale if self.bound is None else bounded(log_scale, self.bound / 2)
+        return GaussianImage(mean, held.exp(), self.dims)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.functional.bounding import bounded
-from vae_rd.model.likelihoods.base import IMAGE_DIMS
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, per_channel
 from vae_rd.model.likelihoods.levels import LevelsImage, LevelsLikelihood
 from vae_rd.model.nn.whitening import Sample
 from vae_rd.units import LN_2PI
@@ -73,8 +73,8 @@ class IntegratedGaussianImage(LevelsImage):
         tensor([0.6915, 0.3085])
     """
 
-    def __init__(self, mean: Tensor, scale: Tensor, levels: int) -> None:
-        super().__init__(mean, levels)
+    def __init__(self, mean: Tensor, scale: Tensor, levels: int, dims: int = IMAGE_DIMS) -> None:
+        super().__init__(mean, levels, dims)
         self.loc, self.scale = mean, scale
 
     def log_mass(self, level: Tensor) -> Tensor:
@@ -115,11 +115,11 @@ class IntegratedGaussianLikelihood(LevelsLikelihood):
     def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """The mean and the log standard deviation of each value; a unit is the one scale of x, and 1."""
         mean, variance = self.smoothed(sample)
-        scale = sample.scale.expand(len(mean), 1, 1)
+        scale = sample.scale * per_channel(mean)
         return torch.cat([mean, 0.5 * variance.log()]), torch.cat([scale, torch.ones_like(scale)])
 
     def forward(self, context: Tensor) -> IntegratedGaussianImage:
         """Means and log scales [..., 2 C, H, W] to a distribution of grey levels."""
-        mean, log_scale = context.chunk(2, dim=-IMAGE_DIMS)
+        mean, log_scale = context.chunk(2, dim=-self.dims)
         held = log_scale if self.bound is None else bounded(log_scale, self.bound / 2)
-        return IntegratedGaussianImage(mean, held.exp(), self.levels)
+        return IntegratedGaussianImage(mean, held.exp(), self.levels, self.dims)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood, per_channel
 from vae_rd.model.nn.whitening import Sample
 
 
@@ -25,9 +25,9 @@ class LaplaceImage(ImageDistribution):
         tensor(-6.7726)
     """
 
-    def __init__(self, median: Tensor, scale: float) -> None:
+    def __init__(self, median: Tensor, scale: float, dims: int = IMAGE_DIMS) -> None:
         self.median, self.scale = median, scale
-        super().__init__(median)
+        super().__init__(median, dims)
 
     @property
     def mean(self) -> Tensor:
@@ -37,7 +37,7 @@ class LaplaceImage(ImageDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """sum over pixels of -|x - median| / b - ln 2b, [...]."""
         each = -(value - self.median).abs() / self.scale - math.log(2 * self.scale)
-        return each.flatten(-IMAGE_DIMS).sum(-1)
+        return each.flatten(-self.dims).sum(-1)
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Draws of shape [*sample_shape, ..., C, H, W]."""
@@ -64,7 +64,7 @@ class LaplaceLikelihood(Likelihood):
     def start(self, sample: Sample) -> tuple[Tensor, Tensor]:
         """The median of x; a unit is the scale of x."""
         median = sample.x.median(0).values.to(torch.float64)
-        return median, sample.scale.expand(len(median), 1, 1)
+        return median, sample.scale * per_channel(median)
 
     def statement(self, values: int) -> dict[str, Any]:
         """What D is, for the record: D = absolute_error_weight * absolute error + constant.
@@ -78,4 +78,4 @@ class LaplaceLikelihood(Likelihood):
 
     def forward(self, context: Tensor) -> LaplaceImage:
         """Medians [..., C, H, W] to a Laplace image distribution."""
-        return LaplaceImage(context, self.scale)
+        return LaplaceImage(context, self.scale, self.dims)

@@ -23,9 +23,9 @@ class LevelsImage(ImageDistribution):
         levels: L.
     """
 
-    def __init__(self, like: Tensor, levels: int) -> None:
+    def __init__(self, like: Tensor, levels: int, dims: int = IMAGE_DIMS) -> None:
         self.like, self.levels = like, levels
-        super().__init__(like)
+        super().__init__(like, dims)
 
     @abstractmethod
     def log_mass(self, level: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ class LevelsImage(ImageDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """sum over values of ln P(k), [...] for x = k / (L - 1) that broadcasts to the event."""
-        return self.log_mass((value * (self.levels - 1)).round()).flatten(-IMAGE_DIMS).sum(-1)
+        return self.log_mass((value * (self.levels - 1)).round()).flatten(-self.dims).sum(-1)
 
     @property
     def mean(self) -> Tensor:

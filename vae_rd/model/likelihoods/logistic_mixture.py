@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vae_rd.functional.bounding import bounded
-from vae_rd.model.likelihoods.base import IMAGE_DIMS
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, per_channel
 from vae_rd.model.likelihoods.levels import LevelsImage, LevelsLikelihood
 from vae_rd.model.nn.whitening import Sample
 
@@ -37,8 +37,16 @@ class LogisticMixtureImage(LevelsImage):
         tensor([0.6225, 0.3775])
     """
 
-    def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor, slopes: Tensor | None, levels: int) -> None:
-        super().__init__(logits[..., 0, :, :, :], levels)
+    def __init__(
+        self,
+        logits: Tensor,
+        loc: Tensor,
+        log_scale: Tensor,
+        slopes: Tensor | None,
+        levels: int,
+        dims: int = IMAGE_DIMS,
+    ) -> None:
+        super().__init__(logits.select(-1 - dims, 0), levels, dims)
         self.logits, self.loc, self.log_scale, self.slopes = logits, loc, log_scale, slopes
 
     def log_mass(self, level: Tensor) -> Tensor:
@@ -49,21 +57,21 @@ class LogisticMixtureImage(LevelsImage):
         """The locations given x, [..., K, C, H, W]."""
         if self.slopes is None:
             return self.loc
-        x = (x - 0.5).unsqueeze(-1 - IMAGE_DIMS)
-        red, green = x[..., :1, :, :], x[..., 1:2, :, :]
-        green_red, blue_red, blue_green = self.slopes.split(1, dim=-IMAGE_DIMS)
+        x = (x - 0.5).unsqueeze(-1 - self.dims)
+        red, green = x.narrow(-self.dims, 0, 1), x.narrow(-self.dims, 1, 1)
+        green_red, blue_red, blue_green = self.slopes.split(1, dim=-self.dims)
         moves = [torch.zeros_like(green_red * red), green_red * red, blue_red * red + blue_green * green]
-        return self.loc + torch.cat(moves, dim=-IMAGE_DIMS)
+        return self.loc + torch.cat(moves, dim=-self.dims)
 
     def _log_mass(self, level: Tensor, loc: Tensor) -> Tensor:
         """By s(high) - s(low) = s(high) s(-low) (1 - e^(low - high)), which is never 0; the ends take the tails."""
         top = self.levels - 1
-        level = level.unsqueeze(-1 - IMAGE_DIMS)
+        level = level.unsqueeze(-1 - self.dims)
         middle, width = (level / top - loc) * (-self.log_scale).exp(), (-self.log_scale).exp() / top
         below, above = F.logsigmoid(middle + width / 2), F.logsigmoid(width / 2 - middle)
         inside = below + above + torch.log(-torch.expm1(-width))
         each = torch.where(level == 0, below, torch.where(level == top, above, inside))
-        return (self.logits.log_softmax(-1 - IMAGE_DIMS) + each).logsumexp(-1 - IMAGE_DIMS)
+        return (self.logits.log_softmax(-1 - self.dims) + each).logsumexp(-1 - self.dims)
 
     @property
     def mean(self) -> Tensor:
@@ -80,13 +88,13 @@ class LogisticMixtureImage(LevelsImage):
         """Draws of shape [*sample_shape, ..., C, H, W]: a component each, then a rounded logistic; colours in turn."""
         shape = (*sample_shape, *self.logits.shape)
         gumbel = -torch.empty(shape, dtype=self.logits.dtype, device=self.logits.device).exponential_().log()
-        chosen = (self.logits + gumbel).argmax(-1 - IMAGE_DIMS, keepdim=True)
+        chosen = (self.logits + gumbel).argmax(-1 - self.dims, keepdim=True)
         sides = torch.empty(2, *sample_shape, *self.like.shape, dtype=self.like.dtype, device=self.like.device)
         step = sides.exponential_().log()
         x = torch.zeros_like(step[0])
         for _ in range(1 if self.slopes is None else COLOURS):  # The first is right after one turn, the last after all.
             loc, log_scale = (
-                values.expand(shape).gather(-1 - IMAGE_DIMS, chosen).squeeze(-1 - IMAGE_DIMS)
+                values.expand(shape).gather(-1 - self.dims, chosen).squeeze(-1 - self.dims)
                 for values in (self._located(x), self.log_scale)
             )
             x = self._nearest(loc + log_scale.exp() * (step[0] - step[1]))
@@ -129,17 +137,19 @@ class LogisticMixtureLikelihood(LevelsLikelihood):
         shares = (torch.arange(self.components, dtype=mean.dtype, device=mean.device) + 0.5) / self.components
         spread = torch.special.ndtri(shares)
         within = 1 - spread.square().mean()  # Of the variance, what is within components.
-        loc = mean + variance.sqrt() * spread.view(-1, 1, 1, 1)
+        loc = mean + variance.sqrt() * spread.view(-1, *[1] * mean.ndim)
         log_scale = (0.5 * (3 * within * variance).log() - math.log(math.pi)).expand_as(loc)
         zero = torch.zeros_like(loc)
         params = torch.cat([zero, loc, log_scale, *[zero] * (self.parts - 3)]).flatten(end_dim=1)
-        unit = torch.ones_like(params[:, :1, :1])
-        unit[loc[:, :, 0, 0].numel() : 2 * loc[:, :, 0, 0].numel()] = sample.scale
+        unit = per_channel(params)
+        channels = self.components * len(mean)
+        unit[channels : 2 * channels] = sample.scale
         return params, unit
 
     def forward(self, context: Tensor) -> LogisticMixtureImage:
         """[..., k C, H, W] to a distribution of grey levels."""
-        split = context.unflatten(-IMAGE_DIMS, (self.parts, self.components, -1)).unbind(-2 - IMAGE_DIMS)
+        split = context.unflatten(-self.dims, (self.parts, self.components, -1)).unbind(-2 - self.dims)
         logits, loc, log_scale = split[:3]
         held = log_scale if self.bound is None else bounded(log_scale, self.bound / 2)
-        return LogisticMixtureImage(logits, loc, held, split[3] if self.parts > 3 else None, self.levels)
+        slopes = split[3] if self.parts > 3 else None
+        return LogisticMixtureImage(logits, loc, held, slopes, self.levels, self.dims)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from vae_rd.model.likelihoods.base import ImageDistribution, Likelihood
+from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
 from vae_rd.model.likelihoods.gaussian import GaussianImage, mean_and_scale
 from vae_rd.model.nn.whitening import Sample
 from vae_rd.process.collectives import mean_over_processes
@@ -59,8 +59,8 @@ class OptimalGaussianLikelihood(Likelihood):
     def forward(self, context: Tensor) -> Distribution:
         """Means [..., C, H, W] to a Gaussian image distribution."""
         if self.training:
-            return BatchOptimalGaussian(context)
-        return GaussianImage(context, self.scale.expand_as(context))
+            return BatchOptimalGaussian(context, self.dims)
+        return GaussianImage(context, self.scale.expand_as(context), self.dims)
 
     @torch.no_grad()
     def after_step(self, p: Distribution, x: Tensor) -> None:
@@ -73,10 +73,10 @@ class OptimalGaussianLikelihood(Likelihood):
 class BatchOptimalGaussian(ImageDistribution):
     """The training-time distribution of OptimalGaussianLikelihood: its scale is fixed by the x it is scored on."""
 
-    def __init__(self, mean: Tensor) -> None:
+    def __init__(self, mean: Tensor, dims: int = IMAGE_DIMS) -> None:
         self.loc = mean
         self._asked: tuple[Tensor, Tensor] | None = None  # The last x and its variance, which a step needs twice.
-        super().__init__(mean)
+        super().__init__(mean, dims)
 
     @property
     def mean(self) -> Tensor:
@@ -91,4 +91,5 @@ class BatchOptimalGaussian(ImageDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """ln N(x; mean, best_variance(x)), [...]."""
-        return GaussianImage(self.loc, self.best_variance(value).sqrt().expand_as(self.loc)).log_prob(value)
+        scale = self.best_variance(value).sqrt().expand_as(self.loc)
+        return GaussianImage(self.loc, scale, self.dims).log_prob(value)

@@ -38,7 +38,7 @@ class Raster:
 
     def __init__(self, shape: Shape, params_per_value: int = 1, together: Together = "value") -> None:
         self.shape, self.params_per_value, self.together = shape, params_per_value, together
-        channels, height, width = shape
+        channels, height, width = shape  # Of an image or a vector; others are refused before.
         self.steps = {"value": channels * height * width, "pixel": height * width, "row": channels * height}[together]
         self.step = torch.empty(shape, dtype=torch.long)
         for step in range(self.steps):

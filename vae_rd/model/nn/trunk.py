@@ -1,7 +1,7 @@
 """What trunks share: networks from images to features (encoder side), from z to likelihood parameters (decoder side).
 
-Shape = (C, H, W). An encoder trunk maps [B, C, H, W] to [B, features]; a decoder trunk maps [B, D] to [B, C, H, W]
-with C the number of parameter channels.
+Shape = (C, H, W) of images, (C, L) of sequences, (C, D, H, W) of volumes; of vectors (1, 1, D). An encoder trunk maps
+[B, *shape] to [B, features]; a decoder trunk maps [B, latents] to [B, *shape] with C the number of parameter channels.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch import nn
 
 from vae_rd.model.nn.whitening import Colour, Offset
 
-Shape = tuple[int, int, int]
+Shape = tuple[int, ...]
 _AFFINE = (nn.Sequential, nn.Linear, nn.Flatten, nn.Unflatten, Colour, Offset)
 Activation = Callable[[], nn.Module]
 

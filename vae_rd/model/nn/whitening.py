@@ -150,7 +150,7 @@ class Offset(nn.Module):
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()
         self.register_buffer("offset", torch.zeros(shape))
-        self.register_buffer("unit", torch.ones(shape[0], 1, 1))
+        self.register_buffer("unit", torch.ones(shape[0], *[1] * (len(shape) - 1)))
 
     def forward(self, y: Tensor) -> Tensor:
         """What a trunk returns, [B, k C, H, W], to the parameters, of the same shape."""

@@ -41,7 +41,7 @@ class VampPrior(PriorHead):
     centre: Tensor
     reach: Tensor
 
-    def __init__(self, encoder: LazyDistribution, shape: tuple[int, int, int], *, components: int) -> None:
+    def __init__(self, encoder: LazyDistribution, shape: tuple[int, ...], *, components: int) -> None:
         super().__init__()
         self._shared = (encoder,)  # In a tuple, where torch does not look for modules.
         self.raw = nn.Parameter(2 * torch.rand(components, *shape) - 1)
