@@ -25,6 +25,7 @@ DataName = Literal[
     "cmu_faces",
     "dsprites",
     "npz",
+    "npy",
     "image_folder",
     "gaussian",
     "sphere",
@@ -134,9 +135,9 @@ class FitConfig:
     data_dir: str | None = flag(None, "folder of data sets [VAE_RD_DATA, else ./data]", group="data")
     data_file: str | None = flag(
         None,
-        "one's own data: the .npz of npz, the folder of image_folder",
+        "one's own data: the .npz of npz, the .npy or folder of npy, the folder of image_folder",
         group="data",
-        only={"data": ("npz", "image_folder")},
+        only={"data": ("npz", "npy", "image_folder")},
     )
     levels: int | None = flag(
         None,
@@ -144,7 +145,7 @@ class FitConfig:
         group="data",
         least=2,
         most=65536,
-        only={"data": ("npz", "image_folder")},
+        only={"data": ("npz", "npy", "image_folder")},
         unless={"file_rules": ("1",)},
     )
     file_rules: FileRules = flag(
@@ -158,7 +159,7 @@ class FitConfig:
         "channels_last",
         "axes of one's own x: [H, W] or [H, W, C]; channels_first: [C, L], [C, H, W] or [C, D, H, W]",
         group="data",
-        only={"data": ("npz",)},
+        only={"data": ("npz", "npy")},
         unless={"file_rules": ("1",)},
     )
     population: bool = flag(

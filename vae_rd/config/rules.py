@@ -46,7 +46,7 @@ def _problems(config: FitConfig) -> Iterator[str]:
         yield f"--hidden {config.hidden}: give one positive width per layer, such as [512, 256]"
     if config.name is not None and not re.fullmatch(r"[\w+=@-][\w+=@.,-]{0,199}", config.name, re.ASCII):
         yield f"--name {config.name!r}: use up to 200 letters, digits and . _ - + = @ , and no dot in front"
-    if config.data_file is None and config.data in ("npz", "image_folder"):
+    if config.data_file is None and config.data in ("npz", "npy", "image_folder"):
         yield f"--data {config.data} needs --data_file with one's own {config.data.replace('_', ' ')}"
     yield from _eigenvalue_problem(config.gaussian_eigenvalues)
     if config.binarization != "none" and config.dequantize != "none":

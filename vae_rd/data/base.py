@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 import torch
@@ -37,6 +37,26 @@ class Entropy:
     source: str | None = None
 
 
+class Streamed(Protocol):
+    """Training examples that stay in their files, as `vae_rd.data.streams.Stream` has them."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def rows(self, places: Tensor) -> Tensor:
+        """Pixels of some, as they are stored, [n, C, H, W]."""
+        ...
+
+    def part(self, places: Tensor) -> Self:
+        """Some of them."""
+        ...
+
+    def bits(self, least: int) -> Self:
+        """The same, 1 where a count is at least so much."""
+        ...
+
+
 @dataclass(frozen=True)
 class Source:
     """Pixels as stored, before any flag applies.
@@ -51,6 +71,7 @@ class Source:
         params: facts worth recording (archive, checksum, generator settings).
         support: of real-valued pixels; None to tell from the values whether they are a grid.
         layout: "channels_first" where three axes are [N, C, L], and not grey images without the axis of their channel.
+        stream: training examples that stay in their files; images["train"] are then those that are evaluated on.
     """
 
     name: str
@@ -61,6 +82,7 @@ class Source:
     params: Mapping[str, Any] = field(default_factory=dict)
     support: Support | None = None
     layout: Layout = "channels_last"
+    stream: Streamed | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +140,8 @@ class DataCard:
         unlimited: per split, whether it is an independent sample of a source without end. For "train" that means
             fresh batches: a stored training sample is a finite source of its own.
         levels: number of grey levels of counted pixels, before any binarisation; None for real-valued ones.
+        streamed: how many training examples are read as they are needed, of which n has those that are evaluated on;
+            None where all are held.
         content: checksum of the pixels by `content_digest`; None in records older than it.
     """
 
@@ -131,6 +155,7 @@ class DataCard:
     params: Mapping[str, Any]
     unlimited: Mapping[str, bool] = field(default_factory=lambda: dict.fromkeys(SPLITS, False))
     levels: int | None = None
+    streamed: int | None = None
     content: str | None = None
 
     @property
@@ -163,7 +188,8 @@ class DataCard:
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Whole batches of a stored training split, or FRESH_STEPS where every batch is fresh."""
-        return FRESH_STEPS if self.unlimited["train"] else self.n["train"] // batch_size
+        stored = self.n["train"] if self.streamed is None else self.streamed
+        return FRESH_STEPS if self.unlimited["train"] else stored // batch_size
 
     def to_json(self) -> dict[str, Any]:
         """The card as the `data` entry of record.json."""

@@ -15,6 +15,7 @@ from vae_rd.data.base import (
     DataCard,
     Entropy,
     Source,
+    Streamed,
     UnlimitedSource,
     group_sizes,
     uniform_entropy,
@@ -23,7 +24,7 @@ from vae_rd.data.checks import check_unlimited, check_wanted, checked
 from vae_rd.data.content import content_digest
 from vae_rd.data.pixels import PixelTransform, binarised, pixel_transform
 from vae_rd.data.targets import Scored, Targets
-from vae_rd.data.wanted import Wanted, chosen, drawn, held_out
+from vae_rd.data.wanted import Wanted, chosen, cut_stream, drawn, held_out
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 from vae_rd.seeding import generator
@@ -44,6 +45,7 @@ class DataSet:
         labels: per split, arrays of length N by factor name.
         transform: how pixels become x.
         targets: labels, where p(.|z) is of these; else None.
+        stream: training examples that stay in their files, of which pixels["train"] has some; None where it has all.
         is_whole: whether the stored pixels are all there are of a finite source, however x is drawn from them.
         held_out: positions of the test examples that are in no training batch; None for all.
 
@@ -78,6 +80,7 @@ class DataSet:
         self._unlimited = source if isinstance(source, UnlimitedSource) else None
         self.held_out: Tensor | None = None
         self.targets: Targets | None = None
+        self.stream: Streamed | None = None
         if isinstance(source, UnlimitedSource):
             check_unlimited(source)
             if target == "label":
@@ -85,9 +88,11 @@ class DataSet:
             self.pixels = drawn(source, wanted)
             self.card = _card(source, wanted, self.pixels, self.transform)
             return
+        source = cut_stream(source, wanted)
         if binarization in ("static", "threshold"):
             source = binarised(source, binarization, seed=data_seed)
             self.transform = pixel_transform(source)
+        self.stream = source.stream
         self.pixels = {}
         for split in SPLITS:
             self.pixels[split], self.labels[split] = chosen(source, split, wanted)
@@ -161,7 +166,9 @@ def _card(
     whole = whole and not transform.is_random  # Draws of x from all pixels are not all x there are.
     unlimited = {split: endless and not (split == "train" and cut["train"]) for split in SPLITS}
     population = {split: whole and not cut[split] for split in SPLITS}
-    sizes = {split: group_sizes(pixels[split]) for split in SPLITS if not unlimited[split]}
+    stream = source.stream if isinstance(source, Source) else None
+    counted = [s for s in SPLITS if not (unlimited[s] or (s == "train" and stream and len(stream) > len(pixels[s])))]
+    sizes = {split: group_sizes(pixels[split]) for split in counted}
     given = {name: value for name, value in wanted._asdict().items() if value != Wanted._field_defaults[name]}
     return DataCard(
         name=source.name,
@@ -173,6 +180,7 @@ def _card(
         entropy=_entropies(source, transform, sizes),
         params={**source.params, **given, "duplicates": {split: int((g - 1).sum()) for split, g in sizes.items()}},
         unlimited=unlimited,
+        streamed=None if stream is None else len(stream),
         content=content_digest(pixels, is_drawn=endless),
     )
 

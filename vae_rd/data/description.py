@@ -40,7 +40,7 @@ def _parts(data: DataSet) -> Iterator[str]:
     if all(card.population.values()) and (equal := card.params["duplicates"]["train"]):
         yield f"{card.n['train'] - equal:,} of them distinct"
     if not data.is_whole and not all(card.unlimited.values()):
-        yield _shared(data)
+        yield _shared(data) + (" of those held" if (card.streamed or 0) > card.n["train"] else "")
     yield from card.params.get("notes", ())
 
 
@@ -50,6 +50,8 @@ def _amount(data: DataSet) -> str:
         return "endless"
     if data.is_whole:
         return f"{max(card.n.values()):,}"
+    if card.streamed is not None:
+        return f"{card.streamed + card.n['val'] + card.n['test']:,}"
     return f"{sum(n for split, n in card.n.items() if not card.unlimited[split]):,}"
 
 
@@ -84,6 +86,8 @@ def _drawn(card: DataCard) -> Iterator[str]:
 def _split(data: DataSet) -> str:
     card = data.card
     sizes = " / ".join(f"{card.n[split]:,}" for split in SPLITS)
+    if card.streamed is not None:
+        sizes = f"{card.streamed:,} streamed, evaluated on {sizes}"
     if all(card.population.values()):
         return "each split is the whole population"
     if any(card.population.values()):

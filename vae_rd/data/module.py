@@ -11,6 +11,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
 
 from vae_rd.data.dataset import DataSet
+from vae_rd.data.streams import read_ahead
 from vae_rd.data.targets import Scored
 from vae_rd.seeding import generator
 
@@ -61,14 +62,26 @@ class TrainBatches:
             yield Batch(x[self.rows], step)
 
     def _shuffled(self) -> Iterator[Batch]:
-        pixels, epoch = self.data.pixels["train"], self.epoch()
-        order = torch.randperm(len(pixels), generator=generator("cpu", self.seed, "shuffle", epoch)).to(pixels.device)
-        transform, noise = self.data.transform, generator(pixels.device, self.seed, "pixels", epoch)
-        for step, index in enumerate(order.split(self.batch_size)[: self.steps]):
+        device, epoch = self.data.pixels["train"].device, self.epoch()
+        transform, noise = self.data.transform, generator(device, self.seed, "pixels", epoch)
+        for step, (index, pixels) in enumerate(self._stored(epoch, device)):
             if transform.is_random:
-                noise = generator(pixels.device, self.seed, "pixels", epoch, step)
-            x = transform.draw(pixels.index_select(0, index), noise)[self.rows]
+                noise = generator(device, self.seed, "pixels", epoch, step)
+            x = transform.draw(pixels, noise)[self.rows]
             yield Batch(x, step, self.data.scored("train", index[self.rows]))
+
+    def _stored(self, epoch: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        """Of each step, which examples it has, and their pixels as stored: held here, or read by a worker."""
+        held, stream = self.data.pixels["train"], self.data.stream
+        n = len(held if stream is None else stream)
+        order = torch.randperm(n, generator=generator("cpu", self.seed, "shuffle", epoch))
+        if stream is None:
+            for index in order.to(device).split(self.batch_size)[: self.steps]:
+                yield index, held.index_select(0, index)
+            return
+        batches = order.split(self.batch_size)[: self.steps]
+        for index, pixels in zip(batches, read_ahead(stream, batches), strict=True):
+            yield index, pixels.to(device)
 
 
 class EvaluationBatches:

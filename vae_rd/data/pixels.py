@@ -177,7 +177,12 @@ def binarised(source: Source, how: Literal["static", "threshold"], *, seed: int)
     """The source with bits in place of its grey pixels: one stored Bernoulli draw of `seed`, or by threshold."""
     if source.levels is None or source.levels == 2:
         return source
-    levels = source.levels
+    levels, stream = source.levels, source.stream
+    if stream is not None and how == "static":
+        raise InputError(
+            f"--binarization static: keeps one draw of every pixel, and those of --data {source.name} are not held; "
+            "choose dynamic or threshold"
+        )
 
     def bits(split: str, pixels: Tensor) -> Tensor:
         if how == "threshold":
@@ -185,4 +190,5 @@ def binarised(source: Source, how: Literal["static", "threshold"], *, seed: int)
         return bernoulli_bits(pixels, levels, generator("cpu", seed, "binarization", split))
 
     images = {split: bits(split, pixels) for split, pixels in source.images.items()}
-    return replace(source, images=images, levels=2)
+    stream = stream and stream.bits(threshold(levels))
+    return replace(source, images=images, levels=2, stream=stream)

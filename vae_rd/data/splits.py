@@ -35,7 +35,9 @@ def split_named(name: str) -> str | None:
     return _NAMES.get(name.lower())
 
 
-def divided(n: int, own: Mapping[str, np.ndarray], *, data_seed: int, where: str) -> tuple[dict[str, np.ndarray], str]:
+def divided(
+    n: int, own: Mapping[str, np.ndarray], *, data_seed: int, where: str, most: int | None = None
+) -> tuple[dict[str, np.ndarray], str]:
     """Positions of each split, and in words how they came about.
 
     Args:
@@ -44,6 +46,7 @@ def divided(n: int, own: Mapping[str, np.ndarray], *, data_seed: int, where: str
             images where there is no train, at random.
         data_seed: seed of the random part.
         where: what messages begin with.
+        most: examples that val and test take at random; None for any number.
 
     Raises:
         InputError: where a split would have fewer than two images.
@@ -63,10 +66,13 @@ def divided(n: int, own: Mapping[str, np.ndarray], *, data_seed: int, where: str
     if not missing:
         return dict(own), "as it comes: train, val, test"
     order, tenth = pool[subset(len(pool), len(pool), "split", data_seed).numpy()], len(pool) // 10
+    is_cut = most is not None and tenth > most
+    tenth = min(tenth, tenth if most is None else most)
     taken = {split: order[i * tenth : (i + 1) * tenth] for i, split in enumerate(missing)}
     parts = {**own, **taken, "train": order[len(missing) * tenth :]}
     if len(missing) == 2:
-        return parts, "at random, 80/10/10" + (" of train" if own else "")
+        how = f"at random, val and test of {tenth:,}" if is_cut else "at random, 80/10/10"
+        return parts, how + (" of train" if own else "")
     return parts, f"as it comes: {', '.join(s for s in SPLITS if s in own)}; {missing[0]} is a random tenth of train"
 
 

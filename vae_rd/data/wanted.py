@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from vae_rd.config.fields import Binarization, Dequantize
 from vae_rd.data.base import Source, UnlimitedSource, subset
 from vae_rd.data.checks import checked_draws
+from vae_rd.data.streams import evaluated
 from vae_rd.errors import InputError
 from vae_rd.process.memory import is_out_of_memory
 from vae_rd.seeding import generator
@@ -55,13 +57,26 @@ def chosen(source: Source, split: str, wanted: Wanted) -> tuple[Tensor, Mapping[
     stored = "train" if source.population else split
     images, labels = source.images[stored], source.labels.get(stored, {})
     size = wanted.size(split)
-    if size is None:
+    if size is None or (split == "train" and source.stream is not None):
         return images, labels
     if size > len(images):
         has = f"the {split} split of --data {source.name} has {len(images)} examples"
         raise InputError(f"--n_{split} {size}: {has}; give at most as many")
     index = _places(source, split, wanted)
     return images[index], {name: values[index.numpy()] for name, values in labels.items()}
+
+
+def cut_stream(source: Source, wanted: Wanted) -> Source:
+    """A streamed source whose training examples are those that are asked for, and evaluated on some of these."""
+    stream, size = source.stream, wanted.n_train
+    if stream is None or size is None:
+        return source
+    if size > len(stream):
+        has = f"the train split of --data {source.name} has {len(stream)} examples"
+        raise InputError(f"--n_train {size}: {has}; give at most as many, or leave it out")
+    stream = stream.part(subset(len(stream), size, wanted.data_seed, "subset", "train"))
+    held = stream.rows(evaluated(len(stream), wanted.data_seed))
+    return replace(source, stream=stream, images={**source.images, "train": held})
 
 
 def held_out(source: Source, wanted: Wanted) -> Tensor:

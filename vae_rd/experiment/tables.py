@@ -20,6 +20,7 @@ from vae_rd.data.files import image_folder, npz
 from vae_rd.data.images import cmu_faces, dsprites, mnist, omniglot, static_mnist
 from vae_rd.data.noisy_sprites import noisy_sprites
 from vae_rd.data.scenes import scenes
+from vae_rd.data.shards import npy
 from vae_rd.data.sprites import sprites
 from vae_rd.data.synthetic import gaussian, sphere, toy_channel
 from vae_rd.errors import InputError
@@ -99,6 +100,7 @@ SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "omniglot": lambda c: omniglot(Path(data_root(c))),
     "cmu_faces": lambda c: cmu_faces(Path(data_root(c))),
     "npz": lambda c: npz(Path(str(c.data_file)), layout=c.layout, **_own(c)),
+    "npy": lambda c: npy(Path(str(c.data_file)), data_seed=c.data_seed, levels=c.levels, layout=c.layout),
     "image_folder": lambda c: image_folder(Path(str(c.data_file)), **_own(c)),
 }
 

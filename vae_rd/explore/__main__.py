@@ -14,7 +14,7 @@ from vae_rd.process.command import run_command
 from vae_rd.process.signals import whole_imports
 from vae_rd.run.finding import finished_of
 
-AGAINST = tuple(word for word in choices("data") if word not in ("npz", "image_folder"))  # Those of no one file.
+AGAINST = tuple(word for word in choices("data") if word not in ("npz", "npy", "image_folder"))  # Those of no one file.
 
 
 def parser() -> Parser:
