@@ -288,4 +288,66 @@ INSTALLED = [  # Within scikit-learn's folder.
     step("install scikit-learn again", limited(digits, "FILE", "none.csv.gz", HANDWRITING), HANDWRITING),
     step("install scikit-learn again", limited(digits, "SHA256", "0" * 64, HANDWRITING), HANDWRITING),
 ]
-STEPS = [*ROLES, *VALUES, *SCALES, *READING, *PUBLISHED, *INSTALLED]
+NPY = ("--data=npy", "--likelihood=gaussian")
+
+
+def arrays(**named: Any) -> Call:
+    """A folder of .npy files."""
+
+    def write() -> None:
+        Path("shards").mkdir(exist_ok=True)
+        for name, array in named.items():
+            np.save(f"shards/{name}.npy", array)
+
+    return write
+
+
+def streamed(*flags: str) -> Call:
+    return fitted(*NPY, "--data_file=shards", *flags)
+
+
+def stored(says: str, bad: Any, *good: Any, flags: str = "") -> Step:
+    """A folder of one array that is refused, mended by another one."""
+    remedies = [each(arrays(a=array), streamed()) for array in good]
+    return step(says, streamed(*flags.split()), *remedies, before=arrays(a=bad))
+
+
+STREAMS = [
+    step(
+        "give one that numpy.save has written arrays into",
+        streamed(),
+        each(arrays(a=LEVELS), streamed()),
+        before=lambda: Path("shards").mkdir(),
+    ),
+    step(
+        "not a whole .npy array",
+        streamed(),
+        each(arrays(a=LEVELS), streamed()),
+        before=written("shards/a.npy", b"no"),
+    ),
+    stored("holds no plain array of numbers", LEVELS.astype(str), LEVELS),
+    stored("the array is [40, 3, 6, 6], which looks like", THREE, THREE.transpose(0, 2, 3, 1)),
+    stored("holds NaN or infinite values", np.where(REAL > 1, np.nan, REAL), REAL),
+    step(
+        "store whole numbers",
+        streamed("--levels=5"),
+        streamed(),
+        each(arrays(a=LEVELS % 5), streamed("--levels=5")),
+        before=arrays(a=REAL),
+    ),
+    step(
+        "give arrays of one shape and type",
+        streamed(),
+        each(arrays(b=LEVELS), streamed()),
+        before=arrays(a=LEVELS, b=REAL),
+    ),
+    step(
+        "choose dynamic or threshold",
+        fitted("--data=npy", "--data_file=shards", "--binarization=static"),
+        fitted("--data=npy", "--data_file=shards", "--binarization=dynamic"),
+        fitted("--data=npy", "--data_file=shards", "--binarization=threshold"),
+        before=arrays(a=LEVELS),
+    ),
+    step("give at most as many, or leave it out", streamed("--n_train=99"), streamed(), before=arrays(a=LEVELS)),
+]
+STEPS = [*ROLES, *STREAMS, *VALUES, *SCALES, *READING, *PUBLISHED, *INSTALLED]
