@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -39,24 +39,32 @@ def cut_distortion(model: VAE, data: DataSet, split: str, *, seed: int) -> Json:
         value and stderr by units, n; null where q(z|x) is no product over units, or a model's terms are its own.
     """
     n = min(len(data.pixels[split]), EXAMPLES, max(2, PASSES // model.latent_dim))
-    nothing: Json = {"value": None, "stderr": None, "n": n}
     if type(model).terms is not VAE.terms:
-        return nothing
+        return {"value": None, "stderr": None, "n": n}
     was_training = model.training
     model.eval()
     index = subset(len(data.pixels[split]), n, seed, "cut", split).sort().values
     noise = generator("cpu", seed, "cut", split, "noise")
     parts = zip(data.examples(split, index).split(EVAL_CHUNK), index.split(EVAL_CHUNK), strict=True)
-    rises = _rises(model, [model.terms(x, model.noise(1, x, noise), **data.scored(split, some)) for x, some in parts])
+    found = cut_entry(
+        model, [model.terms(x, model.noise(1, x, noise), **data.scored(split, some)) for x, some in parts]
+    )
     model.train(was_training)
+    return found
+
+
+def cut_entry(model: VAE, parts: Sequence[DrawnTerms]) -> Json:
+    """The same of examples whose z are drawn already, batch after batch."""
+    n = sum(len(terms.x) for terms in parts)
+    rises = _rises(model, parts)
     if rises is None:
-        return nothing
+        return {"value": None, "stderr": None, "n": n}
     found = [mean_and_stderr(rise[None], population=False) for rise in rises]
     values, stderrs = ([_known(number) for number in numbers] for numbers in zip(*found, strict=True))
     return {"value": values, "stderr": stderrs, "n": n, "resampled": "x, z"}
 
 
-def _rises(model: VAE, parts: list[DrawnTerms]) -> Tensor | None:
+def _rises(model: VAE, parts: Sequence[DrawnTerms]) -> Tensor | None:
     """The rise of each unit and example, [D, N]; None where a posterior is no product of normals."""
     factors = [terms.groups[0].posterior.factors() for terms in parts]
     means = [moments.mean for moments in factors if moments is not None]

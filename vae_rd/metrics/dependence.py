@@ -23,6 +23,7 @@ from vae_rd.run.record import Json, estimate
 from vae_rd.seeding import generator
 
 EXAMPLES = 1_000
+NAMES = ("shuffled_distortion", "prior_distortion", "shuffle_rise")
 STEPS, STEPPED = 50, 64  # Of the encoder's q, for each of so many examples: an eighth of an epoch of MNIST in all.
 
 
@@ -112,20 +113,23 @@ def dependence_metrics(model: VAE, data: DataSet, split: str, *, slope: float | 
         seed: of the subset and of the draws.
     """
     n = min(len(data.pixels[split]), EXAMPLES)
-    names = ("shuffled_distortion", "prior_distortion", "shuffle_rise", "amortisation_gap")
     if not is_known(model):
-        return {name: {"value": None, "stderr": None, "n": n} for name in names}
+        return {name: {"value": None, "stderr": None, "n": n} for name in (*NAMES, "amortisation_gap")}
     was_training = model.training
     model.eval()
     index = subset(len(data.pixels[split]), n, seed, "dependence", split).sort().values
     x = data.examples(split, index)
-    found = dependence(model, x, seed=seed, **data.scored(split, index))
-    values = (found.shuffled, found.prior, found.shuffled - found.distortion)
-    metrics = {name: _entry(value) for name, value in zip(names, values, strict=False)}
+    metrics = dependence_entries(dependence(model, x, seed=seed, **data.scored(split, index)))
     # Of labels there is none: an encoder that does not see y is not to be p(z|x, y).
     metrics["amortisation_gap"] = _gap(model, x, slope=slope if data.targets is None else None, seed=seed)
     model.train(was_training)
     return metrics
+
+
+def dependence_entries(found: Dependence) -> Json:
+    """D under other z, and its paired rise, as a record has them."""
+    values = (found.shuffled, found.prior, found.shuffled - found.distortion)
+    return {name: _entry(value) for name, value in zip(NAMES, values, strict=True)}
 
 
 def _gap(model: VAE, x: Tensor, *, slope: float | None, seed: int) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -80,14 +81,20 @@ def variance_ratio(model: VAE, variance: Json, *, seed: int) -> Json:
         variance: the entry of Var q(z_d); the ratio is null where it is.
         seed: of the draws.
     """
+    device = next(model.parameters()).device
+    noise = generator(device, seed, "prior", "variance")
+    return ratio_to_draws(variance, lambda: model.prior().sample((PRIOR_DRAWS,), generator=noise))
+
+
+def ratio_to_draws(variance: Json, draws: Callable[[], Tensor]) -> Json:
+    """The same with draws of m(z), [n, D], from wherever they are."""
     if variance["value"] is None:
         return variance
     mean = torch.tensor(variance["value"], dtype=torch.float64)
     stderr = torch.tensor(variance["stderr"], dtype=torch.float64)
-    device = next(model.parameters()).device
-    z = model.prior().sample((PRIOR_DRAWS,), generator=generator(device, seed, "prior", "variance")).double().cpu()
+    z = draws().double().cpu()
     spread = (z - z.mean(0)).square()
-    prior, prior_stderr = spread.mean(0), spread.std(0) / math.sqrt(PRIOR_DRAWS)
+    prior, prior_stderr = spread.mean(0), spread.std(0) / math.sqrt(len(z))
     relative = torch.hypot(stderr / mean, prior_stderr / prior)
     ratio = mean / prior
     rows = zip(ratio.tolist(), (ratio * relative).tolist(), strict=True)

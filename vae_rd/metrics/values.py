@@ -22,7 +22,7 @@ from torch import Tensor
 from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.data.dataset import DataSet
 from vae_rd.model.posteriors.base import Posterior
-from vae_rd.model.terms import DrawnTerms
+from vae_rd.model.stated import Terms
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import all_gather, own_shard, shared_out
 from vae_rd.seeding import generator
@@ -78,17 +78,17 @@ def split_values(
     model.eval()
     references, asked = _compared(model, data, split, information_examples, seed=seed)
     drawn = samples if len(asked) == len(references) else 1
-    found: dict[int, _Chunk] = {}
+    found: dict[int, Chunk] = {}
     for chunk in own_shard(data.chunks(split)):
         x = data.evaluation_chunk(split, chunk)
         noise = generator("cpu", seed, "evaluation", split, chunk)
         first = chunk * EVAL_CHUNK
         here = asked[(asked >= first) & (asked < first + len(x))] - first
         terms = model.terms(x, model.noise(samples, x, noise), **data.scored_chunk(split, chunk))
-        found[chunk] = _chunk(terms, here.to(x.device), drawn)
+        found[chunk] = chunk_of(terms, terms.posterior, here.to(x.device), drawn)
     model.train(was_training)
     chunks = [chunk for _, chunk in sorted(all_gather(found).items())]
-    return _whole(chunks, device=data.pixels[split].device, asked=asked, references=references)
+    return joined(chunks, device=data.pixels[split].device, asked=asked, references=references)
 
 
 def _compared(model: VAE, data: DataSet, split: str, wanted: int | None, *, seed: int) -> tuple[Tensor, Tensor]:
@@ -107,7 +107,7 @@ def _some(positions: Tensor, size: int, *key: int | str) -> Tensor:
     return positions[subset(len(positions), size, *key).sort().values]
 
 
-class _Chunk(NamedTuple):
+class Chunk(NamedTuple):
     """Values of one chunk on the CPU, examples along the second axis, and its posteriors where one group is.
 
     What is per draw is float64. What is per unit, the most of it, stays in the model's precision, and z is that of the
@@ -118,31 +118,45 @@ class _Chunk(NamedTuple):
     posterior: Posterior | None
 
 
-def _chunk(terms: DrawnTerms, asked: Tensor, drawn: int) -> _Chunk:
+def chunk_of(terms: Terms, posterior: Posterior | None, asked: Tensor | slice, drawn: int) -> Chunk:
+    """What of some examples' terms the numbers of a split take.
+
+    Args:
+        terms: of the examples.
+        posterior: their q(z|x); None where it has no ln q for pairs.
+        asked: those whose information may be asked for, the others' z are let go.
+        drawn: of how many draws.
+    """
     values = {"distortion": terms.distortion, "minus_log_px_z": -terms.log_px_z}
-    if (rate := terms.rate) is not None:
-        values |= {"rate": rate, "log_ratio": terms.log_qz - terms.log_mz}
-    values = {name: value.double() for name, value in values.items()} | {"z": terms.z[:drawn, asked]}
+    if (rate := terms.rate) is not None and (log_ratio := terms.log_ratio) is not None:
+        values |= {"rate": rate, "log_ratio": log_ratio}
+    values = {name: value.double() for name, value in values.items()}
+    values |= {} if terms.z is None else {"z": terms.z[:drawn, asked]}
     if (moments := terms.moments) is not None:
         values |= {"mean": moments.mean[None], "variance": moments.variance[None]}
     if terms.rate_per_dim is not None:
         values["rate_per_dim"] = terms.rate_per_dim[None]
-    posterior = terms.groups[0].posterior.detached() if len(terms.groups) == 1 else None
-    return _Chunk(
-        {name: value.cpu() for name, value in values.items()},
-        None if posterior is None else posterior.to("cpu", posterior.tensors[0].dtype),
-    )
+    held = None if posterior is None else posterior.detached().on("cpu")
+    return Chunk({name: value.cpu() for name, value in values.items()}, held)
 
 
-def _whole(chunks: Sequence[_Chunk], *, device: torch.device, asked: Tensor, references: Tensor) -> SplitValues:
-    """All chunks together, with the information of the examples at `asked` among those at `references`."""
+def joined(chunks: Sequence[Chunk], *, device: torch.device, asked: Tensor, references: Tensor) -> SplitValues:
+    """All chunks together, with the information of the examples at `asked` among those at `references`.
+
+    Args:
+        chunks: in the order of the split, with the z of those at `asked`, or of all.
+        device: where pairs are compared.
+        asked: ascending positions, [M].
+        references: likewise, [R], those at `asked` among them.
+    """
     values = {name: torch.cat([c.values[name] for c in chunks], 1).to(device) for name in chunks[0].values}
     posteriors = [chunk.posterior for chunk in chunks if chunk.posterior is not None]
     sides = None
     if posteriors and posteriors[0].has_density:
-        q = posteriors[0].cat(posteriors).part(references).to(device, posteriors[0].tensors[0].dtype)
-        index = torch.searchsorted(references, asked)
-        sides = q.information(values["z"].double(), index=index, parts=shared_out)
+        q = posteriors[0].cat(posteriors).part(references).on(device)
+        index, z = torch.searchsorted(references, asked), values["z"].double()
+        z = z if z.shape[1] == len(asked) else z[:, asked.to(device)]
+        sides = q.information(z, index=index, parts=shared_out)
     return SplitValues(
         distortion=values["distortion"],
         minus_log_px_z=values["minus_log_px_z"],

@@ -100,6 +100,10 @@ class TorchPosterior(Posterior):
         """Itself: torch's distributions stay where they are, in their precision."""
         return self
 
+    def on(self, where: torch.device | str) -> Self:
+        """Itself."""
+        return self
+
     def detached(self) -> Self:
         """Itself: it is made for computations without a gradient."""
         return self

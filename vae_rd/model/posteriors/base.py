@@ -146,6 +146,10 @@ class Posterior(Distribution):
         """The same on another device, in another precision."""
         return self.remade(*(tensor.to(where, dtype) for tensor in self.tensors))
 
+    def on(self, where: torch.device | str) -> Self:
+        """The same on another device, in its own precision."""
+        return self.to(where, self.tensors[0].dtype)
+
     def part(self, some: slice | Tensor) -> Self:
         """Of some of the examples: a slice, or their positions, which may repeat."""
         return self.remade(*(tensor[some] for tensor in self.tensors))
