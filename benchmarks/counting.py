@@ -40,8 +40,8 @@ from sklearn.model_selection import KFold
 
 from vae_rd import DataSet, FitConfig, Source, fit_model, load
 from vae_rd.data.scenes import GRID, SIDE, drawn, scenes
+from vae_rd.functional.seeding import generator
 from vae_rd.run.record import RunRecord
-from vae_rd.seeding import generator
 
 DOCS = ROOT / "docs" / "counting.md"
 COMMAND = "python benchmarks/counting.py --write"

@@ -29,8 +29,8 @@ from vae_rd.experiment.build import data_set
 from vae_rd.experiment.fitting import fit_model
 from vae_rd.experiment.preparing import prepare
 from vae_rd.experiment.tables import SOURCES
+from vae_rd.functional.seeding import generator
 from vae_rd.run.record import SPLITS, RunRecord
-from vae_rd.seeding import generator
 from vae_rd.theory.forecast import Forecast
 
 FACTORS = (0.5, 0.7, 0.9, 1.1, 1.5)  # Of the beta where a linear VAE collapses.

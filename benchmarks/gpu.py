@@ -28,10 +28,10 @@ from known_answers.tables import ROOT, put_table
 from vae_rd.config.fields import FitConfig
 from vae_rd.experiment import build
 from vae_rd.experiment.loading import load, open_run
+from vae_rd.functional.seeding import generator
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.run.environment import capture_git
 from vae_rd.run.record import Json
-from vae_rd.seeding import generator
 
 DOCS = ROOT / "docs" / "gpu.md"
 FLAGS = ("--hidden=[512]", "--latent_dim=16", "--batch_size=128", "--max_epochs=20", "--precision=32")

@@ -23,6 +23,7 @@ from known_answers.tables import ROOT, put_table
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
+from vae_rd.functional.seeding import generator
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
 from vae_rd.model.priors.normal import StandardNormalPrior
@@ -33,7 +34,6 @@ from vae_rd.objectives.gradients.base import Gradient, Reparameterised
 from vae_rd.objectives.gradients.landed import DoublyReparameterised, Sticking
 from vae_rd.objectives.gradients.score_function import ScoreFunction
 from vae_rd.objectives.iwae import IWAEObjective
-from vae_rd.seeding import generator
 from vae_rd.units import LN_2PI
 
 PIXELS, UNITS, S2 = 10, 4, 0.5

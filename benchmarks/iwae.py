@@ -27,13 +27,13 @@ from torch import Tensor, nn
 from vae_rd.config.fields import FitConfig
 from vae_rd.estimators.importance import importance
 from vae_rd.experiment import build
+from vae_rd.functional.seeding import generator
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
 from vae_rd.model.nn.mlp import mlp_decoder, mlp_encoder
 from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.model.vae import VAE
-from vae_rd.seeding import generator
 
 SHAPE, HIDDEN, LATENT = (1, 28, 28), [200, 200], 50
 EXAMPLES, SAMPLES, EVALUATION_CHUNK = 10_000, 5000, 500

@@ -27,9 +27,9 @@ from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.experiment import build
 from vae_rd.experiment.preparing import prepare
+from vae_rd.functional.seeding import generator
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.vae import VAE
-from vae_rd.seeding import generator
 
 BATCH, DRAWS, BLOCKS = 128, 64, 5
 BLOCK_SECONDS = 0.4

@@ -9,9 +9,9 @@ import torch
 
 from known_answers.table import Row, above, below, close
 from vae_rd.functional.information import TwoSided
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
-from vae_rd.seeding import generator
 from vae_rd.theory.linear_vae import optimum
 
 EIGENVALUES, S2 = [8.0, 4.0, 2.0, 1.0, 0.5, 0.25], 0.1

@@ -19,9 +19,9 @@ from vae_rd.estimators.gaps import inference_gaps
 from vae_rd.estimators.importance import importance, importance_curve
 from vae_rd.estimators.rate_distortion_curve import mean_curve, rate_distortion_curve
 from vae_rd.experiment.loading import open_run
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.priors.normal import StandardNormal
-from vae_rd.seeding import generator
 from vae_rd.theory import linear_decoder as linear_theory
 from vae_rd.theory import ppca
 

@@ -12,7 +12,7 @@ from vae_rd.data.base import UnlimitedSource
 from vae_rd.data.synthetic import sphere
 from vae_rd.estimators.dual import dual_bound
 from vae_rd.estimators.particles import Draw, SquaredError, particle_bound
-from vae_rd.seeding import generator
+from vae_rd.functional.seeding import generator
 
 VARIANCES = torch.tensor([1.20552675, 1.08976637], dtype=torch.float64)
 GAUSSIAN, WISH = 2.2350523, 2.19  # R + 3 MSE, the MSE a mean over two dimensions.

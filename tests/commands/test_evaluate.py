@@ -16,9 +16,9 @@ from vae_rd.estimates.partials import FOLDER, by_parts, forget
 from vae_rd.estimators.importance import prior_sampling
 from vae_rd.experiment import measuring
 from vae_rd.experiment.loading import open_run
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import variance_by_shared_draws
 from vae_rd.run.record import RunRecord
-from vae_rd.seeding import generator
 from vae_rd.theory.gaussian import at_level
 
 from helpers.common import TOY

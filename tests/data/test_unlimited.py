@@ -18,9 +18,9 @@ from vae_rd.data.sprites import sprites
 from vae_rd.data.synthetic import gaussian, random_rotation, sphere, toy_channel
 from vae_rd.errors import InputError
 from vae_rd.experiment import build, tables
+from vae_rd.functional.seeding import generator
 from vae_rd.model.likelihoods.categorical import CategoricalLikelihood
 from vae_rd.run.folder import check_unread
-from vae_rd.seeding import generator
 
 from helpers.reference import EIGENVALUES, sprite_log_mass, toy_bin_masses
 

@@ -5,10 +5,10 @@ import torch
 
 from vae_rd.errors import InputError
 from vae_rd.estimators.gaps import Gaps, inference_gaps, local_gain
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.vae import VAE
-from vae_rd.seeding import generator
 
 from helpers.linear_gaussian import LinearGaussian
 

@@ -9,6 +9,7 @@ import torch
 from vae_rd.errors import InputError
 from vae_rd.estimators.importance import importance, importance_curve, prior_sampling
 from vae_rd.estimators.memory import cost
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr, mean_and_stderr_of_estimates
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
@@ -17,7 +18,6 @@ from vae_rd.model.posteriors.diagonal import DiagonalPosterior
 from vae_rd.model.priors.mixture import MixturePrior
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.model.vae import VAE
-from vae_rd.seeding import generator
 
 from helpers.linear_gaussian import LinearGaussian
 from helpers.members import decoder, moved

@@ -11,13 +11,13 @@ from vae_rd.data.base import EVAL_CHUNK, Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.synthetic import gaussian, random_rotation
 from vae_rd.experiment import build
+from vae_rd.functional.seeding import generator
 from vae_rd.metrics import values as evaluation
 from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.metrics.summary import summarise
 from vae_rd.metrics.values import split_values
 from vae_rd.model.vae import VAE
-from vae_rd.seeding import generator
 
 from helpers.families import gaussian_data, normal_information
 from helpers.reference import EIGENVALUES, S2, information_of_normals, water_filling

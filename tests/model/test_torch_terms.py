@@ -20,11 +20,11 @@ from torch.distributions import (
 
 from vae_rd.errors import InputError
 from vae_rd.functional.information import two_sided_information
+from vae_rd.functional.seeding import generator
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
 from vae_rd.model.posteriors.full import FullNormal
 from vae_rd.model.torch_distributions import TorchPosterior, posterior_of, prior_of
 from vae_rd.model.torch_terms import terms_of
-from vae_rd.seeding import generator
 
 pytestmark = pytest.mark.usefixtures("float64")
 B, D = 6, 4

@@ -4,17 +4,47 @@ import math
 import re
 
 import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from vae_rd.run.record import RunRecord
 
 from helpers.common import ROOT
 
 README = ROOT / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
+
+
+class Strange(nn.Module):
+    """A reader's network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enc, self.dec = nn.Linear(16, 4), nn.Linear(2, 16)
+
+    def encode(self, x):
+        mu, log_var = self.enc(x.flatten(1)).chunk(2, 1)
+        return mu, (0.5 * log_var).exp()
+
+    def decode(self, z):
+        return self.dec(z).view(-1, 1, 4, 4)
+
+
+def test_the_lines_for_a_reader_s_own_model_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    x = (torch.rand(60, 1, 4, 4) < 0.5).float()
+    exec(
+        compile(BLOCKS[0], str(README), "exec"), {"net": Strange(), "test_loader": DataLoader(TensorDataset(x, x), 20)}
+    )
+    assert "of 2 units active" in capsys.readouterr().out
+    assert RunRecord.read(tmp_path / "runs" / "mine").metrics["test"]["distortion"]["n"] == 60
 
 
 def test_the_readme_s_python_runs(tmp_path, monkeypatch, capsys):
-    (block,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.S)
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    exec(compile(block, str(README), "exec"), names)
+    exec(compile(BLOCKS[1], str(README), "exec"), names)
     shown = capsys.readouterr().out
     assert "'n': 3584, 'resampled': 'z'" in shown
     assert names["q"].mean.shape == (1, 2)

@@ -10,8 +10,8 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import Diverged
+from vae_rd.functional.seeding import generator
 from vae_rd.run.record import SPLITS
-from vae_rd.seeding import generator
 from vae_rd.training.advice import Advice, validation_advice
 
 WEIGHTS = "bring --beta (and --beta_start) nearer to 1 or take --precision 64"

@@ -24,6 +24,7 @@ from walk import (
     networks,
     runs,
     sources,
+    strangers,
     sweep_files,
     sweeps,
     theory,
@@ -33,7 +34,7 @@ from walk.steps import BITS, Step, archive, listing, refusal_of
 
 AREAS = (
     commands, files, folders, networks, sources, runs, sweep_files, sweeps, evaluations, analysis, theory, estimators,
-    losses, gan,
+    losses, gan, strangers,
 )  # fmt: skip
 STEPS = {f"{area.__name__.rpartition('.')[2]}-{i}": step for area in AREAS for i, step in enumerate(area.STEPS)}
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from vae_rd.config.fields import Layout
+from vae_rd.functional.seeding import generator
 from vae_rd.run.record import SPLITS
-from vae_rd.seeding import generator
 from vae_rd.theory.discrete import duplicates_entropy
 
 Support = Literal["binary", "one_hot", "grey", "real"]

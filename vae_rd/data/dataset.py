@@ -26,8 +26,8 @@ from vae_rd.data.pixels import PixelTransform, binarised, pixel_transform
 from vae_rd.data.targets import Scored, Targets
 from vae_rd.data.wanted import Wanted, chosen, cut_stream, drawn, held_out
 from vae_rd.errors import InputError
+from vae_rd.functional.seeding import generator
 from vae_rd.run.record import SPLITS
-from vae_rd.seeding import generator
 
 
 class DataSet:

@@ -13,7 +13,7 @@ from torch import Tensor
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.streams import read_ahead
 from vae_rd.data.targets import Scored
-from vae_rd.seeding import generator
+from vae_rd.functional.seeding import generator
 
 
 class Batch(NamedTuple):

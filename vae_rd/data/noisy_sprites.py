@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vae_rd.data.base import Entropy, UnlimitedSource
 from vae_rd.data.sprites import SIDE, sprites
-from vae_rd.seeding import generator
+from vae_rd.functional.seeding import generator
 
 PIXELS = SIDE * SIDE
 CHUNK = 500  # Examples that meet all sprites at a time.

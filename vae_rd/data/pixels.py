@@ -14,7 +14,7 @@ from vae_rd.config.fields import Binarization, Dequantize
 from vae_rd.data.atoms import is_grid
 from vae_rd.data.base import Source, Support, UnlimitedSource
 from vae_rd.errors import InputError
-from vae_rd.seeding import generator
+from vae_rd.functional.seeding import generator
 
 BYTE_LEVELS = 256  # The most that a byte holds.
 

@@ -128,5 +128,5 @@ def _parts(mapped: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
     for array in mapped:
         step = max(1, PART_BYTES // max(1, array[:1].nbytes))
         for first in range(0, len(array), step):
-            fresh = np.load(array.filename, mmap_mode="r")  # type: ignore[attr-defined]
+            fresh = np.load(array.filename, mmap_mode="r", allow_pickle=False)  # type: ignore[attr-defined]
             yield np.array(fresh[first : first + step])

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.data.dataset import DataSet
-from vae_rd.seeding import generator
+from vae_rd.functional.seeding import generator
 
 EXACT = 1024  # Values of x of which all eigenvalues take less time than the examples do.
 EXAMPLES = 10_000  # The largest eigenvalue is then known to about 1.4 %.

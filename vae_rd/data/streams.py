@@ -61,7 +61,7 @@ class Stream:
         """Examples as they are stored, by their positions among all."""
         which = np.searchsorted(self.ends, positions, side="right")
         used = [int(i) for i in np.unique(which)]
-        mapped = {i: np.load(self.files[i], mmap_mode="r") for i in used}
+        mapped = {i: np.load(self.files[i], mmap_mode="r", allow_pickle=False) for i in used}
         rows = np.empty((len(positions), *mapped[used[0]].shape[1:]), mapped[used[0]].dtype)
         for i in used:
             here = which == i

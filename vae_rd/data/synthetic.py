@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from vae_rd.data.base import Entropy, UnlimitedSource
-from vae_rd.seeding import generator
+from vae_rd.functional.seeding import generator
 from vae_rd.theory import gaussian as gaussian_theory
 from vae_rd.theory import sphere as sphere_theory
 from vae_rd.theory import toy_channel as toy_theory

@@ -15,8 +15,8 @@ from vae_rd.data.base import Source, UnlimitedSource, subset
 from vae_rd.data.checks import checked_draws
 from vae_rd.data.streams import evaluated
 from vae_rd.errors import InputError
+from vae_rd.functional.seeding import generator
 from vae_rd.process.memory import is_out_of_memory
-from vae_rd.seeding import generator
 
 DRAWN = {"train": 10_000, "val": 10_000, "test": 100_000}  # Examples that stand for an unlimited source by default.
 

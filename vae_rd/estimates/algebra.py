@@ -21,9 +21,9 @@ from vae_rd.estimates.attributes import ASKED, Attributed, Judge, Part, attribut
 from vae_rd.estimates.base import Fitted, Settings, an_example, codes, entry, prior, table_line
 from vae_rd.estimators.algebra import Asked, Classes, Floats, edits, outcomes, quadruples
 from vae_rd.functional.principal import principal_axes
+from vae_rd.functional.seeding import generator
 from vae_rd.process.collectives import broadcast
 from vae_rd.run.record import Json
-from vae_rd.seeding import generator
 
 FEATURES = {"mean": "E[z|x]", "draw": "a draw of z", "pixels": "pixels", "pca": "PCA"}
 KINDS_OF_SUMS = {"edit": "z + v", "analogy": "z(a) - z(b) + z(c)"}

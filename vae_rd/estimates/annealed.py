@@ -16,11 +16,11 @@ from vae_rd.estimates.priors import model_under
 from vae_rd.estimators.ais import Path, bidirectional, decoder_distortion, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.rate_distortion_curve import RateDistortionCurve, mean_curve, rate_distortion_curve
+from vae_rd.functional.seeding import generator
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 ENCODER_DRAWS = 64  # Of z per example, behind the encoder's own R + b D.
 CURVE = np.geomspace(1 / 30, 30, 31)  # Slopes b = 1/beta of a decoder's curve; 1 is among them.

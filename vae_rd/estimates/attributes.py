@@ -20,8 +20,8 @@ from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimators.algebra import Classes, Combination, Floats, own, thickness
 from vae_rd.estimators.judges import classifier, nearest
+from vae_rd.functional.seeding import generator
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 KNOWN, ASKED = 5_000, 1_000  # Examples that vectors are made of; edits and analogies, unless fewer are asked for.
 GAIN = 2  # Standard errors.

@@ -16,13 +16,13 @@ from vae_rd.data.base import EVAL_CHUNK
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.partials import Values, by_parts
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr_of_estimates
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 FEW = 100  # Examples of an annealed run or of per-example optimisation, unless more are asked for.
 PART_OF_FEW = 25  # Examples that one process takes at a time there.

@@ -12,9 +12,9 @@ from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings, codes, entry, table_line
 from vae_rd.estimators.disentanglement import Given, resampled, scores
+from vae_rd.functional.seeding import generator
 from vae_rd.process.collectives import broadcast
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 MOST = 5_000  # Examples, unless more or fewer are asked for.
 REPEATS = 10  # Bootstrap draws, of which a standard error is known to a quarter.

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from vae_rd.estimates.base import Fitted
+from vae_rd.functional.seeding import generator
 from vae_rd.metrics.samples import Components, as_points
 from vae_rd.process.collectives import broadcast
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 WIDTHS = (256, 64)  # Of the classifier; the last one is the space.
 STEPS, BATCH, LR = 600, 128, 1e-3

@@ -15,12 +15,12 @@ from vae_rd.estimates.partials import Values
 from vae_rd.estimates.priors import FAMILIES, FittedPrior, asked_of, keep, new_head, stored
 from vae_rd.estimators.importance import importance
 from vae_rd.estimators.marginal import fit_marginal
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import POPULATION_SAMPLES, mean_and_stderr
 from vae_rd.model.nn.whitening import Sample
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.process.collectives import broadcast, is_first
 from vae_rd.run.record import Json
-from vae_rd.seeding import generator
 
 MOST = 50_000  # Examples of a split that it is fitted to.
 DRAWS = 4  # Of z an example, behind R*; a population takes as many as its other estimates.

@@ -19,9 +19,9 @@ from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings, codes, entry, table_line
 from vae_rd.estimators.probes import CLASSIFIERS, Round, Scores, probe
 from vae_rd.functional.principal import principal_axes
+from vae_rd.functional.seeding import generator
 from vae_rd.process.collectives import broadcast
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 from vae_rd.theory.discrete import entropy
 
 MOST = 10_000  # Examples of a split, unless fewer are asked for: a probe of MNIST is then done within a minute.

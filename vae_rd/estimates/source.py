@@ -12,8 +12,8 @@ from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted, Settings, entry
 from vae_rd.estimators.dual import dual_bound
 from vae_rd.estimators.particles import SquaredError, particle_bound
+from vae_rd.functional.seeding import generator
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 
 def source_lower(run: Fitted, settings: Settings) -> Json:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
-from vae_rd.seeding import generator
+from vae_rd.functional.seeding import generator
 
 FOLDS = 3  # In which what a probe leaves open is chosen.
 MOST_TO_CHOOSE = 2_000  # Examples that it is chosen on.

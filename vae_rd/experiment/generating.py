@@ -12,8 +12,8 @@ from vae_rd.estimates.priors import model_under
 from vae_rd.experiment.loading import open_run, precision_of
 from vae_rd.explore.media.pages import grid, png
 from vae_rd.explore.media.pictures import can_be_shown
+from vae_rd.functional.seeding import generator
 from vae_rd.run.files import staged
-from vae_rd.seeding import generator
 
 
 def generate(

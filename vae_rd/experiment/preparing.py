@@ -17,6 +17,7 @@ from vae_rd.experiment.forecasting import forecast_of
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.supports import check_values
 from vae_rd.experiment.trainer import accelerator
+from vae_rd.functional.seeding import generator
 from vae_rd.metrics.quality import LEAST
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import Likelihood
@@ -24,7 +25,6 @@ from vae_rd.model.nn.whitening import MomentMap, Offset, Sample, set_moments
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.vae import VAE
 from vae_rd.run.folder import Claim, file_checksum, has_files_of, refuse_given
-from vae_rd.seeding import generator
 from vae_rd.theory.forecast import Forecast
 from vae_rd.units import check_units
 

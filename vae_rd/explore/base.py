@@ -16,10 +16,10 @@ from vae_rd.data.dataset import DataSet
 from vae_rd.estimates.base import Fitted, an_example, codes, posterior
 from vae_rd.estimates.priors import FAMILIES, stored
 from vae_rd.explore.media.pictures import black_and_white, can_be_shown, named_stream
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 OWN = "prior"  # The word of m(z) among the laws that z is drawn from.
 

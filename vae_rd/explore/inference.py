@@ -18,8 +18,8 @@ from vae_rd.estimators.ais import adapt_step_sizes, anneal, decoder_distortion, 
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.gaps import local_posteriors
 from vae_rd.explore.base import Asked, Found, Page, mean_of, means, page_of, said, some, without_codes
+from vae_rd.functional.seeding import generator
 from vae_rd.run.record import Json
-from vae_rd.seeding import generator
 
 EXAMPLES, SHOWN = 50, 16
 STEPS = 400  # Of the search for q*.

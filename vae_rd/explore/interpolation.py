@@ -19,8 +19,8 @@ from vae_rd.estimators.latent_paths import arc, geodesic, lengths, straight
 from vae_rd.explore.base import Asked, Found, mean_map, mean_of, means, page_of, said, some, without_codes
 from vae_rd.explore.distances import training
 from vae_rd.functional.nearest import nearest
+from vae_rd.functional.seeding import generator
 from vae_rd.run.record import Json
-from vae_rd.seeding import generator
 
 PAIRS, STEPS = 32, 16  # Of test examples, and of each path.
 SHOWN = 4  # Pairs in the picture.

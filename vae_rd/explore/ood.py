@@ -23,9 +23,9 @@ from torch import Tensor
 from vae_rd.data.base import DataCard
 from vae_rd.estimates.base import Fitted
 from vae_rd.explore.base import Asked, Found, mean_of, page_of, said, some, unseen_of, without_codes
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.two_samples import auroc
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 MOST, DRAWS = 500, 32  # Examples of each set, and z of each example.
 PART = 100  # Examples at a time: all draws of each are held together.

@@ -38,9 +38,9 @@ from vae_rd.explore.base import (
 )
 from vae_rd.explore.distances import reference, training
 from vae_rd.functional.nearest import Nearest, nearest
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.two_samples import discrepancy, share_below
 from vae_rd.run.record import Json, RunRecord, estimate
-from vae_rd.seeding import generator
 
 DRAWS, TESTED = 1_000, 500  # Of z by each law, and of these in a two-sample test.
 PAIRS, STEPS = 100, 32  # Straight paths between codes.

@@ -17,10 +17,10 @@ from vae_rd.estimates.base import Fitted
 from vae_rd.explore.base import Asked, Found, laws, means, page_of, said
 from vae_rd.explore.distances import held_out, training
 from vae_rd.functional.nearest import Nearest, nearest
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.two_samples import auroc, share_below
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 DRAWS = 1_000  # Of the model.
 SHOWN = 16  # Columns of the picture.

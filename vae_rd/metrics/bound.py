@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from vae_rd.data.dataset import DataSet
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import all_gather, own_shard
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 ROWS = 25_000  # Draws of z at a time.
 

@@ -16,11 +16,11 @@ from torch import Tensor
 from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.data.dataset import DataSet
 from vae_rd.estimators.gaps import local_gain
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.terms import DrawnTerms
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 EXAMPLES = 1_000
 NAMES = ("shuffled_distortion", "prior_distortion", "shuffle_rise")

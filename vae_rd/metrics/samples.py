@@ -11,9 +11,9 @@ from torch.distributions import Distribution
 
 from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.data.dataset import DataSet
+from vae_rd.functional.seeding import generator
 from vae_rd.model.generative import GenerativeModel, drawn
 from vae_rd.model.likelihoods.base import ImageDistribution, Likelihood
-from vae_rd.seeding import generator
 
 COMPONENTS = 32  # Principal ones, of which a covariance is well known from a few hundred examples.
 FITTED = 10_000  # Training examples behind them.

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from vae_rd.functional.active_units import active_by_rate, active_units, collapsed_units, share_at_prior
+from vae_rd.functional.seeding import generator
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
-from vae_rd.seeding import generator
 
 PRIOR_DRAWS = 10_000
 NAMES = (

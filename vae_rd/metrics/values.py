@@ -21,11 +21,11 @@ from torch import Tensor
 
 from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.data.dataset import DataSet
+from vae_rd.functional.seeding import generator
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.stated import Terms
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import all_gather, own_shard, shared_out
-from vae_rd.seeding import generator
 
 UNLIMITED_REFERENCES = 10_000  # Examples of an unlimited source that speak for I, unless more are asked for.
 
@@ -96,7 +96,22 @@ def _compared(model: VAE, data: DataSet, split: str, wanted: int | None, *, seed
     n, x = data.card.n[split], data.evaluation_chunk(split, 0)[:1]
     count = min(n, max(wanted or 0, UNLIMITED_REFERENCES)) if data.card.unlimited[split] else n
     groups = model.terms(x, model.noise(1, x, generator("cpu", seed, "references", split))).groups
-    asked, most = groups[0].posterior.most_compared or (count, count)
+    return compared(count, groups[0].posterior.most_compared, wanted, seed=seed, split=split)
+
+
+def compared(
+    count: int, dear: tuple[int, int] | None, wanted: int | None, *, seed: int, split: str
+) -> tuple[Tensor, Tensor]:
+    """Which of so many examples are the references of the information, [R], and which have theirs measured, [M].
+
+    Args:
+        count: of examples that may be.
+        dear: `most_compared` of their posteriors.
+        wanted: M at most; None for all references.
+        seed: of the choice.
+        split: likewise.
+    """
+    asked, most = dear or (count, count)
     references = torch.arange(count) if most >= count else _some(torch.arange(count), most, seed, "references", split)
     asked = min(asked, wanted or len(references))
     return references, references if asked >= len(references) else _some(references, asked, seed, "information", split)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from vae_rd.functional.seeding import own_stream
 from vae_rd.model.lazy import LazyDistribution
-from vae_rd.seeding import own_stream
 
 
 class Generated(NamedTuple):

@@ -135,8 +135,9 @@ class StatedTerms(Terms):
 
     def prior_draws(self, n: int, *, noise: torch.Generator) -> Tensor:
         """Of a standard normal."""
-        assert self.z is not None, "draws to compare with those of the prior"
-        return torch.randn(n, self.z.shape[-1], generator=noise, dtype=self.z.dtype)
+        like = self.z if self.moments is None else self.moments.mean
+        assert like is not None, "draws or moments, by which the number of units is known"
+        return torch.randn(n, like.shape[-1], generator=noise, dtype=like.dtype)
 
     def after_step(self) -> None:
         """Nothing: what was stated has no scales."""

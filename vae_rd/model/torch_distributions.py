@@ -16,6 +16,7 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 
 from vae_rd.errors import InputError
 from vae_rd.functional.gaussians import Gaussian, kl_by_units
+from vae_rd.functional.seeding import own_stream
 from vae_rd.model.lazy import at_least_single
 from vae_rd.model.posteriors.base import Draw, Moments, Posterior
 from vae_rd.model.posteriors.categorical import CategoricalLatent
@@ -24,7 +25,6 @@ from vae_rd.model.posteriors.full import FullNormal
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.priors.categorical import CategoricalMarginal
 from vae_rd.model.priors.normal import StandardNormal
-from vae_rd.seeding import own_stream
 
 NUMBERS = 2**24  # Of pairs of z and x at a time.
 WRAPPED = "Independent(Normal(mu, sigma), 1)"

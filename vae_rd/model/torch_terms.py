@@ -22,8 +22,10 @@ from vae_rd.errors import InputError
 from vae_rd.model.closed_forms import expected_log_prob
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.posteriors.base import Posterior
+from vae_rd.model.priors.base import Prior
 from vae_rd.model.terms import DrawnTerms, Group
 from vae_rd.model.torch_distributions import TorchPosterior, is_discrete, posterior_of, prior_of, said, shaped
+from vae_rd.model.vae import VAE
 
 Decode = Callable[[Tensor], Any]
 
@@ -77,12 +79,21 @@ class TorchEncoder(LazyDistribution):
 
     def forward(self, context: Tensor) -> Posterior:
         """x [B, ...] to q(z|x) of batch shape [B]."""
-        q = posterior_of(self.encode[0](context))
-        if len(context) != q.batch_shape[0]:
+        return self.checked(self.encode[0](context), context)
+
+    @staticmethod
+    def checked(q: object, x: Tensor) -> Posterior:
+        """What the callable returned for x, as a posterior.
+
+        Raises:
+            InputError: for what is no distribution, or not one for each example.
+        """
+        posterior = posterior_of(q)
+        if len(x) != posterior.batch_shape[0]:
             raise InputError(
-                f"encoder: q(z|x) is of {q.batch_shape[0]} examples, x of {len(context)}; one q for each x"
+                f"encoder: q(z|x) is of {posterior.batch_shape[0]} examples, x of {len(x)}; one q for each x"
             )
-        return q
+        return posterior
 
 
 class TorchDecoder(LazyDistribution):
@@ -107,6 +118,54 @@ class TorchDecoder(LazyDistribution):
                 f"decoder: it returned {said(p)}, not p(x|z); wrap it, for bits: Independent(Bernoulli(logits=...), 3)"
             )
         return Scored(p, context.shape[:-1])
+
+
+class TorchPriorHead(LazyDistribution):
+    """m(z) that is there already."""
+
+    def __init__(self, prior: Prior) -> None:
+        super().__init__()
+        self.prior = prior
+
+    def forward(self, context: Tensor | None = None) -> Prior:
+        """The prior, batch shape []."""
+        return self.prior
+
+
+@torch.no_grad()
+def vae_of(x: Tensor, *, encode: Callable[[Tensor], Any], decode: Decode, prior: Distribution | None = None) -> VAE:
+    """A VAE of callables, which hold what it consists of.
+
+    Args:
+        x: some examples, by which the shape of z is found.
+        encode: x [B, ...] -> q(z|x) of batch shape [B].
+        decode: as of `terms_of`.
+        prior: as of `terms_of`.
+
+    Raises:
+        InputError: as `terms_of`.
+
+    Example:
+        >>> from torch.distributions import Bernoulli, Independent, Normal
+        >>> model = vae_of(
+        ...     torch.ones(5, 8),
+        ...     encode=lambda x: Independent(Normal(x[:, :3], 1.0), 1),
+        ...     decode=lambda z: Independent(Bernoulli(logits=z.repeat(1, 3)[:, :8]), 1),
+        ... )
+        >>> model.latent_dim, model.generate(2, generator=torch.Generator()).x.shape
+        (3, torch.Size([2, 8]))
+    """
+    encoder, q = TorchEncoder(encode), encode(x)
+    posterior = encoder.checked(q, x)
+    like = _like(posterior, x)
+    z = posterior.from_noise(like.new_zeros(1, len(x), posterior.noise_dim)).z
+    return VAE(
+        encoder,
+        TorchDecoder(decode, event_of(q), z.dtype),
+        TorchPriorHead(prior_of(prior, z, event=event_of(q), discrete=is_discrete(q))),
+        latent_dim=z.shape[-1],
+        noise_dim=posterior.noise_dim,
+    )
 
 
 def event_of(q: object) -> torch.Size:

@@ -14,10 +14,10 @@ from vae_rd.data.base import subset
 from vae_rd.data.dataset import DataSet
 from vae_rd.estimators.gaps import local_gain
 from vae_rd.functional.active_units import active_by_rate, collapsed_units, share_at_prior
+from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.metrics.dependence import Dependence, dependence, is_known
 from vae_rd.model.vae import VAE
-from vae_rd.seeding import generator
 from vae_rd.training.base import Member, TrainedModule
 
 # Of validation: so many, and of a small training set a hundredth of its examples, so that it costs a percent or two of

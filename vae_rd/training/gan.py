@@ -16,11 +16,11 @@ from torch.func import functional_call
 
 from vae_rd.data.module import Batch
 from vae_rd.errors import Diverged
+from vae_rd.functional.seeding import generator
 from vae_rd.model.gan import GAN
 from vae_rd.objectives.adversarial import discriminator_loss, generator_loss, gradient_penalty
 from vae_rd.process.collectives import all_gather
 from vae_rd.process.memory import memory_advice
-from vae_rd.seeding import generator
 from vae_rd.training.advice import kind_of
 from vae_rd.training.base import Descent, Member, TrainedModule
 from vae_rd.training.guard import check_weights

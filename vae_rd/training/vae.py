@@ -10,13 +10,13 @@ from torch import Tensor
 
 from vae_rd.data.module import Batch
 from vae_rd.functional.rate_distortion import objective_of
+from vae_rd.functional.seeding import generator
 from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.gradients.base import Gradient
 from vae_rd.process.collectives import all_gather
 from vae_rd.process.memory import memory_advice
-from vae_rd.seeding import generator
 from vae_rd.training.base import Descent, Member, TrainedModule, as_number
 from vae_rd.training.examples import ExampleTerms, add_examples, example_terms
 from vae_rd.training.guard import check_terms, check_weights

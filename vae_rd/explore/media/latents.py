@@ -11,9 +11,9 @@ from torch import Tensor
 from vae_rd.data.base import EVAL_CHUNK
 from vae_rd.data.dataset import DataSet
 from vae_rd.explore.media.pictures import SPLIT, fixed_index
+from vae_rd.functional.seeding import generator
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.vae import VAE
-from vae_rd.seeding import generator
 
 MOST = 2000  # Examples.
 NUMBERS = 64 * MOST  # Of an array, of which many units have fewer examples: half a megabyte.

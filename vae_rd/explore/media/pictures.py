@@ -17,12 +17,12 @@ from torch.distributions import Distribution
 
 from vae_rd.data.base import DataCard, subset
 from vae_rd.data.dataset import DataSet
+from vae_rd.functional.seeding import generator
 from vae_rd.model.closed_forms import rate_per_dim
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import ImageDistribution
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.vae import VAE
-from vae_rd.seeding import generator
 
 SPLIT = "val"  # The test split is for nothing but the numbers at the end.
 COLUMNS, ROWS = 16, 4  # Of examples, and of draws.
