@@ -100,10 +100,10 @@ WALK = [  # Data and flags; words of the refusal; its remedy.
         NOISE.clip(0), ["--likelihood=gaussian_optimal"])),
     (np.repeat(NOISE[:1], 60, 0), ["--likelihood=gaussian_shared"], "choose gaussian", (
         np.repeat(NOISE[:1], 60, 0), ["--likelihood=gaussian"])),
-    (LARGE, ["--likelihood=gaussian"], "images.transpose(0, 2, 3, 1)", (
-        LARGE.transpose(0, 2, 3, 1), ["--likelihood=gaussian"])),
-    (NOISE[..., None, None], ["--likelihood=gaussian"], "vectors [N, D]", (
-        NOISE.reshape(60, -1), ["--likelihood=gaussian"])),
+    (LARGE, ["--likelihood=gaussian"], "add --layout channels_first", (
+        LARGE, ["--likelihood=gaussian", "--layout=channels_first"])),
+    (NOISE[..., None, None], ["--likelihood=gaussian"], "add --layout channels_first", (
+        NOISE[..., None, None], ["--likelihood=gaussian", "--layout=channels_first"])),
 ]  # fmt: skip
 
 

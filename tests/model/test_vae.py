@@ -50,7 +50,7 @@ def test_tables_hold_exactly_the_choices_of_the_flag(flag):
 
 def test_every_word_flag_is_either_built_from_a_table_or_known_to_need_none():
     settings = {"binarization", "dequantize", "target", "accelerator", "strategy", "wandb", "resume", "file_rules"}
-    settings |= {"units", "warmup_unit", "free_bits_per"}
+    settings |= {"units", "warmup_unit", "free_bits_per", "layout"}
     assert {name for name in FIELDS if choices(name)} == set(TABLES) | settings
 
 
