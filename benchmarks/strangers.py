@@ -1,0 +1,140 @@
+"""Ten VAEs that others trained, on the rate-distortion plane: a table, beside what their authors logged.
+
+    VAE_RD_DATA=... OMP_NUM_THREADS=1 python benchmarks/strangers.py [--runs FOLDER] [--data dsprites mnist] [--write]
+
+Reads `foreign/disentangling_vae_*.npz` and `rd_curves/` of the folder that VAE_RD_DATA names, loads the weights into
+the plain modules of docs/disentangling_vae.py, and measures them by `vae_rd.rate_distortion`: on all 46,080 points of
+the dSprites grid, whose H is counted, and on MNIST's test images at 32 x 32, cut at one half. Leaves a record each
+under `--runs`. `--write` puts the tables into docs/strangers.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from known_answers.tables import ROOT, put_table
+from torch import Tensor
+from torch.distributions import Bernoulli, Independent, Normal
+
+from vae_rd import FitConfig, rate_distortion
+from vae_rd.experiment.build import build_data
+
+sys.path.insert(0, str(ROOT / "docs"))
+from disentangling_vae import Decoder, Encoder
+
+DOCS = ROOT / "docs" / "strangers.md"
+LOSSES = {"VAE": 1.0, "betaH": 4.0, "betaB": None, "btcvae": None, "factor": None}  # with beta where it weighs all of R
+SIZES = {"dsprites": 64, "mnist": 32}
+
+
+def loaded(root: Path, loss: str, data: str) -> tuple[Encoder, Decoder]:
+    """The two modules with a checkpoint's weights."""
+    arrays = np.load(root / "foreign" / f"disentangling_vae_{loss}_{data}.npz", allow_pickle=False)
+    modules = Encoder(SIZES[data]), Decoder(SIZES[data])
+    for prefix, module in zip(("encoder.", "decoder."), modules, strict=True):
+        named = {n.removeprefix(prefix): torch.tensor(arrays[n]) for n in arrays.files if n.startswith(prefix)}
+        module.load_state_dict(named)
+    return modules
+
+
+def batches(data: str) -> Iterator[Tensor]:
+    """The test split: dSprites as it is, MNIST in grey at 32 x 32."""
+    source = build_data(FitConfig(data=data))
+    for chunk in range(source.chunks("test")):
+        x = source.evaluation_chunk("test", chunk)
+        yield F.interpolate(x, size=(32, 32), mode="bilinear") if data == "mnist" else x
+
+
+def logged(root: Path, loss: str, data: str) -> tuple[float, float]:
+    """D and R of the last epoch of training, as the authors logged them."""
+    with (root / "rd_curves" / "disentangling_vae_train_rd.csv").open() as file:
+        row = next(row for row in csv.DictReader(file) if row["folder"] == f"{loss}_{data}")
+    return float(row["distortion_nats"]), float(row["rate_nats"])
+
+
+def measure(root: Path, loss: str, data: str, runs: Path) -> str:
+    """A row of the table; leaves the record."""
+    encode, decode = loaded(root, loss, data)
+    whole = data == "dsprites"
+    result = rate_distortion(
+        batches(data) if whole else ((x > 0.5).float() for x in batches(data)),
+        encoder=lambda x: Independent(Normal(*encode(x)), 1),
+        decoder=lambda z: Independent(Bernoulli(logits=decode(z)), 3),
+        population=whole,
+        samples=2 if whole else 1,
+        beta=LOSSES[loss],
+    )
+    result.save(runs / f"{loss}_{data}", name=f"{loss} ({data})", overwrite=True)
+    d, r = result["distortion"], result["rate"]
+    low, high = (result[f"mutual_information_{side}"] for side in ("lower", "upper"))
+    cells = [loss, number(d), number(r), number(low), number(high), str(result["active_units"]["value"])]
+    theirs = " / ".join(f"{value:.2f}" for value in logged(root, loss, data))
+    if whole:
+        below = result.card.entropy["test"].value - d["value"]
+        holds = below - 3 * (d["stderr"] + low["stderr"]) <= low["value"] <= r["value"]
+        cells += [f"{below:.2f}", "yes" if holds else "no"]
+    else:
+        cells += [" / ".join(f"{value:.2f}" for value in on_grey(encode, decode))]
+    return f"| {' | '.join([*cells, theirs, result.verdicts['collapse']['state']])} |"
+
+
+@torch.no_grad()
+def on_grey(encode: Encoder, decode: Decoder) -> tuple[float, float, float]:
+    """Of grey images: the mean cross-entropy of pixels, R, and the least that any decoder could have."""
+    torch.manual_seed(0)
+    sums, n = np.zeros(3), 0
+    for x in batches("mnist"):
+        mu, sigma = encode(x)
+        loss = F.binary_cross_entropy_with_logits(decode(mu + sigma * torch.randn_like(mu)), x, reduction="sum")
+        rate = torch.distributions.kl_divergence(Normal(mu, sigma), Normal(0.0, 1.0)).sum()
+        floor = F.binary_cross_entropy(x, x, reduction="sum")
+        sums, n = sums + np.array([loss.item(), rate.item(), floor.item()]), n + len(x)
+    d, r, floor = sums / n
+    return float(d), float(r), float(floor)
+
+
+def number(entry: Any) -> str:
+    """A value and its standard error."""
+    error = "" if entry["stderr"] is None else f" ± {entry['stderr']:.2f}"
+    return "-" if entry["value"] is None else f"{entry['value']:.2f}{error}"
+
+
+COMMON = ("R", "I lower", "I upper", "active of 10")
+HEADS = {
+    "dsprites": ("trained by", "D", *COMMON, "H - D", "H - D <= I <= R", "logged D / R", "verdict"),
+    "mnist": ("trained by", "D, cut at .5", *COMMON, "grey: loss / R / least loss", "logged D / R", "verdict"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=Path("runs/strangers"))
+    parser.add_argument("--data", nargs="+", choices=[*SIZES], default=[*SIZES])
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/strangers.md")
+    options = parser.parse_args()
+    root = Path(os.environ["VAE_RD_DATA"])
+    parts = []
+    for data in options.data:
+        rows = []
+        for loss in LOSSES:
+            rows.append(measure(root, loss, data, options.runs))
+            print(rows[-1], flush=True)
+        rule = "|:---|" + "---:|" * (len(HEADS[data]) - 2) + ":---|"
+        parts.append("\n".join([f"| {' | '.join(HEADS[data])} |", rule, *rows]))
+    text = "\n\n".join(parts)
+    print(text)
+    if options.write:
+        put_table(text, command="python benchmarks/strangers.py --write", file=DOCS)
+
+
+if __name__ == "__main__":
+    main()
