@@ -34,6 +34,7 @@ from disentangling_vae import Decoder, Encoder
 DOCS = ROOT / "docs" / "strangers.md"
 LOSSES = {"VAE": 1.0, "betaH": 4.0, "betaB": None, "btcvae": None, "factor": None}  # with beta where it weighs all of R
 SIZES = {"dsprites": 64, "mnist": 32}
+NAMES = {"dsprites": "dSprites grid", "mnist": "MNIST at 32 x 32, cut at .5"}
 
 
 def loaded(root: Path, loss: str, data: str) -> tuple[Encoder, Decoder]:
@@ -72,6 +73,7 @@ def measure(root: Path, loss: str, data: str, runs: Path) -> str:
         population=whole,
         samples=2 if whole else 1,
         beta=LOSSES[loss],
+        data=NAMES[data],
     )
     result.save(runs / f"{loss}_{data}", name=f"{loss} ({data})", overwrite=True)
     d, r = result["distortion"], result["rate"]
@@ -84,7 +86,7 @@ def measure(root: Path, loss: str, data: str, runs: Path) -> str:
         cells += [f"{below:.2f}", "yes" if holds else "no"]
     else:
         cells += [" / ".join(f"{value:.2f}" for value in on_grey(encode, decode))]
-    return f"| {' | '.join([*cells, theirs, result.verdicts['collapse']['state']])} |"
+    return f"| {' | '.join([*cells, theirs, result.verdicts['collapse']['state'].replace('_', ' ')])} |"
 
 
 @torch.no_grad()

@@ -52,7 +52,7 @@ def result():
     return of_net(X)
 
 
-def test_our_own_model_as_callables_has_the_numbers_of_evaluate_split(toy):
+def test_our_own_model_as_callables_has_the_numbers_of_evaluate_split(toy, float64):
     config = toy(n_train=None, latent_dim=3)
     data = build.build_data(config)
     model = build.build_model(config, data.card).eval()
@@ -67,12 +67,14 @@ def test_our_own_model_as_callables_has_the_numbers_of_evaluate_split(toy):
         beta=4.0,
         information_examples=None,
         seed=3,
+        data="toys",
     )
+    assert found.card.name == "toys"
     exact = evaluate_split(model, data, "test", slope=4.0, seed=3)
     for name in SAME:
         for key in ("value", "stderr"):
             assert np.allclose(
-                *(np.array(e[name][key], float) for e in (found, exact)), rtol=1e-4, atol=2e-4, equal_nan=True
+                *(np.array(e[name][key], float) for e in (found, exact)), rtol=1e-9, atol=1e-9, equal_nan=True
             ), name
     assert found["mutual_information_upper"]["method"] == exact["mutual_information_upper"]["method"]
     assert found.card.entropy["test"].value == pytest.approx(data.card.entropy["test"].value, abs=1e-12)

@@ -47,6 +47,7 @@ def of_terms(
     population: bool = False,
     beta: float | None = None,
     split: str = "test",
+    data: str = "loader",
     seed: int = 0,
     information_examples: int | None = INFORMATION_EXAMPLES,
     device: torch.device | str = "cpu",
@@ -63,6 +64,7 @@ def of_terms(
         population: whether the examples are the whole source, each equally probable: H is then counted.
         beta: weight of R in training, for the record; None where there was none.
         split: "test", "val", or "train" for examples that the model was trained on.
+        data: what figures and tables call the examples.
         seed: of the choice of examples for I, and of draws from the prior.
         information_examples: how many I is a mean over, each against all; None for all.
         device: where pairs are compared.
@@ -92,7 +94,9 @@ def of_terms(
     stated = {"family": None, "measure": None, "scale": None, "squared_error_weight": None, "constant": None}
     stated |= dict(distortion or {})
     values = _values(chunks, last.posterior, information_examples, device=torch.device(device), seed=seed, split=split)
-    card = _card(contents, values.distortion.shape[1], split, shape=shape, support=support, population=population)
+    card = _card(
+        contents, values.distortion.shape[1], split, name=data, shape=shape, support=support, population=population
+    )
     card = _with_entropy(card, contents, entropy, split=split, measure=stated["measure"])
     metrics = summarise(values, card, split, slope=beta, measure=stated["measure"])
     metrics["variance_ratio_per_dim"] = _variance_ratio(metrics["variance_per_dim"], last.terms, seed=seed)
@@ -132,18 +136,25 @@ def _values(
 
 
 def _card(
-    contents: Contents, n: int, split: str, *, shape: Sequence[int] | None, support: Support | None, population: bool
+    contents: Contents,
+    n: int,
+    split: str,
+    *,
+    name: str,
+    shape: Sequence[int] | None,
+    support: Support | None,
+    population: bool,
 ) -> DataCard:
     """The facts of the examples, as far as they are known."""
     has_x = bool(contents.shape) or not shape
     if not has_x and population:
         raise InputError("population: without x nothing can be counted; give entropy")
     return DataCard(
-        name="loader",
-        n={name: n if name == split else 0 for name in SPLITS},
+        name=name,
+        n={some: n if some == split else 0 for some in SPLITS},
         shape=cast(Any, contents.shape if has_x else tuple(shape or ())),
         support=support or (contents.support if has_x else "real"),
-        population={name: population and name == split for name in SPLITS},
+        population={some: population and some == split for some in SPLITS},
         pixel_scale=None,
         entropy=dict.fromkeys(SPLITS, Entropy()),
         params={},

@@ -40,6 +40,7 @@ def rate_distortion(
     population: bool = False,
     beta: float | None = None,
     split: str = "test",
+    data: str = "loader",
     information_examples: int | None = INFORMATION_EXAMPLES,
     seed: int = 0,
     device: torch.device | str | None = None,
@@ -63,6 +64,7 @@ def rate_distortion(
         population: whether the loader yields the whole source, each x equally probable: H is then counted, and I exact.
         beta: weight of R in training, for the objective D + beta R and the record; None where it is not known.
         split: what the loader yields, "test", "val", or "train" for what the model was trained on.
+        data: what figures and tables call the examples.
         information_examples: how many x I is a mean over, each against all of them; None for all.
         seed: of the draws.
         device: where the model is; None for that of its first parameter.
@@ -100,6 +102,7 @@ def rate_distortion(
             population=population,
             beta=beta,
             split=split,
+            data=data,
             seed=seed,
             information_examples=information_examples,
             device=where,

@@ -33,7 +33,7 @@ class RateDistortionResult(Mapping[str, Any]):
 
     Attributes:
         metrics: as `record.json` has those of a split.
-        values: per draw and example, float64: what all of them are means of.
+        values_per_example: per draw and example, float64: what all of them are means of.
         card: of the examples.
         split: that they are of.
         latent_dim: units of z.
