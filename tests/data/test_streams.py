@@ -101,3 +101,18 @@ def test_a_streamed_run_goes_on_bit_for_bit(tmp_path, interrupt):
     interrupt(0, signal.SIGTERM)
     found = vae_rd.fit_model(parts)
     assert json.dumps(found.metrics) == json.dumps(whole.metrics)
+
+
+def test_train_is_evaluated_on_some_at_random():
+    places = streams.evaluated(40_000, 0)
+    assert len(places) == len(places.unique()) == streams.HELD
+    assert (places.diff() > 0).all()
+    assert abs(places.double().mean() - 20_000) < 4 * 40_000 / (12 * streams.HELD) ** 0.5
+    assert streams.evaluated(5, 0).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_reading_ahead_draws_nothing_from_the_global_stream(tmp_path):
+    _, streamed = both(tmp_path, REAL)
+    before = torch.get_rng_state()
+    batches(streamed)
+    assert torch.equal(torch.get_rng_state(), before)
