@@ -59,9 +59,7 @@ def chosen(source: Source, split: str, wanted: Wanted) -> tuple[Tensor, Mapping[
     size = wanted.size(split)
     if size is None or (split == "train" and source.stream is not None):
         return images, labels
-    if size > len(images):
-        has = f"the {split} split of --data {source.name} has {len(images)} examples"
-        raise InputError(f"--n_{split} {size}: {has}; give at most as many")
+    _check_there(source, split, size, len(images))
     index = _places(source, split, wanted)
     return images[index], {name: values[index.numpy()] for name, values in labels.items()}
 
@@ -71,12 +69,17 @@ def cut_stream(source: Source, wanted: Wanted) -> Source:
     stream, size = source.stream, wanted.n_train
     if stream is None or size is None:
         return source
-    if size > len(stream):
-        has = f"the train split of --data {source.name} has {len(stream)} examples"
-        raise InputError(f"--n_train {size}: {has}; give at most as many, or leave it out")
+    _check_there(source, "train", size, len(stream))
     stream = stream.part(subset(len(stream), size, wanted.data_seed, "subset", "train"))
     held = stream.rows(evaluated(len(stream), wanted.data_seed))
     return replace(source, stream=stream, images={**source.images, "train": held})
+
+
+def _check_there(source: Source, split: str, size: int, there: int) -> None:
+    """Refuse more examples of a split than there are."""
+    if size > there:
+        has = f"the {split} split of --data {source.name} has {there} examples"
+        raise InputError(f"--n_{split} {size}: {has}; give at most as many, or leave it out")
 
 
 def held_out(source: Source, wanted: Wanted) -> Tensor:
