@@ -75,7 +75,7 @@ def measure(root: Path, loss: str, data: str, runs: Path) -> str:
         beta=LOSSES[loss],
         data=NAMES[data],
     )
-    result.save(runs / f"{loss}_{data}", name=f"{loss} ({data})", overwrite=True)
+    result.save(runs / f"{loss}_{data}", name=loss, overwrite=True)
     d, r = result["distortion"], result["rate"]
     low, high = (result[f"mutual_information_{side}"] for side in ("lower", "upper"))
     cells = [loss, number(d), number(r), number(low), number(high), str(result["active_units"]["value"])]

@@ -179,7 +179,7 @@ def _settings(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _without_digits(settings: pd.DataFrame) -> pd.DataFrame:
     """Networks from Python by their class alone, where no two of one class differ."""
-    networks = [json.loads(value) for value in settings.get("networks", pd.Series(dtype=object)).unique()]
+    networks = [json.loads(value) for value in settings.get("networks", pd.Series(dtype=object)).dropna().unique()]
     own = [network for network in networks if isinstance(network, dict)]
     classes = Counter(network["class"] for network in own)
     alone = {json.dumps(network): json.dumps(network["class"]) for network in own if classes[network["class"]] == 1}

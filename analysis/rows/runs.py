@@ -175,8 +175,10 @@ def _count(entry: Part) -> int | None:
 
 def _settings(record: RunRecord) -> Row:
     """What may set a run apart from others of its data set, aim and seed."""
-    known = {"latent_dim": _latent_dim(record), "networks": _networks(Part(record.model, "model"))}
-    known |= {"model": record.kind}
+    model = Part(record.model, "model")
+    name = model.word("name")
+    known: Row = {"latent_dim": _latent_dim(record), "model": name or record.kind}
+    known |= {} if name else {"networks": _networks(model)}
     return {k: v for k, v in record.settings.items() if k not in ("data", *AIMS, "seed")} | known
 
 

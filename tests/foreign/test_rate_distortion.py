@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import vae_rd
 from analysis import load_runs, table
+from analysis.rows.groups import group_runs
 from vae_rd.errors import InputError
 from vae_rd.experiment import build
 from vae_rd.foreign.modules import modules_of
@@ -211,6 +212,15 @@ def test_wrong_use_gets_words(words):
     with pytest.raises(InputError) as refused:
         WRONG[words]()
     assert words in str(refused.value)
+
+
+def test_models_are_told_apart_by_their_names_and_joined_over_their_betas(result, tmp_path):
+    for name in ("mine", "theirs"):
+        for beta in (1.0, 4.0):
+            result.save(tmp_path / f"{name}_{beta}", beta=beta, name=name)
+    groups = group_runs(load_runs([tmp_path]))
+    assert groups.labels == ("model mine", "model theirs")
+    assert groups.connected
 
 
 def test_a_record_that_is_there_stays(result, tmp_path):

@@ -105,22 +105,22 @@ class RateDistortionResult(Mapping[str, Any]):
         d = self.metrics["distortion"]
         return with_error({"value": None if d["value"] is None else entropy - d["value"], "stderr": d["stderr"]})
 
-    def record(self, name: str, *, beta: float | None) -> RunRecord:
+    def record(self, folder: str, *, beta: float | None, name: str | None = None) -> RunRecord:
         """The record of a run that was fitted elsewhere, with these as its metrics."""
         d, r = self.metrics["distortion"], self.metrics["rate"]
         known = beta is not None and d["value"] is not None and r["value"] is not None
         objective = self._objective(beta) if known and beta is not None else {**d, "value": None, "stderr": None}
         return RunRecord(
-            name=name,
+            name=name or folder,
             command=command_line(),
             config={"latent_dim": self.latent_dim, "seed": self.seed, "data": self.card.name, "beta": beta},
             data=self.card.to_json() | {"is_own": True, "file_sha256": None},
-            model=self._model(beta),
+            model=self._model(beta) | {"name": name},
             status="finished",
             metrics={self.split: self.metrics | {"objective": objective}},
             verdicts=self.verdicts,
             environment=capture_environment(self.device),
-            git=capture_git() if name else None,
+            git=capture_git() if folder else None,
             seconds=round(self.seconds, 3),
         )
 
@@ -156,7 +156,8 @@ class RateDistortionResult(Mapping[str, Any]):
         Args:
             folder: of the run, such as "runs/mine"; made where it is missing.
             beta: weight of R in training, whose slope the plane draws; None takes that of `rate_distortion`.
-            name: that figures call it by; None for that of the folder.
+            name: of the model, which figures and tables call it by and join its betas under; None for none, where only
+                the folder's name tells it from others.
             overwrite: whether a record that is there may be replaced.
 
         Returns:
@@ -172,7 +173,7 @@ class RateDistortionResult(Mapping[str, Any]):
                 if (folder / RECORD_FILE).exists() and not overwrite:
                     raise InputError(f"{folder}: a record is there already; give overwrite=True, or another folder")
                 with new_folder(folder):
-                    return self.record(name or folder.resolve().name, beta=beta).write(folder)
+                    return self.record(folder.resolve().name, beta=beta, name=name).write(folder)
 
     def plane(self, ax: Axes | None = None) -> Any:
         """Draw it on the rate-distortion plane with its bounds on I: a whole figure, or its marks on given axes.
@@ -187,7 +188,7 @@ class RateDistortionResult(Mapping[str, Any]):
         from analysis.marks.within import information_within
 
         with tempfile.TemporaryDirectory() as place:
-            self.save(Path(place) / "this", name="this model")
+            self.save(Path(place) / "this")
             rows = load_runs([place])
             if ax is None:
                 return plane(rows, split=self.split)
