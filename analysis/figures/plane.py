@@ -176,9 +176,10 @@ def _draw(side: _Side, shared: _Look, *, ax: Axes) -> Words:
     line_marks.fitted_priors(lines, side.chosen, colours=colours, ax=ax)
     keys = _explained(ax)
     group_lines(side.chosen, groups=groups, ax=ax)
-    entries = group_keys(groups, connected=True)
+    entries = group_keys(groups, side.chosen, connected=True)
     before = _explained(ax)
-    joined = list(zip(before[len(keys) :], entries, strict=False)) if len(entries) <= MOST_BESIDE else []
+    beside = groups.connected and len(entries) <= MOST_BESIDE
+    joined = list(zip(before[len(keys) :], entries, strict=True)) if beside else []
     within.cap_lines(side.chosen, ax=ax)
     within.forecast_collapse(side.chosen, ax=ax)
     plots.entropy_lines(side.h_by_split, split=view.split, unit=unit, ax=ax)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from analysis.style import GREY, INK, Mark, key, plain
 
-SHAPES = ("D", "p", "h", "8", "H", "d")  # of sources; none of them is a run's
+SHAPES = ("h", "8", "H", "p", "d")  # of sources, open as no run's is; a diamond is the auto-encoding limit
 JOINED = 6  # points from which a line between them follows a curve; the chords of fewer lie far above it
 AROUND = 0.06  # of the axes, beyond the outermost point
 

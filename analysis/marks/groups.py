@@ -60,7 +60,8 @@ def group_line(place: int) -> Mark:
 def group_lines(data: pd.DataFrame, *, groups: Groups | None = None, ax: Axes | None = None) -> Axes:
     """Runs that differ in beta or target rate and in seed alone joined in its order, at the mean over seeds.
 
-    The line of each group has its name for a label.
+    The line of each group has its name for a label; one whose runs aim at nothing, as models of others may, has the
+    name at its points.
 
     Args:
         data: rows of one split, with `folder`, `rate`, `distortion` and `AIMS`.
@@ -68,12 +69,11 @@ def group_lines(data: pd.DataFrame, *, groups: Groups | None = None, ax: Axes | 
         ax: None: the current axes.
     """
     ax, groups = axes_of(ax), groups_of(data, groups)
-    if groups.connected:
-        aimed = data.assign(group=groups.places(data)).dropna(subset=AIMS, how="all")
-        means = aimed.groupby(["group", *AIMS], dropna=False)[["rate", "distortion"]].mean()
-        for place, line in means.groupby("group"):
-            label = group_label(groups.labels[int(str(place))])
-            ax.plot(line["rate"], line["distortion"], zorder=1.9, label=label, **group_line(int(str(place))))
+    for place, rows in data.groupby(groups.places(data)) if groups.connected else ():
+        aimed = rows.dropna(subset=AIMS, how="all")
+        line = rows if aimed.empty else aimed.groupby(AIMS, dropna=False)[["rate", "distortion"]].mean()
+        style: Mark = group_line(int(place)) | ({"linestyle": "none"} if aimed.empty else {})
+        ax.plot(line["rate"], line["distortion"], zorder=1.9, label=group_label(groups.labels[int(place)]), **style)
     return ax
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from string import ascii_lowercase
 
+import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 
 from analysis.marks.groups import POINT_SIZE, group_label, group_line, group_mark, legend_values
+from analysis.rows.aims import AIMS
 from analysis.rows.groups import Groups
 from analysis.style import GREY
 
@@ -41,18 +43,32 @@ def named(entry: Line2D, place: int, groups: Groups) -> Line2D:
     return entry
 
 
-def group_keys(groups: Groups, *, connected: bool) -> list[Artist]:
+def group_keys(groups: Groups, rows: pd.DataFrame | None = None, *, connected: bool) -> list[Artist]:
     """A legend entry for each group, where there are groups to tell apart: its values, under `group_head`.
 
     Args:
         groups: of all runs of the figure.
+        rows: of the runs whose groups are wanted; None for all.
         connected: whether `group_lines` are drawn.
     """
-    joined = connected and groups.connected
+    found = dict.fromkeys(range(len(groups.labels)), True) if rows is None else _aims(groups, rows)
+    drawn = connected and groups.connected
     return [
-        named(Line2D([], [], **group_mark(n, GREY, size=POINT_SIZE) | (group_line(n) if joined else {})), n, groups)
-        for n in range(len(groups.labels) if groups.distinguished else 0)
+        named(
+            Line2D([], [], **group_mark(n, GREY, size=POINT_SIZE) | (group_line(n) if line and drawn else {})),
+            n,
+            groups,
+        )
+        for n, line in (found.items() if groups.distinguished else ())
     ]
+
+
+def _aims(groups: Groups, rows: pd.DataFrame) -> dict[int, bool]:
+    """The places of the groups of some rows, and whether their runs have several aims, which a line joins."""
+    return {
+        int(place): len(part[AIMS].dropna(how="all").drop_duplicates()) > 1
+        for place, part in rows.groupby(groups.places(rows))
+    }
 
 
 def call(entries: Iterable[Artist], how: str) -> None:

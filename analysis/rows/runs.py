@@ -177,7 +177,7 @@ def _settings(record: RunRecord) -> Row:
     """What may set a run apart from others of its data set, aim and seed."""
     model = Part(record.model, "model")
     name = model.word("name")
-    known: Row = {"latent_dim": _latent_dim(record), "model": name or record.kind}
+    known: Row = {"latent_dim": _latent_dim(record), "model": name or model.word("kind") or record.kind}
     known |= {} if name else {"networks": _networks(model)}
     return {k: v for k, v in record.settings.items() if k not in ("data", *AIMS, "seed")} | known
 

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from matplotlib.text import Text
 from torch import nn
 from torch.distributions import Bernoulli, Independent, Normal, OneHotCategorical
 from torch.utils.data import DataLoader, TensorDataset
 
 import vae_rd
-from analysis import load_runs, table
+from analysis import load_runs, plane, table
 from analysis.rows.groups import group_runs
 from vae_rd.errors import InputError
 from vae_rd.experiment import build
@@ -221,6 +222,15 @@ def test_models_are_told_apart_by_their_names_and_joined_over_their_betas(result
     groups = group_runs(load_runs([tmp_path]))
     assert groups.labels == ("model mine", "model theirs")
     assert groups.connected
+
+
+def test_the_plane_names_models_without_a_beta_beside_those_with_one(result, tmp_path):
+    for name, beta in (("aimless", None), ("mine", 1.0), ("theirs", None)):
+        result.save(tmp_path / name, beta=beta, name=name)
+    figure = plane(load_runs([tmp_path]))
+    figure.canvas.draw()
+    shown = "\n".join(text.get_text() for text in figure.findobj(Text))
+    assert all(shown.count(f"model {name}") == 1 for name in ("aimless", "mine", "theirs"))
 
 
 def test_a_record_that_is_there_stays(result, tmp_path):
