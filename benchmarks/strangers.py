@@ -5,7 +5,8 @@
 Reads `foreign/disentangling_vae_*.npz` and `rd_curves/` of the folder that VAE_RD_DATA names, loads the weights into
 the plain modules of docs/disentangling_vae.py, and measures them by `vae_rd.rate_distortion`: on all 46,080 points of
 the dSprites grid, whose H is counted, and on MNIST's test images at 32 x 32, cut at one half. Leaves a record each
-under `--runs`. `--write` puts the tables into docs/strangers.md.
+under `--runs`, beside logged.csv, what the authors logged, and strangers.png, the plane of both. `--write` puts the
+tables and the figure into docs.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +34,7 @@ from vae_rd.experiment.build import build_data
 sys.path.insert(0, str(ROOT / "docs"))
 from disentangling_vae import Decoder, Encoder
 
-DOCS = ROOT / "docs" / "strangers.md"
+DOCS, FIGURE = ROOT / "docs" / "strangers.md", "strangers.png"
 LOSSES = {"VAE": 1.0, "betaH": 4.0, "betaB": None, "btcvae": None, "factor": None}  # with beta where it weighs all of R
 SIZES = {"dsprites": 64, "mnist": 32}
 NAMES = {"dsprites": "dSprites grid", "mnist": "MNIST at 32 x 32, cut at .5"}
@@ -55,11 +58,25 @@ def batches(data: str) -> Iterator[Tensor]:
         yield F.interpolate(x, size=(32, 32), mode="bilinear") if data == "mnist" else x
 
 
-def logged(root: Path, loss: str, data: str) -> tuple[float, float]:
-    """D and R of the last epoch of training, as the authors logged them."""
+def logged(root: Path, data: str) -> dict[str, tuple[float, float]]:
+    """D and R of the last epoch of training by loss, as the authors logged them."""
     with (root / "rd_curves" / "disentangling_vae_train_rd.csv").open() as file:
-        row = next(row for row in csv.DictReader(file) if row["folder"] == f"{loss}_{data}")
-    return float(row["distortion_nats"]), float(row["rate_nats"])
+        rows = {row["folder"]: row for row in csv.DictReader(file)}
+    own = {loss: rows[f"{loss}_{data}"] for loss in LOSSES}
+    return {loss: (float(row["distortion_nats"]), float(row["rate_nats"])) for loss, row in own.items()}
+
+
+def draw(root: Path, runs: Path, *, data: list[str]) -> Path:
+    """The plane of the records, and what was logged of dSprites; a loss of grey MNIST is no D of cut images."""
+    beside = []
+    if "dsprites" in data:
+        points = [f"{d},{r}" for d, r in logged(root, "dsprites").values()]
+        (runs / "logged.csv").write_text("\n".join(["distortion,rate", *points, ""]))
+        said = f"data={NAMES['dsprites']},likelihood=Bernoulli,name=the authors' log"
+        beside = ["--foreign", f"logged.csv:rate=rate,distortion=distortion,{said}"]
+    shown = [f"{loss}_{name}" for name in data for loss in LOSSES]
+    subprocess.run([sys.executable, "-m", "analysis", "plane", *shown, *beside, "-o", FIGURE], check=True, cwd=runs)
+    return runs / FIGURE
 
 
 def measure(root: Path, loss: str, data: str, runs: Path) -> str:
@@ -79,7 +96,7 @@ def measure(root: Path, loss: str, data: str, runs: Path) -> str:
     d, r = result["distortion"], result["rate"]
     low, high = (result[f"mutual_information_{side}"] for side in ("lower", "upper"))
     cells = [loss, number(d), number(r), number(low), number(high), str(result["active_units"]["value"])]
-    theirs = " / ".join(f"{value:.2f}" for value in logged(root, loss, data))
+    theirs = " / ".join(f"{value:.2f}" for value in logged(root, data)[loss])
     if whole:
         below = result.card.entropy["test"].value - d["value"]
         holds = below - 3 * (d["stderr"] + low["stderr"]) <= low["value"] <= r["value"]
@@ -121,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=Path("runs/strangers"))
     parser.add_argument("--data", nargs="+", choices=[*SIZES], default=[*SIZES])
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/strangers.md")
+    parser.add_argument("--write", action="store_true", help="put the tables and the figure into docs")
     options = parser.parse_args()
     root = Path(os.environ["VAE_RD_DATA"])
     parts = []
@@ -134,7 +151,9 @@ def main() -> None:
         parts.append("\n".join([f"| {' | '.join(HEADS[data])} |", rule, *rows]))
     text = "\n\n".join(parts)
     print(text)
+    figure = draw(root, options.runs, data=options.data)
     if options.write:
+        shutil.copy(figure, DOCS.with_name(FIGURE))
         put_table(text, command="python benchmarks/strangers.py --write", file=DOCS)
 
 
