@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from lightning.pytorch.callbacks import (
 )
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
 import vae_rd
 from vae_rd.config.fields import FitConfig
@@ -113,6 +115,16 @@ class Order(Sampler[int]):
 
     def __len__(self) -> int:
         return N
+
+
+class AsTwo(Order):
+    """That of two processes' DistributedSampler, which Lightning has shuffle: theirs in turn."""
+
+    def __iter__(self) -> Iterator[int]:
+        of_both = [DistributedSampler(TRAIN, num_replicas=2, rank=rank, shuffle=True, seed=0) for rank in range(2)]
+        for sampler in of_both:
+            sampler.set_epoch(self.epoch)
+        return iter([index for pair in zip(*of_both, strict=True) for index in pair])
 
 
 class Examples(Dataset[Any]):
@@ -214,6 +226,40 @@ def test_checkpoints_and_resuming(ours, tmp_path):
     check_weights(again.model, ours)
     loaded = vae_rd.VAEModule.load_from_checkpoint(tmp_path / "last.ckpt", model=network())
     check_weights(loaded.model, ours)
+
+
+TWO_PROCESSES = """
+import sys
+
+import lightning
+import torch
+from torch.utils.data import DataLoader
+sys.path[:0] = sys.argv[1:3]
+import test_module as t
+
+trainer = lightning.Trainer(**t.QUIET, max_epochs=2, devices=2, strategy="ddp")
+made = t.module()
+train, val = (DataLoader(t.Examples(x, "x"), batch_size=t.BATCH // 2) for x in (t.TRAIN, t.VAL))
+trainer.fit(made, train, val)
+if trainer.is_global_zero:
+    torch.save([dict(trainer.callback_metrics), made.model.state_dict()], sys.argv[3])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(tmp_path):
+    """Each has every other example of a batch, as Lightning's sampler deals them out, and the noise of these."""
+    here, (script, found) = Path(__file__).parent, (tmp_path / name for name in ("fit.py", "found.pt"))
+    script.write_text(TWO_PROCESSES, encoding="utf-8")
+    subprocess.run([sys.executable, script, here, here.parent, found], check=True, timeout=240, cwd=tmp_path)
+    logged, weights = torch.load(found)
+    train = DataLoader(Examples(TRAIN, "x"), batch_size=BATCH, sampler=AsTwo())
+    trainer, made = fitted(train, loaders()[1], max_epochs=2)
+    other = network()
+    other.load_state_dict(weights)
+    check_weights(made.model, other)
+    for name, value in trainer.callback_metrics.items():
+        assert float(logged[name]) == pytest.approx(float(value), rel=1e-6), name
 
 
 def test_early_stopping():
