@@ -12,6 +12,7 @@ from typing import Any
 import lightning
 import pytest
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.callbacks import (
     EarlyStopping,
     EMAWeightAveraging,
@@ -337,6 +338,25 @@ def test_precision(precision):
     wanted, logged = means_of(made.model.double(), drawn_in=drawn_in), trainer.callback_metrics
     for name in ("distortion", "elbo", "objective"):
         assert float(logged[f"val/{name}"]) == pytest.approx(float(wanted[name].detach()), rel=rel)
+
+
+@torch.no_grad()
+def test_no_sum_is_in_half_precision():
+    """D and R of bfloat16's logits and moments, added up in double precision by hand."""
+    made = module()
+    made.float()
+    (found,) = lightning.Trainer(**QUIET | {"precision": "bf16-mixed"}).validate(made, loaders()[1], verbose=False)
+    distortion, rate = torch.zeros(2, dtype=torch.float64)
+    for chunk, x in enumerate(VAL.float().split(BATCH)):
+        with torch.autocast("cpu", torch.bfloat16):
+            q = made.model.encoder(x)
+            z = q.from_noise(made.model.noise(1, x, generator("cpu", 0, "validation", chunk))).z[0]
+            logits = made.model.decoder(z).logits.double()
+        mean, variance = q.mean.double(), q.variance.double()
+        distortion += F.binary_cross_entropy_with_logits(logits, x.double(), reduction="sum")
+        rate += 0.5 * (mean.square() + variance - 1 - variance.log()).sum()
+    assert found["val/distortion"] == pytest.approx(float(distortion) / len(VAL), rel=1e-6)
+    assert found["val/rate"] == pytest.approx(float(rate) / len(VAL), rel=1e-6)
 
 
 def test_no_densities_in_half_precision():
