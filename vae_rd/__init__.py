@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from vae_rd.model.vae import VAE as VAE
     from vae_rd.objectives.base import Objective as Objective
     from vae_rd.objectives.beta import BetaObjective as BetaObjective
+    from vae_rd.training.module import VAEModule as VAEModule
 
 __version__ = "0.1.0"
 
@@ -76,6 +77,7 @@ _LAZY = {
     "Source": "vae_rd.data.base",
     "UnlimitedSource": "vae_rd.data.base",
     "rate_distortion": "vae_rd.foreign.measuring",
+    "VAEModule": "vae_rd.training.module",
 }
 __all__ = ["__version__", *_LAZY]
 

@@ -1,7 +1,8 @@
-"""What the README shows in Python runs as it stands."""
+"""What the README and its pages show in Python runs as it stands."""
 
 import math
 import re
+from typing import Any
 
 import pytest
 import torch
@@ -49,6 +50,16 @@ def test_the_readme_s_python_runs(tmp_path, monkeypatch, capsys):
     assert "'n': 3584, 'resampled': 'z'" in shown
     assert names["q"].mean.shape == (1, 2)
     assert (tmp_path / "runs" / "mine" / "record.json").is_file()
+
+
+def test_the_lines_for_a_reader_s_own_trainer_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "your_trainer.md"
+    (block,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    names: dict[str, Any] = {}
+    exec(compile(block, str(page), "exec"), names)
+    assert sum(len(part["mu"]) for part in names["found"]) == 512
+    assert re.search(r"^tensor\(\S+\) tensor\(\S+\)$", capsys.readouterr().out, re.M)
 
 
 @pytest.mark.parametrize(("data", "entropy", "last"), [("sprites", math.log(3584), "1000"), ("digits", 7.443336, "30")])

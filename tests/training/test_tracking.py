@@ -35,7 +35,7 @@ from vae_rd.training.tracking import (
     tracking_mode,
     tracking_state,
 )
-from vae_rd.training.vae import VAEModule
+from vae_rd.training.vae import VAEBlocks
 
 from helpers.common import ROOT, TOY
 from helpers.wandb_server import API_KEY, ENTITY, ServedRun, WandbServer
@@ -377,15 +377,15 @@ def test_a_fit_that_fails_closes_its_run(user, server, monkeypatch):
 
 
 def test_resume_goes_on_with_the_same_run(user, server, monkeypatch):
-    begin = VAEModule.on_train_epoch_start
+    begin = VAEBlocks.on_train_epoch_start
 
-    def with_signal(module: VAEModule) -> None:
+    def with_signal(module: VAEBlocks) -> None:
         begin(module)
         if module.current_epoch == 2:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(VAEModule, "on_train_epoch_start", with_signal)
+        patch.setattr(VAEBlocks, "on_train_epoch_start", with_signal)
         with pytest.raises(Interrupted):
             fitting.fit_model(toy(max_epochs=4))
     ((run_id, served),) = server.runs.items()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import lightning
 import torch
 from torch import Tensor, nn
 from torch.distributions import Beta, Independent, Laplace, Normal
+from torch.utils.data import DataLoader
 
 import vae_rd
 from vae_rd import VAE, DataSet, DiagonalNormal, FitConfig, LazyDistribution, Source, StandardNormalPrior
@@ -17,6 +19,8 @@ from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.posteriors.categorical import CategoricalLatent
 from vae_rd.model.priors.normal import StandardNormal
 from vae_rd.model.terms import DrawnTerms, Group
+from vae_rd.objectives.capacity import CapacityObjective
+from vae_rd.objectives.gradients.score_function import ScoreFunction
 from vae_rd.run.record import SPLITS
 
 from helpers.own import OwnEncoder, own_vae
@@ -135,7 +139,24 @@ def drawn_distortion(q: Posterior, m: StandardNormal) -> Call:
     return lambda: DrawnTerms(x=torch.zeros(3, 4), groups=[drawn], likelihood=likelihood).distortion
 
 
+def trained(precision: str = "32-true", **settings: Any) -> Call:
+    """One's own VAE under a plain Trainer."""
+
+    def train() -> None:
+        quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+        trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", precision=precision, **quiet)
+        trainer.fit(vae_rd.VAEModule(own_vae(), **settings), DataLoader(X["bits"].float(), batch_size=20))
+
+    return train
+
+
 STEPS: list[Step] = [
+    step("take single precision; give bf16-mixed", trained("bf16-true"), trained("bf16-mixed")),
+    step(
+        "takes losses of single examples, and this one couples those of a batch; leave it out",
+        trained(objective=CapacityObjective(4.0, weight=10.0), gradient=ScoreFunction()),
+        trained(objective=CapacityObjective(4.0, weight=10.0)),
+    ),
     step("give a FitConfig, such as vae_rd.FitConfig(**config)", config(max_steps=1), as_config),
     step("give a vae_rd.VAE(encoder, decoder, prior, latent_dim=...)", fits(lambda: nn.Linear(2, 3)), fits()),
     step("call model.encoder and model.decoder once", fits(lazy(called=False)), fits(lazy(called=True))),

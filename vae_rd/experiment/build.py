@@ -34,7 +34,7 @@ from vae_rd.model.vae import VAE
 from vae_rd.process.memory import is_out_of_memory
 from vae_rd.training.base import Descent, TrainedModule
 from vae_rd.training.gan import GANModule
-from vae_rd.training.vae import VAEModule
+from vae_rd.training.vae import VAEBlocks
 
 
 def build_data(config: FitConfig) -> DataSet:
@@ -239,9 +239,9 @@ def build_module(
     return MODULES[config.model](config, model, card, own)
 
 
-def _vae_module(config: FitConfig, model: GenerativeModel, card: DataCard, own: dict[str, Any]) -> VAEModule:
+def _vae_module(config: FitConfig, model: GenerativeModel, card: DataCard, own: dict[str, Any]) -> VAEBlocks:
     objective, gradient = tables.OBJECTIVES[config.objective](config, card), tables.GRADIENTS[config.gradient]()
-    return VAEModule(cast(VAE, model), objective, gradient=gradient, samples=config.samples, **own)
+    return VAEBlocks(cast(VAE, model), objective, gradient=gradient, samples=config.samples, **own)
 
 
 def _gan_module(config: FitConfig, model: GenerativeModel, card: DataCard, own: dict[str, Any]) -> GANModule:

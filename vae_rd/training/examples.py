@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -43,3 +44,14 @@ def add_examples(metric: RateDistortion, seen: Sequence[ExampleTerms]) -> None:
     distortion, rate = (torch.cat(draws, 1).mean(0) for draws in zip(*(s[:2] for s in seen), strict=True))
     loss, mean, per_dim = (torch.cat(parts) for parts in zip(*(s[2:] for s in seen), strict=True))
     metric.update(distortion, rate, mean=mean, rate_per_dim=per_dim, loss=loss)
+
+
+def read_means(metric: RateDistortion) -> dict[str, float]:
+    """The means of an epoch as numbers, rates by units as `rate_dim_<d>`; the sums begin anew."""
+    means = metric.compute()
+    per_dim = means.pop("rate_per_dim").reshape(-1).tolist()  # torchmetrics gives that of one unit as a scalar.
+    metric.reset()
+    numbers = {name: value.item() for name, value in means.items()}
+    if math.isfinite(numbers["active_units"]):
+        numbers["active_units"] = int(numbers["active_units"])
+    return numbers | {f"rate_dim_{d}": rate for d, rate in enumerate(per_dim)}

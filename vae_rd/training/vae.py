@@ -1,8 +1,10 @@
-"""The LightningModule of one VAE under one objective."""
+"""The LightningModule of a fit: one VAE under one objective, by blocks of batches.
+
+`vae_rd.training.module` has the one for anybody's Trainer; they share the step.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 
 import torch
@@ -18,12 +20,14 @@ from vae_rd.objectives.gradients.base import Gradient
 from vae_rd.process.collectives import all_gather
 from vae_rd.process.memory import memory_advice
 from vae_rd.training.base import Descent, Member, TrainedModule, as_number
-from vae_rd.training.examples import ExampleTerms, add_examples, example_terms
+from vae_rd.training.examples import ExampleTerms, add_examples, example_terms, read_means
 from vae_rd.training.guard import check_terms, check_weights
 
 
-class VAEModule(TrainedModule):
-    """Trains a VAE and logs train and val distortion, rate, elbo, objective, loss, active units and per-unit rates.
+class VAEBlocks(TrainedModule):
+    """Trains a VAE by blocks of batches of our own under our own Trainer.
+
+    It logs train and val distortion, rate, elbo, objective, loss, active units and per-unit rates.
 
     Args:
         model: the VAE.
@@ -86,9 +90,9 @@ class VAEModule(TrainedModule):
         for step, batch in self.left(block, first=first):
             noise = generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
             eps = self._training_noise(batch.x, noise)
-            terms = self.gradient.terms(self.model, batch.x, eps, **batch.scored)
-            loss = self.objective(terms, step, noise=noise)
-            surrogate = self.gradient.surrogate(self.objective, terms, loss, step, noise=noise)
+            terms, loss, surrogate = self.gradient.step(
+                self.model, self.objective, batch.x, eps, step, noise=noise, **batch.scored
+            )
             seen.append(example_terms(terms, loss, latent_dim=self.model.latent_dim))
             if (norm := self.descend(surrogate, step)) is not None:
                 norms.append(norm)
@@ -115,7 +119,7 @@ class VAEModule(TrainedModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch's validation means, and score them once the loss is the final one."""
-        means = _read(self.val_metrics)
+        means = read_means(self.val_metrics)
         self._log("val", means)
         self.member.val_objective = self._read_val_objective()
         if not self.objective.is_annealing(self.global_step):
@@ -138,7 +142,7 @@ class VAEModule(TrainedModule):
             Diverged: when the weights are no longer finite; neither history nor checkpoints, which come next, see them.
         """
         check_weights(self.named_parameters(), self.optimizer, step=self.global_step, advice=self.advice)
-        self._log("train", _read(self.train_metrics))
+        self._log("train", read_means(self.train_metrics))
         settings = {"beta_effective": self.objective.weight(self.global_step), **self.objective.logged()}
         self._log("", {**settings, "lr": self.descent.learning_rate(self.global_step)})
 
@@ -147,14 +151,3 @@ class VAEModule(TrainedModule):
         if "objective_stderr" in values:
             self.member.stderrs[f"{split}/objective_stderr"] = as_number(values["objective_stderr"])
         self.log_row(split, {name: value for name, value in values.items() if name != "objective_stderr"})
-
-
-def _read(metric: RateDistortion) -> dict[str, float]:
-    """The means of an epoch as numbers, rates by units as `rate_dim_<d>`; the sums begin anew."""
-    means = metric.compute()
-    per_dim = means.pop("rate_per_dim").reshape(-1).tolist()  # torchmetrics gives that of one unit as a scalar.
-    metric.reset()
-    numbers = {name: value.item() for name, value in means.items()}
-    if math.isfinite(numbers["active_units"]):
-        numbers["active_units"] = int(numbers["active_units"])
-    return numbers | {f"rate_dim_{d}": rate for d, rate in enumerate(per_dim)}

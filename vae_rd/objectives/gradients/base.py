@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +11,14 @@ from torch import Tensor
 from vae_rd.model.terms import DrawnTerms
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
+
+
+class Step(NamedTuple):
+    """A training step before it is taken: its terms, the loss that is reported and what is differentiated, [B] each."""
+
+    terms: DrawnTerms
+    loss: Tensor
+    surrogate: Tensor
 
 
 class Gradient(ABC):
@@ -34,6 +43,22 @@ class Gradient(ABC):
             eps, target: as of `VAE.terms`.
         """
         return model.terms(x, eps, target=target)
+
+    def step(
+        self,
+        model: VAE,
+        objective: Objective,
+        x: Tensor,
+        eps: Tensor,
+        step: int,
+        *,
+        noise: torch.Generator,
+        target: Tensor | None = None,
+    ) -> Step:
+        """What an optimiser step on a batch is made of; arguments as of `terms` and `surrogate`."""
+        terms = self.terms(model, x, eps, target=target)
+        loss = objective(terms, step, noise=noise)
+        return Step(terms, loss, self.surrogate(objective, terms, loss, step, noise=noise))
 
     @abstractmethod
     def objective_problem(self, objective: Objective) -> str | None:

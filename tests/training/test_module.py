@@ -1,0 +1,436 @@
+"""VAEModule under a plain Trainer: each feature of Lightning's beside the same training by our own path."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.callbacks import (
+    EarlyStopping,
+    EMAWeightAveraging,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    StochasticWeightAveraging,
+)
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
+
+import vae_rd
+from vae_rd.config.fields import FitConfig
+from vae_rd.data.base import Source
+from vae_rd.data.module import TensorDataModule
+from vae_rd.errors import InputError
+from vae_rd.experiment import build
+from vae_rd.experiment.trainer import build_trainer
+from vae_rd.functional.rate_distortion import rate_distortion
+from vae_rd.functional.seeding import generator
+from vae_rd.model.vae import VAE
+from vae_rd.objectives.beta import BetaObjective
+from vae_rd.objectives.gradients.score_function import ScoreFunction
+from vae_rd.objectives.iwae import IWAEObjective
+from vae_rd.objectives.target_rate import TargetRateObjective
+
+from helpers.linear_gaussian import LinearGaussian
+
+N, BATCH, EPOCHS, BETA = 64, 16, 3, 2.0
+QUIET: dict[str, Any] = {
+    "accelerator": "cpu",
+    "logger": False,
+    "enable_checkpointing": False,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "log_every_n_steps": 1,
+    "precision": "64-true",
+}
+
+
+def bits(n: int, *, seed: int) -> Tensor:
+    return torch.randint(2, (n, 1, 2, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+
+
+TRAIN, VAL = bits(N, seed=1), bits(2 * BATCH, seed=2)
+
+
+def config(**fields: Any) -> FitConfig:
+    return FitConfig(
+        **(
+            {"data": "static_mnist", "hidden": [5], "latent_dim": 2, "batch_size": BATCH, "max_epochs": EPOCHS} | fields
+        ),
+        lr=0.01,
+        lr_schedule="constant",
+        weight_decay=0.0,
+        precision="64",
+        accelerator="cpu",
+        beta=BETA,
+    )
+
+
+def network() -> VAE:
+    """In double precision, of initial values that are drawn in single precision whatever the default."""
+    data = build.data_set(Source("static_mnist", dict.fromkeys(("train", "val", "test"), TRAIN), levels=2), config())
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    model = build.build_model(config(), data.card).double()
+    torch.set_default_dtype(default)
+    return model
+
+
+def by_our_path(folder: Path, **fields: Any) -> VAE:
+    """The network as our own Trainer and data module train it."""
+    (folder / "checkpoints").mkdir(parents=True)
+    settings = config(**fields)
+    data = build.data_set(Source("static_mnist", {"train": TRAIN, "val": VAL, "test": VAL}, levels=2), settings)
+    torch.set_default_dtype(torch.float64)
+    model = network()
+    module = build.build_module(settings, model, data.card, steps=EPOCHS * N // BATCH)
+    trainer = build_trainer(settings, folder, logger=None, callbacks=[])
+    trainer.fit(module, TensorDataModule(data, batch_size=BATCH, seed=0))
+    torch.set_default_dtype(torch.float32)
+    return model
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> VAE:
+    return by_our_path(tmp_path_factory.mktemp("ours"))
+
+
+class Order(Sampler[int]):
+    """That of our own batches, by epoch."""
+
+    epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(torch.randperm(N, generator=generator("cpu", 0, "shuffle", self.epoch)).tolist())
+
+    def __len__(self) -> int:
+        return N
+
+
+class AsTwo(Order):
+    """That of two processes' DistributedSampler, which Lightning has shuffle: theirs in turn."""
+
+    def __iter__(self) -> Iterator[int]:
+        of_both = [DistributedSampler(TRAIN, num_replicas=2, rank=rank, shuffle=True, seed=0) for rank in range(2)]
+        for sampler in of_both:
+            sampler.set_epoch(self.epoch)
+        return iter([index for pair in zip(*of_both, strict=True) for index in pair])
+
+
+class Examples(Dataset[Any]):
+    """Of x alone, of x and a label, or of dicts."""
+
+    def __init__(self, x: Tensor, form: str) -> None:
+        self.x, self.form = x.double(), form
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> Any:
+        x = self.x[index]
+        return {"x": x, "pair": (x, index % 3), "dict": {"label": index % 3, "image": x}}[self.form]
+
+
+def loaders(form: str = "x", *, batch: int = BATCH) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    train = DataLoader(Examples(TRAIN, form), batch_size=batch, sampler=Order())
+    return train, DataLoader(Examples(VAL, form), batch_size=BATCH)
+
+
+class Own(lightning.LightningDataModule):
+    """A data module as a user writes it."""
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return loaders("pair")[0]
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return loaders("pair")[1]
+
+
+def module(**settings: Any) -> vae_rd.VAEModule:
+    return vae_rd.VAEModule(network(), BetaObjective(BETA), lr=0.01, **settings)
+
+
+def means_of(model: VAE, x: Tensor = VAL, *, drawn_in: torch.dtype = torch.float64) -> dict[str, Tensor]:
+    """D, R and what belongs to them as our own validation has them: fixed noise by chunks."""
+    found = [
+        model.terms(part, model.noise(1, part.to(drawn_in), generator("cpu", 0, "validation", chunk)).double())
+        for chunk, part in enumerate(x.double().split(BATCH))
+    ]
+    values = [(t.distortion.mean(0), t.rate.mean(0), t.moments.mean, t.rate_per_dim) for t in found]
+    d, r, mean, by_units = (torch.cat(parts) for parts in zip(*values, strict=True))
+    return rate_distortion(d, r, mean=mean, rate_per_dim=by_units, loss=d + BETA * r, slope=BETA)
+
+
+def check_means(logged: dict[str, Tensor], model: VAE, word: str = "val", *, rel: float = 1e-6, end: str = "") -> None:
+    """What was logged is what our own path measures of the model."""
+    means = means_of(model.double())
+    rates = means.pop("rate_per_dim")
+    wanted = {**means, **{f"rate_dim_{d}": rate for d, rate in enumerate(rates)}}
+    for name, value in wanted.items():
+        assert float(logged[f"{word}/{name}{end}"]) == pytest.approx(float(value.detach()), rel=rel), name
+
+
+def check_weights(one: VAE, other: VAE) -> None:
+    for (name, p), q in zip(one.named_parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-9, atol=1e-12, msg=name)
+
+
+def fitted(train: Any, val: Any = None, *, of: vae_rd.VAEModule | None = None, **flags: Any) -> tuple[Any, Any]:
+    made = of or module()
+    trainer = lightning.Trainer(**QUIET | {"max_epochs": EPOCHS} | flags)
+    trainer.fit(made, *([train] if val is None else [train, val]))
+    return trainer, made
+
+
+@pytest.mark.parametrize("form", ["x", "pair", "dict"])
+def test_loader_of(form, ours):
+    trainer, made = fitted(*loaders(form))
+    check_weights(made.model, ours)
+    check_means(trainer.callback_metrics, ours)
+
+
+def test_data_module_of_ones_own(ours):
+    trainer, made = fitted(Own())
+    check_weights(made.model, ours)
+    check_means(trainer.callback_metrics, ours)
+
+
+def test_monitor_of_the_learning_rate_and_loggers(ours, tmp_path):
+    logger = CSVLogger(tmp_path)
+    _, made = fitted(*loaders(), logger=logger, callbacks=[LearningRateMonitor()])
+    check_weights(made.model, ours)
+    written = (tmp_path / "lightning_logs/version_0/metrics.csv").read_text()
+    assert {"lr-Adam", "val/objective", "train/rate", "beta_effective"} <= set(written.splitlines()[0].split(","))
+
+
+def test_checkpoints_and_resuming(ours, tmp_path):
+    """The best one and the last, stopped after two epochs and gone on with, is one training."""
+
+    def keeper() -> ModelCheckpoint:
+        return ModelCheckpoint(tmp_path, monitor="val/objective", save_last=True, filename="best")
+
+    saving = {"enable_checkpointing": True}
+    fitted(*loaders(), max_epochs=EPOCHS - 1, callbacks=[keeper()], **saving)
+    again, made = module(), lightning.Trainer(**QUIET | saving, max_epochs=EPOCHS, callbacks=[keeper()])
+    made.fit(again, *loaders(), ckpt_path=tmp_path / "last.ckpt")
+    check_weights(again.model, ours)
+    loaded = vae_rd.VAEModule.load_from_checkpoint(tmp_path / "last.ckpt", model=network())
+    check_weights(loaded.model, ours)
+
+
+TWO_PROCESSES = """
+import sys
+
+import lightning
+import torch
+from torch.utils.data import DataLoader
+sys.path[:0] = sys.argv[1:3]
+import test_module as t
+
+trainer = lightning.Trainer(**t.QUIET, max_epochs=2, devices=2, strategy="ddp")
+made = t.module()
+train, val = (DataLoader(t.Examples(x, "x"), batch_size=t.BATCH // 2) for x in (t.TRAIN, t.VAL))
+trainer.fit(made, train, val)
+if trainer.is_global_zero:
+    torch.save([dict(trainer.callback_metrics), made.model.state_dict()], sys.argv[3])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_are_one(tmp_path):
+    """Each has every other example of a batch, as Lightning's sampler deals them out, and the noise of these."""
+    here, (script, found) = Path(__file__).parent, (tmp_path / name for name in ("fit.py", "found.pt"))
+    script.write_text(TWO_PROCESSES, encoding="utf-8")
+    subprocess.run([sys.executable, script, here, here.parent, found], check=True, timeout=240, cwd=tmp_path)
+    logged, weights = torch.load(found)
+    train = DataLoader(Examples(TRAIN, "x"), batch_size=BATCH, sampler=AsTwo())
+    trainer, made = fitted(train, loaders()[1], max_epochs=2)
+    other = network()
+    other.load_state_dict(weights)
+    check_weights(made.model, other)
+    for name, value in trainer.callback_metrics.items():
+        assert float(logged[name]) == pytest.approx(float(value), rel=1e-6), name
+
+
+def test_early_stopping():
+    stopping = EarlyStopping("val/objective", min_delta=1e6, patience=1)
+    trainer, made = fitted(*loaders(), max_epochs=9, callbacks=[stopping])
+    assert trainer.current_epoch == 2
+    check_means(trainer.callback_metrics, made.model)
+
+
+def test_clipping(tmp_path):
+    clipped = by_our_path(tmp_path / "run", grad_clip=0.01)
+    trainer, made = fitted(*loaders(), gradient_clip_val=0.01)
+    check_weights(made.model, clipped)
+    check_means(trainer.callback_metrics, clipped)
+
+
+@pytest.mark.usefixtures("float64")
+def test_accumulation_is_a_larger_batch():
+    """D and R of a linear Gaussian VAE take no draws, so that two batches of half the size are one."""
+    problem = LinearGaussian.random(pixels=4, latent_dim=2, s2=0.3)
+    x, encoder = problem.sample(32), {"matrix": problem.regression, "variance": torch.full((2,), 0.5)}
+    whole, halves = (vae_rd.VAEModule(problem.vae(**encoder), lr=0.01) for _ in range(2))
+    for made, size, many in ((whole, 16, 1), (halves, 8, 2)):
+        fitted(DataLoader(x, batch_size=size), of=made, accumulate_grad_batches=many)
+    check_weights(whole.model, halves.model)
+    assert halves.global_step == whole.global_step == 6
+
+
+def test_a_multiplier_takes_note_once_a_step():
+    """Of the last of the batches that a step sums, also of the step that an epoch cuts short."""
+    made = vae_rd.VAEModule(network(), TargetRateObjective(1.0))
+    seen: list[int] = []
+    made.objective.after_step = lambda terms: seen.append(len(terms.log_px_z[0]))
+    train = DataLoader(Examples(TRAIN, "x"), batch_size=24)  # 24, 24 and 16.
+    fitted(train, of=made, accumulate_grad_batches=2, max_epochs=2)
+    assert seen == [24, 16] * 2
+
+
+def test_moving_average():
+    """Of the weights after each epoch; validation is of the average."""
+    after: list[VAE] = []
+
+    class Watch(lightning.Callback):
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            after.append(copy.deepcopy(pl_module.model))
+
+    class Averaged(EMAWeightAveraging):
+        def should_update(self, step_idx: int | None = None, epoch_idx: int | None = None) -> bool:
+            return epoch_idx is not None
+
+    trainer, made = fitted(*loaders(), callbacks=[Averaged(decay=0.5), Watch()])
+    averages = [p.clone() for p in after[0].parameters()]
+    for model in after[1:]:
+        averages = [0.5 * average + 0.5 * p for average, p in zip(averages, model.parameters(), strict=True)]
+    for average, p in zip(averages, made.model.parameters(), strict=True):
+        torch.testing.assert_close(average, p)
+    (found,) = trainer.validate(made, loaders()[1], verbose=False)
+    check_means(found, made.model)
+
+
+def test_stochastic_weight_averaging():
+    trainer, made = fitted(*loaders(), callbacks=[StochasticWeightAveraging(0.01, swa_epoch_start=1)], max_epochs=4)
+    (found,) = trainer.validate(made, loaders()[1], verbose=False)
+    check_means(found, made.model)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "64-true"])
+def test_precision(precision):
+    """What bfloat16 keeps of a number is 3 digits; densities and their sums stay in single precision."""
+    made = module()
+    made.float()
+    trainer, _ = fitted(*loaders(), of=made, precision=precision)
+    rel = {"32-true": 1e-5, "bf16-mixed": 2e-2, "64-true": 1e-6}[precision]
+    drawn_in = torch.float64 if precision == "64-true" else torch.float32
+    wanted, logged = means_of(made.model.double(), drawn_in=drawn_in), trainer.callback_metrics
+    for name in ("distortion", "elbo", "objective"):
+        assert float(logged[f"val/{name}"]) == pytest.approx(float(wanted[name].detach()), rel=rel)
+
+
+@torch.no_grad()
+def test_no_sum_is_in_half_precision():
+    """D and R of bfloat16's logits and moments, added up in double precision by hand."""
+    made = module()
+    made.float()
+    (found,) = lightning.Trainer(**QUIET | {"precision": "bf16-mixed"}).validate(made, loaders()[1], verbose=False)
+    distortion, rate = torch.zeros(2, dtype=torch.float64)
+    for chunk, x in enumerate(VAL.float().split(BATCH)):
+        with torch.autocast("cpu", torch.bfloat16):
+            q = made.model.encoder(x)
+            z = q.from_noise(made.model.noise(1, x, generator("cpu", 0, "validation", chunk))).z[0]
+            logits = made.model.decoder(z).logits.double()
+        mean, variance = q.mean.double(), q.variance.double()
+        distortion += F.binary_cross_entropy_with_logits(logits, x.double(), reduction="sum")
+        rate += 0.5 * (mean.square() + variance - 1 - variance.log()).sum()
+    assert found["val/distortion"] == pytest.approx(float(distortion) / len(VAL), rel=1e-6)
+    assert found["val/rate"] == pytest.approx(float(rate) / len(VAL), rel=1e-6)
+
+
+def test_no_densities_in_half_precision():
+    with pytest.raises(InputError, match="give bf16-mixed"):
+        fitted(*loaders(), precision="bf16-true")
+
+
+def test_validate_and_test():
+    made = module()
+    trainer = lightning.Trainer(**QUIET)
+    first, second = trainer.validate(made, [loaders()[1], DataLoader(Examples(VAL[:BATCH], "x"), BATCH)], verbose=False)
+    check_means(first, made.model)
+    half = means_of(made.model, VAL[:BATCH])
+    assert second["val/rate/dataloader_idx_1"] == pytest.approx(float(half["rate"]), rel=1e-6)
+    (found,) = trainer.test(made, loaders()[1], verbose=False)
+    assert found["test/rate"] == pytest.approx(first["val/rate"], rel=1e-12)  # Analytic: the noise does not matter.
+    assert found["test/distortion"] != first["val/distortion"]
+
+
+def test_predict():
+    made = module()
+    parts = lightning.Trainer(**QUIET).predict(made, loaders("dict")[1])
+    found = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    x, q = VAL.double(), made.model.encoder(VAL.double())
+    torch.testing.assert_close(found["mu"], q.mean)
+    torch.testing.assert_close(found["log_var"], q.variance.log())
+    eps = (found["z"] - found["mu"]) / (found["log_var"] / 2).exp()
+    drawn = [generator("cpu", 0, "predict", part) for part in range(2)]
+    torch.testing.assert_close(eps, torch.cat([made.model.noise(1, x[:BATCH], noise)[0] for noise in drawn]))
+    torch.testing.assert_close(found["reconstruction"], made.model.decoder(found["z"]).mean)
+    torch.testing.assert_close(found["reconstruction_of_mu"], made.model.decoder(q.mean).mean)
+    assert found["reconstruction"].shape == VAL.shape
+
+
+def test_parts_of_epochs():
+    """Validation within an epoch, fewer batches, anomalies looked for, a profile: the means are of what was seen."""
+    trainer, made = fitted(
+        *loaders(),
+        val_check_interval=2,
+        limit_val_batches=1,
+        limit_train_batches=3,
+        detect_anomaly=True,
+        profiler="simple",
+        deterministic=True,
+    )
+    wanted = means_of(made.model, VAL[:BATCH])
+    assert made.global_step == 3 * EPOCHS
+    assert float(trainer.callback_metrics["train/loss"]) > 0
+    assert float(trainer.callback_metrics["val/rate"]) != 0
+    (found,) = trainer.validate(made, DataLoader(Examples(VAL[:BATCH], "x"), BATCH), verbose=False)
+    assert found["val/distortion"] == pytest.approx(float(wanted["distortion"].detach()), rel=1e-6)
+
+
+def test_search_for_a_learning_rate(tmp_path):
+    made = module()
+    trainer = lightning.Trainer(**QUIET | {"default_root_dir": tmp_path}, max_epochs=9)
+    lightning.pytorch.tuner.Tuner(trainer).lr_find(made, loaders()[0], num_training=20, max_lr=0.1)
+    assert made.lr != 0.01
+
+
+def test_optimiser_and_schedule_of_ones_own():
+    def optimizer(parameters: Any) -> Any:
+        sgd = torch.optim.SGD(parameters, lr=0.5)
+        return {"optimizer": sgd, "lr_scheduler": torch.optim.lr_scheduler.StepLR(sgd, 1, gamma=0.1)}
+
+    trainer, _ = fitted(*loaders(), of=module(optimizer=optimizer))
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0.5 * 0.1**EPOCHS)
+
+
+def test_losses_that_compare_draws_and_gradients_without_them():
+    made = vae_rd.VAEModule(network(), IWAEObjective(), samples=4)
+    trainer, _ = fitted(*loaders(), of=made)
+    assert float(trainer.callback_metrics["val/loss"]) < -float(trainer.callback_metrics["val/elbo"])
+    coupled = BetaObjective(1.0)
+    coupled.couples_examples = True
+    with pytest.raises(InputError, match="ScoreFunction"):
+        vae_rd.VAEModule(network(), coupled, gradient=ScoreFunction())
