@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vae_rd.experiment.fitting import fit_model as fit_model
     from vae_rd.experiment.fitting import fit_models as fit_models
     from vae_rd.experiment.loading import load as load
+    from vae_rd.foreign.callback import RateDistortionCallback as RateDistortionCallback
     from vae_rd.foreign.measuring import rate_distortion as rate_distortion
     from vae_rd.metrics.rate_distortion import RateDistortion as RateDistortion
     from vae_rd.model.coders import Decoder as Decoder
@@ -78,6 +79,7 @@ _LAZY = {
     "UnlimitedSource": "vae_rd.data.base",
     "rate_distortion": "vae_rd.foreign.measuring",
     "VAEModule": "vae_rd.training.module",
+    "RateDistortionCallback": "vae_rd.foreign.callback",
 }
 __all__ = ["__version__", *_LAZY]
 

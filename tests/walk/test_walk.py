@@ -14,6 +14,7 @@ import pytest
 
 from walk import (
     analysis,
+    callbacks,
     commands,
     estimators,
     evaluations,
@@ -34,7 +35,7 @@ from walk.steps import BITS, Step, archive, listing, refusal_of
 
 AREAS = (
     commands, files, folders, networks, sources, runs, sweep_files, sweeps, evaluations, analysis, theory, estimators,
-    losses, gan, strangers,
+    losses, gan, strangers, callbacks,
 )  # fmt: skip
 STEPS = {f"{area.__name__.rpartition('.')[2]}-{i}": step for area in AREAS for i, step in enumerate(area.STEPS)}
 

@@ -39,9 +39,31 @@ class Seen(NamedTuple):
     x: Tensor | None = None
 
 
+class Collected:
+    """What the numbers of a record take of batches.
+
+    Attributes:
+        chunks: values of each batch, on the CPU.
+        contents: what their x were.
+        last: the last batch; None where there was none.
+    """
+
+    def __init__(self, batches: Iterable[Seen] = ()) -> None:
+        self.chunks, self.contents, self.last = list[Chunk](), Contents(), cast(Seen | None, None)
+        for seen in batches:
+            self.add(seen)
+
+    def add(self, seen: Seen, *, with_x: bool = True) -> None:
+        """Take note of a batch, and of its x where that is wanted."""
+        self.last = seen
+        self.chunks.append(chunk_of(seen.terms, seen.posterior, slice(None), len(seen.terms.log_px_z)))
+        if with_x and seen.x is not None:
+            self.contents.add(seen.x)
+
+
 @torch.no_grad()
 def of_terms(
-    batches: Iterable[Seen],
+    batches: Iterable[Seen] | Collected,
     *,
     entropy: float | None = None,
     population: bool = False,
@@ -59,7 +81,7 @@ def of_terms(
     """D, R, the bounds on I and what belongs to them, from terms that someone else computes.
 
     Args:
-        batches: in an order that is the same at every pass.
+        batches: in an order that is the same at every pass; or what was collected of them.
         entropy: H of the source in nats, where it is known.
         population: whether the examples are the whole source, each equally probable: H is then counted.
         beta: weight of R in training, for the record; None where there was none.
@@ -84,11 +106,9 @@ def of_terms(
     """
     if split not in SPLITS:
         raise InputError(f"split: {split!r} is none of {', '.join(SPLITS)}")
-    began, contents, chunks, last = time.monotonic(), Contents(), list[Chunk](), None
-    for last in batches:
-        chunks.append(chunk_of(last.terms, last.posterior, slice(None), len(last.terms.log_px_z)))
-        if last.x is not None:
-            contents.add(last.x)
+    began = time.monotonic()
+    collected = batches if isinstance(batches, Collected) else Collected(batches)
+    chunks, contents, last = collected.chunks, collected.contents, collected.last
     if last is None:
         raise InputError("loader: it has no examples; give one that has")
     stated = {"family": None, "measure": None, "scale": None, "squared_error_weight": None, "constant": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -37,6 +38,16 @@ class Contents:
         # Of equal examples the bytes are equal, be they float32 or uint8, and whatever stands beside them.
         self._counts.update(_digest(np.packbits(row.astype(bool))) for row in rows[is_bits])
         self._counts.update(_digest(row + 0.0) for row in rows[~is_bits])  # Without -0.
+
+    @classmethod
+    def merged(cls, parts: Sequence[Contents]) -> Contents:
+        """Those of several, at least one of which has seen any."""
+        found, used = cls(), [part for part in parts if part.shape]
+        found.shape = used[0].shape if used else ()
+        found.support = "binary" if all(part.support == "binary" for part in used) else "real"
+        for part in used:
+            found._counts.update(part._counts)
+        return found
 
     @property
     def multiplicities(self) -> np.ndarray:

@@ -89,7 +89,7 @@ def rate_distortion(
         >>> result["rate"]["value"], round(result.card.entropy["test"].value, 4)
         (8.0, 0.6931)
     """
-    _check_counts(samples=samples, information_examples=information_examples)
+    check_counts(samples=samples, information_examples=information_examples)
     modules = modules_of(encoder, decoder)
     draws = samples or (POPULATION_SAMPLES if population else 1)
     where = device_of(modules, device)
@@ -133,7 +133,8 @@ class _Stream:
         self.kept, self.notes = Reservoir(EXAMPLES, seed=seed), tuple[str, ...]()
         self.model: VAE = vae_of(self.first[:2], encode=encode, decode=decode, prior=prior).eval()
         check_steady(self.model, self.first, seed=seed)
-        self.distortion = _statement(self.model, self.first[:1])
+        one = self.first[:1]
+        self.distortion = said_of(self.model.terms(one, self.model.noise(1, one, generator("cpu", 0))).likelihood)
         self._batch = 0
 
     def __iter__(self) -> Iterator[Seen]:
@@ -163,9 +164,8 @@ class _Stream:
         return entries | {"cut_distortion_per_dim": cut_entry(self.model, parts)}
 
 
-def _statement(model: VAE, x: Tensor) -> Json:
+def said_of(p: Distribution) -> Json:
     """What D is, by the distribution that the decoder returns."""
-    p = model.terms(x, model.noise(1, x, generator("cpu", 0))).likelihood
     base: Any = p.base if isinstance(p, Scored) else p
     measure = "discrete" if is_discrete(base) else "differential"
     while hasattr(base, "base_dist"):
@@ -173,7 +173,12 @@ def _statement(model: VAE, x: Tensor) -> Json:
     return {"family": type(base).__name__, "measure": measure}
 
 
-def _check_counts(**counts: int | None) -> None:
+def check_counts(**counts: int | None) -> None:
+    """Numbers of draws and examples.
+
+    Raises:
+        InputError: for what is none.
+    """
     for name, count in counts.items():
         if count is not None and (type(count) is not int or count < 1):
             raise InputError(f"{name}: {count!r} is no number of them; give 1 or more, or None")

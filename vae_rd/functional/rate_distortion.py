@@ -92,6 +92,8 @@ def means_of(sums: Tensor, *, slope: float | None) -> dict[str, Tensor]:
         "objective": objective,
         "objective_stderr": (variance / (sums[0] - 1)).sqrt(),
         "loss": loss,
-        "active_units": torch.where(between.isnan().any(), torch.nan, active_units(between).to(means)),
+        "active_units": torch.where(between.isnan().any(), torch.nan, active_units(between).to(means))
+        if latent_dim
+        else torch.full_like(rate, torch.nan),
         "rate_per_dim": per_dim,
     }

@@ -8,6 +8,7 @@ least: under independent x and z, E ln q(x|z) - E ln q(x) is minus a KL divergen
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,24 +59,35 @@ def dependence(model: VAE, x: Tensor, *, seed: int, target: Tensor | None = None
         seed: of the draws.
         target: as of `VAE.terms`.
     """
-    noise = generator("cpu", seed, "dependence")
     scored = x if target is None else target
-    parts = [
-        model.terms(part, model.noise(1, part, noise), target=None if target is None else of)
-        for part, of in zip(x.split(EVAL_CHUNK), scored.split(EVAL_CHUNK), strict=True)
-    ]
-    z = torch.cat([terms.z for terms in parts], 1)
-    order = torch.randperm(len(x), generator=noise).to(x.device)
+    pairs = zip(x.split(EVAL_CHUNK), scored.split(EVAL_CHUNK), strict=True)
+    return dependence_of(((model, part, None if target is None else of) for part, of in pairs), seed=seed)
+
+
+@torch.no_grad()
+def dependence_of(parts: Iterable[tuple[VAE, Tensor, Tensor | None]], *, seed: int) -> Dependence:
+    """The same of examples in batches, each with a model of its own, whose decoder may be given more than z.
+
+    Args:
+        parts: a model, in eval mode, its examples, and what its decoder's distribution is of where that is not these.
+        seed: of the draws.
+    """
+    noise = generator("cpu", seed, "dependence")
+    held = [(model, model.terms(x, model.noise(1, x, noise), target=target)) for model, x, target in parts]
+    terms = [of for _, of in held]
+    z = torch.cat([of.z for of in terms], 1)
+    n = z.shape[1]
+    order = torch.randperm(n, generator=noise).to(z.device)
     others = torch.empty_like(z)
     others[:, order] = z[:, order.roll(1)]
-    drawn = model.prior().sample((1, len(x)), generator=generator(x.device, seed, "dependence", "prior"))
+    drawn = held[0][0].prior().sample((1, n), generator=generator(z.device, seed, "dependence", "prior"))
     return Dependence(
-        torch.cat([-terms.log_px_z[0] for terms in parts]).double(),
-        _distortion(model, scored, others),
-        _distortion(model, scored, drawn),
-        _joined([None if terms.rate is None else terms.rate[0] for terms in parts]),
-        _joined([terms.rate_per_dim for terms in parts]),
-        _information(parts, z),
+        torch.cat([-of.log_px_z[0] for of in terms]).double(),
+        _distortion(held, others),
+        _distortion(held, drawn),
+        _joined([None if of.rate is None else of.rate[0] for of in terms]),
+        _joined([of.rate_per_dim for of in terms]),
+        _information(terms, z),
     )
 
 
@@ -84,12 +96,12 @@ def _joined(parts: list[Tensor | None]) -> Tensor | None:
     return torch.cat(known) if len(known) == len(parts) else None
 
 
-def _distortion(model: VAE, x: Tensor, z: Tensor) -> Tensor:
-    parts = zip(x.split(EVAL_CHUNK), z.split(EVAL_CHUNK, 1), strict=True)
-    return torch.cat([-model.decoder(part).log_prob(of)[0] for of, part in parts]).double()
+def _distortion(held: Sequence[tuple[VAE, DrawnTerms]], z: Tensor) -> Tensor:
+    parts = zip(held, z.split([len(terms.x) for _, terms in held], 1), strict=True)
+    return torch.cat([-model.decoder(part).log_prob(terms.x)[0] for (model, terms), part in parts]).double()
 
 
-def _information(parts: list[DrawnTerms], z: Tensor) -> Tensor | None:
+def _information(parts: Sequence[DrawnTerms], z: Tensor) -> Tensor | None:
     posteriors = [terms.groups[0].posterior for terms in parts]
     first = posteriors[0]
     if not first.has_density or first.most_compared is not None:

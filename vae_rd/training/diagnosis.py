@@ -69,10 +69,10 @@ class CollapseMonitor(Callback):
         found = dependence(model, x, seed=self.seed, **self.data.scored("val", self.index))
         gap = self._gap(model, x, beta=beta)
         model.train(was_training)
-        member.epoch_values |= _columns(found, member.epoch_values, latent_dim=model.latent_dim)
+        member.epoch_values |= columns_of(found, member.epoch_values, latent_dim=model.latent_dim)
         member.epoch_values["val/amortisation_gap"] = _mean(gap)
         errors = {"shuffle_rise": found.shuffled - found.distortion, "amortisation_gap": gap}
-        member.stderrs |= {f"val/{name}_stderr": _stderr(values) for name, values in errors.items()}
+        member.stderrs |= {f"val/{name}_stderr": stderr_of(values) for name, values in errors.items()}
 
     def _gap(self, model: VAE, x: Tensor, *, beta: float) -> Tensor | None:
         if self.data.targets is not None:  # An encoder that does not see y is not to be p(z|x, y).
@@ -82,8 +82,14 @@ class CollapseMonitor(Callback):
         return local_gain(model, x, beta=beta, noise=noise, steps=STEPS, draws=DRAWS, samples=4 * DRAWS)
 
 
-def _columns(found: Dependence, known: Mapping[str, float], *, latent_dim: int) -> dict[str, float]:
-    """The columns of the decoder and of units, nan where something is undefined."""
+def columns_of(found: Dependence, known: Mapping[str, float], *, latent_dim: int) -> dict[str, float]:
+    """The columns of the decoder and of units, nan where something is undefined.
+
+    Args:
+        found: of some examples of validation.
+        known: the epoch's row so far, with D and the rates by units of all of them.
+        latent_dim: D.
+    """
     distortion, information, units = known["val/distortion"], _mean(found.information), found.rate_per_dim
     rates = torch.tensor([known.get(f"val/rate_dim_{d}", math.nan) for d in range(latent_dim)])
     return {
@@ -101,5 +107,6 @@ def _mean(values: Tensor | None) -> float:
     return math.nan if values is None else float(values.mean())
 
 
-def _stderr(values: Tensor | None) -> float:
+def stderr_of(values: Tensor | None) -> float:
+    """Of the mean of [n] values; nan where there are none."""
     return math.nan if values is None else mean_and_stderr(values[None], population=False)[1]

@@ -48,10 +48,8 @@ def add_examples(metric: RateDistortion, seen: Sequence[ExampleTerms]) -> None:
 
 def read_means(metric: RateDistortion) -> dict[str, float]:
     """The means of an epoch as numbers, rates by units as `rate_dim_<d>`; the sums begin anew."""
-    means = metric.compute()
-    per_dim = means.pop("rate_per_dim").reshape(-1).tolist()  # torchmetrics gives that of one unit as a scalar.
+    numbers = {name: value.item() for name, value in metric.scalars().items()}
     metric.reset()
-    numbers = {name: value.item() for name, value in means.items()}
     if math.isfinite(numbers["active_units"]):
         numbers["active_units"] = int(numbers["active_units"])
-    return numbers | {f"rate_dim_{d}": rate for d, rate in enumerate(per_dim)}
+    return numbers

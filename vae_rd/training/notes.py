@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -13,7 +13,7 @@ from vae_rd.run.record import Json
 from vae_rd.training.base import TrainedModule
 from vae_rd.training.changes import ValidationChanges
 from vae_rd.training.tracking import RunLogger
-from vae_rd.verdicts.notes import TrainingFacts
+from vae_rd.verdicts.notes import Note, Row, TrainingFacts
 from vae_rd.verdicts.training import AT_END, EACH_EPOCH, Judge
 
 # Of a row of history, what notes read; standard errors and changes come to it.
@@ -60,13 +60,9 @@ class TrainingNotes(Checkpoint):
         self._say(AT_END, trainer)
 
     def _say(self, judges: Sequence[Judge], trainer: Trainer) -> None:
-        for judge in judges:
-            note = judge(self.rows, self.facts)
-            if note is None or any(note.kind == known["kind"] for known in self.said):
-                continue
-            self.said.append(note.to_json())
+        for note in new_notes(judges, self.rows, self.facts, said=self.said):
             if trainer.is_global_zero:
-                print(f"note: epoch {note.epoch + 1}: {note.text}", flush=True)
+                print(note_line(note), flush=True)
             if isinstance(trainer.logger, RunLogger):
                 trainer.logger.note(note.kind, note.text)
 
@@ -78,6 +74,22 @@ class TrainingNotes(Checkpoint):
         """Go on where the checkpoint left off."""
         self.rows, self.said[:] = state_dict["rows"], state_dict["said"]
         self.changes.load_state_dict(state_dict)
+
+
+def new_notes(
+    judges: Sequence[Judge], rows: Sequence[Row], facts: TrainingFacts, *, said: list[Json]
+) -> Iterator[Note]:
+    """What there is to say of a training that was not said yet, each added to what is."""
+    for judge in judges:
+        note = judge(rows, facts)
+        if note is not None and all(note.kind != known["kind"] for known in said):
+            said.append(note.to_json())
+            yield note
+
+
+def note_line(note: Note) -> str:
+    """As the terminal shows it."""
+    return f"note: epoch {note.epoch + 1}: {note.text}"
 
 
 def _kept(name: str, value: float) -> float:

@@ -1,0 +1,229 @@
+"""D, R, I and warnings of collapse from the validations of anyone's LightningModule, by a callback."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.rank_zero import rank_zero_warn
+
+from vae_rd.foreign.epochs import Epochs
+from vae_rd.foreign.leaving import RunFolder
+from vae_rd.foreign.measuring import check_counts
+from vae_rd.foreign.modules import measured
+from vae_rd.foreign.passes import Pass
+from vae_rd.foreign.result import RateDistortionResult, check_beta
+from vae_rd.foreign.returned import PriorOf, Reading, Returned
+from vae_rd.foreign.subsets import flattened, places, size_of
+from vae_rd.foreign.validation import Examples, Found, Validation
+from vae_rd.process.collectives import on_all_ranks
+from vae_rd.run.record import RunRecord
+from vae_rd.training.notes import note_line
+from vae_rd.verdicts.notes import TrainingFacts
+
+
+class RateDistortionCallback(Callback):
+    """Measures D, R and I at each validation of a LightningModule, which stays as it is.
+
+        Trainer(callbacks=[RateDistortionCallback(terms=lambda module, batch: (module.encode(batch[0]), module.decode),
+                                                  beta=4.0, folder="runs/mine"), EarlyStopping("val/objective")])
+
+    It logs `val/distortion`, `val/rate`, `val/elbo`, `val/objective` = D + beta R, `val/active_units`,
+    `val/information` and others by the module's own `log`, so that any logger, EarlyStopping and ModelCheckpoint see
+    them; says in words what goes wrong; and leaves a run folder that `analysis` draws: history.csv with a row for each
+    epoch, record.json of the epoch of the lowest `val/objective`.
+
+    Args:
+        terms: (module, batch) to (q, decode), (x, q, decode), or a mapping of tensors. q is q(z|x), a Distribution of
+            batch shape [B]; decode maps z [B, *event] to p(x|z), likewise; without an x that of the batch is taken.
+            Tensors are those of `RateDistortion.update`, [B] or [S, B] and [B, D], and "x" and "z" where there are any.
+        beta: weight of R in the loss at the end of training, as `python -m vae_rd.beta` finds it; 1 is the ELBO's. None
+            where there is none: `val/objective` is then undefined, and the best epoch that of the highest ELBO.
+        weight: module to the weight of R now, where that is not always beta.
+        folder: of the run, such as "runs/mine"; None leaves no files.
+        prior: m(z), or module to m(z); None for N(0, I).
+        key: where x is in a batch that is a dict, or in a tuple whose first item it is not.
+        samples: draws of z for each x of validation.
+        seed: of the noise, which is the same at every validation, and of the choice of examples.
+        train_examples: of the training set, measured as validation is, in eval mode; 0 for none.
+        information_examples: how many x of validation I is a mean over in the record, each against all.
+        dataloader: index of the validation loader that counts; others are logged with `/dataloader_idx_<i>`.
+        data: what figures and tables call the examples.
+        overwrite: whether another training's files in the folder may be replaced.
+
+    Attributes:
+        result: of the best epoch so far, as `rate_distortion` returns it; None before the first validation.
+
+    Raises:
+        InputError: for a beta that is no weight, and for counts below 1; in training for what `terms` must not return,
+            and for a folder in use.
+
+    Example:
+        >>> from lightning.pytorch.demos.boring_classes import BoringModel
+        >>> from torch.distributions import Independent, Normal
+        >>> def terms(module, batch):
+        ...     z = Independent(Normal(module.layer(batch), 1.0), 1)
+        ...     return z, lambda z: Independent(Normal(z.repeat(1, 16), 1.0), 1)
+        >>> rd = RateDistortionCallback(terms=terms)
+        >>> quiet = dict(logger=False, enable_progress_bar=False, enable_model_summary=False, accelerator="cpu")
+        >>> trainer = Trainer(max_epochs=1, callbacks=[rd], enable_checkpointing=False, **quiet)
+        >>> trainer.fit(BoringModel())
+        >>> rd.result["rate"]["n"], sorted(trainer.callback_metrics)[-2:]
+        (64, ['val/rate_dim_1', 'val/shuffled_distortion'])
+    """
+
+    def __init__(
+        self,
+        terms: Callable[[Any, Any], Returned],
+        *,
+        beta: float | None = 1.0,
+        weight: Callable[[Any], float] | None = None,
+        folder: str | Path | None = None,
+        prior: PriorOf = None,
+        key: str | int | None = None,
+        samples: int = 1,
+        seed: int = 0,
+        train_examples: int = 1_000,
+        information_examples: int = 500,
+        dataloader: int = 0,
+        data: str = "loader",
+        overwrite: bool = False,
+    ) -> None:
+        check_counts(samples=samples, information_examples=information_examples)
+        self.beta, self.weight = None if beta is None else check_beta(beta), weight
+        self.reading = Reading(terms, prior, key, seed, samples)
+        self.examples = Examples(train=train_examples, information=information_examples)
+        self.dataloader, self.data = dataloader, data
+        self.folder = None if folder is None else RunFolder(Path(folder), overwrite=overwrite)
+        self.result: RateDistortionResult | None = None
+        self.epochs = Epochs()
+        self._passes: dict[int, Pass] = {}
+        self._validation: Validation | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the folder, and look whether there is anything to validate on."""
+        if (folder := self._folder(trainer)) is not None:
+            on_all_ranks(lambda: folder.take(self.epochs) if trainer.is_global_zero else None)
+            kept = trainer.strategy.broadcast(trainer.is_global_zero and folder.has_record_of(self.epochs.kept_epoch))
+            self.epochs.best = self.epochs.best if kept else math.inf
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say so where nothing will be measured."""
+        if not sum(map(bool, trainer.num_val_batches or [])):
+            rank_zero_warn(
+                "RateDistortionCallback: this fit has no validation batches, at which D and R are measured; give a "
+                "validation loader, such as trainer.fit(module, train_loader, val_loader)"
+            )
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin with no examples."""
+        self._passes = {}
+        if trainer.sanity_checking:  # There is no training loader yet.
+            return
+        if self._validation is None or self._validation.trainer is not trainer:
+            self._validation = Validation(trainer, self.reading, self.examples, dataloader=self.dataloader)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Measure a batch."""
+        if trainer.sanity_checking:
+            return
+        loaders = flattened(trainer.val_dataloaders)
+        if dataloader_idx not in self._passes:
+            n = size_of(loaders[dataloader_idx])
+            is_new = dataloader_idx == self.dataloader and self.result is None
+            self._passes[dataloader_idx] = Pass(self.reading.noise("val", n), n=n, with_x=is_new)
+        here = self._passes[dataloader_idx]
+        with measured([pl_module]):
+            read = self.reading.batch(pl_module, batch)
+            here.add(read, places(here.count, read.n))
+
+    @torch.no_grad()
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log the means of the examples; of a fit, add the epoch's row, say what there is to say, leave the files."""
+        if trainer.sanity_checking or self._validation is None:
+            return
+        with measured([pl_module]):
+            for index, here in sorted(self._passes.items()):
+                is_main = index == self.dataloader
+                found = self._validation.found(pl_module, here, beta=self.beta, is_main=is_main)
+                if found is None:
+                    continue
+                end = "" if is_main else f"/dataloader_idx_{index}"
+                pl_module.log_dict({f"{name}{end}": v for name, v in found.logged().items()}, sync_dist=True)
+                if is_main and trainer.state.fn == "fit":
+                    self._keep(trainer, pl_module, found)
+        self._passes = {}
+
+    def _keep(self, trainer: Trainer, module: LightningModule, found: Found) -> None:
+        """What a validation of a fit leaves."""
+        weight = 1.0 if self.beta is None else self.beta if self.weight is None else float(self.weight(module))
+        is_annealing = self.beta is not None and not math.isclose(weight, self.beta, rel_tol=1e-6)
+        rates = [group["lr"] for optimizer in trainer.optimizers for group in optimizer.param_groups]
+        place = {"epoch": trainer.current_epoch, "step": trainer.global_step, "annealing": int(is_annealing)}
+        row = place | {"beta_effective": weight, "lr": max(rates, default=math.nan)} | found.row
+        self.epochs.add(row, found.objectives)
+        record = None
+        score = row["val/objective"] if self.beta is not None else -row["val/elbo"]
+        if not is_annealing and self.epochs.is_best(score, trainer.current_epoch):
+            record = self._record(module, found)
+        self._say(trainer, module, found)
+        if trainer.is_global_zero and (folder := self._folder(trainer)) is not None:
+            folder.write(record, self.epochs, latent_dim=found.latent_dim)
+
+    def _record(self, module: LightningModule, found: Found) -> RunRecord | None:
+        """Of the weights as they are, which are the best so far."""
+        assert self._validation is not None
+        self.result = self._validation.result(module, found, beta=self.beta, data=self.data) or self.result
+        trained = self._validation.trained(module, found, beta=self.beta)
+        if self.result is None or self.folder is None:
+            return None
+        record = self.result.record(self.folder.folder.resolve().name, beta=self.beta)
+        record.status = "running"
+        record.model["kept_epoch"] = self.epochs.kept_epoch
+        record.metrics |= {} if trained is None else {"train": trained}
+        return record
+
+    def _say(self, trainer: Trainer, module: LightningModule, found: Found) -> None:
+        shape = () if self.result is None else self.result.card.shape
+        facts = TrainingFacts(self.beta, is_sample=True, values=math.prod(shape))
+        notes = self.epochs.notes(facts)
+        if trainer.is_global_zero:
+            for note in notes:
+                print(note_line(note), flush=True)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say in the record that the training has ended."""
+        self._end(trainer, "finished")
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Say in the record that it has not."""
+        is_stop = isinstance(exception, KeyboardInterrupt)
+        self._end(trainer, "interrupted" if is_stop else "failed", f"{type(exception).__name__}: {exception}")
+
+    def _end(self, trainer: Trainer, status: str, error: str | None = None) -> None:
+        if trainer.state.fn == "fit" and trainer.is_global_zero and (folder := self._folder(trainer)) is not None:
+            folder.end(self.epochs, status, error)
+
+    def _folder(self, trainer: Trainer) -> RunFolder | None:
+        """Where files go; `fast_dev_run` leaves none, as with Lightning's own loggers and checkpoints."""
+        return None if trainer.fast_dev_run else self.folder  # type: ignore[attr-defined]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must survive a resume."""
+        return self.epochs.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where the checkpoint left off."""
+        self.epochs.load_state_dict(state_dict)
