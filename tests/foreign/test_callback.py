@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from torch import Tensor
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
+from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler
 
 import vae_rd
 from analysis import curves, load_runs, plane, table
+from vae_rd.experiment import build
+from vae_rd.foreign.subsets import few_of
+from vae_rd.metrics.split import evaluate_split
 from vae_rd.run.record import RunRecord
 
 from helpers.users import (
+    PIXELS,
     Functional,
     Logging,
     TwoOptimisers,
     fitted,
     functional_terms,
     images,
+    loader,
     logging_terms,
 )
 
@@ -77,3 +89,215 @@ def test_the_record_is_of_the_best_epoch_and_analysis_reads_the_folder(fit: Any)
     assert f"{best['val/distortion']:.4g} ±" in table(rows, split="val")
     for draw in (curves, plane):
         assert draw(rows, **({"split": "val"} if draw is plane else {})).axes
+
+
+def test_our_own_model_inside_another_module_has_evaluate_splits_numbers(toy: Any) -> None:
+    config = toy(n_train=None, latent_dim=3)
+    data = build.build_data(config)
+    ours = build.build_model(config, data.card)
+
+    class Wrapped(Functional):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ours = ours
+
+        def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+            terms = self.ours.terms(batch, self.ours.noise(1, batch, torch.Generator().manual_seed(batch_idx)))
+            return (terms.distortion + terms.rate).mean()
+
+    def terms(module: Any, batch: Tensor) -> Any:
+        q = ours.encoder(batch)
+        normal = Independent(Normal(q.mu, q.variance.sqrt()), 1)
+        return normal, lambda z: Independent(Bernoulli(logits=ours.decoder(z).logits), 3)
+
+    x = torch.cat([data.evaluation_chunk("val", chunk) for chunk in range(data.chunks("val"))])
+    rd = vae_rd.RateDistortionCallback(terms, seed=5, information_examples=len(x))
+    fitted(Wrapped(), rd, epochs=1, loaders=[DataLoader(x, 50), DataLoader(x, 7)])
+    assert rd.result is not None
+    exact = evaluate_split(ours, data, "val", slope=1.0, seed=5, samples=1)
+    names = ("distortion", "distortion_monte_carlo", "rate", "rate_monte_carlo", "elbo", "mutual_information_lower")
+    for name in names:
+        assert rd.result[name]["value"] == pytest.approx(exact[name]["value"], rel=1e-6), name
+        assert rd.result[name]["n"] == exact[name]["n"]
+    assert rd.result["rate_per_dim"]["value"] == pytest.approx(exact["rate_per_dim"]["value"], rel=1e-5)
+
+
+class Seeded(Functional):
+    """Whose noise in training is the step's own, so that a resumed fit repeats it."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        torch.manual_seed(self.global_step)
+        return super().training_step(batch, batch_idx)
+
+
+def test_training_is_the_same_with_and_without_it() -> None:
+    weights = []
+    for callbacks in ([], [vae_rd.RateDistortionCallback(logging_terms)]):
+        module = Logging()  # With dropout and batch statistics, whose draws and running means it must not touch.
+        fitted(module, *callbacks)
+        weights.append(torch.cat([value.flatten().double() for value in module.state_dict().values()]))
+    assert torch.equal(*weights)
+
+
+def test_a_resumed_fit_has_the_history_and_the_record_of_an_unbroken_one(tmp_path: Path) -> None:
+    def callback(name: str) -> Any:
+        return vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / name)
+
+    fitted(Seeded(), callback("whole"), epochs=4)
+    saving = ModelCheckpoint(tmp_path, "{epoch}", monitor="val/objective", save_top_k=-1)
+    fitted(Seeded(), callback("broken"), saving, epochs=2, enable_checkpointing=True)
+    (path,) = tmp_path.glob("epoch=1*.ckpt")
+    fitted(Seeded(), callback("broken"), epochs=4, ckpt_path=path)
+    whole, broken = (tmp_path / name for name in ("whole", "broken"))
+    assert (whole / "history.csv").read_bytes() == (broken / "history.csv").read_bytes()
+    assert len(pd.read_csv(broken / "history.csv")) == 4
+    records = [RunRecord.read(folder) for folder in (whole, broken)]
+    assert records[0].metrics == records[1].metrics
+    assert records[0].model["kept_epoch"] == records[1].model["kept_epoch"] == 3
+
+
+def test_early_stopping_checkpoints_and_loggers_see_what_it_logs(tmp_path: Path) -> None:
+    class Worse(Functional):
+        """Its decoder forgets as it is trained."""
+
+        def on_train_epoch_end(self) -> None:
+            self.dec.weight.data.mul_(0.5)
+            self.dec.bias.data.sub_(1.0)
+
+    stop = EarlyStopping("val/objective", patience=1)
+    saving = ModelCheckpoint(tmp_path, "best", monitor="val/objective")
+    logger = CSVLogger(tmp_path, version=0)
+    rd = vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "run")
+    trainer = fitted(Worse(), rd, stop, saving, epochs=9, enable_checkpointing=True, logger=logger, log_every_n_steps=1)
+    assert trainer.current_epoch < 8
+    logged = pd.read_csv(Path(logger.log_dir) / "metrics.csv")
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    for name in ("val/distortion", "val/rate", "val/objective", "val/information", "train/rate", "val/rate_dim_2"):
+        assert logged[name].dropna().tolist() == pytest.approx(history[name].tolist(), rel=1e-5), name
+    best = history.loc[history["val/objective"].idxmin()]
+    assert float(saving.best_model_score) == pytest.approx(best["val/objective"], rel=1e-6)  # type: ignore[arg-type]
+    assert torch.load(saving.best_model_path, weights_only=False)["epoch"] == best["epoch"] == rd.epochs.kept_epoch
+
+
+def test_collapse_is_said_while_training_and_in_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rd = vae_rd.RateDistortionCallback(functional_terms, beta=100.0, folder=tmp_path / "run")
+    fitted(Functional(beta=100.0), rd, epochs=12)
+    out = capsys.readouterr().out
+    assert "beta 100 is more than a nat of z saves" in out
+    assert out.count("note: epoch") == len(RunRecord.read(tmp_path / "run").verdicts["training"])
+    assert RunRecord.read(tmp_path / "run").verdicts["collapse"]["state"] == "collapsed"
+
+
+def test_of_several_validation_loaders_one_counts_and_all_are_logged() -> None:
+    rd = vae_rd.RateDistortionCallback(functional_terms, dataloader=1)
+    module = Functional()
+    trainer = fitted(module, rd, epochs=1, loaders=[loader(64, 0), [loader(30, 5), loader(70, 6)]])
+    for end, n, seed in (("/dataloader_idx_0", 30, 5), ("", 70, 6)):
+        exact = measured(module, functional_terms, images(n, seed).tensors[0])
+        for name in ("distortion", "rate"):
+            found = float(trainer.callback_metrics[f"val/{name}{end}"])
+            assert found == pytest.approx(exact[name]["value"], rel=1e-6)
+    assert rd.result is not None
+    assert rd.result["distortion"]["n"] == 70
+
+
+def test_tensors_instead_of_distributions() -> None:
+    def terms(module: Any, batch: Any) -> dict[str, Tensor]:
+        mu, log_var = module.encode(batch[0])
+        log_p = -F.binary_cross_entropy_with_logits(module.dec(mu), batch[0], reduction="none").sum(1)
+        return {"log_px_z": log_p, "mean": mu, "log_var": log_var, "z": mu}
+
+    module, rd = Functional(), vae_rd.RateDistortionCallback(terms)
+    trainer = fitted(module, rd, epochs=1)
+    mu, log_var = module.encode(images(620, 1).tensors[0])
+    kl = kl_divergence(Normal(mu, (0.5 * log_var).exp()), Normal(0.0, 1.0)).sum(1).mean()
+    assert float(trainer.callback_metrics["val/rate"]) == pytest.approx(float(kl), rel=1e-5)
+    assert float(trainer.callback_metrics["train/rate"]) > 0
+    assert rd.result is not None
+    assert rd.result["mutual_information_lower"]["value"] is not None
+
+
+def test_a_decoder_that_is_given_labels_too() -> None:
+    class Conditional(Functional):
+        def __init__(self) -> None:
+            super().__init__()
+            self.of_label = nn.Embedding(2, PIXELS)
+
+        def decode(self, z: Tensor, y: Tensor) -> Any:
+            return Independent(Bernoulli(logits=self.dec(z) + self.of_label(y)), 1)
+
+    def terms(module: Any, batch: Any) -> Any:
+        _, y = batch
+        return functional_terms(module, batch)[0], lambda z: module.decode(z, y)
+
+    module, rd = Conditional(), vae_rd.RateDistortionCallback(terms)
+    row = fitted(module, rd, epochs=1).callback_metrics
+    assert {"val/shuffled_distortion", "val/information", "train/distortion"} <= row.keys()
+    x, y = images(620, 1).tensors
+    noise = rd.reading.noise("val", 620)
+    q, decode = terms(module, (x, y))
+    eps = noise.of(rd.reading.batch(module, (x, y)).model, x, torch.arange(620))[0]  # type: ignore[arg-type]
+    d = -decode(q.base_dist.loc + q.base_dist.scale * eps).log_prob(x).mean()
+    assert float(row["val/distortion"]) == pytest.approx(float(d), rel=1e-6)
+
+
+class Stream(IterableDataset[Any]):
+    """Images that no index reaches."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        self.n, self.seed = n, seed
+
+    def __iter__(self) -> Any:
+        yield from images(self.n, self.seed)
+
+
+def test_streams_without_an_index_leave_out_what_takes_one() -> None:
+    module, rd = Functional(), vae_rd.RateDistortionCallback(functional_terms)
+    loaders = [DataLoader(Stream(64, 0), 16), DataLoader(Stream(500, 6), 16)]
+    trainer = fitted(module, rd, epochs=1, loaders=loaders)
+    exact = measured(module, functional_terms, images(500, 6).tensors[0])
+    assert float(trainer.callback_metrics["val/distortion"]) == pytest.approx(exact["distortion"]["value"], rel=1e-6)
+    assert not {"train/distortion", "val/shuffled_distortion"} & trainer.callback_metrics.keys()
+
+
+def test_two_loaders_of_one_dataset_by_subset_samplers_keep_apart() -> None:
+    data = images(100, 0)
+    first, second = SubsetRandomSampler(range(60)), SubsetRandomSampler(range(60, 100))
+    loaders = [DataLoader(data, 10, sampler=sampler) for sampler in (first, second)]
+    assert set(few_of(loaders[0], 99, 0) or ()) == set(range(60))
+    assert set(few_of(loaders[1], 20, 0) or ()) < set(range(60, 100))
+    rd = vae_rd.RateDistortionCallback(functional_terms)
+    fitted(Functional(), rd, epochs=1, loaders=loaders)
+    assert rd.result is not None
+    assert rd.result["distortion"]["n"] == 40
+
+
+def test_a_trial_run_leaves_no_files_and_no_validation_is_said(tmp_path: Path) -> None:
+    rd = vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "run")
+    trainer = fitted(Functional(), rd, fast_dev_run=True)
+    assert "val/distortion" in trainer.callback_metrics
+    assert not (tmp_path / "run").exists()
+    with pytest.warns(UserWarning, match="no validation batches"):
+        fitted(Functional(), rd, epochs=1, loaders=[loader(64, 0)])
+
+
+def test_a_fit_that_fails_says_so_in_its_record(tmp_path: Path) -> None:
+    class Failing(Functional):
+        def on_train_epoch_start(self) -> None:
+            if self.current_epoch == 1:
+                raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError):
+        fitted(Failing(), vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "run"))
+    record = RunRecord.read(tmp_path / "run")
+    assert (record.status, record.error) == ("failed", "RuntimeError: the disk is full")
+    assert len(pd.read_csv(tmp_path / "run" / "history.csv")) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "epochs"), [({"check_val_every_n_epoch": 2}, [1, 3]), ({"val_check_interval": 0.5}, [0, 1, 2, 3])]
+)
+def test_rows_are_of_epochs_with_a_validation(given: dict[str, Any], epochs: list[int], tmp_path: Path) -> None:
+    rd = vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "run")
+    fitted(Functional(), rd, epochs=4, **given)
+    assert pd.read_csv(tmp_path / "run" / "history.csv")["epoch"].tolist() == epochs

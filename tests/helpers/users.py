@@ -51,7 +51,7 @@ class Functional(LightningModule):
         bce = F.binary_cross_entropy_with_logits(self.dec(z), x, reduction="sum") / len(x)
         return bce + self.beta * 0.5 * (mu**2 + log_var.exp() - 1 - log_var).sum(1).mean()
 
-    def validation_step(self, batch: Any, batch_idx: int) -> None:
+    def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         pass
 
     def configure_optimizers(self) -> torch.optim.Optimizer:

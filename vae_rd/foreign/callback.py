@@ -161,7 +161,8 @@ class RateDistortionCallback(Callback):
                 if found is None:
                     continue
                 end = "" if is_main else f"/dataloader_idx_{index}"
-                pl_module.log_dict({f"{name}{end}": v for name, v in found.logged().items()}, sync_dist=True)
+                logged = {f"{name}{end}": value for name, value in found.logged().items()}
+                pl_module.log_dict(logged, sync_dist=True, add_dataloader_idx=False)
                 if is_main and trainer.state.fn == "fit":
                     self._keep(trainer, pl_module, found)
         self._passes = {}
@@ -178,7 +179,7 @@ class RateDistortionCallback(Callback):
         score = row["val/objective"] if self.beta is not None else -row["val/elbo"]
         if not is_annealing and self.epochs.is_best(score, trainer.current_epoch):
             record = self._record(module, found)
-        self._say(trainer, module, found)
+        self._say(trainer)
         if trainer.is_global_zero and (folder := self._folder(trainer)) is not None:
             folder.write(record, self.epochs, latent_dim=found.latent_dim)
 
@@ -195,16 +196,17 @@ class RateDistortionCallback(Callback):
         record.metrics |= {} if trained is None else {"train": trained}
         return record
 
-    def _say(self, trainer: Trainer, module: LightningModule, found: Found) -> None:
+    def _say(self, trainer: Trainer, *, at_end: bool = False) -> None:
         shape = () if self.result is None else self.result.card.shape
         facts = TrainingFacts(self.beta, is_sample=True, values=math.prod(shape))
-        notes = self.epochs.notes(facts)
+        notes = self.epochs.notes(facts, at_end=at_end)
         if trainer.is_global_zero:
             for note in notes:
                 print(note_line(note), flush=True)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say in the record that the training has ended."""
+        """Say what only the end shows, and in the record that it has come."""
+        self._say(trainer, at_end=True)
         self._end(trainer, "finished")
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:

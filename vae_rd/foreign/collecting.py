@@ -54,7 +54,7 @@ class Collected:
             self.add(seen)
 
     def add(self, seen: Seen, *, with_x: bool = True) -> None:
-        """Take note of a batch, and of its x where that is wanted."""
+        """Take note of a batch, and of its x unless somebody else does."""
         self.last = seen
         self.chunks.append(chunk_of(seen.terms, seen.posterior, slice(None), len(seen.terms.log_px_z)))
         if with_x and seen.x is not None:

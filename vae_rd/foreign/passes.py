@@ -38,7 +38,9 @@ class Pass:
 
     def add(self, read: Batch, places: Tensor) -> None:
         """Draw the z of a batch, and take note of it."""
-        self._own.add(read.drawn(self.noise, places), with_x=self.with_x)
+        self._own.add(read.drawn(self.noise, places), with_x=False)
+        if self.with_x and read.x is not None:
+            self._own.contents.add(read.x if self.n is None else read.x[(places < self.n).to(read.x.device)])
         self.places.append(places)
 
     def gathered(self) -> Collected:
