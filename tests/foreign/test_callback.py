@@ -84,6 +84,7 @@ def test_the_record_is_of_the_best_epoch_and_analysis_reads_the_folder(fit: Any)
     for name in ("distortion", "rate", "objective"):
         assert record.metrics["val"][name]["value"] == pytest.approx(best[f"val/{name}"], rel=1e-6)
     assert record.metrics["train"]["distortion"]["n"] == 100
+    assert (record.data["shape"], record.data["support"]) == ([12], "binary")
     assert record.verdicts["collapse"]["state"]
     rows = load_runs([folder])
     assert f"{best['val/distortion']:.4g} ±" in table(rows, split="val")

@@ -18,7 +18,7 @@ from vae_rd.foreign.modules import measured
 from vae_rd.foreign.passes import Pass
 from vae_rd.foreign.result import RateDistortionResult, check_beta
 from vae_rd.foreign.returned import PriorOf, Reading, Returned
-from vae_rd.foreign.subsets import flattened, places, size_of
+from vae_rd.foreign.subsets import places
 from vae_rd.foreign.validation import Examples, Found, Validation
 from vae_rd.process.collectives import on_all_ranks
 from vae_rd.run.record import RunRecord
@@ -139,11 +139,9 @@ class RateDistortionCallback(Callback):
         """Measure a batch."""
         if trainer.sanity_checking:
             return
-        loaders = flattened(trainer.val_dataloaders)
+        assert self._validation is not None
         if dataloader_idx not in self._passes:
-            n = size_of(loaders[dataloader_idx])
-            is_new = dataloader_idx == self.dataloader and self.result is None
-            self._passes[dataloader_idx] = Pass(self.reading.noise("val", n), n=n, with_x=is_new)
+            self._passes[dataloader_idx] = self._validation.begun(dataloader_idx)
         here = self._passes[dataloader_idx]
         with measured([pl_module]):
             read = self.reading.batch(pl_module, batch)
@@ -156,10 +154,10 @@ class RateDistortionCallback(Callback):
             return
         with measured([pl_module]):
             for index, here in sorted(self._passes.items()):
-                is_main = index == self.dataloader
-                found = self._validation.found(pl_module, here, beta=self.beta, is_main=is_main)
+                found = self._validation.found(pl_module, here, beta=self.beta, index=index)
                 if found is None:
                     continue
+                is_main = index == self.dataloader
                 end = "" if is_main else f"/dataloader_idx_{index}"
                 logged = {f"{name}{end}": value for name, value in found.logged().items()}
                 pl_module.log_dict(logged, sync_dist=True, add_dataloader_idx=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ class Contents:
 
     def add(self, x: Tensor) -> None:
         """Take note of a batch, [B, ...]."""
+        self.__dict__.pop("digest", None)
         self.shape = tuple(x.shape[1:])
         rows = x.detach().cpu().reshape(len(x), -1).numpy()
         is_bits = ((rows == 0) | (rows == 1)).all(1)
@@ -54,7 +56,7 @@ class Contents:
         """How many examples stand in each group of equal ones."""
         return np.array(list(self._counts.values()))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the examples as a set with multiplicities, in hexadecimal digits."""
         content = hashlib.sha256(f"{self.shape} {self.support}".encode())

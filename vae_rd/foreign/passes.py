@@ -24,11 +24,11 @@ class Pass:
     Args:
         noise: of the examples.
         n: examples of all processes; what lies beyond was only added to fill up a batch. None where nobody knows.
-        with_x: whether the x are noted.
+        contents: of the x, where they are known from an earlier pass; None to take note of them.
     """
 
-    def __init__(self, noise: PlacedNoise, *, n: int | None, with_x: bool) -> None:
-        self.noise, self.n, self.with_x = noise, n, with_x
+    def __init__(self, noise: PlacedNoise, *, n: int | None, contents: Contents | None = None) -> None:
+        self.noise, self.n, self.contents = noise, n, contents
         self.places, self._own = list[Tensor](), Collected()
 
     @property
@@ -39,7 +39,7 @@ class Pass:
     def add(self, read: Batch, places: Tensor) -> None:
         """Draw the z of a batch, and take note of it."""
         self._own.add(read.drawn(self.noise, places), with_x=False)
-        if self.with_x and read.x is not None:
+        if self.contents is None and read.x is not None:
             self._own.contents.add(read.x if self.n is None else read.x[(places < self.n).to(read.x.device)])
         self.places.append(places)
 
@@ -53,7 +53,7 @@ class Pass:
             chunks = [chunk for share in shares for chunk in share[0]]
             places = torch.cat([some for share in shares for some in share[1]])
             together.chunks = [_in_order(chunks, places, self.n)]
-            together.contents = Contents.merged([contents for _, _, contents in shares])
+            together.contents = self.contents or Contents.merged([contents for _, _, contents in shares])
         return together
 
 

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from vae_rd.errors import InputError
 from vae_rd.experiment.matching import network_of
 from vae_rd.foreign.collecting import Collected, of_terms
+from vae_rd.foreign.contents import Contents
 from vae_rd.foreign.measuring import said_of
 from vae_rd.foreign.passes import Pass, information, means, objectives
 from vae_rd.foreign.result import RateDistortionResult
@@ -87,31 +88,40 @@ class Validation:
 
     def __init__(self, trainer: Trainer, reading: Reading, examples: Examples, *, dataloader: int) -> None:
         self.trainer, self.reading, self.examples = trainer, reading, examples
-        loaders = flattened(trainer.val_dataloaders)
-        if not 0 <= dataloader < len(loaders):
-            raise InputError(f"dataloader: {dataloader}, of {len(loaders)} validation loaders; count from 0")
-        self.loader = loaders[dataloader]
+        self.loaders, self.dataloader = flattened(trainer.val_dataloaders), dataloader
+        if not 0 <= dataloader < len(self.loaders):
+            raise InputError(f"dataloader: {dataloader}, of {len(self.loaders)} validation loaders; count from 0")
+        self.loader = self.loaders[dataloader]
         self.train_loader = trainer.train_dataloader
         trained = size_of(self.train_loader)
         few = MOST if trained is None else min(MOST, max(LEAST, round(SHARE * trained)))
+        self._unread = Contents()  # Nobody asks what training's x are, nor those of loaders that do not count.
+        self._contents: Contents | None = None  # Of those of the one that does, noted in its first pass.
         self._few = few_of(self.loader, few, reading.seed, "diagnosis")
         self._trained = few_of(self.train_loader, examples.train, reading.seed, "trained")
 
-    def found(self, module: LightningModule, here: Pass, *, beta: float | None, is_main: bool) -> Found | None:
+    def begun(self, index: int) -> Pass:
+        """A pass over a loader, before its first batch."""
+        n = size_of(self.loaders[index])
+        contents = self._contents if index == self.dataloader else self._unread
+        return Pass(self.reading.noise("val", n), n=n, contents=contents)
+
+    def found(self, module: LightningModule, here: Pass, *, beta: float | None, index: int) -> Found | None:
         """The numbers of a loader's examples, of all processes; None where there were none.
 
         Args:
             module: in eval mode.
             here: its batches.
             beta: weight of R.
-            is_main: whether it is the loader that counts, of which more is asked.
+            index: of the loader; of the one that counts more is asked.
         """
         val = here.gathered()
         if not val.chunks:
             return None
         row = _prefixed("val", means(val.chunks[0], slope=beta))
-        if not is_main:
+        if index != self.dataloader:
             return Found(row, None, val)
+        self._contents = val.contents
         dependence, train = self._dependence(module), self._train(module)
         if dependence is not None:
             latent_dim = 0 if dependence.rate_per_dim is None else dependence.rate_per_dim.shape[1]
@@ -136,7 +146,7 @@ class Validation:
         if not self._trained or self.train_loader is None:
             return None
         batches = in_batches(self.train_loader, self._trained)
-        here = Pass(self.reading.noise("train", len(self._trained)), n=len(self._trained), with_x=False)
+        here = Pass(self.reading.noise("train", len(self._trained)), n=len(self._trained), contents=self._unread)
         for number in own_shard(len(batches)) or [0]:  # One who has no share does the first, whose places are one's.
             first = sum(map(len, batches[:number]))
             read = self._read(module, self.train_loader, batches[number])
