@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def measured(module: Any, terms: Any, x: Tensor, **given: Any) -> vae_rd.foreign
 
     module.eval()
     decode = returned(x[:2])[-1]
-    return vae_rd.rate_distortion(x, encoder=lambda x: returned(x)[-2], decoder=decode, split="val", **given)
+    return vae_rd.rate_distortion(x, encoder=lambda x: returned(x)[-2], decoder=decode, **{"split": "val", **given})
 
 
 @pytest.fixture(scope="module", params=USERS)
@@ -302,3 +303,43 @@ def test_rows_are_of_epochs_with_a_validation(given: dict[str, Any], epochs: lis
     rd = vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "run")
     fitted(Functional(), rd, epochs=4, **given)
     assert pd.read_csv(tmp_path / "run" / "history.csv")["epoch"].tolist() == epochs
+
+
+def test_the_page_s_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "callback.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(
+        compile(block.replace("max_epochs=20", "max_epochs=2, accelerator='cpu', logger=False"), "callback.md", "exec"),
+        {},
+    )
+    assert RunRecord.read(tmp_path / "runs" / "mine").metrics["val"]["distortion"]["n"] == 297
+
+
+def test_a_callback_that_served_one_fit_begins_anew_with_the_next(tmp_path: Path) -> None:
+    rd = vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "run", overwrite=True)
+    fitted(Functional(), rd, epochs=3)
+    fitted(Functional(), rd, epochs=1)
+    assert len(pd.read_csv(tmp_path / "run" / "history.csv")) == 1
+    assert RunRecord.read(tmp_path / "run").model["kept_epoch"] == 0
+
+
+def test_a_test_of_the_recorded_weights_joins_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rd = vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "run", beta=1.0)
+    saving = ModelCheckpoint(tmp_path, "best", monitor="val/objective")
+    module = Functional()
+    trainer = fitted(module, rd, saving, epochs=2, enable_checkpointing=True)
+    before = RunRecord.read(tmp_path / "run")
+    module.dec.bias.data.add_(1.0)
+    trainer.test(module, loader(90, 7), verbose=False)
+    assert "the test is of other weights than" in capsys.readouterr().out
+    assert RunRecord.read(tmp_path / "run").metrics == before.metrics
+    (logged,) = trainer.test(module, loader(90, 7), ckpt_path="best", verbose=False)
+    record = RunRecord.read(tmp_path / "run")
+    assert record.metrics["val"] == before.metrics["val"]
+    assert record.metrics["test"]["distortion"]["n"] == record.data["n"]["test"] == 90
+    exact = measured(module, functional_terms, images(90, 7).tensors[0], split="test")
+    for name in ("distortion", "rate"):
+        assert record.metrics["test"][name]["value"] == pytest.approx(exact[name]["value"], rel=1e-6)
+        assert logged[f"test/{name}"] == pytest.approx(exact[name]["value"], rel=1e-6)
+    assert plane(load_runs([tmp_path / "run"])).axes

@@ -8,25 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_warn
 
 from vae_rd.foreign.epochs import Epochs
 from vae_rd.foreign.leaving import RunFolder
 from vae_rd.foreign.measuring import check_counts
 from vae_rd.foreign.modules import measured
-from vae_rd.foreign.passes import Pass
 from vae_rd.foreign.result import RateDistortionResult, check_beta
 from vae_rd.foreign.returned import PriorOf, Reading, Returned
-from vae_rd.foreign.subsets import places
-from vae_rd.foreign.validation import Examples, Found, Validation
+from vae_rd.foreign.testing import add_test, sums_of_weights
+from vae_rd.foreign.validation import Examples, Found
+from vae_rd.foreign.watching import Watching
 from vae_rd.process.collectives import on_all_ranks
 from vae_rd.run.record import RunRecord
 from vae_rd.training.notes import note_line
 from vae_rd.verdicts.notes import TrainingFacts
 
 
-class RateDistortionCallback(Callback):
+class RateDistortionCallback(Watching):
     """Measures D, R and I at each validation of a LightningModule, which stays as it is.
 
         Trainer(callbacks=[RateDistortionCallback(terms=lambda module, batch: (module.encode(batch[0]), module.decode),
@@ -94,18 +94,23 @@ class RateDistortionCallback(Callback):
         overwrite: bool = False,
     ) -> None:
         check_counts(samples=samples, information_examples=information_examples)
-        self.beta, self.weight = None if beta is None else check_beta(beta), weight
-        self.reading = Reading(terms, prior, key, seed, samples)
-        self.examples = Examples(train=train_examples, information=information_examples)
-        self.dataloader, self.data = dataloader, data
+        super().__init__(
+            Reading(terms, prior, key, seed, samples),
+            Examples(train=train_examples, information=information_examples),
+            beta=None if beta is None else check_beta(beta),
+            dataloader=dataloader,
+        )
+        self.weight, self.data = weight, data
         self.folder = None if folder is None else RunFolder(Path(folder), overwrite=overwrite)
         self.result: RateDistortionResult | None = None
         self.epochs = Epochs()
-        self._passes: dict[int, Pass] = {}
-        self._validation: Validation | None = None
+        self._is_resumed = False
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take the folder, and look whether there is anything to validate on."""
+        """Begin anew, unless a checkpoint was loaded or the trainer goes on, and take the folder."""
+        if not self._is_resumed and trainer.current_epoch == 0:
+            self.epochs, self.result = Epochs(), None
+        self._is_resumed, self._validation = False, None
         if (folder := self._folder(trainer)) is not None:
             on_all_ranks(lambda: folder.take(self.epochs) if trainer.is_global_zero else None)
             kept = trainer.strategy.broadcast(trainer.is_global_zero and folder.has_record_of(self.epochs.kept_epoch))
@@ -119,51 +124,25 @@ class RateDistortionCallback(Callback):
                 "validation loader, such as trainer.fit(module, train_loader, val_loader)"
             )
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin with no examples."""
-        self._passes = {}
-        if trainer.sanity_checking:  # There is no training loader yet.
-            return
-        if self._validation is None or self._validation.trainer is not trainer:
-            self._validation = Validation(trainer, self.reading, self.examples, dataloader=self.dataloader)
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Measure a batch."""
-        if trainer.sanity_checking:
-            return
-        assert self._validation is not None
-        if dataloader_idx not in self._passes:
-            self._passes[dataloader_idx] = self._validation.begun(dataloader_idx)
-        here = self._passes[dataloader_idx]
-        with measured([pl_module]):
-            read = self.reading.batch(pl_module, batch)
-            here.add(read, places(here.count, read.n))
-
     @torch.no_grad()
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log the means of the examples; of a fit, add the epoch's row, say what there is to say, leave the files."""
-        if trainer.sanity_checking or self._validation is None:
+        if trainer.sanity_checking or (found := self._ended(pl_module)) is None or trainer.state.fn != "fit":
             return
         with measured([pl_module]):
-            for index, here in sorted(self._passes.items()):
-                found = self._validation.found(pl_module, here, beta=self.beta, index=index)
-                if found is None:
-                    continue
-                is_main = index == self.dataloader
-                end = "" if is_main else f"/dataloader_idx_{index}"
-                logged = {f"{name}{end}": value for name, value in found.logged().items()}
-                pl_module.log_dict(logged, sync_dist=True, add_dataloader_idx=False)
-                if is_main and trainer.state.fn == "fit":
-                    self._keep(trainer, pl_module, found)
-        self._passes = {}
+            self._keep(trainer, pl_module, found)
+
+    @torch.no_grad()
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log them, and put them into the record, where that is of these weights."""
+        if (found := self._ended(pl_module)) is None or self._validation is None:
+            return
+        with measured([pl_module]):
+            result = self._validation.result(pl_module, found, beta=self.beta, data=self.data)
+        if result is None or not trainer.is_global_zero or (folder := self._folder(trainer)) is None:
+            return
+        if (words := add_test(folder.folder, pl_module, result)) is not None:
+            print(f"note: {words}", flush=True)
 
     def _keep(self, trainer: Trainer, module: LightningModule, found: Found) -> None:
         """What a validation of a fit leaves."""
@@ -190,7 +169,7 @@ class RateDistortionCallback(Callback):
             return None
         record = self.result.record(self.folder.folder.resolve().name, beta=self.beta)
         record.status = "running"
-        record.model["kept_epoch"] = self.epochs.kept_epoch
+        record.model |= {"kept_epoch": self.epochs.kept_epoch, "sums_of_weights": sums_of_weights(module)}
         record.metrics |= {} if trained is None else {"train": trained}
         return record
 
@@ -227,3 +206,4 @@ class RateDistortionCallback(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where the checkpoint left off."""
         self.epochs.load_state_dict(state_dict)
+        self._is_resumed = True

@@ -69,7 +69,7 @@ class Found(NamedTuple):
         return {
             name: value
             for name, value in self.row.items()
-            if value == value and (not name.endswith(hidden) or name == "val/objective_stderr")
+            if value == value and (not name.endswith(hidden) or name.endswith("/objective_stderr"))
         }
 
 
@@ -80,17 +80,19 @@ class Validation:
         trainer: whose loaders there are.
         reading: how batches are read.
         examples: how many are looked at.
-        dataloader: index of the validation loader that counts.
+        split: "val", or "test" for the loaders of a test, of which nothing is compared with training's.
+        dataloader: index of the loader that counts.
 
     Raises:
         InputError: where there is none of that index.
     """
 
-    def __init__(self, trainer: Trainer, reading: Reading, examples: Examples, *, dataloader: int) -> None:
-        self.trainer, self.reading, self.examples = trainer, reading, examples
-        self.loaders, self.dataloader = flattened(trainer.val_dataloaders), dataloader
+    def __init__(self, trainer: Trainer, reading: Reading, examples: Examples, *, split: str, dataloader: int) -> None:
+        self.trainer, self.reading, self.examples, self.split = trainer, reading, examples, split
+        loaders = trainer.val_dataloaders if split == "val" else trainer.test_dataloaders
+        self.loaders, self.dataloader = flattened(loaders), dataloader
         if not 0 <= dataloader < len(self.loaders):
-            raise InputError(f"dataloader: {dataloader}, of {len(self.loaders)} validation loaders; count from 0")
+            raise InputError(f"dataloader: {dataloader}, of {len(self.loaders)} {split} loaders; count from 0")
         self.loader = self.loaders[dataloader]
         self.train_loader = trainer.train_dataloader
         trained = size_of(self.train_loader)
@@ -104,7 +106,7 @@ class Validation:
         """A pass over a loader, before its first batch."""
         n = size_of(self.loaders[index])
         contents = self._contents if index == self.dataloader else self._unread
-        return Pass(self.reading.noise("val", n), n=n, contents=contents)
+        return Pass(self.reading.noise(self.split, n), n=n, contents=contents)
 
     def found(self, module: LightningModule, here: Pass, *, beta: float | None, index: int) -> Found | None:
         """The numbers of a loader's examples, of all processes; None where there were none.
@@ -118,12 +120,12 @@ class Validation:
         val = here.gathered()
         if not val.chunks:
             return None
-        row = _prefixed("val", means(val.chunks[0], slope=beta))
+        row = _prefixed(self.split, means(val.chunks[0], slope=beta))
         if index != self.dataloader:
             return Found(row, None, val)
         self._contents = val.contents
         dependence, train = self._dependence(module), self._train(module)
-        if dependence is not None:
+        if self.split == "val" and dependence is not None:
             latent_dim = 0 if dependence.rate_per_dim is None else dependence.rate_per_dim.shape[1]
             row |= columns_of(dependence, row, latent_dim=latent_dim)
             row["val/shuffle_rise_stderr"] = stderr_of(dependence.shuffled - dependence.distortion)
@@ -143,7 +145,7 @@ class Validation:
 
     def _train(self, module: LightningModule) -> Collected | None:
         """Values of some examples of training, of which each process measures its share."""
-        if not self._trained or self.train_loader is None:
+        if self.split != "val" or not self._trained or self.train_loader is None:
             return None
         batches = in_batches(self.train_loader, self._trained)
         here = Pass(self.reading.noise("train", len(self._trained)), n=len(self._trained), contents=self._unread)
@@ -165,7 +167,7 @@ class Validation:
             return None
         terms = found.val.last.terms
         distortion = said_of(terms.likelihood) if isinstance(terms, DrawnTerms) else None
-        result = self._of(module, found.val, "val", beta=beta, data=data, distortion=distortion)
+        result = self._of(module, found.val, self.split, beta=beta, data=data, distortion=distortion)
         result.metrics |= {} if found.dependence is None else dependence_entries(found.dependence)
         result.network = network_of(module)
         return result
