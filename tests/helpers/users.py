@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 from torch.utils.data import DataLoader, TensorDataset
+
+from vae_rd import RateDistortionCallback
 
 PIXELS, UNITS = 12, 3
 QUIET: dict[str, Any] = {
@@ -127,6 +130,23 @@ class TwoOptimisers(Functional):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:  # type: ignore[override]
         return [torch.optim.Adam(part.parameters(), 0.01) for part in (self.enc, self.dec)]
+
+
+class Still(Functional):
+    """Whose weights stay, so that several processes have those of one."""
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.0)
+
+
+def watched(folder: Path, processes: int) -> None:
+    """A fit of so many processes under the callback.
+
+    Of 621 examples the sampler of two processes repeats one, in the second of two chunks of noise.
+    """
+    rd = RateDistortionCallback(functional_terms, folder=folder, train_examples=100)
+    several = {"devices": processes, "strategy": "ddp" if processes > 1 else "auto"}
+    fitted(Still(), rd, epochs=2, loaders=[loader(256, 0), loader(621, 1)], **several)
 
 
 def fitted(module: LightningModule, *callbacks: Any, epochs: int = 2, **given: Any) -> Trainer:
