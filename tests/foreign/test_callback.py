@@ -325,11 +325,12 @@ def test_a_callback_that_served_one_fit_begins_anew_with_the_next(tmp_path: Path
 
 
 def test_a_test_of_the_recorded_weights_joins_the_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rd = vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "run", beta=1.0)
+    rd = vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "run", name="theirs")
     saving = ModelCheckpoint(tmp_path, "best", monitor="val/objective")
     module = Functional()
     trainer = fitted(module, rd, saving, epochs=2, enable_checkpointing=True)
     before = RunRecord.read(tmp_path / "run")
+    assert (before.name, before.model["name"]) == ("theirs", "theirs")
     module.dec.bias.data.add_(1.0)
     trainer.test(module, loader(90, 7), verbose=False)
     assert "the test is of other weights than" in capsys.readouterr().out

@@ -52,6 +52,7 @@ class RateDistortionCallback(Watching):
         train_examples: of the training set, measured as validation is, in eval mode; 0 for none.
         information_examples: how many x of validation I is a mean over in the record, each against all.
         dataloader: index of the validation loader that counts; others are logged with `/dataloader_idx_<i>`.
+        name: that figures call the run by; None for that of its folder.
         data: what figures and tables call the examples.
         overwrite: whether another training's files in the folder may be replaced.
 
@@ -90,6 +91,7 @@ class RateDistortionCallback(Watching):
         train_examples: int = 1_000,
         information_examples: int = 500,
         dataloader: int = 0,
+        name: str | None = None,
         data: str = "loader",
         overwrite: bool = False,
     ) -> None:
@@ -100,7 +102,7 @@ class RateDistortionCallback(Watching):
             beta=None if beta is None else check_beta(beta),
             dataloader=dataloader,
         )
-        self.weight, self.data = weight, data
+        self.weight, self.name, self.data = weight, name, data
         self.folder = None if folder is None else RunFolder(Path(folder), overwrite=overwrite)
         self.result: RateDistortionResult | None = None
         self.epochs = Epochs()
@@ -167,7 +169,7 @@ class RateDistortionCallback(Watching):
         trained = self._validation.trained(module, found, beta=self.beta)
         if self.result is None or self.folder is None:
             return None
-        record = self.result.record(self.folder.folder.resolve().name, beta=self.beta)
+        record = self.result.record(self.folder.folder.resolve().name, beta=self.beta, name=self.name)
         record.status = "running"
         record.model |= {"kept_epoch": self.epochs.kept_epoch, "sums_of_weights": sums_of_weights(module)}
         record.metrics |= {} if trained is None else {"train": trained}
