@@ -31,8 +31,8 @@ def both(tmp_path: Path, images: np.ndarray, **settings) -> list[DataSet]:
     return [DataSet(source, **settings) for source in (npz(tmp_path / "own.npz"), npy(tmp_path / "shards"))]
 
 
-def batches(data: DataSet, epoch: int = 1) -> list[torch.Tensor]:
-    made = TrainBatches(data, batch_size=16, seed=3, epoch=lambda: epoch, rank=0, world_size=1)
+def batches(data: DataSet, epoch: int = 1, *, rank: int = 0, world_size: int = 1) -> list[torch.Tensor]:
+    made = TrainBatches(data, batch_size=16, seed=3, epoch=lambda: epoch, rank=rank, world_size=world_size)
     return [batch.x for block in made for batch in block]
 
 
@@ -52,6 +52,33 @@ def test_a_streamed_set_is_the_set_in_memory(tmp_path, monkeypatch, images, sett
     pairs = list(zip(batches(held), batches(streamed), strict=True))
     assert len(pairs) == held.card.n["train"] // 16 == streamed.card.streamed // 16
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_each_process_reads_its_share_alone(tmp_path, monkeypatch):
+    _, streamed = both(tmp_path, COLOUR, dequantize="uniform")
+    whole, read, rows = batches(streamed), [], streams.Stream.rows
+    monkeypatch.setattr(streams.Stream, "rows", lambda self, places: read.append(len(places)) or rows(self, places))
+    monkeypatch.setattr(streams, "DataLoader", lambda blocks, **_: [blocks[i] for i in range(len(blocks))])
+    shares = [batches(streamed, rank=rank, world_size=2) for rank in range(2)]
+    assert all(torch.equal(x, torch.cat(parts)) for x, *parts in zip(whole, *shares, strict=True))
+    assert sum(n for n in read if n > 1) == 16 * len(whole)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_are_those_of_the_file_in_either_order(tmp_path, order):
+    np.save(tmp_path / "a.npy", np.asarray(COLOUR, ">u2", order=order))
+    places = torch.tensor([299, 0, 7, 7])
+    found = npy(tmp_path / "a.npy").stream
+    whole = streams.Stream(found.files, found.ends, np.arange(300), found.kind).rows(places)
+    np.testing.assert_array_equal(np.moveaxis(whole.numpy(), 1, -1), COLOUR[places.numpy()])
+
+
+def test_a_file_that_is_cut_short_while_it_is_read_is_said(tmp_path):
+    np.save(tmp_path / "a.npy", COLOUR)
+    mapped, rows = np.load(tmp_path / "a.npy", mmap_mode="r"), np.empty_like(COLOUR[:1])
+    (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
+    with pytest.raises(OSError, match=r"a\.npy: cut short"):
+        streams._read_rows(mapped, np.array([299]), rows, np.array([0]))
 
 
 def test_few_examples_are_held_and_nothing_is_said_of_those_that_are_not(tmp_path, monkeypatch):

@@ -80,7 +80,10 @@ class TrainBatches:
                 yield index, held.index_select(0, index)
             return
         batches = order.split(self.batch_size)[: self.steps]
-        for index, pixels in zip(batches, read_ahead(stream, batches), strict=True):
+        shares = read_ahead(stream, [index[self.rows] for index in batches])
+        for index, share in zip(batches, shares, strict=True):
+            pixels = share.new_zeros(len(index), *share.shape[1:])  # The noise of x is that of the whole batch.
+            pixels[self.rows] = share
             yield index, pixels.to(device)
 
 

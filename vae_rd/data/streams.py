@@ -1,4 +1,4 @@
-"""Training examples that stay in their files: memory-mapped arrays, read a block of batches ahead by a worker process.
+"""Training examples that stay in their files, read a block of batches ahead by a worker process.
 
 Which examples a step has is decided before, by (seed, epoch), so that it does not matter who reads them: a streamed set
 trains as the same set in memory does, to the last bit.
@@ -6,6 +6,7 @@ trains as the same set in memory does, to the last bit.
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +51,7 @@ class Stream:
         return len(self.index)
 
     def rows(self, places: Tensor) -> Tensor:
-        """Pixels of some training examples, [n, C, H, W]; files are mapped for the time of this call alone."""
+        """Pixels of some training examples, [n, C, H, W]; files are open for the time of this call alone."""
         found = self._found(self.index[places.numpy()])
         pixels = torch.from_numpy(
             np.ascontiguousarray(channels_first(found, self.layout)).astype(self.kind, copy=False)
@@ -64,8 +65,8 @@ class Stream:
         mapped = {i: np.load(self.files[i], mmap_mode="r", allow_pickle=False) for i in used}
         rows = np.empty((len(positions), *mapped[used[0]].shape[1:]), mapped[used[0]].dtype)
         for i in used:
-            here = which == i
-            rows[here] = mapped[i][positions[here] - (self.ends[i - 1] if i else 0)]
+            here = np.flatnonzero(which == i)
+            _read_rows(mapped[i], positions[here] - (self.ends[i - 1] if i else 0), rows, here)
         return rows
 
     def bits(self, least: int) -> Stream:
@@ -80,6 +81,22 @@ class Stream:
 def evaluated(n: int, data_seed: int) -> Tensor:
     """Places of the streamed training examples that "train" is evaluated on: all, or so many at random, in order."""
     return torch.arange(n) if n <= HELD else subset(n, HELD, data_seed, "evaluated").sort().values
+
+
+def _read_rows(mapped: np.ndarray, positions: np.ndarray, rows: np.ndarray, places: np.ndarray) -> None:
+    """Put examples of one file at these places of `rows`.
+
+    Each is read by itself: of a mapped file a look at one example holds the pages around it, too, and of many examples
+    hundreds of megabytes of them. In Fortran's order an example lies all over its file, and is left to the mapping.
+    """
+    if not (isinstance(mapped, np.memmap) and mapped.flags.c_contiguous):
+        rows[places] = mapped[positions]
+        return
+    size, into = mapped[:1].nbytes, memoryview(rows.reshape(-1).view(np.uint8))
+    with Path(str(mapped.filename)).open("rb", buffering=0) as file:
+        for place, position in zip((places * size).tolist(), (positions * size + mapped.offset).tolist(), strict=True):
+            if os.preadv(file.fileno(), [into[place : place + size]], position) != size:
+                raise OSError(f"{mapped.filename}: cut short while it is read; give the whole file again")
 
 
 class _Blocks(Dataset[Tensor]):
