@@ -276,9 +276,7 @@ def main() -> None:
         memory_rows(data, runs)
         time_rows(data, turns=arguments.turns)
         resumption(data, runs)
-    print(
-        f"\n{arguments.turns} turns; {os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    )
+    print(f"\n{arguments.turns} turns; {os.cpu_count()} cores, torch {torch.__version__}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from vae_rd.data.base import Source as Source
     from vae_rd.data.base import UnlimitedSource as UnlimitedSource
     from vae_rd.data.dataset import DataSet as DataSet
+    from vae_rd.data.given import from_datasets as from_datasets
     from vae_rd.experiment.evaluating import evaluate_run as evaluate_run
     from vae_rd.experiment.exploring import explore_run as explore_run
     from vae_rd.experiment.fitting import fit_model as fit_model
@@ -75,6 +76,7 @@ _LAZY = {
     "Objective": "vae_rd.objectives.base",
     "BetaObjective": "vae_rd.objectives.beta",
     "DataSet": "vae_rd.data.dataset",
+    "from_datasets": "vae_rd.data.given",
     "Source": "vae_rd.data.base",
     "UnlimitedSource": "vae_rd.data.base",
     "rate_distortion": "vae_rd.foreign.measuring",

@@ -9,8 +9,8 @@ from vae_rd.errors import InputError
 from vae_rd.run.folder import check_unread
 
 UNREAD = [
-    (["--levels=17"], "--levels belongs to --data npz or npy or image_folder, not to --data sprites"),
-    (["--data_file=x.npz"], "--data_file belongs to --data npz or npy or image_folder, not to --data sprites"),
+    (["--levels=17"], "--levels belongs to --data npz or npy or .* or parquet, not to --data sprites"),
+    (["--data_file=x.npz"], "--data_file belongs to --data npz or npy or .* or parquet, not to --data sprites"),
     (["--likelihood_scale=0.1"], "--likelihood_scale belongs to --likelihood gaussian, not to --likelihood bernoulli"),
     (["--encoder=linear", "--decoder=linear", "--hidden=[64]"], "--hidden: nothing reads it with --encoder linear"),
     (["--data_seed=3"], "--data_seed: nothing reads it with --data sprites --binarization none --dequantize none"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vae_rd.data import folders
+from vae_rd.data import pictures
 from vae_rd.data.files import image_folder, npz
 from vae_rd.errors import InputError
 
@@ -301,7 +301,7 @@ def test_no_damage_to_an_image_raises_anything_but_an_input_error(tmp_path):
         for i in range(0, len(content), max(1, len(content) // 60)):
             file.write_bytes(content[:i] + bytes([content[i] ^ 0x5A]) + content[i + 1 :])
             try:
-                folders.read_image(file)
+                pictures.read_image(file)
             except InputError as error:
                 refused.append(str(error))
     assert len(refused) > 50
@@ -317,5 +317,5 @@ def test_image_folder_refuses_what_holds_no_image(tmp_path):
 
 
 def test_image_folder_larger_than_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "MAX_BYTES", LEVELS.nbytes - 1)
+    monkeypatch.setattr(pictures, "MAX_BYTES", LEVELS.nbytes - 1)
     assert "1200 bytes of pixels, more than the 1199" in refusal(image_folder, drawn(tmp_path, LEVELS))

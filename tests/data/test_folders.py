@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from vae_rd.data.files import image_folder
-from vae_rd.data.folders import read_image
+from vae_rd.data.pictures import read_image
 from vae_rd.errors import InputError
 
 GREY = np.random.default_rng(0).integers(0, 256, (6, 4)).astype(np.uint8)

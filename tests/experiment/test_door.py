@@ -245,8 +245,8 @@ def test_layers_without_sizes_are_refused(fitted):
         ({"config": "beta=4"}, "config is of type str"),
         ({"model": nn.Linear(2, 3)}, "model is of type Linear; give a vae_rd.VAE(encoder, decoder, prior"),
         ({"model": own_vae}, "model is of type function"),
-        ({"data": torch.zeros(9, 1, 4, 4)}, "data is of type Tensor; give a vae_rd.DataSet(vae_rd.Source("),
-        ({"data": torch.utils.data.DataLoader(torch.zeros(9, 4))}, "data is of type DataLoader; give a vae_rd.DataSet"),
+        ({"data": [torch.zeros(9, 1, 4, 4)]}, "data is of type list; give an array, a Dataset, a DataLoader, a dict"),
+        ({"data": "mnist"}, "or vae_rd.DataSet(vae_rd.Source(name, "),
         ({"data": Source("a", {}, levels=2)}, "data is a Source; give data=vae_rd.DataSet(source)"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from vae_rd.data import folders
+from vae_rd.data import pictures
 from vae_rd.data.files import image_folder
 
 from walk.steps import LEVELS, Call, Step, each, fitted, limited, step, written
@@ -111,8 +111,8 @@ FILES = [
     step("give images of one size and mode", FOLDER, each(GREY, FOLDER), before=with_one(picture(DEEP[0]))),
     step(
         "give fewer images, or smaller ones",
-        limited(folders, "MAX_BYTES", 400, FOLDER),
-        each(removed("25.png"), limited(folders, "MAX_BYTES", 400, FOLDER)),
+        limited(pictures, "MAX_BYTES", 400, FOLDER),
+        each(removed("25.png"), limited(pictures, "MAX_BYTES", 400, FOLDER)),
         before=drawn(n=26),
     ),
     step("give at least 20", FOLDER, each(drawn(n=20), FOLDER), before=drawn(n=19)),

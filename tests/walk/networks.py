@@ -9,7 +9,7 @@ import lightning
 import torch
 from torch import Tensor, nn
 from torch.distributions import Beta, Independent, Laplace, Normal
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 import vae_rd
 from vae_rd import VAE, DataSet, DiagonalNormal, FitConfig, LazyDistribution, Source, StandardNormalPrior
@@ -165,7 +165,15 @@ STEPS: list[Step] = [
         fits(data=lambda: Source("mine", dict.fromkeys(SPLITS, X["bits"]), levels=2)),
         fits(),
     ),
-    step("give a vae_rd.DataSet(vae_rd.Source(name,", fits(data=lambda: X["real"]), fits(gaussian, real)),
+    step(
+        "give an array, a Dataset, a DataLoader, a dict of such by split, or vae_rd.DataSet(vae_rd.Source(name,",
+        fits(data=lambda: [X["real"]]),
+        fits(gaussian, lambda: X["real"].numpy()),
+        fits(gaussian, lambda: TensorDataset(X["real"])),
+        fits(gaussian, lambda: DataLoader(TensorDataset(X["real"]))),
+        fits(gaussian, lambda: dict.fromkeys(SPLITS, X["real"])),
+        fits(gaussian, real),
+    ),
     step("of the config is not read: what was given has 2; leave it out", fits(latent_dim=5), fits()),
     step("of the config is not read: what was given has 40; leave it out", fits(n_train=5), fits()),
     step("give modules as attributes, with requires_grad", fits(lambda: own_vae().requires_grad_(False)), fits()),

@@ -15,6 +15,7 @@ import pytest
 from walk import (
     analysis,
     callbacks,
+    columns,
     commands,
     estimators,
     evaluations,
@@ -34,8 +35,8 @@ from walk.sites import Site, met, noted, sites
 from walk.steps import BITS, Step, archive, listing, refusal_of
 
 AREAS = (
-    commands, files, folders, networks, sources, runs, sweep_files, sweeps, evaluations, analysis, theory, estimators,
-    losses, gan, strangers, callbacks,
+    columns, commands, files, folders, networks, sources, runs, sweep_files, sweeps, evaluations, analysis, theory,
+    estimators, losses, gan, strangers, callbacks,
 )  # fmt: skip
 STEPS = {f"{area.__name__.rpartition('.')[2]}-{i}": step for area in AREAS for i, step in enumerate(area.STEPS)}
 

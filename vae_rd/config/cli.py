@@ -129,9 +129,21 @@ def typed(values: Mapping[str, Any], *, where: str) -> FitConfig:
     """
     for name in values:
         _known(name, where=where)
-    found = {name: typed_value(name, value) for name, value in values.items()}
+    found = {name: typed_value(name, value) for name, value in _with_place(values).items()}
     earlier = EARLIER.get(found.get("defaults_version", DEFAULTS_VERSION), {})
     return FitConfig(**{**earlier, **_chosen_objective(found), **found})
+
+
+def _with_place(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Values in which `data: hf:PLACE` is hf with PLACE as its data_file.
+
+    Example:
+        >>> _with_place({"data": "hf:ylecun/mnist"})
+        {'data': 'hf', 'data_file': 'ylecun/mnist'}
+    """
+    word, colon, place = str(values.get("data")).partition(":")
+    is_place = word == "hf" and bool(colon) and values.get("data_file") is None
+    return {**values, "data": word, "data_file": place} if is_place else values
 
 
 def _chosen_objective(found: Mapping[str, Any]) -> dict[str, str]:

@@ -27,6 +27,9 @@ DataName = Literal[
     "npz",
     "npy",
     "image_folder",
+    "hf",
+    "csv",
+    "parquet",
     "gaussian",
     "sphere",
     "toy_channel",
@@ -78,6 +81,7 @@ Schedule = Literal["constant", "cosine", "one_cycle"]
 Precision = Literal["32", "64", "bf16"]
 WandbMode = Literal["off", "offline", "online", "auto"]
 FOUND = ("target_rate", "target_distortion", "geco")  # Objectives that find the weight of R as they go.
+OWN = ("npz", "npy", "image_folder", "hf", "csv", "parquet")  # Data that --data_file says the place of.
 HELD = (*FOUND, "capacity")  # Those that hold R or D.
 WEIGHED = ("iwae", "beta_tc")  # Those in which R weighs as much as D.
 MOST = 2**63 - 1  # What torch takes for a seed.
@@ -135,9 +139,10 @@ class FitConfig:
     data_dir: str | None = flag(None, "folder of data sets [VAE_RD_DATA, else ./data]", group="data")
     data_file: str | None = flag(
         None,
-        "one's own data: the .npz of npz, the .npy or folder of npy, the folder of image_folder",
+        "one's own data: the .npz of npz, the .npy or folder of npy, the folder of image_folder, the folder or name "
+        "of hf (--data hf:NAME says both), the file of csv or parquet",
         group="data",
-        only={"data": ("npz", "npy", "image_folder")},
+        only={"data": OWN},
     )
     levels: int | None = flag(
         None,
@@ -145,7 +150,7 @@ class FitConfig:
         group="data",
         least=2,
         most=65536,
-        only={"data": ("npz", "npy", "image_folder")},
+        only={"data": OWN},
         unless={"file_rules": ("1",)},
     )
     file_rules: FileRules = flag(
@@ -166,7 +171,19 @@ class FitConfig:
         False,
         "one's own images are all there are: each split is all of them, and the bounds on I are exact",
         group="data",
-        only={"data": ("npz", "image_folder")},
+        only={"data": ("npz", "image_folder", "hf", "csv", "parquet")},
+    )
+    image_column: str | None = flag(
+        None,
+        "the column of hf that is x [null: the only one of images, else of arrays, else all numbers of a table]",
+        group="data",
+        only={"data": ("hf",)},
+    )
+    label_column: str | None = flag(
+        None,
+        "the column of labels [null: one called label, of hf the only one of classes]",
+        group="data",
+        only={"data": ("hf", "csv", "parquet")},
     )
     data_seed: int = flag(
         0,

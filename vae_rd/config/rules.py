@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterator
 
-from vae_rd.config.fields import FIELDS, FitConfig, choices, value_type
+from vae_rd.config.fields import FIELDS, OWN, FitConfig, choices, value_type
 from vae_rd.config.names import defaults_of, is_read
 from vae_rd.config.versions import DEFAULTS_VERSION
 from vae_rd.errors import InputError
@@ -46,7 +46,7 @@ def _problems(config: FitConfig) -> Iterator[str]:
         yield f"--hidden {config.hidden}: give one positive width per layer, such as [512, 256]"
     if config.name is not None and not re.fullmatch(r"[\w+=@-][\w+=@.,-]{0,199}", config.name, re.ASCII):
         yield f"--name {config.name!r}: use up to 200 letters, digits and . _ - + = @ , and no dot in front"
-    if config.data_file is None and config.data in ("npz", "npy", "image_folder"):
+    if config.data_file is None and config.data in OWN:
         yield f"--data {config.data} needs --data_file with one's own {config.data.replace('_', ' ')}"
     yield from _eigenvalue_problem(config.gaussian_eigenvalues)
     if config.binarization != "none" and config.dequantize != "none":

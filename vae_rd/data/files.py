@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from vae_rd.config.fields import FileRules, Layout
 from vae_rd.data.archives import Archive, read_archive
-from vae_rd.data.atoms import was_grid
 from vae_rd.data.base import Source
-from vae_rd.data.folders import FIRST_SUFFIXES, SUFFIXES, folders_at, image_files, layout, read_images
+from vae_rd.data.folders import FIRST_SUFFIXES, SUFFIXES, folders_at, image_files, layout
 from vae_rd.data.levels import EIGHT_BITS, Reading, first_levels, read_levels
-from vae_rd.data.splits import divided, split_source
+from vae_rd.data.own import Own, own_source
+from vae_rd.data.pictures import read_images
 from vae_rd.errors import InputError
-
-
-class _Own(NamedTuple):
-    """What lies in a file or folder, before it is divided.
-
-    Attributes:
-        reading: the pixels, [N, D], [N, H, W] or [N, H, W, C].
-        splits: positions of the splits that it names.
-        factors: labels.
-        notes: what else was decided, for the start line.
-        layout: which axis of the pixels has the channels.
-    """
-
-    reading: Reading
-    splits: Mapping[str, np.ndarray]
-    factors: Mapping[str, np.ndarray]
-    notes: Sequence[str]
-    layout: Layout = "channels_last"
 
 
 def npz(
@@ -86,8 +65,9 @@ def npz(
         if levels is None:
             _check_scales(found, reading)
     notes = [f"arrays left out: {', '.join(found.left_out)}"] if found.left_out else []
-    own = _Own(reading, found.splits, found.factors, notes, layout)
-    return _source("npz", path, own, data_seed=data_seed, rules=rules, population=population)
+    own = Own(reading, found.splits, found.factors, notes, layout)
+    settings: dict[str, Any] = {"data_seed": data_seed, "rules": rules, "population": population}
+    return own_source("npz", own, where=str(path), file=path.absolute().name, **settings)
 
 
 def image_folder(
@@ -131,8 +111,9 @@ def image_folder(
     notes = [f"{n} {what}" for what, n in sorted(done.items())]
     if left_out:
         notes.append(f"left out: {', '.join(f'{n} {suffix}' for suffix, n in sorted(left_out.items()))}")
-    own = _Own(reading, splits, {} if labels is None else {"label": labels}, notes)
-    return _source("image_folder", path, own, data_seed=data_seed, rules=rules, population=population)
+    own = Own(reading, splits, {} if labels is None else {"label": labels}, notes)
+    settings: dict[str, Any] = {"data_seed": data_seed, "rules": rules, "population": population}
+    return own_source("image_folder", own, where=str(path), file=path.absolute().name, **settings)
 
 
 def _check_scales(found: Archive, whole: Reading) -> None:
@@ -168,26 +149,3 @@ def _as_first(pixels: np.ndarray) -> Reading:
     """As version 1 of the defaults read image files: by their mode alone."""
     levels = 2 if pixels.dtype == np.bool_ else EIGHT_BITS
     return Reading(pixels.astype(np.uint8, copy=False), levels, f"read as {levels} levels (--file_rules 1)")
-
-
-def _source(name: str, path: Path, own: _Own, *, data_seed: int, rules: FileRules, population: bool) -> Source:
-    pixels, levels, said = own.reading
-    where: Mapping[str, slice | np.ndarray] = {"train": slice(None)}
-    split, joined = "each is all images", [f"{', '.join(own.splits)} joined"] if own.splits else []
-    if not population:
-        (where, split), joined = divided(len(pixels), own.splits, data_seed=data_seed, where=str(path)), []
-    params = {
-        "sha256_pixels": hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest(),
-        "split": split,
-        "data_seed": data_seed,
-        "file": path.absolute().name,
-        "reading": said,
-        "notes": [*joined, *own.notes],
-    }
-    source = split_source(
-        name, pixels, where=where, levels=levels, factors=own.factors, params=params, layout=own.layout
-    )
-    source = replace(source, population=population)
-    if rules == "1" and levels is None:
-        return replace(source, support="grey" if was_grid(source.images["train"]) else "real")
-    return source

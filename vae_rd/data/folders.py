@@ -1,41 +1,21 @@
-"""Image files below a folder: which there are, how the folders' names divide them, and their pixels."""
+"""Image files below a folder: which there are, and how the folders' names divide them."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
 
-from vae_rd.data.readers import MAX_BYTES, first_line
 from vae_rd.data.splits import split_named
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 
 FIRST_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".pgm", ".pbm"})  # Those of --file_rules 1.
 SUFFIXES = FIRST_SUFFIXES | {".jfif", ".jpe", ".pnm", ".tif", ".tiff", ".webp", ".gif"}
-FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "WEBP", "GIF")
-MAX_PIXELS = 1 << 24  # Of one image; a header that claims more is a mistake or a trap.
-
-_GREY_MODES = ("1", "L", "I", "I;16", "I;16L", "I;16B", "I;16N", "F")
 _SHOWN = 3  # Folders that a message names.
-
-
-class Picture(NamedTuple):
-    """An image file as numbers.
-
-    Attributes:
-        pixels: [H, W] or [H, W, 3]; bool for 1-bit images.
-        notes: what was done to get there.
-    """
-
-    pixels: np.ndarray
-    notes: tuple[str, ...] = ()
 
 
 def image_files(root: Path, suffixes: Collection[str]) -> tuple[list[Path], Counter[str]]:
@@ -137,95 +117,3 @@ def _check_names(names: Collection[str], where: str) -> None:
         )
     if twice := [name for name, split in splits.items() if list(splits.values()).count(split) > 1]:
         raise InputError(f"{where}: {' and '.join(twice)} are one split by their names; put their images into one")
-
-
-def read_images(files: Sequence[Path], *, turn: bool) -> tuple[np.ndarray, Counter[str]]:
-    """Pixels [N, H, W] or [N, H, W, 3], bool for 1-bit images, and what was done to how many of them.
-
-    Args:
-        files: of one size and mode.
-        turn: whether EXIF orientation is applied.
-
-    Raises:
-        InputError: naming the first file that is unreadable, too large, transparent, or of another size or mode.
-    """
-    first = read_image(files[0], turn=turn).pixels
-    if (total := first.nbytes * len(files)) > MAX_BYTES:
-        fault = f"{total} bytes of pixels, more than the {MAX_BYTES} held in memory"
-        raise InputError(f"{files[0].parent}: {fault}; give fewer images, or smaller ones")
-    stack, notes = np.empty((len(files), *first.shape), first.dtype), Counter[str]()
-    for i, file in enumerate(files):
-        image = read_image(file, turn=turn)
-        if (image.pixels.shape, image.pixels.dtype) != (first.shape, first.dtype):
-            raise InputError(
-                f"{file}: {_described(image.pixels)}, but {files[0]} is {_described(first)}; "
-                "give images of one size and mode"
-            )
-        stack[i] = image.pixels
-        notes.update(image.notes)
-    return stack, notes
-
-
-def read_image(file: Path, *, turn: bool = True) -> Picture:
-    """One file: grey of any depth, or RGB of 8 bits, its palette looked up and the first of its frames.
-
-    Raises:
-        InputError: when it is unreadable, too large, transparent, or of another mode.
-    """
-    try:
-        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
-            image = Image.open(file, formats=FORMATS)
-        with image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(
-                    f"{file}: {image.width} x {image.height} pixels; the most is {MAX_PIXELS}, give smaller ones"
-                )
-            return _picture(image, file, turn=turn)
-    except InputError:
-        raise
-    except Exception as error:  # Pillow raises whatever a damaged file makes it stumble on.
-        raise InputError(
-            f"{file}: not a whole {', '.join(FORMATS)} image ({first_line(error)}); mend or remove it"
-        ) from None
-
-
-def _picture(image: Image.Image, file: Path, *, turn: bool) -> Picture:
-    notes = ["of several frames or pages, of which the first is taken"] if getattr(image, "is_animated", False) else []
-    stored = [str(tile[3]) for tile in getattr(image, "tile", [])]
-    if image.mode not in _GREY_MODES and any(";16" in mode for mode in stored):
-        raise InputError(f"{file}: {image.mode} of 16 bits, which would be cut to 8; save it with 8 bits")
-    image.load()
-    upright: Image.Image = image
-    if turn and image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9):
-        upright = ImageOps.exif_transpose(image)
-        notes.append("turned by their EXIF orientation")
-    if upright.has_transparency_data:
-        upright = _without_alpha(upright, file)
-        notes.append("of opaque alpha, which is left out")
-    if upright.mode == "P":
-        palette = np.reshape(upright.getpalette() or [], (-1, 3))
-        is_grey = bool((palette == palette[:, :1]).all())
-        upright = upright.convert("RGB").getchannel(0) if is_grey else upright.convert("RGB")
-        notes.append(f"of a palette, read as {'grey' if is_grey else 'RGB'}")
-    if upright.mode not in (*_GREY_MODES, "RGB"):
-        raise InputError(f"{file}: its mode is {upright.mode}; convert it to 1-bit, grey (L) or RGB")
-    return Picture(np.asarray(upright), tuple(notes))
-
-
-def _without_alpha(image: Image.Image, file: Path) -> Image.Image:
-    if is_deep := image.mode in ("I", "I;16"):  # One of its values may stand for nothing.
-        see_through = int((np.asarray(image) == image.info["transparency"]).sum())
-    else:
-        see_through = int((np.asarray(image.convert("RGBA"))[..., 3] < 255).sum())
-    if see_through:
-        raise InputError(
-            f"{file}: {see_through} of its {image.width * image.height} pixels are transparent; "
-            "paste it onto a background, and save that as grey (L) or RGB"
-        )
-    return image if is_deep else image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")
-
-
-def _described(image: np.ndarray) -> str:
-    mode = "1-bit" if image.dtype == np.bool_ else "grey" if image.ndim == 2 else "RGB"
-    depth = f" of {image.dtype.itemsize * 8} bits" if image.dtype.itemsize > 1 else ""
-    return f"{image.shape[1]} x {image.shape[0]} {mode}{depth}"

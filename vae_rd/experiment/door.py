@@ -15,9 +15,10 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import defaults_of
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
+from vae_rd.data.given import is_data, source_of
 from vae_rd.data.wanted import Wanted
 from vae_rd.errors import InputError
-from vae_rd.experiment import tables
+from vae_rd.experiment import build, tables
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.priors.base import Prior
@@ -41,7 +42,7 @@ def check_given(config: object, model: object, data: object) -> None:
 
 
 def check_network_and_data(model: object, data: object) -> None:
-    """Refuse what is neither None nor a VAE, and what is neither None nor a DataSet.
+    """Refuse what is neither None nor a VAE, and what is neither None nor data.
 
     Raises:
         InputError: naming what was given, and how it becomes what is wanted.
@@ -55,11 +56,23 @@ def check_network_and_data(model: object, data: object) -> None:
         raise InputError("model has layers whose sizes are not known yet; call model.encoder and model.decoder once")
     if isinstance(data, Source | UnlimitedSource):
         raise InputError(f"data is a {_type(data)}; give data=vae_rd.DataSet(source)")
-    if data is not None and not isinstance(data, DataSet):
+    if data is not None and not isinstance(data, DataSet) and not is_data(data):
         raise InputError(
-            f"data is of type {_type(data)}; give a vae_rd.DataSet(vae_rd.Source(name, "
+            f"data is of type {_type(data)}; give an array, a Dataset, a DataLoader, a dict of such by split, or "
+            "vae_rd.DataSet(vae_rd.Source(name, "
             '{"train": pixels, "val": pixels, "test": pixels}, levels=None)), pixels [N, C, H, W]'
         )
+
+
+def data_set_of(data: Any, config: FitConfig) -> DataSet | None:
+    """What was given as the flags ask for it; a DataSet, or nothing, as it is.
+
+    Raises:
+        InputError: for data that could be read in two ways, or that the flags do not fit.
+    """
+    if data is None or isinstance(data, DataSet):
+        return data
+    return build.data_set(source_of(data, data_seed=config.data_seed), config)
 
 
 def check_agreement(config: FitConfig, card: DataCard, *, model: VAE | None, data: DataSet | None) -> None:

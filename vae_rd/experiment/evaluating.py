@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Settings
 from vae_rd.estimates.kinds import KINDS
@@ -35,7 +34,7 @@ def evaluate_run(
     *kinds: str,
     split: str | None = None,
     model: VAE | None = None,
-    data: DataSet | None = None,
+    data: Any = None,
     data_file: str | None = None,
     factor: str | None = None,
     marginal: str | None = None,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from vae_rd.config.explorations import EXPLORATIONS
 from vae_rd.config.fields import DataName
@@ -33,7 +33,7 @@ def explore_run(
     seed: int = 0,
     against: Sequence[str] = (),
     model: VAE | None = None,
-    data: DataSet | None = None,
+    data: Any = None,
     data_file: str | None = None,
 ) -> dict[str, Json]:
     """What `python -m vae_rd.explore` makes of one run, from Python: with one's own network or data, if the run has.

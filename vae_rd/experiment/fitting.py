@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import torch
 
@@ -12,7 +13,7 @@ from vae_rd.config.fields import FitConfig, to_dict
 from vae_rd.config.names import identity
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
-from vae_rd.experiment.door import check_given
+from vae_rd.experiment.door import check_given, data_set_of
 from vae_rd.experiment.experiment import Experiment
 from vae_rd.experiment.failures import cause_of, log_failure, mark_failed
 from vae_rd.experiment.loading import precision_of
@@ -26,13 +27,13 @@ from vae_rd.run.folder import Claim, check_unread, claim
 from vae_rd.run.record import RunRecord
 
 
-def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | None = None) -> RunRecord:
+def fit_model(config: FitConfig, *, model: VAE | None = None, data: Any = None) -> RunRecord:
     """Train a VAE as the config says, in its run folder, and return the record.
 
     Args:
         config: as parsed from flags, or `FitConfig(beta=4.0, ...)`.
         model: one's own network in place of the one `config` names; it is trained where it stands.
-        data: one's own data set in place of the one `config` names.
+        data: one's own data in place of the one `config` names: a DataSet, or whatever `from_datasets` takes.
 
     Raises:
         InputError: bad input; nothing has been written.
@@ -50,7 +51,7 @@ def fit_model(config: FitConfig, *, model: VAE | None = None, data: DataSet | No
     check_given(config, model, data)
     config = from_mapping(to_dict(config), where="config")
     check_unread(config)
-    return fit_checked(config, model=model, data=data)
+    return fit_checked(config, model=model, data=data_set_of(data, config))
 
 
 def fit_models(configs: Sequence[FitConfig]) -> list[RunRecord]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,11 +16,10 @@ from vae_rd.config.cli import recorded
 from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import checkpoint_owners
 from vae_rd.data.base import DataCard
-from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted
 from vae_rd.experiment import build
-from vae_rd.experiment.door import check_network_and_data
+from vae_rd.experiment.door import check_network_and_data, data_set_of
 from vae_rd.experiment.matching import check_data, check_network
 from vae_rd.experiment.trainer import accelerator
 from vae_rd.model.generative import GenerativeModel
@@ -34,7 +34,7 @@ _ALONE = threading.RLock()  # A thread that opens a run on the way to measuring 
 
 
 def open_run(
-    run_dir: str | Path, *, model: VAE | None = None, data: DataSet | None = None, data_file: str | None = None
+    run_dir: str | Path, *, model: VAE | None = None, data: Any = None, data_file: str | None = None
 ) -> Fitted:
     """A finished run with its model, its data and its config, ready to be measured again on this machine's device.
 
@@ -56,7 +56,7 @@ def open_run(
     refuse_given(record, folder, of_data=data is None, of_network=model is None, otherwise="")
     with precision_of(config):
         loaded = load(folder, model=model).to(device)
-        data = build.build_data(config) if data is None else data
+        data = build.build_data(config) if data is None else data_set_of(data, config)
     moved = "" if record.data["is_own"] else ", or say by --data_file where they are now"
     check_data(data, record, folder, otherwise=moved)
     data.to(device)

@@ -14,7 +14,9 @@ from torch import nn
 
 from vae_rd.config.fields import WORDS, FitConfig
 from vae_rd.config.names import data_root
+from vae_rd.data.arrow import hf
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
+from vae_rd.data.columns import table
 from vae_rd.data.digits import digits
 from vae_rd.data.files import image_folder, npz
 from vae_rd.data.images import cmu_faces, dsprites, mnist, omniglot, static_mnist
@@ -80,6 +82,12 @@ def _own(c: FitConfig) -> dict[str, Any]:
     return {"data_seed": c.data_seed, "levels": c.levels, "rules": c.file_rules, "population": c.population}
 
 
+def _columns(c: FitConfig) -> dict[str, Any]:
+    """How a table or a dataset of columns is read."""
+    own = {"data_seed": c.data_seed, "levels": c.levels, "population": c.population}
+    return {"label": c.label_column, **own}
+
+
 def _pseudo_inputs(c: FitConfig, card: DataCard, encoder: Encoder) -> int:
     """How many a VampPrior gets: as many as its authors gave it, few where every pair of z and u is dear."""
     is_dear = getattr(encoder.posterior, "most_compared", None) is not None
@@ -102,6 +110,9 @@ SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "npz": lambda c: npz(Path(str(c.data_file)), layout=c.layout, **_own(c)),
     "npy": lambda c: npy(Path(str(c.data_file)), data_seed=c.data_seed, levels=c.levels, layout=c.layout),
     "image_folder": lambda c: image_folder(Path(str(c.data_file)), **_own(c)),
+    "hf": lambda c: hf(str(c.data_file), image=c.image_column, **_columns(c)),
+    "csv": lambda c: table(Path(str(c.data_file)), "csv", **_columns(c)),
+    "parquet": lambda c: table(Path(str(c.data_file)), "parquet", **_columns(c)),
 }
 
 

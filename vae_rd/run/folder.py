@@ -124,8 +124,8 @@ def file_checksum(config: FitConfig, *, checksum: Callable[[Path], str] = tree_s
     Raises:
         InputError: where it cannot be read.
     """
-    if config.data_file is None:
-        return None
+    if config.data_file is None or (config.data == "hf" and not Path(config.data_file).exists()):
+        return None  # Of a name at the hub its pixels say what it is.
     with as_bad_input(Path(config.data_file), flag="--data_file "):
         return checksum(Path(config.data_file))
 
@@ -161,7 +161,7 @@ def check_data_file(config: FitConfig) -> None:
     Raises:
         InputError: naming what is wrong with --data_file.
     """
-    if config.data_file is None or config.data not in ("npz", "npy", "image_folder"):
+    if config.data_file is None or config.data == "hf":
         return
     path, folder = Path(config.data_file), folder_of(config)
     with as_bad_input(folder):
@@ -169,7 +169,7 @@ def check_data_file(config: FitConfig) -> None:
             return
     with as_bad_input(path, flag="--data_file "):
         if not path.exists():
-            kind = {"npz": "file", "npy": "file or folder"}.get(config.data, "folder")
+            kind = {"npy": "file or folder", "image_folder": "folder"}.get(config.data, "file")
             raise InputError(f"--data_file {path}: no such {kind}; give its path from {Path.cwd()}, or a whole one")
         if config.data == "npz" and path.is_dir():
             raise InputError(f"--data_file {path}: is a folder; add --data image_folder, or give the .npz file in it")

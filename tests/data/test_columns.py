@@ -1,0 +1,83 @@
+"""Tables: columns of numbers as vectors, a column of labels, one of splits; what is missing is said."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from vae_rd.data.columns import table
+from vae_rd.data.dataset import DataSet
+from vae_rd.data.description import described
+from vae_rd.errors import InputError
+
+RNG = np.random.default_rng(0)
+FRAME = pd.DataFrame(
+    {
+        "height": RNG.normal(size=40),
+        "name": [f"n{i}" for i in range(40)],
+        "count": RNG.integers(0, 9, 40),
+        "is_new": RNG.integers(0, 2, 40).astype(bool),
+        "species": np.array(["b", "a"])[RNG.integers(0, 2, 40)],
+    }
+)
+
+
+def written(tmp_path, frame=FRAME, name="t.csv", **settings):
+    frame.to_csv(tmp_path / name, **{"index": False, **settings})
+    return tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("t.csv", {}), ("t.tsv", {"sep": "\t"}), ("t.csv", {"sep": ";"}), ("t.csv.gz", {}), ("t.csv", {"index": True})],
+)
+def test_numbers_are_x_and_the_rest_is_said(tmp_path, name, settings):
+    source = table(written(tmp_path, name=name, **settings), "csv", label="species", population=True)
+    x = FRAME[["height", "count", "is_new"]].to_numpy(np.float64)
+    np.testing.assert_allclose(source.images["train"][:, 0, 0], x.astype(np.float32))
+    assert source.params["factors"] == {"species": ["a", "b"]}
+    np.testing.assert_array_equal(source.labels["train"]["species"], (FRAME.species == "b").astype(int))
+    said = described(DataSet(source))
+    assert "csv: 40 vectors of 3" in said
+    assert "columns left out: name" in said
+    assert ("counts the rows" in said) == ("index" in settings)
+
+
+def test_parquet_is_the_same(tmp_path):
+    pytest.importorskip("pyarrow")
+    FRAME.to_parquet(tmp_path / "t.parquet")
+    ours, theirs = table(tmp_path / "t.parquet", "parquet"), table(written(tmp_path), "csv")
+    assert all(torch.equal(ours.images[split], theirs.images[split]) for split in ours.images)
+
+
+def test_a_column_of_splits_divides_the_rows(tmp_path):
+    frame = FRAME.assign(split=np.where(np.arange(40) < 30, "Train", "test"))
+    source = table(written(tmp_path, frame), "csv")
+    assert {split: len(x) for split, x in source.images.items()} == {"train": 27, "val": 3, "test": 10}
+    np.testing.assert_allclose(source.images["test"][:, 0, 0, 0], frame.height[30:].astype(np.float32))
+
+
+def test_whole_numbers_are_counts_and_bits_are_bits(tmp_path):
+    bits = pd.DataFrame(RNG.integers(0, 2, (40, 5)), columns=list("abcde"))
+    assert DataSet(table(written(tmp_path, bits), "csv")).card.support == "binary"
+    assert table(written(tmp_path, FRAME[["count"]]), "csv").levels == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.mask(f.height > 1), "missing values, [1-9]+ of height, [1-9]+ of count; fill them in"),
+        (lambda f: f.assign(height=np.where(f.height > 1, "?", f.height.astype(str))), r"other entries, such as '\?'"),
+        (lambda f: f[["name", "species"]], "no column of numbers"),
+        (lambda f: f.set_axis(["1", "2.5", "3", "4", "5"], axis=1), "its first line is numbers, 1, 2.5, 3, 4, 5; put"),
+        (lambda f: f.assign(species=f.species.mask(f.height > 0)), "labels of column species are missing"),
+        (lambda f: f.drop(columns="species"), "it has no column 'species'; name one of height, name, count, is_new"),
+        (lambda f: f.head(9), "too few to split"),
+        (lambda f: f.head(0)[[]], "not a csv table"),
+    ],
+)
+def test_what_is_no_table_of_numbers_is_refused(tmp_path, change, message):
+    path = written(tmp_path, change(FRAME))
+    label = None if "numbers" in message and "line" in message else "species"
+    with pytest.raises(InputError, match=message):
+        table(path, "csv", label=label)
