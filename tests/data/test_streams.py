@@ -16,6 +16,8 @@ from vae_rd.data.files import npz
 from vae_rd.data.module import TrainBatches
 from vae_rd.data.shards import npy
 from vae_rd.errors import InputError, Interrupted
+from vae_rd.run import files as run_files
+from vae_rd.run.files import tree_sha256
 from vae_rd.run.record import RunRecord
 
 COLOUR = np.random.default_rng(0).integers(0, 1000, size=(300, 5, 4, 3)).astype(np.uint16)
@@ -143,3 +145,18 @@ def test_reading_ahead_draws_nothing_from_the_global_stream(tmp_path):
     before = torch.get_rng_state()
     batches(streamed)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("change", ["nothing", "order", "more"])
+def test_files_are_summed_as_they_are_read(tmp_path, monkeypatch, change):
+    both(tmp_path, COLOUR)
+    folder, again = tmp_path / "shards", []
+    (folder / "README").write_text("of a microscope")
+    if change == "order":
+        np.save(folder / "a.npy", np.asfortranarray(COLOUR[:10]))
+    if change == "more":
+        (folder / "a.npy").write_bytes((folder / "a.npy").read_bytes() + b" ")
+    wanted, sha256 = tree_sha256(folder), run_files.sha256
+    monkeypatch.setattr(run_files, "sha256", lambda path: again.append(path.name) or sha256(path))
+    assert npy(folder).file_sha256 == wanted
+    assert again == (["README"] if change == "nothing" else ["README", "a.npy"])

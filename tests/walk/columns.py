@@ -20,6 +20,7 @@ from walk.steps import LEVELS, Call, Step, each, fitted, limited, step, without,
 
 N = np.arange(40)
 FRAME = pd.DataFrame({"a": N / 7, "b": N[::-1] / 3, "word": N.astype(str) + "th"})
+GAPS = FRAME.assign(a=FRAME.a.mask(N == 3))
 CSV = ("--data=csv", "--data_file=own.csv", "--likelihood=gaussian")
 HF = ("--data=hf", "--data_file=saved", "--likelihood=gaussian")
 TENSOR = torch.from_numpy(LEVELS)[:, None]
@@ -36,7 +37,7 @@ def own(says: str, bad: pd.DataFrame, *good: pd.DataFrame, flags: str = "") -> S
 
 
 TABLES = [
-    own("fill them in, or drop those rows or columns", FRAME.mask(N == 3), FRAME.fillna(0), FRAME[N != 3], FRAME),
+    own("fill them in, or drop those rows or columns", GAPS, GAPS.fillna(0), GAPS.dropna(), GAPS.drop(columns="a")),
     own(
         "write numbers in their place, or drop the column or the rows",
         FRAME.assign(b=np.where(N == 3, "?", FRAME.b.astype(str))),

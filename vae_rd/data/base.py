@@ -72,6 +72,7 @@ class Source:
         support: of real-valued pixels; None to tell from the values whether they are a grid.
         layout: "channels_first" where three axes are [N, C, L], and not grey images without the axis of their channel.
         stream: training examples that stay in their files; images["train"] are then those that are evaluated on.
+        file_sha256: checksum of the file or folder, of a source that takes it as it reads; None for the others.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Source:
     support: Support | None = None
     layout: Layout = "channels_last"
     stream: Streamed | None = None
+    file_sha256: str | None = None
 
 
 @dataclass(frozen=True)

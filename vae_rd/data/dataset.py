@@ -48,6 +48,7 @@ class DataSet:
         stream: training examples that stay in their files, of which pixels["train"] has some; None where it has all.
         is_whole: whether the stored pixels are all there are of a finite source, however x is drawn from them.
         held_out: positions of the test examples that are in no training batch; None for all.
+        file_sha256: checksum of the file or folder, where it was taken as that was read.
 
     Example:
         >>> images = {split: torch.randint(256, (9, 1, 4, 4), dtype=torch.uint8) for split in SPLITS}
@@ -81,6 +82,7 @@ class DataSet:
         self.held_out: Tensor | None = None
         self.targets: Targets | None = None
         self.stream: Streamed | None = None
+        self.file_sha256 = source.file_sha256 if isinstance(source, Source) else None
         if isinstance(source, UnlimitedSource):
             check_unlimited(source)
             if target == "label":

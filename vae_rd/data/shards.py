@@ -18,15 +18,17 @@ from vae_rd.data.readers import first_line
 from vae_rd.data.splits import divided
 from vae_rd.data.streams import HELD, Stream, evaluated
 from vae_rd.errors import InputError
+from vae_rd.run.files import tree_sha256
 
 PART_BYTES = 16 << 20  # Read at a time when all values are looked at.
 
 
 class _Content(NamedTuple):
-    """The extremes of all values, and the checksum of all of them."""
+    """The extremes of all values, the checksum of all of them, and those of the files that hold nothing else."""
 
     ends: np.ndarray
     sha256: str
+    files: dict[Path, str]
 
 
 def npy(path: Path, *, data_seed: int = 0, levels: int | None = None, layout: Layout = "channels_last") -> Source:
@@ -86,10 +88,11 @@ def npy(path: Path, *, data_seed: int = 0, levels: int | None = None, layout: La
         },
         layout="channels_first",
         stream=stream,
+        file_sha256=tree_sha256(path, content.files),
     )
 
 
-def _mapped(file: Path, layout: Layout) -> np.ndarray:
+def _mapped(file: Path, layout: Layout) -> np.memmap:
     try:
         array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -111,22 +114,28 @@ def _check_alike(files: Sequence[Path], mapped: Sequence[np.ndarray]) -> None:
             )
 
 
-def _content(mapped: Sequence[np.ndarray], where: str) -> _Content:
+def _content(mapped: Sequence[np.memmap], where: str) -> _Content:
     """All values looked at once, in order, without holding them."""
-    digest, ends = hashlib.sha256(f"{mapped[0].shape[1:]} {mapped[0].dtype}".encode()), []
-    for part in _parts(mapped):
-        if part.dtype.kind == "f" and not np.isfinite(part).all():
-            raise InputError(f"{where}: holds NaN or infinite values; give finite float32 numbers")
-        digest.update(part.tobytes())
-        ends += [part.min(), part.max()]
-    found: Any = np.array(ends)
-    return _Content(np.array([found.min(), found.max()]), digest.hexdigest())
-
-
-def _parts(mapped: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-    """Copies of consecutive examples; files are mapped anew for each, so that no more of them is in memory."""
+    digest, ends, files = hashlib.sha256(f"{mapped[0].shape[1:]} {mapped[0].dtype}".encode()), [], {}
     for array in mapped:
-        step = max(1, PART_BYTES // max(1, array[:1].nbytes))
-        for first in range(0, len(array), step):
-            fresh = np.load(array.filename, mmap_mode="r", allow_pickle=False)  # type: ignore[attr-defined]
-            yield np.array(fresh[first : first + step])
+        file = Path(str(array.filename))
+        with file.open("rb") as header:
+            whole = hashlib.sha256(header.read(array.offset))
+        for part in _parts(array):
+            if part.dtype.kind == "f" and not np.isfinite(part).all():
+                raise InputError(f"{where}: holds NaN or infinite values; give finite float32 numbers")
+            for checksum in (digest, whole):
+                checksum.update(part.tobytes())
+            ends += [part.min(), part.max()]
+        if array.flags.c_contiguous and file.stat().st_size == array.offset + array.nbytes:
+            files[file] = whole.hexdigest()
+    found: Any = np.array(ends)
+    return _Content(np.array([found.min(), found.max()]), digest.hexdigest(), files)
+
+
+def _parts(array: np.memmap) -> Iterator[np.ndarray]:
+    """Copies of consecutive examples; the file is mapped anew for each, so that no more of it is in memory."""
+    step = max(1, PART_BYTES // max(1, array[:1].nbytes))
+    for first in range(0, len(array), step):
+        fresh = np.load(str(array.filename), mmap_mode="r", allow_pickle=False)
+        yield np.array(fresh[first : first + step])

@@ -10,7 +10,7 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import MODEL
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
-from vae_rd.experiment import build
+from vae_rd.experiment import build, tables
 from vae_rd.experiment.aims import check_aim
 from vae_rd.experiment.door import check_agreement, check_model
 from vae_rd.experiment.forecasting import forecast_of
@@ -40,7 +40,7 @@ class Prepared(NamedTuple):
         steps: how many optimiser steps, unless patience ends them.
         own_model: whether the model was given from Python.
         own_data: whether the data were.
-        file_sha256: checksum of the file or folder of one's own data, as it was before it was read.
+        file_sha256: checksum of the file or folder of one's own data, as it was before it was read, or as it was read.
         forecast: what a linear VAE of the data would do; None where nothing is known of it.
     """
 
@@ -64,8 +64,9 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
         raise InputError(f"--model {config.model}: its networks are those of the flags; leave out model=")
     given, file_sha256 = data, None
     if data is None:
-        file_sha256 = file_checksum(config)
+        file_sha256 = None if config.data in tables.SUMMED else file_checksum(config)
         data = build.build_data(config)
+        file_sha256 = data.file_sha256 or file_sha256
     check_agreement(config, data.card, model=model, data=given)
     steps = build.steps_of(config, data.card)
     if any(data.card.population.values()) and config.eval_samples == 1:

@@ -114,6 +114,7 @@ SOURCES: dict[str, Callable[[FitConfig], Source | UnlimitedSource]] = {
     "csv": lambda c: table(Path(str(c.data_file)), "csv", **_columns(c)),
     "parquet": lambda c: table(Path(str(c.data_file)), "parquet", **_columns(c)),
 }
+SUMMED = ("npy",)  # Whose checksum is taken as their files are read: of what is too large to be read twice.
 
 
 def _levels(card: DataCard) -> int:

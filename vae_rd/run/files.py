@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 RECORD_FILE = "record.json"
@@ -29,13 +30,20 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def tree_sha256(path: Path) -> str:
-    """A checksum of a file, or of all files below a folder with their places in it; hidden ones do not count."""
+def tree_sha256(path: Path, known: Mapping[Path, str] = MappingProxyType({})) -> str:
+    """A checksum of a file, or of all files below a folder with their places in it; hidden ones do not count.
+
+    Args:
+        path: of the file or folder.
+        known: checksums of some of the files, which need not be read again.
+    """
     if not path.is_dir():
-        return sha256(path)
+        return known.get(path) or sha256(path)
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
     seen = (name for name in sorted(files) if not any(part.startswith(".") for part in name.split("/")))
-    return hashlib.sha256("".join(f"{sha256(files[name])} {name}\n" for name in seen).encode()).hexdigest()
+    return hashlib.sha256(
+        "".join(f"{known.get(files[name]) or sha256(files[name])} {name}\n" for name in seen).encode()
+    ).hexdigest()
 
 
 @contextmanager
