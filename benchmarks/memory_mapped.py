@@ -50,7 +50,7 @@ from vae_rd.training.progress import RateDistortionProgress
 from vae_rd.training.signals import HoldSignals
 
 SIDE, SHARDS, PART, BATCH = 28, 4, 20_000, 128
-TIMED = 200_000  # Examples of the set whose epochs are timed, from all over the files; in memory they are 157 MB.
+TIMED = 100_000  # Examples of the set whose epochs are timed, from all over the files; in memory they are 78 MB.
 MOST_MB, MOST_RATIO, LOOKS = 2_000, 1.15, 20
 PEAKS = {
     "VmHWM": "resident",
