@@ -50,6 +50,7 @@ def test_on_disk_and_at_hand_are_what_a_folder_of_the_files_is(tmp_path):
     saved, folder = DataSet(hf(str(tmp_path / "saved"))), DataSet(image_folder(tmp_path / "files"))
     given = from_datasets(of_images(exif=turned()).with_format("torch"))
     assert saved.card.shape == (3, 4, 5)
+    assert (saved.card.name, given.card.name) == ("hf", "hf")
     for data in (saved, given):
         assert all(torch.equal(data.pixels[split], folder.pixels[split]) for split in folder.pixels)
         assert "30 turned by their EXIF orientation" in described(data)

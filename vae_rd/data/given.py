@@ -107,7 +107,9 @@ def is_data(given: object) -> bool:
 def _name(lot: Any) -> str:
     while isinstance(lot, DataLoader | Subset):
         lot = lot.dataset
-    return "arrays" if isinstance(lot, np.ndarray | Tensor | tuple) else type(lot).__name__
+    if isinstance(lot, np.ndarray | Tensor | tuple):
+        return "arrays"
+    return "hf" if is_dataset(lot) else type(lot).__name__
 
 
 def _examples(lot: Any, image: str | int | None, label: str | int | None, *, where: str) -> Examples:

@@ -82,9 +82,15 @@ class TrainBatches:
         batches = order.split(self.batch_size)[: self.steps]
         shares = read_ahead(stream, [index[self.rows] for index in batches])
         for index, share in zip(batches, shares, strict=True):
-            pixels = share.new_zeros(len(index), *share.shape[1:])  # The noise of x is that of the whole batch.
-            pixels[self.rows] = share
-            yield index, pixels.to(device)
+            yield index, self._in_place(share).to(device)
+
+    def _in_place(self, share: Tensor) -> Tensor:
+        """This process's rows where the whole batch has them: the noise of x is that of the whole batch."""
+        if len(share) == self.batch_size:
+            return share
+        pixels = share.new_zeros(self.batch_size, *share.shape[1:])
+        pixels[self.rows] = share
+        return pixels
 
 
 class EvaluationBatches:
