@@ -1,4 +1,4 @@
-"""What a loss means: its gradients against those of D + beta R, and every number of docs/beta.md."""
+"""What a loss means: its gradients against those of D + beta R, and every number of docs/beta.md, and of adapters.md."""
 
 import itertools
 import math
@@ -20,7 +20,7 @@ from vae_rd.units import LOSSES, REDUCTIONS, beta_of
 
 from helpers.common import ROOT
 
-DOCUMENT = (ROOT / "docs" / "beta.md").read_text(encoding="utf-8")
+DOCUMENT, ADAPTERS = ((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("beta.md", "adapters.md"))
 SHAPE, UNITS, BATCH = (2, 3, 4), 5, 6
 CHOICES = [dict(zip(("over_pixels", "over_units", "loss_over_batch", "kl_over_batch"), words, strict=True))
            for words in itertools.product(REDUCTIONS, repeat=4)]  # fmt: skip
@@ -147,14 +147,15 @@ def test_a_loss_without_a_weight_on_the_rate_is_an_autoencoder():
     ]
 
 
-def cells(heading: str) -> list[list[str]]:
+def cells(heading: str, document: str = DOCUMENT) -> list[list[str]]:
     """The rows of the document's table with this heading."""
-    _, _, rest = DOCUMENT.partition(heading)
+    _, _, rest = document.partition(heading)
     lines = itertools.takewhile(lambda line: line.startswith("|"), rest.splitlines()[2:])
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
-TRANSLATED = cells("| code | its loss | command | beta = 1 at | beta |")
+CODES = "| code | its loss | command | beta = 1 at | beta |"
+TRANSLATED = cells(CODES) + cells(CODES, ADAPTERS)
 
 
 def test_the_document_translates_at_least_six_codes():
