@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vae_rd.experiment.fitting import fit_model as fit_model
     from vae_rd.experiment.fitting import fit_models as fit_models
     from vae_rd.experiment.loading import load as load
+    from vae_rd.foreign import adapters as adapters
     from vae_rd.foreign.callback import RateDistortionCallback as RateDistortionCallback
     from vae_rd.foreign.measuring import rate_distortion as rate_distortion
     from vae_rd.metrics.rate_distortion import RateDistortion as RateDistortion
@@ -82,6 +83,7 @@ _LAZY = {
     "rate_distortion": "vae_rd.foreign.measuring",
     "VAEModule": "vae_rd.training.module",
     "RateDistortionCallback": "vae_rd.foreign.callback",
+    "adapters": "vae_rd.foreign",
 }
 __all__ = ["__version__", *_LAZY]
 

@@ -1,4 +1,4 @@
-"""What a loss means: its gradients against those of D + beta R, and every number of docs/beta.md, and of adapters.md."""
+"""What a loss means: its gradients against those of D + beta R, and every number of docs/beta.md and adapters.md."""
 
 import itertools
 import math

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from walk import (
+    adapters,
     analysis,
     callbacks,
     columns,
@@ -36,7 +37,7 @@ from walk.steps import BITS, Step, archive, listing, refusal_of
 
 AREAS = (
     columns, commands, files, folders, networks, sources, runs, sweep_files, sweeps, evaluations, analysis, theory,
-    estimators, losses, gan, strangers, callbacks,
+    estimators, losses, gan, strangers, callbacks, adapters,
 )  # fmt: skip
 STEPS = {f"{area.__name__.rpartition('.')[2]}-{i}": step for area in AREAS for i, step in enumerate(area.STEPS)}
 

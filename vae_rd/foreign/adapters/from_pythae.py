@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Categorical, Distribution, Independent, MixtureSameFamily, Normal
 
-import vae_rd
-from vae_rd.adapters.weights import load_weights
 from vae_rd.errors import InputError
+from vae_rd.foreign.adapters.weights import load_weights
+from vae_rd.foreign.measuring import rate_distortion
 
 if TYPE_CHECKING:
     from vae_rd.foreign.result import RateDistortionResult
@@ -73,9 +73,8 @@ def pythae(
         return Independent(unit, len(config.input_dim))
 
     beta = {"VAEConfig": 1.0, "BetaVAEConfig": getattr(config, "beta", None)}.get(config.name)
-    parts = {"encoder": encoder, "decoder": decoder, "prior": _prior(net)}
-    found: RateDistortionResult = vae_rd.rate_distortion(loader, **parts, **{"beta": beta} | more)
-    return found
+    more.setdefault("beta", beta)
+    return rate_distortion(loader, encoder=encoder, decoder=decoder, prior=_prior(net), **more)
 
 
 def _known(name: str, what: str) -> None:

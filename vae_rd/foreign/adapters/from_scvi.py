@@ -1,8 +1,8 @@
 """Models of scvi-tools whose module returns a loss by cells: SCVI and its kin.
 
 A cell's loss there is D + sum_k w_k R_k: D = -ln NB(x|z) or -ln ZINB(x|z), summed over genes, and a KL for each group
-of latents: of z, and of the library size l where that is not taken as observed. Here D is that D and R the sum of all of
-`kl_local`, whatever their weights in training. I is that of the latents whose normals the module shows (`qz`, `ql`).
+of latents: of z, and of the library size l where that is not taken as observed. Here D is that D and R the sum of all
+of `kl_local`, whatever their weights in training. I is that of the latents whose normals the module shows (`qz`, `ql`).
 
 With an observed library size, which is the default, the decoder reads ln sum_g x_g beside z; and a batch or covariate s
 is read by both networks. D is then of p(x|z, l(x), s), and what R has to pay for is I(X; Z) less than all of x.
@@ -23,9 +23,9 @@ from torch.distributions import Normal
 from vae_rd.errors import InputError
 from vae_rd.foreign.collecting import Seen, of_terms
 from vae_rd.foreign.modules import device_of, measured
+from vae_rd.functional.seeding import generator, own_stream
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
 from vae_rd.model.stated import Terms
-from vae_rd.seeding import generator, own_stream
 
 if TYPE_CHECKING:
     from vae_rd.foreign.result import RateDistortionResult

@@ -8,7 +8,7 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -100,14 +100,14 @@ def _read_safetensors(path: Path) -> dict[str, object]:
     return {name: _tensor(entry, content[end:]) for name, entry in header.items()}
 
 
-def _tensor(entry: Mapping[str, object], numbers: bytes) -> Tensor:
-    first, last = entry["data_offsets"]  # type: ignore[misc]
+def _tensor(entry: Mapping[str, Any], numbers: bytes) -> Tensor:
+    first, last = entry["data_offsets"]
     if not 0 <= first <= last <= len(numbers):
         raise ValueError("its numbers are cut")
     dtype, shape = _DTYPES[str(entry["dtype"])], entry["shape"]
     if first == last:
-        return torch.empty(shape, dtype=dtype)  # type: ignore[call-overload]
-    return torch.frombuffer(bytearray(numbers[first:last]), dtype=dtype).reshape(shape)  # type: ignore[arg-type]
+        return torch.empty(shape, dtype=dtype)
+    return torch.frombuffer(bytearray(numbers[first:last]), dtype=dtype).reshape(shape)
 
 
 def _within(found: Mapping[str, object], path: Path, within: str | None) -> dict[str, Tensor]:

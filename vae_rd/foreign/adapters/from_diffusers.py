@@ -1,7 +1,7 @@
 """Autoencoders of diffusers: `AutoencoderKL` and whatever has its `encode(x).latent_dist` and `decode(z).sample`.
 
-Such a model is trained on absolute or squared errors, perceptual and adversarial terms, and a KL of weight 1e-6. None of
-that is a density of x, so which p(x|z) its D is of has to be stated. Nor is N(0, I) what its latents follow, or what
+Such a model is trained on absolute or squared errors, perceptual and adversarial terms, and a KL of weight 1e-6. None
+of that is a density of x, so which p(x|z) its D is of has to be stated. Nor is N(0, I) what its latents follow, or what
 a diffusion model samples them from: R is far above I, and what a fitted m(z) leaves of it is the more telling number.
 
 Source: https://github.com/huggingface/diffusers, src/diffusers/models/autoencoders/vae.py.
@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Normal
 
-import vae_rd
-from vae_rd.adapters.observation import Observation, observation
 from vae_rd.errors import InputError
+from vae_rd.foreign.adapters.observation import Observation, observation
 from vae_rd.foreign.loaders import batches
+from vae_rd.foreign.measuring import rate_distortion
 from vae_rd.foreign.modules import device_of, measured
 from vae_rd.model.lazy import at_least_single
 
@@ -40,8 +40,8 @@ def diffusers(
 ) -> RateDistortionResult:
     """D, R and I of an autoencoder of diffusers, its latents [C, H, W] taken as the C H W units of one z.
 
-    D is that of the stated p(x|z) around `decode(z).sample`, R = E KL(q(z|x) || m(z)) with q of `encode(x).latent_dist`,
-    both in float32 at least, whatever the model's precision.
+    D is that of the stated p(x|z) around `decode(z).sample`, R = E KL(q(z|x) || m(z)) that of
+    `encode(x).latent_dist`, both in float32 at least, whatever the model's precision.
 
     Args:
         vae: of the model, any module with these two methods.
@@ -65,9 +65,7 @@ def diffusers(
         return p(at_least_single(vae.decode(z.to(dtype)).sample))  # type: ignore[operator]
 
     m = _fitted(vae, encoder, batches(loader, more.get("key"))) if prior == "fitted" else None
-    parts = {"encoder": lambda x: _one_event(encoder(x)), "decoder": decoder, "prior": m}
-    found: RateDistortionResult = vae_rd.rate_distortion(loader, **parts, **more)
-    return found
+    return rate_distortion(loader, encoder=lambda x: _one_event(encoder(x)), decoder=decoder, prior=m, **more)
 
 
 def _dtype(vae: nn.Module) -> torch.dtype:

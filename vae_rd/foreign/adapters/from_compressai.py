@@ -4,8 +4,8 @@ In eval mode the latents are rounded: z is a function of x, whose code under the
 
     R = -sum ln P(z)        nats an image, over all latents and hyperlatents
 
-which is KL(delta_z(x) || P) of a discrete z. That q has no density to compare pairs of images by, so I, active units
-and a verdict on them are null; I <= R holds all the same. D is of a p(x|z) that is stated.
+which is KL(delta_z(x) || P) of a discrete z. That q has no density to compare pairs of images by, so the lower bound
+on I, active units and a verdict on them are null; I <= R holds all the same. D is of a p(x|z) that is stated.
 
 Source: https://github.com/InterDigitalInc/CompressAI, compressai/models/google.py; Balle et al. 2018, arXiv 1802.01436.
 """
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from vae_rd.adapters.observation import Observation, observation, statement
 from vae_rd.errors import InputError
+from vae_rd.foreign.adapters.observation import Observation, observation, statement
 from vae_rd.foreign.collecting import Seen, of_terms
 from vae_rd.foreign.loaders import batches
 from vae_rd.foreign.modules import device_of, measured

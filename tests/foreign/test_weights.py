@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vae_rd.adapters import load_weights
 from vae_rd.errors import InputError
+from vae_rd.foreign.adapters import load_weights
 
 
 def network(seed: int) -> nn.Module:
