@@ -83,7 +83,7 @@ _LAZY = {
     "rate_distortion": "vae_rd.foreign.measuring",
     "VAEModule": "vae_rd.training.module",
     "RateDistortionCallback": "vae_rd.foreign.callback",
-    "adapters": "vae_rd.foreign",
+    "adapters": "vae_rd.foreign.adapters",
 }
 __all__ = ["__version__", *_LAZY]
 
@@ -92,7 +92,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is asked for; signals wait for that, as half a torch serves no second attempt."""
     if name in _LAZY:
         with import_module("vae_rd.process.signals").whole_imports():
-            return getattr(import_module(_LAZY[name]), name)
+            module = import_module(_LAZY[name])
+        return module if _LAZY[name].endswith(f".{name}") else getattr(module, name)
     raise AttributeError(f"module 'vae_rd' has no attribute {name!r}")
 
 
