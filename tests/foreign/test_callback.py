@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
@@ -370,3 +371,37 @@ def test_an_epoch_under_another_weight_than_beta_is_not_the_best(tmp_path: Path)
     assert history["val/objective"].idxmin() == 1
     assert history["beta_effective"].tolist() == [1.0, 0.5]
     assert RunRecord.read(tmp_path / "run").model["kept_epoch"] == 0
+
+
+def test_of_very_many_units_there_are_sums_and_no_columns_of_each(tmp_path: Path) -> None:
+    class Spatial(LightningModule):
+        """Whose z has as many units as there are pixels."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.conv, self.back = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(2, 1, 3, padding=1)
+
+        def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+            return self.conv(batch).square().mean()
+
+        def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+            pass
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), 0.1)
+
+    def terms(module: Any, x: Tensor) -> Any:
+        mu, log_var = module.conv(x).chunk(2, 1)
+        q = Independent(Normal(mu, (0.5 * log_var).exp()), 3)
+        return q, lambda z: Independent(Bernoulli(logits=module.back(z)), 3)
+
+    x = (torch.rand(40, 1, 12, 12, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+    rd = vae_rd.RateDistortionCallback(terms, folder=tmp_path / "run")
+    logged = fitted(Spatial(), rd, epochs=1, loaders=[DataLoader(x, 8), DataLoader(x, 8)]).callback_metrics
+    assert rd.result is not None
+    assert len(rd.result["rate_per_dim"]["value"]) == 288
+    assert float(logged["val/rate"]) == pytest.approx(sum(rd.result["rate_per_dim"]["value"]), rel=1e-5)
+    columns = pd.read_csv(tmp_path / "run" / "history.csv").columns
+    assert {"val/rate", "val/active_units_by_rate", "train/rate"} <= set(columns)
+    assert not [name for name in (*columns, *logged) if "rate_dim_" in name]

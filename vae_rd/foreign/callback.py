@@ -160,7 +160,7 @@ class RateDistortionCallback(Watching):
             record = self._record(module, found)
         self._say(trainer)
         if trainer.is_global_zero and (folder := self._folder(trainer)) is not None:
-            folder.write(record, self.epochs, latent_dim=found.latent_dim)
+            folder.write(record, self.epochs, latent_dim=found.unit_columns)
 
     def _record(self, module: LightningModule, found: Found) -> RunRecord | None:
         """Of the weights as they are, which are the best so far."""

@@ -26,6 +26,8 @@ from vae_rd.process.collectives import own_shard
 from vae_rd.run.record import Json
 from vae_rd.training.diagnosis import LEAST, MOST, SHARE, columns_of, stderr_of
 
+PER_UNIT = 256  # Units, of whose each a rate is logged.
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -58,10 +60,11 @@ class Found(NamedTuple):
     dependence: Dependence | None = None
 
     @property
-    def latent_dim(self) -> int:
-        """Units of z, as far as there are numbers for each."""
+    def unit_columns(self) -> int:
+        """For how many units history has columns."""
         values = self.val.chunks[0].values
-        return next((values[name].shape[-1] for name in ("rate_per_dim", "mean", "z") if name in values), 0)
+        units = next((values[name].shape[-1] for name in ("rate_per_dim", "mean", "z") if name in values), 0)
+        return units if units <= PER_UNIT else 0
 
     def logged(self) -> dict[str, float]:
         """What loggers get: means that are defined, and the standard error of the objective."""
@@ -122,7 +125,7 @@ class Validation:
             return None
         row = _prefixed(self.split, means(val.chunks[0], slope=beta))
         if index != self.dataloader:
-            return Found(row, None, val)
+            return Found(_within_reason(row), None, val)
         self._contents = val.contents
         dependence, train = self._dependence(module), self._train(module)
         if self.split == "val" and dependence is not None:
@@ -133,7 +136,7 @@ class Validation:
             some = MOST if dependence is None else len(dependence.distortion)
             row |= _prefixed("train", means(train.chunks[0], slope=beta))
             row["train/information"] = information(train.chunks[0], some)
-        return Found(row, objectives(val.chunks[0], slope=beta), val, train, dependence)
+        return Found(_within_reason(row), objectives(val.chunks[0], slope=beta), val, train, dependence)
 
     def _dependence(self, module: LightningModule) -> Dependence | None:
         """Of a few examples, which each process measures; None where they are not at hand, or have no p(x|z)."""
@@ -198,6 +201,13 @@ class Validation:
             device=module.device,
             distortion=distortion,
         )
+
+
+def _within_reason(row: dict[str, float]) -> dict[str, float]:
+    """Without the rates of single units where they are too many for a logger, as those of spatial z are."""
+    if not any(name.endswith(f"/rate_dim_{PER_UNIT}") for name in row):
+        return row
+    return {name: value for name, value in row.items() if "/rate_dim_" not in name}
 
 
 def _prefixed(split: str, values: dict[str, float]) -> dict[str, float]:
