@@ -124,7 +124,7 @@ FLAGS = [
     flags("--resume auto --overwrite", "choose one", "--resume auto", "--overwrite"),
     flags(
         "--data sprites --levels 17",
-        "belongs to --data npz or npy or image_folder, not to --data sprites; leave it out",
+        "belongs to --data npz or npy or image_folder or hf or csv or parquet, not to --data sprites; leave it out",
         "--data sprites --n_train 16 --n_test 16",
     ),
     flags(

@@ -47,7 +47,8 @@ def _problems(config: FitConfig) -> Iterator[str]:
     if config.name is not None and not re.fullmatch(r"[\w+=@-][\w+=@.,-]{0,199}", config.name, re.ASCII):
         yield f"--name {config.name!r}: use up to 200 letters, digits and . _ - + = @ , and no dot in front"
     if config.data_file is None and config.data in OWN:
-        yield f"--data {config.data} needs --data_file with one's own {config.data.replace('_', ' ')}"
+        what = "dataset, or its name" if config.data == "hf" else config.data.replace("_", " ")
+        yield f"--data {config.data} needs --data_file with one's own {what}"
     yield from _eigenvalue_problem(config.gaussian_eigenvalues)
     if config.binarization != "none" and config.dequantize != "none":
         yield "--dequantize: binarised pixels have no bins to fill; leave out --dequantize or --binarization"
