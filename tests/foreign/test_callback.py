@@ -405,3 +405,17 @@ def test_of_very_many_units_there_are_sums_and_no_columns_of_each(tmp_path: Path
     columns = pd.read_csv(tmp_path / "run" / "history.csv").columns
     assert {"val/rate", "val/active_units_by_rate", "train/rate"} <= set(columns)
     assert not [name for name in (*columns, *logged) if "rate_dim_" in name]
+
+
+@pytest.mark.parametrize(("precision", "digits"), [("bf16-mixed", 1e-6), ("64-true", 1e-9), ("bf16-true", 0.01)])
+def test_precisions(precision: Any, digits: float) -> None:
+    module, rd = Functional(), vae_rd.RateDistortionCallback(functional_terms)
+    logged = fitted(module, rd, epochs=1, precision=precision).callback_metrics
+    if precision == "bf16-true":
+        module.float()
+    x = images(620, 1).tensors[0].to(next(module.parameters()).dtype)
+    exact = measured(module, functional_terms, x)
+    assert rd.result is not None
+    assert rd.result["rate"]["value"] == pytest.approx(exact["rate"]["value"], rel=max(digits, 1e-6))
+    assert rd.result["distortion"]["value"] == pytest.approx(exact["distortion"]["value"], rel=digits)
+    assert float(logged["val/rate"]) == pytest.approx(exact["rate"]["value"], rel=max(digits, 1e-6))

@@ -34,6 +34,7 @@ class Contents:
         """Take note of a batch, [B, ...]."""
         self.__dict__.pop("digest", None)
         self.shape = tuple(x.shape[1:])
+        x = x.float() if x.dtype == torch.bfloat16 else x  # Which numpy has not.
         rows = x.detach().cpu().reshape(len(x), -1).numpy()
         is_bits = ((rows == 0) | (rows == 1)).all(1)
         self.support = self.support if is_bits.all() else "real"

@@ -84,11 +84,18 @@ class Reading:
             )
         x, q, decode = found if len(found) == 3 else (x_of(batch, self.key), *found)
         prior = self.prior if self.prior is None or isinstance(self.prior, Distribution) else self.prior(module)
-        return Batch(len(x), x, vae_of(x, encode=lambda _: q, decode=decode, prior=prior), None)
+        model = vae_of(x, encode=lambda _: q, decode=_in_precision_of(module, decode), prior=prior)
+        return Batch(len(x), x, model, None)
 
     def noise(self, split: str, n: int | None) -> PlacedNoise:
         """Of the examples of a split."""
         return PlacedNoise(self.seed, split, samples=self.samples, n=n)
+
+
+def _in_precision_of(module: LightningModule, decode: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+    """The decoder, given z as its weights are where these are of half precision: z itself is drawn in single."""
+    dtype = next((weight.dtype for weight in module.parameters()), torch.float32)
+    return decode if dtype in (torch.float32, torch.float64) else lambda z: decode(z.to(dtype))
 
 
 def _stated(found: Mapping[str, Tensor]) -> Batch:

@@ -173,6 +173,7 @@ class Validation:
         result = self._of(module, found.val, self.split, beta=beta, data=data, distortion=distortion)
         result.metrics |= {} if found.dependence is None else dependence_entries(found.dependence)
         result.network = network_of(module)
+        result.values_per_example = result.values_per_example.on("cpu")  # A trainer's device has better use for memory.
         return result
 
     def trained(self, module: LightningModule, found: Found, *, beta: float | None) -> Json | None:

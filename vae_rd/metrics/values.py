@@ -13,8 +13,8 @@ examples at random stand for all, as the posterior says: InfoNCE and leave-one-o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,6 +61,11 @@ class SplitValues:
     leave_one_out: Tensor | None
     asked: Tensor
     references: int
+
+    def on(self, where: torch.device | str) -> SplitValues:
+        """The same on another device."""
+        moved: dict[str, Any] = {name: v.to(where) for name, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
 
     def paired(self, values: Tensor | None) -> Tensor | None:
         """Those of [S, N] values that pair with the information's, [S, M]; all where there is none."""
