@@ -23,6 +23,7 @@ FAR_SHARE = 0.25  # of the points, which may be far out at most
 SQUEEZED = 0.3  # of the axis, in which the others lie at most where some are far out
 BEYOND = 0.25  # of the axis, that is logarithmic and holds those that are
 LEDGE = 1.15  # the axis is linear this many times as far as the others reach
+BARS = 5.0  # standard errors of D that the axis holds at least, of which a bar has four
 NICE = np.array([1, 2, 5])
 
 
@@ -121,7 +122,8 @@ def frame_plane(
     bends_x = bend_of(data["rate"], low=0.0) if not (view.xlim or "x" in view.log or view.inset) else None
     bends_y = bend_of(distortions, low=min(distortions)) if not (view.ylim or "y" in view.log or view.inset) else None
     seen = bends_x.at if bends_x else width
-    height = max(max(distortions) - min(distortions), 0.4 * seen)  # a lone point still shows slopes as slopes
+    noise = BARS * np.nanmax([0.0, *rows["distortion_stderr"]])
+    height = max(max(distortions) - min(distortions), 0.4 * seen, noise)  # a lone point still shows slopes as slopes
     middle = (max(distortions) + min(distortions)) / 2
     _set(ax.xaxis, (0.0, width), bends_x, 0.06)
     low = min(distortions) if bends_y else middle - height / 2
