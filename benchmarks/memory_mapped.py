@@ -1,6 +1,6 @@
 """Memory, seconds a step and resumption of a fit to a set that stays in its files.
 
-    python benchmarks/memory_mapped.py [--examples 2000000] [--turns 10] [--folder FOLDER]
+    OMP_NUM_THREADS=1 python benchmarks/memory_mapped.py [--examples 2000000] [--turns 10] [--folder FOLDER] [--write]
 
 Makes a folder of four .npy shards of distinct 28 x 28 grey images, 1.57 GB of 2 million, a part at a time, and fits the
 default network to it by `python -m vae_rd.fit --data npy`. Three things are measured:
@@ -52,6 +52,8 @@ from vae_rd.training.signals import HoldSignals
 SIDE, SHARDS, PART, BATCH = 28, 4, 20_000, 128
 TIMED = 100_000  # Examples of the set whose epochs are timed, from all over the files; in memory they are 78 MB.
 MOST_MB, MOST_RATIO, LOOKS = 2_000, 1.15, 20
+PAGE = Path(__file__).parents[1] / "docs" / "data.md"
+BEGIN, END = "<!-- begin: python benchmarks/memory_mapped.py --write -->\n", "<!-- end -->"
 PEAKS = {
     "VmHWM": "resident",
     "RssAnon": "anonymous",
@@ -121,21 +123,21 @@ def watch(process: subprocess.Popen[bytes]) -> dict[str, dict[str, float]]:
     return most
 
 
-def row(what: str, found: str, wanted: str = "") -> None:
-    print(f"| {what} | {found} | {wanted} |", flush=True)
+def row(what: str, found: str, wanted: str = "") -> str:
+    return f"| {what} | {found} | {wanted} |"
 
 
-def memory_rows(data: Path, runs: Path) -> None:
+def memory_rows(data: Path, runs: Path) -> Iterator[str]:
     """What one epoch over all examples and its evaluation hold at most."""
     most = watch(fit(data, runs, "--name", "memory", "--max_epochs", "1"))
     record = json.loads((runs / "memory" / "record.json").read_text())
     pixels = sum(file.stat().st_size for file in data.iterdir()) / 1e6
-    row("training examples", f"{record['data']['streamed']:,} of {pixels:,.0f} MB of files")
-    row("one epoch and its evaluation", f"{record['seconds']:.0f} s")
+    yield row("training examples", f"{record['data']['streamed']:,} of {pixels:,.0f} MB of files")
+    yield row("one epoch and its evaluation", f"{record['seconds']:.0f} s")
     for who, found in most.items():
         own = ", ".join(f"{said} {found[name]:,.0f}" for name, said in PEAKS.items())
         is_bar = who == "together"
-        row(f"peak MB, {who}", own, f"resident under {MOST_MB:,}" if is_bar else "")
+        yield row(f"peak MB, {who}", own, f"resident under {MOST_MB:,}" if is_bar else "")
 
 
 class Alternating:
@@ -203,7 +205,7 @@ def same_batches(streamed: DataSet, memory: DataSet) -> None:
         raise SystemExit("the batches differ")
 
 
-def time_rows(data: Path, *, turns: int) -> None:
+def time_rows(data: Path, *, turns: int) -> Iterator[str]:
     """Epochs in turn; the first of each is not counted."""
     source = npy(data)
     small = {split: part[:500] for split, part in source.images.items()}
@@ -226,7 +228,9 @@ def time_rows(data: Path, *, turns: int) -> None:
         files, held_there = (1e3 * statistics.median(seconds[:, j, i]) for j in (0, 1))
         ratios = seconds[:, 0, i] / seconds[:, 1, i]
         found = f"{files:.2f} from the files, {held_there:.2f} in memory: {statistics.median(ratios):.3f} x"
-        row(f"ms a step by {name}", f"{found} ({ratios.min():.3f} to {ratios.max():.3f})", f"at most {MOST_RATIO} x")
+        yield row(
+            f"ms a step by {name}", f"{found} ({ratios.min():.3f} to {ratios.max():.3f})", f"at most {MOST_RATIO} x"
+        )
 
 
 def weights(folder: Path) -> dict[str, Tensor]:
@@ -234,7 +238,7 @@ def weights(folder: Path) -> dict[str, Tensor]:
     return state
 
 
-def resumption(data: Path, runs: Path) -> None:
+def resumption(data: Path, runs: Path) -> Iterator[str]:
     """A fit of two epochs in one go, and one that SIGTERM ends within the second and that goes on."""
     flags = ["--name", "r", "--max_epochs", "2", "--n_train", str(TIMED), "--resume", "auto"]
     if fit(data, runs / "whole", *flags).wait():
@@ -253,12 +257,19 @@ def resumption(data: Path, runs: Path) -> None:
     states = [weights(folder) for folder in (whole, parts)]
     equal = states[0].keys() == states[1].keys() and all(torch.equal(states[0][k], states[1][k]) for k in states[0])
     what = f"ended by SIGTERM in epoch 2 (code {code}, {before}) and continued: metrics"
-    row(what, said(metrics[0] == metrics[1]), "equal")
-    row(f"the same: {len(states[0])} tensors of the last checkpoint, bit for bit", said(equal), "equal")
+    yield row(what, said(metrics[0] == metrics[1]), "equal")
+    yield row(f"the same: {len(states[0])} tensors of the last checkpoint, bit for bit", said(equal), "equal")
 
 
 def said(is_so: bool) -> str:
     return "equal" if is_so else "DIFFER"
+
+
+def put(lines: list[str]) -> None:
+    """Put the table into its place in the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}{chr(10).join(lines)}\n{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
 def main() -> None:
@@ -266,17 +277,27 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=2_000_000)
     parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--folder", type=Path, help="where the files are made, for the time of this [a temporary one]")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/data.md")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
+    lines = ["| | measured | wanted |", "|---|---|---|"]
+    print(*lines, sep="\n", flush=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         data, runs = Path(folder, "shards"), Path(folder, "runs")
         data.mkdir()
         make(data, arguments.examples)
-        print("| | measured | wanted |\n|---|---|---|")
-        memory_rows(data, runs)
-        time_rows(data, turns=arguments.turns)
-        resumption(data, runs)
-    print(f"\n{arguments.turns} turns; {os.cpu_count()} cores, torch {torch.__version__}")
+        rows = (memory_rows(data, runs), time_rows(data, turns=arguments.turns), resumption(data, runs))
+        for line in itertools.chain(*rows):
+            print(line, flush=True)
+            lines.append(line)
+    threads = "one thread" if torch.get_num_threads() == 1 else f"{torch.get_num_threads()} threads"
+    lines += [
+        "",
+        f"{threads} and one worker on {os.cpu_count()} cores, {arguments.turns} turns, torch {torch.__version__}",
+    ]
+    print(*lines[-2:], sep="\n")
+    if arguments.write:
+        put(lines)
 
 
 if __name__ == "__main__":
