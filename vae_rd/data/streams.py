@@ -6,7 +6,6 @@ trains as the same set in memory does, to the last bit.
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -95,7 +94,8 @@ def _read_rows(mapped: np.ndarray, positions: np.ndarray, rows: np.ndarray, plac
     size, into = mapped[:1].nbytes, memoryview(rows.reshape(-1).view(np.uint8))
     with Path(str(mapped.filename)).open("rb", buffering=0) as file:
         for place, position in zip((places * size).tolist(), (positions * size + mapped.offset).tolist(), strict=True):
-            if os.preadv(file.fileno(), [into[place : place + size]], position) != size:
+            file.seek(position)
+            if file.readinto(into[place : place + size]) != size:
                 raise OSError(f"{mapped.filename}: cut short while it is read; give the whole file again")
 
 
