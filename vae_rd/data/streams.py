@@ -55,7 +55,8 @@ class Stream:
         pixels = torch.from_numpy(
             np.ascontiguousarray(channels_first(found, self.layout)).astype(self.kind, copy=False)
         )
-        return pixels if self.threshold is None else (pixels >= self.threshold).to(torch.uint8)
+        # In place: a block more at a time leaves gaps in the heap of the worker, which grows by them for all of an epoch.
+        return pixels if self.threshold is None else pixels.ge_(self.threshold).to(torch.uint8)
 
     def _found(self, positions: np.ndarray) -> np.ndarray:
         """Examples as they are stored, by their positions among all."""
