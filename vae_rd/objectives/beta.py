@@ -8,6 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from vae_rd.functional.statistics import over_draws
 from vae_rd.model.terms import Terms
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.schedules import cosine_path, cyclic_path, geometric_path, linear_path
@@ -53,8 +54,8 @@ class BetaObjective(Objective):
         if self.schedule == "geometric":
             distortion, beta = self.beta / beta * distortion, self.beta / beta * beta
         if charged is None:  # Building the model has seen to it that nothing is to weigh it.
-            return distortion.mean(0)
-        return (distortion + beta * charged).mean(0)
+            return over_draws(distortion)
+        return over_draws(distortion + beta * charged)
 
     def charged(self, terms: Terms) -> Tensor | None:
         """What the weight is on, [S, B]: the rate; None where it is undefined."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from vae_rd.functional.statistics import over_draws
 from vae_rd.model.terms import Terms
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.constrained import score_of
@@ -51,10 +52,10 @@ class CapacityObjective(Objective):
         """Mean over draws of D + gamma s (R(x) - C_t), [B], s the sign that makes the batch's mean the formula."""
         rate = terms.rate
         assert rate is not None, "a rate to hold at its target"
-        excess = rate.mean(0) - self.capacity(step)
+        excess = over_draws(rate) - self.capacity(step)
         mean = excess.detach().mean()
         side = (mean_over_processes(mean) if self.training else mean).sign()
-        return terms.distortion.mean(0) + self.gamma * side * excess
+        return over_draws(terms.distortion) + self.gamma * side * excess
 
     def weight(self, step: int) -> float:
         """gamma, the most that a nat of rate counts."""

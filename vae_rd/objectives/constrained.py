@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from vae_rd.functional.statistics import over_draws
 from vae_rd.model.terms import Terms
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.controller import Controller
@@ -59,7 +60,7 @@ class ConstrainedObjective(Objective):
         """Mean over draws of (D + w R) / max(1, w), [B]."""
         rate, weight = terms.rate, self.controller.weight
         assert rate is not None, "a rate to weigh"
-        return (terms.distortion + weight * rate).mean(0) / weight.clamp(min=1.0)
+        return over_draws(terms.distortion + weight * rate) / weight.clamp(min=1.0)
 
     @torch.no_grad()
     def after_step(self, terms: Terms) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from vae_rd.functional.statistics import over_draws
 from vae_rd.model.terms import Terms
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.constrained import score_of
@@ -53,7 +54,7 @@ class GecoObjective(Objective):
         """Mean over draws of R + lambda (D - C), [B]."""
         rate = terms.rate
         assert rate is not None, "a rate to make small"
-        return (rate + self.log_multiplier.exp() * (terms.distortion - self.target)).mean(0)
+        return over_draws(rate + self.log_multiplier.exp() * (terms.distortion - self.target))
 
     @torch.no_grad()
     def after_step(self, terms: Terms) -> None:

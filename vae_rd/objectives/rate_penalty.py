@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from vae_rd.functional.statistics import over_draws
 from vae_rd.model.terms import Terms
 from vae_rd.objectives.base import Objective
 
@@ -38,7 +39,7 @@ class RatePenaltyObjective(Objective):
         """Mean over draws of D, and w |R - C| of the mean rate over draws, [B]."""
         rate = terms.rate
         assert rate is not None, "a rate to hold at its target"
-        return terms.distortion.mean(0) + self.rate_weight * (rate.mean(0) - self.target).abs()
+        return over_draws(terms.distortion) + self.rate_weight * (over_draws(rate) - self.target).abs()
 
     def weight(self, step: int) -> float:
         """w, the most that a nat of rate counts."""
