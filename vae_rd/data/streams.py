@@ -55,7 +55,7 @@ class Stream:
         pixels = torch.from_numpy(
             np.ascontiguousarray(channels_first(found, self.layout)).astype(self.kind, copy=False)
         )
-        # In place: a block more at a time leaves gaps in the heap of the worker, which grows by them for all of an epoch.
+        # In place: one block more at a time leaves gaps in the heap of the worker, which grows all through an epoch.
         return pixels if self.threshold is None else pixels.ge_(self.threshold).to(torch.uint8)
 
     def _found(self, positions: np.ndarray) -> np.ndarray:
