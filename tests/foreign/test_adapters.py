@@ -132,12 +132,15 @@ def test_the_fitted_marginal_of_channels_is_the_best_normal():
 def test_a_model_in_half_precision_has_densities_in_single():
     vae, x = KLAutoencoder().bfloat16(), COLOURS.float()
     q = vae.encode(x.bfloat16()).latent_dist
-    mean, std = q.mean.float(), q.std.float()
+    mean, log_var = q.mean.float(), q.logvar.float()
+    std = (0.5 * log_var).exp()
     eps = torch.randn(1, 6, 8, generator=generator("cpu", 0, "evaluation", "test", 0))
     error = vae.decode((mean + std * eps.view_as(mean)).bfloat16()).sample.double() - x.double()
     result = adapters.diffusers(vae, x, likelihood="gaussian", scale=0.5)
     d = error.square().sum().item() / 6 / 0.5 + 24 * math.log(2 * math.pi * 0.25)
     assert value(result, "distortion") == pytest.approx(d, rel=1e-6)
+    r = 0.5 * (mean.double() ** 2 + log_var.double().exp() - 1 - log_var).sum().item() / 6
+    assert value(result, "rate") == pytest.approx(r, rel=1e-6)
 
 
 @torch.no_grad()

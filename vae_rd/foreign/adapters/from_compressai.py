@@ -34,7 +34,7 @@ def compressai(
     model: nn.Module,
     loader: Iterable[Any],
     *,
-    likelihood: str | Observation,
+    likelihood: str | Observation | None = None,
     scale: float | None = None,
     key: str | int | None = None,
     **more: Any,
@@ -44,7 +44,7 @@ def compressai(
     Args:
         model: of `compressai.models` or `compressai.zoo`, on the device to be used.
         loader: as of `vae_rd.rate_distortion`; x of one size, on the scale that the model takes, 0..1.
-        likelihood: "gaussian", "laplace", or a function from x_hat to p(x|z).
+        likelihood: has to be stated: "gaussian", "laplace", or a function from x_hat to p(x|z).
         scale: of the first two, in the units of x; docs/adapters.md says which one a lambda implies.
         key: as of `vae_rd.rate_distortion`.
         more: of `vae_rd.foreign.collecting.of_terms`, as `beta`, `entropy` and `split`.

@@ -33,7 +33,7 @@ def diffusers(
     vae: nn.Module,
     loader: Iterable[Any],
     *,
-    likelihood: str | Observation,
+    likelihood: str | Observation | None = None,
     scale: float | None = None,
     prior: Marginal = "normal",
     **more: Any,
@@ -46,7 +46,7 @@ def diffusers(
     Args:
         vae: of the model, any module with these two methods.
         loader: as of `vae_rd.rate_distortion`; x on the scale that the model takes, as -1..1.
-        likelihood: "gaussian", "laplace", or a function from `decode(z).sample` to p(x|z).
+        likelihood: has to be stated: "gaussian", "laplace", or a function from `decode(z).sample` to p(x|z).
         scale: of the first two, in the units of x.
         prior: "normal" for N(0, I); "fitted" for normals with the mean and variance of q(z) of each channel over the
             loader, which is gone through twice then. No scaling factor of latents changes that R.
@@ -83,7 +83,8 @@ def _latents(found: Any) -> Normal:
     if q is None or std is None or not bool((std > 0).all()):
         remedy = "give one that has, as AutoencoderKL"
         raise InputError(f"diffusers: the latents of this autoencoder are points, so that R is undefined; {remedy}")
-    return Normal(at_least_single(q.mean), at_least_single(std), validate_args=False)
+    scale = (0.5 * at_least_single(q.logvar)).exp()  # That of half precision is rounded after the exponential.
+    return Normal(at_least_single(q.mean), scale, validate_args=False)
 
 
 def _one_event(q: Normal) -> Distribution:

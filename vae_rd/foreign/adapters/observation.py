@@ -22,7 +22,7 @@ Observation = Callable[[Tensor], Distribution]
 FAMILIES: Mapping[str, Callable[[float], Likelihood]] = {"gaussian": GaussianLikelihood, "laplace": LaplaceLikelihood}
 
 
-def observation(likelihood: str | Observation, scale: float | None = None) -> Observation:
+def observation(likelihood: str | Observation | None, scale: float | None = None) -> Observation:
     """What makes p(x|z) of a decoder's output, [B, C, H, W]; of other shapes take a function of one's own.
 
     Args:
@@ -37,20 +37,20 @@ def observation(likelihood: str | Observation, scale: float | None = None) -> Ob
         >>> round(observation("laplace", 0.5)(torch.zeros(2, 3, 4, 4)).log_prob(torch.zeros(2, 3, 4, 4))[0].item(), 4)
         0.0
     """
-    if not isinstance(likelihood, str):
+    if likelihood is not None and not isinstance(likelihood, str):
         if scale is not None:
             raise InputError(f"scale {scale}: a likelihood of one's own has its scale in itself; leave scale out")
         return likelihood
-    if likelihood not in FAMILIES:
+    if likelihood is None or likelihood not in FAMILIES:
         remedy = "write gaussian or laplace with a scale, or give a function from the decoder's output to p(x|z)"
-        raise InputError(f"likelihood {likelihood!r}: no word for p(x|z) here; {remedy}")
+        raise InputError(f"likelihood {likelihood!r}: this does not say which p(x|z) D is of; {remedy}")
     if scale is None or not (math.isfinite(scale) and scale > 0):
         remedy = "give one above 0, in the units of x; python -m vae_rd.beta says what a loss implies"
         raise InputError(f"scale {scale}: a {likelihood} likelihood has one; {remedy}")
     return FAMILIES[likelihood](scale)
 
 
-def statement(likelihood: str | Observation, p: Observation, values: int) -> dict[str, Any] | None:
+def statement(likelihood: str | Observation | None, p: Observation, values: int) -> dict[str, Any] | None:
     """What D is, for the record; None of a function of one's own, which does not say.
 
     Args:
