@@ -89,7 +89,7 @@ def test_the_launcher_reports_by_the_runs_and_passes_a_signal_on(user):
     (failed,) = [run.id for run in runs.values() if not run.started]
     assert any(line.startswith(f"{failed}: failed: error: --max_epochs 0") for line in said)
     assert any(line.startswith(f"{names[LONG]}: stopped early by the server: ") for line in said)
-    assert sum(": interrupted: stopped by signal 2; see " in line for line in said) == 2
+    assert sum(": interrupted: stopped by signal 2; see " in line for line in said) == 2, said
     assert said[-2] == "5 runs: 1 finished, 1 stopped early by the server, 2 interrupted, 1 failed"
     assert said[-1] == "interrupted by signal 15; give the command again"
     assert not any("wandb: " in line for line in said), "W&B's own words are in the logs"
