@@ -417,6 +417,17 @@ def test_an_agent_that_was_told_to_stop_a_run_says_so_of_its_last_start_alone(he
     assert runs[1].line == f"run-b: interrupted: stopped by signal 15; see {last}; {goes_on}"
 
 
+def test_a_run_that_was_ended_before_its_agent_named_it_has_its_log(here):
+    """The agent names its runs every five seconds, the fit its address at W&B at once."""
+    path, folder = join(here.home), here.home / "runs"
+    served(here, path, a={"started": True, "exit_code": 1})
+    leave(folder, "a", status="interrupted", error="stopped by signal 2", stopped_by=2)
+    log = agent_log(folder, ("a", "00:00:01,000", ["W&B: http://here/me/betas/runs/a", "epoch 1/9"]))
+    log.write_text("".join(line for line in log.open() if "'a'" not in line and "finished run" not in line))
+    (run,) = report_of(path, folder).runs
+    assert run.log == log
+
+
 def test_a_run_that_said_something_before_it_began_is_told_by_its_agent_s_log(here, capsys):
     """One was wrong, another was finished already, under another id at W&B; the words are those of the command."""
     path, folder = join(here.home), here.home / "runs"

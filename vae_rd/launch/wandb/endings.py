@@ -209,12 +209,16 @@ def _records(folder: Path) -> dict[str, RunRecord]:
 
 
 def _log_of(run_id: str, logs: Path) -> _Log | None:
-    """What the agents' logs here hold of a run, of its last start; agents write the time before their lines."""
+    """What the agents' logs here hold of a run, of its last start; agents write the time before their lines.
+
+    Of a run that an agent has just started it has not said the id yet, which it does every five seconds; the fit has.
+    """
     found: list[tuple[str, _Log]] = []
+    named = re.compile(rf"(?:{_SAID}.*\b|^W&B: .*/runs/){re.escape(run_id)}\b", re.MULTILINE)
     for path in sorted(logs.glob("agent-*.log")):
         _, *parts = _START.split(path.read_text(encoding="utf-8", errors="replace"))
         for time, command, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-            if re.search(rf"{_SAID}.*\b{re.escape(run_id)}\b", text):
+            if named.search(text):
                 found.append((time, _part(path, run_id, command, text)))
     return max(found, key=lambda start: start[0])[1] if found else None
 
