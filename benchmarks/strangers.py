@@ -30,6 +30,7 @@ from torch.distributions import Bernoulli, Independent, Normal
 
 from vae_rd import FitConfig, rate_distortion
 from vae_rd.experiment.build import build_data
+from vae_rd.foreign.adapters import load_weights
 
 sys.path.insert(0, str(ROOT / "docs"))
 from disentangling_vae import Decoder, Encoder
@@ -42,12 +43,9 @@ NAMES = {"dsprites": "dSprites grid", "mnist": "MNIST at 32 x 32, cut at .5"}
 
 def loaded(root: Path, loss: str, data: str) -> tuple[Encoder, Decoder]:
     """The two modules with a checkpoint's weights."""
-    arrays = np.load(root / "foreign" / f"disentangling_vae_{loss}_{data}.npz", allow_pickle=False)
-    modules = Encoder(SIZES[data]), Decoder(SIZES[data])
-    for prefix, module in zip(("encoder.", "decoder."), modules, strict=True):
-        named = {n.removeprefix(prefix): torch.tensor(arrays[n]) for n in arrays.files if n.startswith(prefix)}
-        module.load_state_dict(named)
-    return modules
+    path = root / "foreign" / f"disentangling_vae_{loss}_{data}.npz"
+    encode, decode = Encoder(SIZES[data]), Decoder(SIZES[data])
+    return load_weights(encode, path, prefix="encoder."), load_weights(decode, path, prefix="decoder.")
 
 
 def batches(data: str) -> Iterator[Tensor]:

@@ -233,6 +233,14 @@ def test_the_plane_names_models_without_a_beta_beside_those_with_one(result, tmp
     assert all(shown.count(f"model {name}") == 1 for name in ("aimless", "mine", "theirs"))
 
 
+def test_the_plane_holds_the_error_bars_of_a_lone_point():
+    few = of_net(X[:3])
+    found, (ax,) = few["distortion"], few.plane().axes
+    low, high = ax.get_ylim()
+    assert low <= found["value"] - 2 * found["stderr"]
+    assert found["value"] + 2 * found["stderr"] <= high
+
+
 def test_a_record_that_is_there_stays(result, tmp_path):
     result.save(tmp_path / "a")
     with pytest.raises(InputError, match="overwrite=True"):
