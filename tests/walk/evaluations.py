@@ -100,6 +100,13 @@ STEPS: list[Step] = [
     ),
     step("give the folder of a run", lambda: load("runs/none"), lambda: load("runs/a"), before=RUNS),
     step(
+        "choose its own, by leaving beta out",
+        lambda: load("runs/a", beta=4.0),
+        lambda: load("runs/a"),
+        lambda: load("runs/a", beta=1.0),
+        before=RUNS,
+    ),
+    step(
         "give all machines the same",
         limited(collectives, "all_gather", lambda mine: {0: mine, 1: "others"}, evaluated("runs/a")),
         evaluated("runs/a"),

@@ -28,6 +28,7 @@ from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.files import RECORD_FILE
 from vae_rd.run.finding import check_finished
 from vae_rd.run.folder import KEPT, refuse_given
+from vae_rd.run.points import point_folder, points_of, run_of_point
 from vae_rd.run.record import RunRecord
 
 _ALONE = threading.RLock()  # A thread that opens a run on the way to measuring it holds it twice.
@@ -71,17 +72,18 @@ def _moved(config: FitConfig, data_file: str, folder: Path) -> FitConfig:
     return replace(config, data_file=data_file)
 
 
-def load(run_dir: str | Path, *, model: VAE | None = None) -> GenerativeModel:
+def load(run_dir: str | Path, *, beta: float | None = None, model: VAE | None = None) -> GenerativeModel:
     """The model of a finished run at its kept checkpoint, in eval mode on the CPU.
 
     Args:
-        run_dir: the run's folder.
+        run_dir: the run's folder, or that of one of its points.
+        beta: at which beta, of a run that holds several; None for the one of its record.
         model: the network, where the run was fitted with one's own.
 
     Raises:
-        InputError: when the folder holds no readable run, or the run needs `model`.
+        InputError: when the folder holds no readable run, the run needs `model`, or has no such beta.
     """
-    folder = Path(run_dir)
+    folder = Path(run_dir) if beta is None else folder_at(Path(run_dir), beta)
     record = RunRecord.read(folder)
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     check_network_and_data(model, None)
@@ -94,9 +96,30 @@ def load(run_dir: str | Path, *, model: VAE | None = None) -> GenerativeModel:
     else:
         found = model
     check_network(found, record, folder, otherwise="")
-    record.check(folder, KEPT)
-    load_weights(found, folder / KEPT, owners=checkpoint_owners(config))
+    run = run_of_point(folder) or folder
+    whole = record if run == folder else RunRecord.read(run)
+    home = folder if (folder / KEPT).exists() else run
+    (record if home == folder else whole).check(home, KEPT)
+    owners = checkpoint_owners(recorded(whole.config, where=str(run / RECORD_FILE)))
+    load_weights(found, home / KEPT, owners=owners)
     return found.eval()
+
+
+def folder_at(folder: Path, beta: float) -> Path:
+    """The folder in which a run has a beta: its own, or that of a point.
+
+    Raises:
+        InputError: where it has it in neither, naming those that there are.
+    """
+    run = run_of_point(folder) or folder
+    if RunRecord.read(run).model.get("slope") == beta:
+        return run
+    point = point_folder(run, beta)
+    if (point / RECORD_FILE).is_file():
+        return point
+    others = [place.name for place in points_of(run)]
+    has = f"one of its points, beta {', '.join(others)}" if others else "its own, by leaving beta out"
+    raise InputError(f"load(beta={beta:g}): {folder} is not of this beta; choose {has}")
 
 
 def load_weights(model: GenerativeModel, path: Path, *, owners: Collection[str]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from vae_rd.errors import InputError
 from vae_rd.run.files import ERROR_FILE, RECORD_FILE
 from vae_rd.run.lock import holder_of
+from vae_rd.run.points import points_of, run_of_point
 from vae_rd.run.record import RunRecord
 
 Runs = str | Path | Sequence[str | Path]
@@ -16,6 +17,8 @@ Runs = str | Path | Sequence[str | Path]
 
 def find_runs(runs: Runs) -> list[Path]:
     """The run folders meant by run folders, globs and folders of runs, each once, in the order given.
+
+    After a run that holds many betas come its points, by beta.
 
     Raises:
         InputError: for an entry that leads to no record.json.
@@ -70,11 +73,23 @@ def _find(entry: str | Path) -> list[Path]:
 
 
 def _is_within_run(folder: Path) -> bool:
-    """Whether the record there is a copy: W&B keeps one below a run's folder, of the time when it was sent."""
-    return any((above / RECORD_FILE).is_file() for above in folder.absolute().parents)
+    """Whether the record there is a copy: W&B keeps one below a run's folder, of the time when it was sent.
+
+    A point of a run lies within it, and is none.
+    """
+    whole = folder.absolute()
+    return any((above / RECORD_FILE).is_file() for above in (run_of_point(whole) or whole).parents)
 
 
 def _records_in(path: Path) -> list[Path]:
-    """The record of a run folder, or all records below a folder of runs."""
-    own = path if path.name == RECORD_FILE else path / RECORD_FILE
-    return [own] if own.is_file() else sorted(path.rglob(RECORD_FILE))
+    """The record of a run folder and those of its points, or all records below a folder of runs."""
+    if path.name == RECORD_FILE:
+        return [path]
+    own = path / RECORD_FILE
+    runs = [own] if own.is_file() else _without_points(path.rglob(RECORD_FILE))
+    return [record for run in runs for record in (run, *(point / RECORD_FILE for point in points_of(run.parent)))]
+
+
+def _without_points(records: Iterable[Path]) -> list[Path]:
+    """Records below a folder of runs, without those of points, which their runs lead to."""
+    return sorted(record for record in records if run_of_point(record.parent) is None)
