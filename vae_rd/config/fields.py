@@ -71,6 +71,7 @@ ObjectiveName = Literal[
     "info_vae",
     "dip_vae_i",
     "dip_vae_ii",
+    "multirate",
 ]
 PathName = Literal["auto", "linear", "cosine", "cyclic", "geometric"]
 WarmupUnit = Literal["steps", "percent"]
@@ -84,6 +85,7 @@ FOUND = ("target_rate", "target_distortion", "geco")  # Objectives that find the
 OWN = ("npz", "npy", "image_folder", "hf", "csv", "parquet")  # Data that --data_file says the place of.
 HELD = (*FOUND, "capacity")  # Those that hold R or D.
 WEIGHED = ("iwae", "beta_tc")  # Those in which R weighs as much as D.
+RANGED = ("multirate",)  # Those of many betas at once.
 MOST = 2**63 - 1  # What torch takes for a seed.
 
 
@@ -330,12 +332,25 @@ class FitConfig:
         "beta",
         "what is minimised: D + beta R; free_bits: with an allowance of R; target_rate, target_distortion: D or R, "
         "the other held; geco: R under a bound on D; capacity: D at an R that grows; iwae: -L_K of K samples; the "
-        "others: D + R and a penalty. A flag of the name of one of them chooses it",
+        "others: D + R and a penalty; multirate: D + beta R at every beta of a range, of one model. A flag of the name "
+        "of one of them chooses it",
         group="objective",
         models=("vae",),
     )
     beta: float = flag(
-        1.0, "weight of the rate", group="objective", models=("vae",), least=0, unless={"objective": (*HELD, *WEIGHED)}
+        1.0,
+        "weight of the rate; of multirate the beta that its own record is measured at",
+        group="objective",
+        models=("vae",),
+        least=0,
+        unless={"objective": (*HELD, *WEIGHED)},
+    )
+    beta_range: list[float] = flag(
+        [0.01, 10.0],
+        "the least and the greatest beta of --objective multirate",
+        group="objective",
+        models=("vae",),
+        only={"objective": RANGED},
     )
     beta_warmup: int | None = flag(
         None,
@@ -344,14 +359,14 @@ class FitConfig:
         group="objective",
         models=("vae",),
         least=0,
-        unless={"objective": (*FOUND, *WEIGHED)},
+        unless={"objective": (*FOUND, *WEIGHED, *RANGED)},
     )
     warmup_unit: WarmupUnit = flag(
         "steps",
         "of beta_warmup; percent: of all steps",
         group="objective",
         models=("vae",),
-        unless={"objective": (*FOUND, *WEIGHED)},
+        unless={"objective": (*FOUND, *WEIGHED, *RANGED)},
     )
     beta_start: float | None = flag(
         None,
@@ -360,14 +375,14 @@ class FitConfig:
         group="objective",
         models=("vae",),
         least=0,
-        unless={"objective": ("geco", "capacity", *WEIGHED)},
+        unless={"objective": ("geco", "capacity", *WEIGHED, *RANGED)},
     )
     beta_schedule: PathName = flag(
         "auto",
         "from beta_start to beta; cyclic: four times, each with a stay; auto: geometric from above 0, else linear",
         group="objective",
         models=("vae",),
-        unless={"objective": (*HELD, *WEIGHED)},
+        unless={"objective": (*HELD, *WEIGHED, *RANGED)},
     )
     free_bits: float = flag(
         0.5,

@@ -62,6 +62,7 @@ def _problems(config: FitConfig) -> Iterator[str]:
     if config.beta_start and not config.beta_warmup and is_read("beta_warmup", vars(config)):
         yield f"--beta_start {config.beta_start:g}: say with --beta_warmup over how many steps the weight leaves it"
     yield from _path_problems(config)
+    yield from _range_of_betas_problem(config)
     if config.resume == "auto" and config.overwrite:
         yield "--overwrite removes the run that --resume auto would continue; choose one"
 
@@ -76,9 +77,18 @@ def _path_problems(config: FitConfig) -> Iterator[str]:
         yield f"--beta_warmup {config.beta_warmup} --warmup_unit percent: no checkpoint could be kept; give at most 99"
     if config.warmup_unit == "percent" and config.beta_warmup is None:
         yield "--warmup_unit percent: of which --beta_warmup? Give one, or leave it out"
-    is_geometric = config.beta_schedule in ("auto", "geometric") and is_read("beta", vars(config))
+    is_geometric = config.beta_schedule in ("auto", "geometric") and is_read("beta_schedule", vars(config))
     if config.beta_start and config.beta == 0 and is_geometric:
         yield "--beta_start: a geometric way never reaches --beta 0; leave it out"
+
+
+def _range_of_betas_problem(config: FitConfig) -> Iterator[str]:
+    """What is no range of beta, or one in which --beta is not."""
+    given, is_asked = config.beta_range, is_read("beta_range", vars(config))
+    if not (len(given) == 2 and 0 < given[0] < given[1] < math.inf):
+        yield f"--beta_range {given}: give the least beta, above 0, and the greatest, such as [0.01, 10]"
+    elif is_asked and not given[0] <= config.beta <= given[1]:
+        yield f"--beta {config.beta:g}: is not in --beta_range {given}; choose one that is, or a wider range"
 
 
 def _eigenvalue_problem(values: list[float]) -> Iterator[str]:

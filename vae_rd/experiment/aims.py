@@ -26,7 +26,7 @@ def check_aim(config: FitConfig, model: VAE, data: DataSet) -> None:
     objective, gradient = tables.OBJECTIVES[config.objective](config, data.card), tables.GRADIENTS[config.gradient]()
     for problem in _gradient_problems(config, objective, gradient):
         raise InputError(f"--gradient {config.gradient} {problem}")
-    for problem in _objective_problems(config, objective, gradient, _posterior(model, data)):
+    for problem in _objective_problems(config, objective, gradient, model, _posterior(model, data)):
         raise InputError(problem)
 
 
@@ -37,8 +37,12 @@ def _gradient_problems(config: FitConfig, objective: Objective, gradient: Gradie
         yield f"has the other draws for a baseline; add --samples {gradient.least_samples}"
 
 
-def _objective_problems(config: FitConfig, objective: Objective, gradient: Gradient, q: Posterior) -> Iterator[str]:
+def _objective_problems(
+    config: FitConfig, objective: Objective, gradient: Gradient, model: VAE, q: Posterior
+) -> Iterator[str]:
     kind = type(q).__name__
+    if objective.betas is not None and model.betas is None:
+        yield f"--objective {config.objective}: a network given from Python takes no beta; choose another objective"
     if gradient.takes_density and not q.has_density:
         yield f"--gradient {config.gradient} takes ln q(z|x), which {kind} does not have; leave it out"
     if objective.takes_factors and q.factors() is None:

@@ -124,7 +124,7 @@ class Experiment:
             self._evaluate()
             if self.config.media_every != 0:
                 epoch = self.record.model["kept_epoch"]
-                keep_media(self.model, self.data, self.folder, epoch=epoch, logger=logger)
+                keep_media(self.measured, self.data, self.folder, epoch=epoch, logger=logger)
             self.record.seal(self.folder, (KEPT, HISTORY_FILE))
             self.record.status = "finished"
         except Interrupted as stop:
@@ -200,7 +200,7 @@ class Experiment:
         load_weights(self.model.eval(), self.folder / KEPT, owners=checkpoint_owners(config))
         (keeper,) = (c for c in trainer.checkpoint_callbacks if isinstance(c, CheckpointKeeper))
         self._note_kept(objective, score=keeper.best)
-        self.model.to(trainer.strategy.root_device)
+        self.measured = self.model.to(trainer.strategy.root_device).at(config.beta)
 
     def _monitor(self) -> Callback:
         """What looks at the model after each validation."""
@@ -233,7 +233,7 @@ class Experiment:
             work = shown(f"evaluating the {split} split ({self.data.card.n[split]:,} examples)")
             with work, memory_advice("evaluation", lower="--eval_samples or the network (--hidden, --latent_dim)"):
                 self.record.metrics[split] = evaluate_split(
-                    self.model,
+                    self.measured,
                     self.data,
                     split,
                     slope=self.record.model["slope"],

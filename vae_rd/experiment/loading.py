@@ -56,7 +56,7 @@ def open_run(
     device = torch.device(accelerator(config))
     refuse_given(record, folder, of_data=data is None, of_network=model is None, otherwise="")
     with precision_of(config):
-        loaded = load(folder, model=model).to(device)
+        loaded = load(folder, model=model).to(device).at(config.beta)
         data = build.build_data(config) if data is None else data_set_of(data, config)
     moved = "" if record.data["is_own"] else ", or say by --data_file where they are now"
     check_data(data, record, folder, otherwise=moved)
@@ -83,8 +83,9 @@ def load(run_dir: str | Path, *, beta: float | None = None, model: VAE | None = 
     Raises:
         InputError: when the folder holds no readable run, the run needs `model`, or has no such beta.
     """
-    folder = Path(run_dir) if beta is None else folder_at(Path(run_dir), beta)
-    record = RunRecord.read(folder)
+    folder = Path(run_dir)
+    at = folder if beta is None else folder_at(folder, beta)
+    record = RunRecord.read(at or folder)
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     check_network_and_data(model, None)
     refuse_given(record, folder, of_data=False, of_network=model is None, otherwise="")
@@ -96,30 +97,51 @@ def load(run_dir: str | Path, *, beta: float | None = None, model: VAE | None = 
     else:
         found = model
     check_network(found, record, folder, otherwise="")
+    _take_weights(found, at or folder, record)
+    if at is None and beta is not None:
+        check_beta(found, folder, beta, asked=f"load(beta={beta:g})")
+    return found if beta is None else found.at(beta)
+
+
+def _take_weights(model: GenerativeModel, folder: Path, record: RunRecord) -> None:
+    """Those of a run, of a point that has its own, or those of its run."""
     run = run_of_point(folder) or folder
     whole = record if run == folder else RunRecord.read(run)
     home = folder if (folder / KEPT).exists() else run
     (record if home == folder else whole).check(home, KEPT)
     owners = checkpoint_owners(recorded(whole.config, where=str(run / RECORD_FILE)))
-    load_weights(found, home / KEPT, owners=owners)
-    return found.eval()
+    load_weights(model.eval(), home / KEPT, owners=owners)
 
 
-def folder_at(folder: Path, beta: float) -> Path:
-    """The folder in which a run has a beta: its own, or that of a point.
-
-    Raises:
-        InputError: where it has it in neither, naming those that there are.
-    """
+def folder_at(folder: Path, beta: float) -> Path | None:
+    """The folder in which a run has a record of a beta: its own, or that of a point; None where it has none."""
     run = run_of_point(folder) or folder
     if RunRecord.read(run).model.get("slope") == beta:
         return run
     point = point_folder(run, beta)
-    if (point / RECORD_FILE).is_file():
-        return point
-    others = [place.name for place in points_of(run)]
+    return point if (point / RECORD_FILE).is_file() else None
+
+
+def check_beta(model: GenerativeModel, folder: Path, beta: float, *, asked: str) -> None:
+    """Refuse a beta at which a run's model cannot be.
+
+    Args:
+        model: of the run.
+        folder: of the run.
+        beta: which.
+        asked: how it was asked for.
+
+    Raises:
+        InputError: naming those at which it can.
+    """
+    if model.betas is not None:
+        low, high = model.betas
+        if not low <= beta <= high:
+            raise InputError(f"{asked}: {folder} is of betas from {low:g} to {high:g}; choose one of these")
+        return
+    others = [place.name for place in points_of(run_of_point(folder) or folder)]
     has = f"one of its points, beta {', '.join(others)}" if others else "its own, by leaving beta out"
-    raise InputError(f"load(beta={beta:g}): {folder} is not of this beta; choose {has}")
+    raise InputError(f"{asked}: {folder} is not of this beta; choose {has}")
 
 
 def load_weights(model: GenerativeModel, path: Path, *, owners: Collection[str]) -> None:

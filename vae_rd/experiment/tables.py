@@ -69,6 +69,7 @@ from vae_rd.objectives.gradients.base import Gradient, Reparameterised
 from vae_rd.objectives.gradients.landed import DoublyReparameterised, Sticking
 from vae_rd.objectives.gradients.score_function import ScoreFunction
 from vae_rd.objectives.iwae import IWAEObjective
+from vae_rd.objectives.multirate import MultiRateObjective
 from vae_rd.objectives.penalised import PenalisedObjective
 from vae_rd.objectives.rate_penalty import RatePenaltyObjective
 from vae_rd.objectives.schedules import constant, cosine_decay, one_cycle
@@ -244,6 +245,7 @@ OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
         c.beta, free=c.free_bits, per_unit=c.free_bits_per == "unit", **_path(c)
     ),
     "iwae": lambda c, card: IWAEObjective(),
+    "multirate": lambda c, card: MultiRateObjective(*c.beta_range, beta=c.beta),
     "beta_tc": lambda c, card: PenalisedObjective(
         BetaObjective(1.0), TotalCorrelation(**_sizes(card)), weight=c.tc_weight - 1.0
     ),

@@ -48,7 +48,7 @@ def rate(q: Posterior, m: Distribution) -> Tensor | None:
     return next((form(q, m) for a, b, form in RATE if isinstance(q, a) and isinstance(m, b)), None)
 
 
-def expected_log_prob(q: Posterior, decoder: nn.Module, x: Tensor) -> Tensor | None:
+def expected_log_prob(q: Posterior, decoder: Callable[[Tensor], Distribution], x: Tensor) -> Tensor | None:
     """E_q ln p(x|z), [B]; None where it has no closed form.
 
     Args:

@@ -29,15 +29,21 @@ class GenerativeModel(nn.Module, ABC):
         prior: () -> m(z), a `Prior` of event shape [D].
         latent_dim: D.
         has_encoder: whether there is a q(z|x), without which distortion, rate and ELBO are undefined.
+        betas: the least and the greatest that it can be `at`; None for a model that takes no beta.
     """
 
     decoder: LazyDistribution
     prior: LazyDistribution
     latent_dim: int
     has_encoder: ClassVar[bool] = False
+    betas: tuple[float, float] | None = None
 
     def begin(self) -> None:
         """Take note that the data may have moved the decoder, before training begins."""
+
+    def at(self, beta: float) -> GenerativeModel:
+        """The model at one beta: itself, where it takes none."""
+        return self
 
     def with_prior(self, prior: LazyDistribution) -> Self:
         """The same model, of the same other parts, under another m(z)."""

@@ -11,7 +11,13 @@ from vae_rd.model.posteriors.base import Moments
 
 
 class Terms(ABC):
-    """Per-example log densities in nats of one joint draw of (x, z); none is computed before it is asked for."""
+    """Per-example log densities in nats of one joint draw of (x, z); none is computed before it is asked for.
+
+    Attributes:
+        context: what the model was given beside x; None where it takes nothing.
+    """
+
+    context: Tensor | None = None
 
     @property
     @abstractmethod

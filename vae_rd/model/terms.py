@@ -75,6 +75,7 @@ class DrawnTerms(Terms):
         expectation: gives E_q ln p(x|z), [B], or None where it has no closed form.
         observe: what a running scale of the likelihood does after a training step.
         is_pathwise: whether z carries a gradient to what it was drawn from; else it is a constant.
+        context: what the model was given beside x; None where it takes nothing.
     """
 
     def __init__(
@@ -86,9 +87,11 @@ class DrawnTerms(Terms):
         expectation: Callable[[], Tensor | None] = lambda: None,
         observe: Callable[[Distribution, Tensor], None] = lambda p, x: None,
         is_pathwise: bool = True,
+        context: Tensor | None = None,
     ) -> None:
         self.x, self.groups, self.likelihood = x, tuple(groups), likelihood
         self.expectation, self.observe, self.is_pathwise = expectation, observe, is_pathwise
+        self.context = context
 
     @cached_property
     def log_px_z(self) -> Tensor:

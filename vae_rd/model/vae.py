@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, cast
 
 import torch
@@ -14,6 +15,8 @@ from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.base import ImageDistribution, Likelihood
 from vae_rd.model.posteriors.base import Draw, Posterior
 from vae_rd.model.terms import DrawnTerms, Group
+
+Network = Callable[[Tensor], Distribution]
 
 
 class VAE(GenerativeModel):
@@ -90,21 +93,27 @@ class VAE(GenerativeModel):
         Args:
             x: images, [B, C, H, W].
             eps: from `noise`, [S, B, noise_dim].
-            context: what a conditional model is given; this one takes none.
+            context: what a conditional model is given, as `given` takes it.
             target: what the decoder's distribution is of, where that is not x: labels, [B, 1, 1, K].
             is_pathwise: whether z carries a gradient to the encoder; else it is a constant at which ln q is taken.
         """
-        posterior, scored = cast(Posterior, self.encoder(x)), x if target is None else target
+        encoder, decoder = self.given(context)
+        posterior, scored = cast(Posterior, encoder(x)), x if target is None else target
         draw = posterior.from_noise(eps)
         draw = draw if is_pathwise else Draw(draw.z.detach())
         return DrawnTerms(
             x=scored,
             groups=[Group(draw, posterior, self.prior())],
-            likelihood=self.decoder(draw.z),
-            expectation=lambda: expected_log_prob(posterior, self.decoder, scored),
+            likelihood=decoder(draw.z),
+            expectation=lambda: expected_log_prob(posterior, decoder, scored),
             observe=self._observe,
             is_pathwise=is_pathwise,
+            context=context,
         )
+
+    def given(self, context: Tensor | None) -> tuple[Network, Network]:
+        """Encoder and decoder as they are under a context; this model takes none."""
+        return self.encoder, self.decoder
 
     def _observe(self, p: Distribution, x: Tensor) -> None:
         likelihood = getattr(self.decoder, "likelihood", None)

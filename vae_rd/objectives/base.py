@@ -21,6 +21,7 @@ class Objective(nn.Module, ABC):
         weighs_draws: whether the loss is -ln of a mean of weights p(x|z) m(z) / q(z|x), one a draw.
         takes_draws: whether the loss takes draws of z where D and R would not.
         takes_factors: whether the loss takes a q(z|x) that is a product of normals.
+        betas: the least and the greatest beta that it trains one model over, which takes ln beta; None for one beta.
     """
 
     couples_examples: bool = False
@@ -29,6 +30,16 @@ class Objective(nn.Module, ABC):
     weighs_draws: bool = False
     takes_draws: bool = False
     takes_factors: bool = False
+    betas: tuple[float, float] | None = None
+
+    def context(self, examples: int, noise: torch.Generator) -> Tensor | None:
+        """What the model is given for a batch of training, ln beta, [G], each for B / G examples; None for nothing.
+
+        Args:
+            examples: B, over all processes.
+            noise: the step's own stream.
+        """
+        return None
 
     @abstractmethod
     def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:

@@ -22,6 +22,7 @@ from vae_rd.process.memory import memory_advice
 from vae_rd.training.base import Descent, Member, TrainedModule, as_number
 from vae_rd.training.examples import ExampleTerms, add_examples, example_terms, read_means
 from vae_rd.training.guard import check_terms, check_weights
+from vae_rd.training.many_betas import BetaGrid, rows_of
 
 
 class VAEBlocks(TrainedModule):
@@ -56,7 +57,10 @@ class VAEBlocks(TrainedModule):
         self.model, self.objective, self.gradient = model, objective, gradient
         self.batch_size, self.samples, self.seed = batch_size, samples, seed
         self.after_step = after_step
-        self.train_metrics = RateDistortion(model.latent_dim, slope=objective.slope())
+        # Of a batch of many betas there is no objective of one; D and R are then means over all of them.
+        self.grid = None if objective.betas is None else BetaGrid(*objective.betas)
+        slope = objective.slope() if self.grid is None else None
+        self.train_metrics = RateDistortion(model.latent_dim, slope=slope)
         self.val_metrics = RateDistortion(model.latent_dim, slope=objective.slope())
         self.member = Member(model, objective)
         self._val_objective: dict[int, Tensor] = {}  # By evaluation chunk.
@@ -89,9 +93,9 @@ class VAEBlocks(TrainedModule):
         seen, norms = [], []
         for step, batch in self.left(block, first=first):
             noise = generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
-            eps = self._training_noise(batch.x, noise)
+            eps, context = self._training_noise(batch.x, noise), self._training_context(batch.x, noise)
             terms, loss, surrogate = self.gradient.step(
-                self.model, self.objective, batch.x, eps, step, noise=noise, **batch.scored
+                self.model, self.objective, batch.x, eps, step, noise=noise, context=context, **batch.scored
             )
             seen.append(example_terms(terms, loss, latent_dim=self.model.latent_dim))
             if (norm := self.descend(surrogate, step)) is not None:
@@ -106,13 +110,21 @@ class VAEBlocks(TrainedModule):
         first = self.global_rank * len(x)
         return self.model.noise(self.samples, x, noise, examples=self.batch_size)[:, first : first + len(x)]
 
+    def _training_context(self, x: Tensor, noise: torch.Generator) -> Tensor | None:
+        """What this process's rows of the whole batch are given, likewise."""
+        whole = self.objective.context(self.batch_size, noise)
+        return None if whole is None else rows_of(whole, self.batch_size, self.global_rank * len(x), len(x))
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add one chunk under the noise that belongs to it, the same at every epoch."""
         noise = generator("cpu", self.seed, "validation", batch.part)
         with memory_advice("validation", lower="--samples or the network (--hidden, --latent_dim)"):
-            terms = self.model.terms(batch.x, self.model.noise(self.samples, batch.x, noise), **batch.scored)
+            eps = self.model.noise(self.samples, batch.x, noise)
+            terms = self.model.terms(batch.x, eps, **batch.scored)
             loss = self.objective(terms, self.global_step, noise=noise)
             seen = example_terms(terms, loss, latent_dim=self.model.latent_dim)
+            if self.grid is not None:
+                self.grid.add(self.model, batch, eps)
         add_examples(self.val_metrics, [seen])
         if len(batch.x) and (slope := self.objective.slope()) is not None:
             self._val_objective[batch.part] = objective_of(seen.distortion, seen.rate, slope).mean(0)
@@ -122,6 +134,7 @@ class VAEBlocks(TrainedModule):
         means = read_means(self.val_metrics)
         self._log("val", means)
         self.member.val_objective = self._read_val_objective()
+        means |= {} if self.grid is None else self.grid.means()
         if not self.objective.is_annealing(self.global_step):
             self.member.score = self.objective.score(means)
             if self.member.score != means["objective"]:  # Else val/objective says it.

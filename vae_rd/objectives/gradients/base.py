@@ -34,15 +34,17 @@ class Gradient(ABC):
     takes_density: bool = True
     least_samples: int = 1
 
-    def terms(self, model: VAE, x: Tensor, eps: Tensor, *, target: Tensor | None = None) -> DrawnTerms:
+    def terms(
+        self, model: VAE, x: Tensor, eps: Tensor, *, context: Tensor | None = None, target: Tensor | None = None
+    ) -> DrawnTerms:
         """The terms of a training step.
 
         Args:
             model: of which.
             x: images, [B, C, H, W].
-            eps, target: as of `VAE.terms`.
+            eps, context, target: as of `VAE.terms`.
         """
-        return model.terms(x, eps, target=target)
+        return model.terms(x, eps, context=context, target=target)
 
     def step(
         self,
@@ -53,10 +55,11 @@ class Gradient(ABC):
         step: int,
         *,
         noise: torch.Generator,
+        context: Tensor | None = None,
         target: Tensor | None = None,
     ) -> Step:
         """What an optimiser step on a batch is made of; arguments as of `terms` and `surrogate`."""
-        terms = self.terms(model, x, eps, target=target)
+        terms = self.terms(model, x, eps, context=context, target=target)
         loss = objective(terms, step, noise=noise)
         return Step(terms, loss, self.surrogate(objective, terms, loss, step, noise=noise))
 

@@ -28,14 +28,18 @@ class ScoreFunction(Gradient):
     is_pathwise = False
     least_samples = 2
 
-    def terms(self, model: VAE, x: Tensor, eps: Tensor, *, target: Tensor | None = None) -> DrawnTerms:
+    def terms(
+        self, model: VAE, x: Tensor, eps: Tensor, *, context: Tensor | None = None, target: Tensor | None = None
+    ) -> DrawnTerms:
         """With z a constant."""
-        return model.terms(x, eps, target=target, is_pathwise=False)
+        return model.terms(x, eps, context=context, target=target, is_pathwise=False)
 
     def objective_problem(self, objective: Objective) -> str | None:
         """A loss of one example must not depend on z of another."""
         if objective.couples_examples:
             return "takes losses of single examples, and this one couples those of a batch; leave it out"
+        if objective.betas is not None:
+            return "takes losses of one beta, and this one has one for each example; leave it out"
         return None
 
     def surrogate(
