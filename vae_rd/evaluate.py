@@ -13,6 +13,7 @@ from vae_rd.process.command import Answer, run_command
 from vae_rd.process.ranks import check_place, place, run_processes
 from vae_rd.process.signals import whole_imports
 from vae_rd.run.finding import finished_of
+from vae_rd.run.points import run_of_point
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,7 +35,12 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
         raise InputError(f"--units {options.units}: estimates are printed in nats; leave it out, or all estimates")
     if options.media and (kinds or options.split or given or options.devices > 1):
         raise InputError("--media: measures nothing, on one device; leave out all other options but --data_file")
+    is_of_points = options.betas is not None or options.target_rate is not None
+    if is_of_points and (kinds or options.media):
+        raise InputError("--betas and --target_rate measure D, R and I alone; give other estimates in a second command")
     folders, left_out = finished_of(options.runs)
+    if is_of_points:
+        folders = list(dict.fromkeys(run_of_point(folder) or folder for folder in folders))
     if options.media:
         yield from _media(folders, left_out, data_file=options.data_file)
         return
@@ -51,6 +57,8 @@ def _lines(options: argparse.Namespace) -> Iterator[str]:
         processes=processes,
         units=options.units,
         said=left_out,
+        betas=options.betas or (),
+        target_rate=options.target_rate,
     )
 
 

@@ -144,6 +144,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["--data=gaussian", "--likelihood=gaussian_optimal"],
         ["--target_rate=1"],
         ["--free_bits=0.3"],
+        ["--objective=multirate"],
         ["--objective=info_vae", "--samples=2"],
         ["--model=gan", "--information_examples=null"],
         ["--posterior=deterministic", "--beta=0", "--information_examples=null"],

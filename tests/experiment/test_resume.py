@@ -17,6 +17,7 @@ from helpers.runs import history, only_run
 WAYS = [
     {"lr_schedule": "constant"},
     {"objective": "target_rate", "target_rate": 2.0},
+    {"objective": "multirate"},
     pytest.param({"lr_schedule": "cosine"}, marks=pytest.mark.slow),
     pytest.param({"objective": "geco", "target_distortion": 150.0}, marks=pytest.mark.slow),
 ]

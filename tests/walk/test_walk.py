@@ -24,6 +24,7 @@ from walk import (
     folders,
     gan,
     losses,
+    multirate,
     networks,
     runs,
     sources,
@@ -37,7 +38,7 @@ from walk.steps import BITS, Step, archive, listing, refusal_of
 
 AREAS = (
     columns, commands, files, folders, networks, sources, runs, sweep_files, sweeps, evaluations, analysis, theory,
-    estimators, losses, gan, strangers, callbacks, adapters,
+    estimators, losses, gan, strangers, callbacks, adapters, multirate,
 )  # fmt: skip
 STEPS = {f"{area.__name__.rpartition('.')[2]}-{i}": step for area in AREAS for i, step in enumerate(area.STEPS)}
 

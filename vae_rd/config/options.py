@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
+import math
+import re
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -15,6 +19,38 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
         raise InputError(f"{message}; see --help")
+
+
+def betas(text: str) -> list[float]:
+    """The type of an option that takes betas: a list, or logspace(a, b, n), n from 10^a to 10^b; with six digits each.
+
+    Example:
+        >>> betas("logspace(-2, 1, 4)"), betas("[0.5, 2]")
+        ([0.01, 0.1, 1.0, 10.0], [0.5, 2.0])
+    """
+    found: list[float] = []
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        if spaced := re.fullmatch(r"logspace\(([^,]+),([^,]+),\s*(\d+)\s*\)", text.strip()):
+            first, last, n = float(spaced[1]), float(spaced[2]), int(spaced[3])
+            found = [10 ** (first + (last - first) * i / max(1, n - 1)) for i in range(n)]
+        else:
+            found = [float(value) for value in json.loads(text)]
+    if not found or not all(0 < beta < math.inf for beta in found):
+        raise argparse.ArgumentTypeError(f'{text}: give betas above 0 as "[0.1, 1]" or "logspace(-2, 1, 20)"')
+    return [float(f"{beta:g}") for beta in found]
+
+
+def above_zero(text: str) -> float:
+    """The type of an option that takes a number above 0.
+
+    Example:
+        >>> above_zero("2.5")
+        2.5
+    """
+    with contextlib.suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text}: give a number above 0")
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:

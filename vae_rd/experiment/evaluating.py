@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from vae_rd.errors import InputError
-from vae_rd.estimates.base import Settings
+from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.kinds import KINDS
 from vae_rd.estimates.priors import FAMILIES
+from vae_rd.experiment.curve import betas_asked, measure_points
 from vae_rd.experiment.door import check_network_and_data
 from vae_rd.experiment.loading import open_run
 from vae_rd.experiment.measuring import add_estimates, check_estimates, history_of, renew_metrics
@@ -38,6 +39,8 @@ def evaluate_run(
     data_file: str | None = None,
     factor: str | None = None,
     marginal: str | None = None,
+    betas: Sequence[float] = (),
+    target_rate: float | None = None,
     **settings: int,
 ) -> RunRecord:
     """What `python -m vae_rd.evaluate` does to one run, from Python: with one's own network or data, if the run has.
@@ -51,6 +54,8 @@ def evaluate_run(
         data_file: where the file or folder of one's own data is now.
         factor: of "probe": which labels, where there are several.
         marginal: of "ais" and "quality": word of the fitted prior that z comes from, in place of the run's own.
+        betas: at which D, R and I are measured, of a run of many: a record each, in folders that `find_runs` finds.
+        target_rate: R of validation, nats, whose beta is found and measured likewise.
         settings: of the estimates: samples, examples, chains, temperatures, seed; without any, examples are those that
             I is a mean over.
 
@@ -58,7 +63,8 @@ def evaluate_run(
         The record with what was measured.
 
     Raises:
-        InputError: for what is no kind or setting, and where network or data are not the run's.
+        InputError: for what is no kind or setting, where network or data are not the run's, and for betas and rates
+            that the run does not have.
 
     Example:
         >>> import tempfile
@@ -93,9 +99,13 @@ def evaluate_run(
         _hold([folder], held)
         run = open_run(folder, model=model, data=data, data_file=data_file)
         check_estimates(run, wanted, kinds)
-        splits = [split] if split else SPLITS
-        for _ in add_estimates(run, wanted, kinds) if kinds else renew_metrics(run, splits, examples=wanted.examples):
+        splits, points = [split] if split else SPLITS, _points(run, betas, target_rate)
+        for _ in add_estimates(run, wanted, kinds):
             pass  # Each has gone into the record.
+        for _ in measure_points(run, points, splits, examples=wanted.examples):
+            pass
+        if not (kinds or points):
+            renew_metrics(run, splits, examples=wanted.examples)
     return RunRecord.read(folder)
 
 
@@ -109,6 +119,8 @@ def evaluate_runs(
     processes: Mapping[str, int],
     said: Sequence[str] = (),
     units: Unit = "nats",
+    betas: Sequence[float] = (),
+    target_rate: float | None = None,
 ) -> Iterator[str]:
     """What the command does: every run is opened and checked before any work is begun; lines as numbers are there.
 
@@ -121,6 +133,7 @@ def evaluate_runs(
         processes: `devices` and `num_nodes`.
         said: lines that come first.
         units: of D, R and I as they are printed.
+        betas, target_rate: of the points at which these are measured, of runs of many betas; neither for the runs' own.
     """
     settings = Settings(split=split or "test", kinds=tuple(kinds), **given)
     cuda = torch.cuda.is_available() and any(_wants_gpu(folder) for folder in folders)
@@ -135,13 +148,22 @@ def evaluate_runs(
             check_units(units, record.data, record.model["distortion"].get("measure"))
             if not kinds:
                 history_of(record, run.folder)
+        points = [_points(run, betas, target_rate) for run in runs]
         yield from said
-        for run in runs:
+        for run, asked in zip(runs, points, strict=True):
             yield f"{run.folder}:"
-            if kinds:
+            if asked:
+                where = [split] if split else SPLITS
+                yield from measure_points(run, asked, where, examples=settings.examples, units=units)
+            elif kinds:
                 yield from (line for entry in add_estimates(run, settings, kinds) for line in _lines(entry))
             else:
                 yield from renew_metrics(run, [split] if split else SPLITS, examples=settings.examples, units=units)
+
+
+def _points(run: Fitted, betas: Sequence[float], target_rate: float | None) -> list[float]:
+    """The betas of the points that are asked for; none where nothing asks for any."""
+    return betas_asked(run, betas, target_rate) if betas or target_rate is not None else []
 
 
 def _wants_gpu(folder: Path) -> bool:

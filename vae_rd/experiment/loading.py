@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -99,7 +99,7 @@ def load(run_dir: str | Path, *, beta: float | None = None, model: VAE | None = 
     check_network(found, record, folder, otherwise="")
     _take_weights(found, at or folder, record)
     if at is None and beta is not None:
-        check_beta(found, folder, beta, asked=f"load(beta={beta:g})")
+        check_beta(found.betas, folder, beta, asked=f"load(beta={beta:g})")
     return found if beta is None else found.at(beta)
 
 
@@ -122,11 +122,11 @@ def folder_at(folder: Path, beta: float) -> Path | None:
     return point if (point / RECORD_FILE).is_file() else None
 
 
-def check_beta(model: GenerativeModel, folder: Path, beta: float, *, asked: str) -> None:
+def check_beta(betas: Sequence[float] | None, folder: Path, beta: float, *, asked: str) -> None:
     """Refuse a beta at which a run's model cannot be.
 
     Args:
-        model: of the run.
+        betas: the least and the greatest of its model; None where it is of one.
         folder: of the run.
         beta: which.
         asked: how it was asked for.
@@ -134,8 +134,8 @@ def check_beta(model: GenerativeModel, folder: Path, beta: float, *, asked: str)
     Raises:
         InputError: naming those at which it can.
     """
-    if model.betas is not None:
-        low, high = model.betas
+    if betas is not None:
+        low, high = betas
         if not low <= beta <= high:
             raise InputError(f"{asked}: {folder} is of betas from {low:g} to {high:g}; choose one of these")
         return

@@ -81,17 +81,23 @@ def _add(run: Fitted, entry: Json) -> None:
 
 
 def renew_metrics(
-    run: Fitted, splits: Sequence[str], *, examples: int | None = None, units: Unit = "nats"
+    run: Fitted,
+    splits: Sequence[str],
+    *,
+    record: RunRecord | None = None,
+    examples: int | None = None,
+    units: Unit = "nats",
 ) -> list[str]:
     """Measure D, R and I of splits again as a fit does, and return them as lines of text.
 
     Args:
         run: an opened run.
         splits: which to measure.
+        record: what they go into; None for the record that is there.
         examples: how many I is a mean over, where it is not as many as the run says.
         units: of the lines.
     """
-    record = RunRecord.read(run.folder)
+    record = record or RunRecord.read(run.folder)
     rows = history_of(record, run.folder)
     with precision_of(run.config):
         for split in splits:
@@ -109,6 +115,7 @@ def renew_metrics(
         evidence = Evidence(record.metrics, run.model.latent_dim, rows, record.model, record.data)
         record.verdicts |= judged(evidence)
     if is_first():
+        run.folder.mkdir(parents=True, exist_ok=True)
         record.write(run.folder)
     return split_lines(record, splits, units=units)
 

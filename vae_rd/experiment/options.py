@@ -9,7 +9,7 @@ from typing import Any
 from vae_rd import __version__
 from vae_rd.config.estimates import ESTIMATES, MARGINALS, flag_of
 from vae_rd.config.fields import MOST
-from vae_rd.config.options import Parser, whole
+from vae_rd.config.options import Parser, above_zero, betas, whole
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 from vae_rd.units import UNITS
@@ -28,6 +28,10 @@ def parser(description: str | None = None) -> Parser:
     command.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=runs)
     command.add_argument("--data_file", help="where the file or folder of one's own data is now [as the run says]")
     command.add_argument("--split", choices=SPLITS, help="of the estimates [test]; without any, of D, R and I [all]")
+    many = 'D, R and I of a run of --objective multirate at betas, "[0.1, 1]" or "logspace(-2, 1, 20)", a record each'
+    command.add_argument("--betas", type=betas, help=many)
+    rate = "likewise at the beta at which validation has this R, nats, found on the trained model"
+    command.add_argument("--target_rate", type=above_zero, metavar="R", help=rate)
     command.add_argument("--nll", choices=_words("--nll"), help="-E ln p(x), z from q(z|x) or from m(z)")
     for kind, estimate in ESTIMATES.items():
         if estimate.flag is None:

@@ -50,7 +50,9 @@ class BetaGrid:
         self._sums: dict[int, Tensor] = {}  # By evaluation chunk: of D + b R by beta, and the examples, [GRID, 2].
 
     def add(self, model: VAE, batch: Batch, eps: Tensor) -> None:
-        """Add a chunk, under the noise that is also that of the model's own beta."""
+        """Add a chunk, under the noise that is also that of the model's own beta; of no examples nothing."""
+        if not len(batch.x):
+            return
         place = torch.arange(len(batch.x), device=batch.x.device) % GRID
         betas = self.betas.to(eps)[place]
         terms = model.terms(batch.x, eps, context=betas.log(), **batch.scored)
