@@ -48,8 +48,13 @@ def load_histories(runs: pd.DataFrame) -> pd.DataFrame:
         if isinstance(why, Undefined):
             raise InputError(f"{folder}: {why}; draw samples, or choose other runs")
         raise InputError(f"{Path(folder) / HISTORY_FILE}: {why}; put it back, or fit the run again with --overwrite")
-    warn_of_parts("no history", faults)
+    warn_of_parts("no history", {folder: fault for folder, fault in faults.items() if not _is_point(Path(folder))})
     return pd.concat(parts, ignore_index=True)
+
+
+def _is_point(folder: Path) -> bool:
+    """Whether it is a point of a run of many betas, whose history is the run's."""
+    return "point_of" in record_of(folder).model
 
 
 def _histories(run: Row) -> Iterator[pd.DataFrame]:

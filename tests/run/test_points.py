@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import vae_rd
+from analysis.rows.histories import load_histories
 from analysis.rows.runs import load_runs
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import InputError
@@ -55,6 +56,11 @@ def test_the_points_of_a_run_are_a_curve_of_analysis(run):
     rows = load_runs(run)
     assert rows[rows["split"] == "test"]["beta"].tolist() == [0.5, 1.0, 10.0]
     assert rows["run"].unique().tolist() == ["mine-beta0.5", "mine", "mine-beta10"]
+
+
+def test_their_history_is_that_of_the_run(run, recwarn):
+    assert load_histories(load_runs(run))["folder"].unique().tolist() == [str(run)]
+    assert not recwarn
 
 
 def test_a_point_has_its_own_weights_or_those_of_its_run(run):

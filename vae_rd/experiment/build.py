@@ -15,7 +15,7 @@ from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import tables
-from vae_rd.experiment.recipe import in_steps, whitens
+from vae_rd.experiment.recipe import in_steps, is_linear, whitens
 from vae_rd.experiment.supports import check_support
 from vae_rd.model.autoregressive import AutoregressiveDecoder, Coordinates
 from vae_rd.model.closed_forms import rate_per_dim
@@ -109,7 +109,7 @@ def _over_betas(config: FitConfig, model: VAE, betas: tuple[float, float]) -> Mu
             f"{given} the one scale of --likelihood {config.likelihood}; choose gaussian or gaussian_pixel"
         )
     low, high = betas
-    return MultiRateVAE(model, low=low, high=high, beta=config.beta)
+    return MultiRateVAE(model, low=low, high=high, beta=config.beta, is_linear=is_linear(config))
 
 
 def _gan(config: FitConfig, card: DataCard) -> GAN:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,8 @@ from torch.distributions import Distribution
 
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.lazy import LazyDistribution
-from vae_rd.model.nn.conditioning import Condition, Modulated, at_one, conditional
+from vae_rd.model.nn.conditioning import Condition, Conditional, Modulated, at_one, conditional
+from vae_rd.model.nn.gates import GatedHead, GatedInput, Gates
 from vae_rd.model.vae import VAE, Network
 
 
@@ -22,12 +24,12 @@ class ConditionalEncoder(Encoder):
 
     Args:
         encoder: whose layers become conditional, and are taken over.
+        make: a conditional layer of a plain one.
         condition: what they share.
     """
 
-    def __init__(self, encoder: Encoder, condition: Condition) -> None:
-        modulated = partial(Modulated, condition=condition)
-        super().__init__(conditional(encoder.trunk, modulated), conditional(encoder.posterior, modulated))
+    def __init__(self, encoder: Encoder, make: Callable[[Any], Conditional], condition: Condition) -> None:
+        super().__init__(conditional(encoder.trunk, make), conditional(encoder.posterior, make))
         self.condition = condition
 
     def forward(self, context: Tensor, ln_beta: Tensor | None = None) -> Distribution:
@@ -44,8 +46,8 @@ class ConditionalEncoder(Encoder):
 class ConditionalDecoder(Decoder):
     """p(x|z, beta), likewise."""
 
-    def __init__(self, decoder: Decoder, condition: Condition) -> None:
-        super().__init__(conditional(decoder.trunk, partial(Modulated, condition=condition)), decoder.likelihood)
+    def __init__(self, decoder: Decoder, make: Callable[[Any], Conditional], condition: Condition) -> None:
+        super().__init__(conditional(decoder.trunk, make), decoder.likelihood)
         self.condition = condition
 
     def forward(self, context: Tensor, ln_beta: Tensor | None = None) -> Distribution:
@@ -72,6 +74,8 @@ class MultiRateVAE(VAE):
         low: the least beta.
         high: the greatest.
         beta: where nothing else is said.
+        is_linear: whether its networks are linear, which then have ln beta as their optimum has it: see
+            `vae_rd.model.nn.gates`.
 
     Example:
         >>> from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
@@ -89,11 +93,18 @@ class MultiRateVAE(VAE):
         'VAE'
     """
 
-    def __init__(self, vae: VAE, *, low: float, high: float, beta: float) -> None:
+    def __init__(self, vae: VAE, *, low: float, high: float, beta: float, is_linear: bool = False) -> None:
         condition = Condition(low, high, beta=beta)
+        gates = Gates(vae.latent_dim, condition) if is_linear else None
+        modulated = partial(Modulated, condition=condition)
+        head, layer = (
+            (modulated, modulated)
+            if gates is None
+            else (partial(GatedHead, gates=gates), partial(GatedInput, gates=gates))
+        )
         super().__init__(
-            ConditionalEncoder(cast(Encoder, vae.encoder), condition),
-            ConditionalDecoder(cast(Decoder, vae.decoder), condition),
+            ConditionalEncoder(cast(Encoder, vae.encoder), head, condition),
+            ConditionalDecoder(cast(Decoder, vae.decoder), layer, condition),
             vae.prior,
             latent_dim=vae.latent_dim,
             noise_dim=vae.noise_dim,
