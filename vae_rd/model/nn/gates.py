@@ -34,10 +34,10 @@ class Gates(nn.Module):
 
     Example:
         >>> gates = Gates(1, condition := Condition(0.1, 10.0, beta=1.0))
-        >>> _ = gates.offset.data.fill_(-math.log(2.0) / PACE)  # Off from beta 2 on.
+        >>> _ = gates.offset.data.fill_(-torch.tensor(2.0).log() / PACE)  # Off from beta 2 on.
         >>> with condition.of(torch.tensor([1.5, 3.0]).log(), examples=2):
-        ...     gates.gain()[:, 0].tolist(), gates.log_var().exp()[:, 0].tolist()
-        ([0.5, 0.0], [0.75, 1.0])
+        ...     gates.gain().detach().flatten(), gates.log_var().detach().exp().flatten()
+        (tensor([0.5000, 0.0000]), tensor([0.7500, 1.0000]))
     """
 
     def __init__(self, units: int, condition: Condition) -> None:
