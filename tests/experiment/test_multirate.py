@@ -7,7 +7,7 @@ import torch
 
 import vae_rd
 from analysis.rows.runs import load_runs
-from vae_rd import evaluate
+from vae_rd import evaluate, generate
 from vae_rd.config.cli import parse
 from vae_rd.errors import InputError
 from vae_rd.experiment.curve import rate_at
@@ -94,6 +94,12 @@ def test_a_rate_is_found_on_validation_and_measured_as_a_point(run, capsys):
     assert 0.05 < record.model["slope"] < 5
     assert evaluate.main([str(run), "--target_rate", f"{2 * most:g}"]) == 2
     assert f"has rates from {least:.4g} (beta 5) to {most:.4g} (beta 0.05)" in capsys.readouterr().err
+
+
+def test_a_point_is_explored_and_drawn_from_like_any_run(run, tmp_path):
+    point = points_of(run)[0]
+    assert "prior, x" in vae_rd.explore_run(point, "samples")["samples"]["numbers"]
+    assert generate.main([str(point), "-n", "2", "-o", str(tmp_path / "x.npz")]) == 0
 
 
 def test_estimates_are_of_the_points_too(run):

@@ -22,7 +22,7 @@ from vae_rd.model.priors.mixture import MixturePrior
 from vae_rd.model.priors.vamp import VampPrior
 from vae_rd.run.checkpoints import load_whole
 from vae_rd.run.files import sha256, staged
-from vae_rd.run.folder import KEPT
+from vae_rd.run.points import kept_of
 from vae_rd.run.record import Json
 
 
@@ -99,7 +99,7 @@ def file_of(word: str) -> str:
 def asked_of(word: str, run: Fitted, settings: Settings) -> Json:
     """What decides the m* of a family."""
     components = FAMILIES[word].count(settings)
-    return {"word": word, "seed": settings.seed, "components": components, "kept": sha256(run.folder / KEPT)}
+    return {"word": word, "seed": settings.seed, "components": components, "kept": sha256(kept_of(run.folder))}
 
 
 def new_head(run: Fitted, asked: Json) -> PriorHead:
@@ -128,7 +128,7 @@ def stored(run: Fitted, word: str) -> FittedPrior | None:
         asked, cost, state = (content[key] for key in ("asked", "cost", "state"))
     except Exception:  # A damaged file can make its readers raise anything; what was in it is fitted again.
         return None
-    if asked["word"] != word or asked["kept"] != sha256(run.folder / KEPT):
+    if asked["word"] != word or asked["kept"] != sha256(kept_of(run.folder)):
         return None
     head = new_head(run, asked)
     head.load_state_dict(state)

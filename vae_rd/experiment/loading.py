@@ -28,7 +28,7 @@ from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.files import RECORD_FILE
 from vae_rd.run.finding import check_finished
 from vae_rd.run.folder import KEPT, refuse_given
-from vae_rd.run.points import point_folder, points_of, run_of_point
+from vae_rd.run.points import kept_of, point_folder, points_of, run_of_point
 from vae_rd.run.record import RunRecord
 
 _ALONE = threading.RLock()  # A thread that opens a run on the way to measuring it holds it twice.
@@ -107,10 +107,10 @@ def _take_weights(model: GenerativeModel, folder: Path, record: RunRecord) -> No
     """Those of a run, of a point that has its own, or those of its run."""
     run = run_of_point(folder) or folder
     whole = record if run == folder else RunRecord.read(run)
-    home = folder if (folder / KEPT).exists() else run
-    (record if home == folder else whole).check(home, KEPT)
+    kept = kept_of(folder)
+    (record if kept == folder / KEPT else whole).check(kept.parent.parent, KEPT)
     owners = checkpoint_owners(recorded(whole.config, where=str(run / RECORD_FILE)))
-    load_weights(model.eval(), home / KEPT, owners=owners)
+    load_weights(model.eval(), kept, owners=owners)
 
 
 def folder_at(folder: Path, beta: float) -> Path | None:

@@ -10,7 +10,7 @@ import numpy as np
 from vae_rd.explore.base import Asked, Found, Page
 from vae_rd.explore.media.pages import enlargement, grid, png
 from vae_rd.run.files import csv_text, sha256, staged, write_atomic
-from vae_rd.run.folder import KEPT
+from vae_rd.run.points import kept_of
 from vae_rd.run.record import Json, with_nulls
 
 FOLDER = "explore"
@@ -38,7 +38,7 @@ def write_found(folder: Path, word: str, found: Found, asked: Asked) -> list[Pat
     else:
         with staged(picture) as path:
             path.write_bytes(_png(found.page))
-    content: Json = {"exploration": word, "run": folder.name, "seed": asked.seed, "kept": sha256(folder / KEPT)}
+    content: Json = {"exploration": word, "run": folder.name, "seed": asked.seed, "kept": sha256(kept_of(folder))}
     content |= {"line": found.line, "numbers": found.numbers, **found.facts, "table": table.name}
     content["picture"] = None if found.page is None else {"file": picture.name, **_facts(found.page)}
     whole = write_atomic(place / f"{word}.json", json.dumps(with_nulls(content), indent=2, allow_nan=False) + "\n")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vae_rd.run.files import RECORD_FILE
+from vae_rd.run.folder import KEPT
 from vae_rd.run.record import RunRecord
 
 POINTS = "betas"
@@ -42,6 +43,17 @@ def run_of_point(folder: Path) -> Path | None:
     """
     run = folder.parent.parent
     return run if folder.parent.name == POINTS and (run / RECORD_FILE).is_file() else None
+
+
+def kept_of(folder: Path) -> Path:
+    """The checkpoint with the weights of a run or a point: its own, or that of the run that a point is of.
+
+    Example:
+        >>> kept_of(Path("runs/mine")).as_posix()
+        'runs/mine/checkpoints/kept.ckpt'
+    """
+    run = run_of_point(folder)
+    return folder / KEPT if run is None or (folder / KEPT).exists() else run / KEPT
 
 
 def point_record(record: RunRecord, beta: float) -> RunRecord:
