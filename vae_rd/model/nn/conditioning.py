@@ -21,6 +21,9 @@ Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 BUMPS = 9
+PACE = (
+    3.0  # What layers have of ln beta moves at so many times the pace of weights: Adam's steps are of one size for all.
+)
 
 
 class Condition:
@@ -64,11 +67,15 @@ class Condition:
             self.ln_beta, self.features, self.examples = before
 
     def bumps(self, ln_beta: Tensor) -> Tensor:
-        """BUMPS smooth bumps, evenly spaced over the range of ln beta, and a constant: [G] to [G, BUMPS + 1]."""
+        """PACE times BUMPS smooth bumps, evenly spaced over the range of ln beta, and a constant, [G, BUMPS + 1].
+
+        Args:
+            ln_beta: [G].
+        """
         places = (ln_beta - self.low) / (self.high - self.low) * (BUMPS - 1)
         steps = torch.arange(BUMPS, device=ln_beta.device, dtype=ln_beta.dtype)
         near = (-(places[:, None] - steps).square()).exp()
-        return torch.cat([near, torch.ones_like(places)[:, None]], 1)
+        return PACE * torch.cat([near, torch.ones_like(places)[:, None]], 1)
 
     def grouped(self, rows: Tensor) -> Tensor:
         """The rows of a pass, [S B, ...], by draw, by beta, and those of one beta: [S, G, B / G, ...]."""
