@@ -45,7 +45,7 @@ def sweep_file(runs: Path) -> Path:
         "beta_range": list(RANGE),
         "batch_size": 4096,
         "lr": 0.03,
-        "max_epochs": 60,
+        "max_epochs": 100,
         "latent_dim": 40,
         "wandb": "off",
         "run_dir": str(runs),
