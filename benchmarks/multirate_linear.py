@@ -46,6 +46,7 @@ def sweep_file(runs: Path) -> Path:
         "batch_size": 4096,
         "lr": 0.03,
         "max_epochs": 100,
+        "val_every": 20,
         "latent_dim": 40,
         "wandb": "off",
         "run_dir": str(runs),

@@ -15,7 +15,8 @@ from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import tables
-from vae_rd.experiment.recipe import in_steps, is_linear, whitens
+from vae_rd.experiment.over_betas import over_betas
+from vae_rd.experiment.recipe import in_steps, whitens
 from vae_rd.experiment.supports import check_support
 from vae_rd.model.autoregressive import AutoregressiveDecoder, Coordinates
 from vae_rd.model.closed_forms import rate_per_dim
@@ -24,7 +25,6 @@ from vae_rd.model.gan import GAN, Discriminator
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.base import IMAGE_DIMS, Likelihood
-from vae_rd.model.multirate import MultiRateVAE
 from vae_rd.model.nn.raster import Raster
 from vae_rd.model.nn.trunk import EncoderTrunk, Shape
 from vae_rd.model.nn.whitening import Colour, Offset, Standard, Whiten
@@ -88,28 +88,7 @@ def _vae(config: FitConfig, card: DataCard) -> VAE:
     _check_allowance(config, card, encoder, prior)
     model = VAE(encoder, decoder, prior, latent_dim=config.latent_dim, noise_dim=posterior.noise_dim)
     betas = tables.OBJECTIVES[config.objective](config, card).betas
-    return model if betas is None else _over_betas(config, model, betas)
-
-
-def _over_betas(config: FitConfig, model: VAE, betas: tuple[float, float]) -> MultiRateVAE:
-    """The model as one of a range of betas.
-
-    Raises:
-        InputError: for parts that do not take ln beta.
-    """
-    decoder, given = model.decoder, f"--objective {config.objective}: ln beta does not reach"
-    if not isinstance(decoder, Decoder):
-        raise InputError(f"{given} --decoder {config.decoder}; choose linear, mlp, conv or resnet")
-    if config.posterior != "diagonal":
-        raise InputError(f"{given} --posterior {config.posterior}; choose diagonal")
-    if config.prior == "vamp":
-        raise InputError(f"{given} --prior vamp, which is made of q(z|x); choose another")
-    if decoder.likelihood.takes_draws or any(True for _ in decoder.likelihood.parameters()):
-        raise InputError(
-            f"{given} the one scale of --likelihood {config.likelihood}; choose gaussian or gaussian_pixel"
-        )
-    low, high = betas
-    return MultiRateVAE(model, low=low, high=high, beta=config.beta, is_linear=is_linear(config))
+    return model if betas is None else over_betas(config, model, betas)
 
 
 def _gan(config: FitConfig, card: DataCard) -> GAN:

@@ -18,6 +18,8 @@ from vae_rd.model.nn.conditioning import Condition, Conditional, Modulated, at_o
 from vae_rd.model.nn.gates import GatedHead, GatedInput, Gates
 from vae_rd.model.vae import VAE, Network
 
+Maker = Callable[[Any], Conditional]  # Of an affine layer, which it takes over.
+
 
 class ConditionalEncoder(Encoder):
     """q(z|x, beta): an encoder whose layers have ln beta.
@@ -28,7 +30,7 @@ class ConditionalEncoder(Encoder):
         condition: what they share.
     """
 
-    def __init__(self, encoder: Encoder, make: Callable[[Any], Conditional], condition: Condition) -> None:
+    def __init__(self, encoder: Encoder, make: Maker, condition: Condition) -> None:
         super().__init__(conditional(encoder.trunk, make), conditional(encoder.posterior, make))
         self.condition = condition
 
@@ -46,7 +48,7 @@ class ConditionalEncoder(Encoder):
 class ConditionalDecoder(Decoder):
     """p(x|z, beta), likewise."""
 
-    def __init__(self, decoder: Decoder, make: Callable[[Any], Conditional], condition: Condition) -> None:
+    def __init__(self, decoder: Decoder, make: Maker, condition: Condition) -> None:
         super().__init__(conditional(decoder.trunk, make), decoder.likelihood)
         self.condition = condition
 
@@ -95,16 +97,10 @@ class MultiRateVAE(VAE):
 
     def __init__(self, vae: VAE, *, low: float, high: float, beta: float, is_linear: bool = False) -> None:
         condition = Condition(low, high, beta=beta)
-        gates = Gates(vae.latent_dim, condition) if is_linear else None
-        modulated = partial(Modulated, condition=condition)
-        head, layer = (
-            (modulated, modulated)
-            if gates is None
-            else (partial(GatedHead, gates=gates), partial(GatedInput, gates=gates))
-        )
+        of_encoder, of_decoder = _makers(condition, vae.latent_dim, is_linear=is_linear)
         super().__init__(
-            ConditionalEncoder(cast(Encoder, vae.encoder), head, condition),
-            ConditionalDecoder(cast(Decoder, vae.decoder), layer, condition),
+            ConditionalEncoder(cast(Encoder, vae.encoder), of_encoder, condition),
+            ConditionalDecoder(cast(Decoder, vae.decoder), of_decoder, condition),
             vae.prior,
             latent_dim=vae.latent_dim,
             noise_dim=vae.noise_dim,
@@ -122,6 +118,15 @@ class MultiRateVAE(VAE):
         encoder, decoder = cast(ConditionalEncoder, self.encoder), cast(ConditionalDecoder, self.decoder)
         parts: tuple[LazyDistribution, ...] = encoder.at(ln_beta), decoder.at(ln_beta), copy.deepcopy(self.prior)
         return VAE(*parts, latent_dim=self.latent_dim, noise_dim=self.noise_dim).train(self.training)
+
+
+def _makers(condition: Condition, latent_dim: int, *, is_linear: bool) -> tuple[Maker, Maker]:
+    """What makes the conditional layers of an encoder, and those of a decoder."""
+    if is_linear:
+        gates = Gates(latent_dim, condition)
+        return partial(GatedHead, gates=gates), partial(GatedInput, gates=gates)
+    modulated = partial(Modulated, condition=condition)
+    return modulated, modulated
 
 
 def _like(network: nn.Module) -> Tensor:
