@@ -1,8 +1,8 @@
-"""One linear multi-rate VAE for each of six spectra, against reverse water-filling at ten betas.
+"""One linear multi-rate VAE for each of four spectra, against reverse water-filling at ten betas.
 
     OMP_NUM_THREADS=1 python benchmarks/multirate_linear.py [--jobs N] [--write]
 
-Fits `--objective multirate` between linear networks, once a spectrum of benchmarks/linear.py, under
+Fits `--objective multirate` between linear networks, once a spectrum, of those of benchmarks/linear.py, under
 runs/multirate_linear (`--runs`; what is there is gone on with), and prints how far R is from its exact value at each
 beta; `--write` puts the table into docs/multirate.md. R and D of a fitted model are those of the population, in closed
 form, so that nothing is lost to draws of x or z. Exits with 1 if R or D is off by more than 0.5 % and more than
@@ -30,6 +30,7 @@ from vae_rd.theory.linear_vae import optimum
 DOCS = ROOT / "docs" / "multirate.md"
 RANGE = (0.05, 50.0)
 BETAS = [float(f"{beta:.3g}") for beta in np.geomspace(*RANGE, 10)]
+NAMES, UNITS = ("six", "halving", "wide", "near each other"), 16
 RELATIVE, ABSOLUTE = 0.005, 0.01
 
 
@@ -47,7 +48,7 @@ def sweep_file(runs: Path) -> Path:
         "lr": 0.03,
         "max_epochs": 100,
         "val_every": 20,
-        "latent_dim": 40,
+        "latent_dim": UNITS,
         "wandb": "off",
         "run_dir": str(runs),
         "resume": "auto",
@@ -56,7 +57,7 @@ def sweep_file(runs: Path) -> Path:
         "program": "vae_rd/fit.py",
         "command": ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"],
         "method": "grid",
-        "parameters": {"gaussian_eigenvalues": {"values": list(SPECTRA.values())}}
+        "parameters": {"gaussian_eigenvalues": {"values": [SPECTRA[name] for name in NAMES]}}
         | {name: {"value": value} for name, value in flags.items()},
     }
     runs.mkdir(parents=True, exist_ok=True)
@@ -80,7 +81,7 @@ def row(name: str, folder: Path) -> tuple[str, float]:
     """A spectrum's row of the table: R, and by how much it is off; the worst of R and D as a share of what may be."""
     cells, worst = [name], 0.0
     for beta in BETAS:
-        exact = optimum(SPECTRA[name], s2=SCALE**2, beta=beta, latent_dim=40)
+        exact = optimum(SPECTRA[name], s2=SCALE**2, beta=beta, latent_dim=UNITS)
         for found, wanted in zip(measured(folder, SPECTRA[name], beta), (exact.distortion, exact.rate), strict=True):
             worst = max(worst, abs(found - wanted) / max(RELATIVE * abs(wanted), ABSOLUTE))
         cells.append(f"{exact.rate:.3f} {found - wanted:+.3f}")
@@ -90,7 +91,7 @@ def row(name: str, folder: Path) -> tuple[str, float]:
 def table(runs: Path) -> tuple[str, bool]:
     """All rows, and whether all are near enough."""
     folders = {tuple(spectrum_of(f)): f for f in (path.parent for path in runs.glob("*/record.json"))}
-    rows = [row(name, folders[tuple(spectrum)]) for name, spectrum in SPECTRA.items()]
+    rows = [row(name, folders[tuple(SPECTRA[name])]) for name in NAMES]
     heading = ["spectrum", *(f"beta {beta:g}" for beta in BETAS), "worst of its limit"]
     lines = [f"| {' | '.join(heading)} |", f"|:---|{'---:|' * (len(heading) - 1)}", *(line for line, _ in rows)]
     return "\n".join(lines), all(worst <= 1 for _, worst in rows)
