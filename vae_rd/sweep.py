@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,8 +14,10 @@ if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, wit
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from vae_rd.launch.options import SLURM, parse
+from vae_rd.launch.points.continuation import WAYS, continuation
 from vae_rd.launch.points.plan import plan
 from vae_rd.launch.points.search import first_commands
+from vae_rd.launch.points.sweep_file import SweepFile
 from vae_rd.process.command import Answer, Text, run_command
 
 
@@ -32,6 +35,8 @@ def _answer(argv: Sequence[str]) -> Answer:
         asked = parse_suggestion(argv)
         return suggest(asked) if asked.output else Text(suggest(asked))
     options, file = parse(argv)
+    if options.launcher == "continuation":
+        return _continued(options, file)
     if options.dry_run:
         return Text(first_commands(file, search_seed=options.search_seed))
     wanted = plan(file, search_seed=options.search_seed)
@@ -46,6 +51,16 @@ def _answer(argv: Sequence[str]) -> Answer:
         from vae_rd.launch.wandb.launcher import run_by_agents
 
         return run_by_agents(wanted, jobs=options.jobs)
+    from vae_rd.launch.local.launcher import run_local
+
+    return run_local(wanted, jobs=options.jobs)
+
+
+def _continued(options: argparse.Namespace, file: SweepFile) -> Answer:
+    """The runs of each chain one after another, as many chains at a time as there are jobs."""
+    wanted = continuation(file, epochs=options.continuation_epochs, ways=options.ways or WAYS[0])
+    if options.dry_run:
+        return Text([run.command for run in wanted.runs])
     from vae_rd.launch.local.launcher import run_local
 
     return run_local(wanted, jobs=options.jobs)

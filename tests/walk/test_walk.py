@@ -18,6 +18,7 @@ from walk import (
     callbacks,
     columns,
     commands,
+    continuation,
     estimators,
     evaluations,
     files,
@@ -38,7 +39,7 @@ from walk.steps import BITS, Step, archive, listing, refusal_of
 
 AREAS = (
     columns, commands, files, folders, networks, sources, runs, sweep_files, sweeps, evaluations, analysis, theory,
-    estimators, losses, gan, strangers, callbacks, adapters, multirate,
+    estimators, losses, gan, strangers, callbacks, adapters, multirate, continuation,
 )  # fmt: skip
 STEPS = {f"{area.__name__.rpartition('.')[2]}-{i}": step for area in AREAS for i, step in enumerate(area.STEPS)}
 

@@ -499,6 +499,13 @@ class FitConfig:
         None, "stop after this many validations without a better objective [null: never]", group="training", least=1
     )
     val_every: int = flag(1, "epochs between validations, of which one should be the last", group="training", least=1)
+    start_from: str | None = flag(
+        None,
+        "folder of a finished run of the same network and data, whose last weights and optimiser training starts from "
+        "[null: from the seed]",
+        group="training",
+        models=("vae",),
+    )
     seed: int = flag(0, "seed of initialisation, shuffling and noise", group="training", least=0, most=MOST)
     precision: Precision = flag("32", "floating point of training", group="training")
 

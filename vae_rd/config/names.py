@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from vae_rd.config.fields import FIELDS, FitConfig, to_dict
@@ -23,6 +24,7 @@ UNNAMED_FIELDS = frozenset(
 PATHS_OF_CONTENT = frozenset({"data_file"})
 # What may change when an interrupted run is continued.
 RESUMABLE_FIELDS = frozenset({"max_epochs", "max_steps"}) | UNNAMED_FIELDS
+START = "start_from"
 MODEL = "vae"  # Of runs from before there were others.
 # What a run aims at, of which its name says the one that is read, or else the objective.
 AIMS = ("beta", "target_rate", "target_distortion")
@@ -93,10 +95,15 @@ def meant(values: Mapping[str, Any], kind: type[FitConfig] = FitConfig) -> dict[
     """
     first = defaults_of(1, kind)
     return {
-        name: value
+        name: _known_as(name, value)
         for name, value in values.items()
         if name not in UNNAMED_FIELDS and (name in FIRST_FIELDS or (value != first.get(name) and is_read(name, values)))
     }
+
+
+def _known_as(name: str, value: Any) -> Any:
+    """A value as it makes a run what it is: another run is known by its name, wherever it lies."""
+    return Path(value).name if name == START and value is not None else value
 
 
 def is_read(name: str, values: Mapping[str, Any]) -> bool:
@@ -142,7 +149,8 @@ def identity(config: FitConfig) -> dict[str, Any]:
     """
     defaults = defaults_of(config.defaults_version, type(config))
     differing = {k: v for k, v in to_dict(config).items() if k not in UNNAMED_FIELDS and v != defaults[k]}
-    return {"defaults_version": config.defaults_version, **differing}
+    known = {k: _known_as(k, v) for k, v in differing.items()}
+    return {"defaults_version": config.defaults_version, **known}
 
 
 def differences(config: FitConfig, before: Mapping[str, Any], *, allowed: frozenset[str]) -> dict[str, Any]:
@@ -155,7 +163,7 @@ def differences(config: FitConfig, before: Mapping[str, Any], *, allowed: frozen
         {'beta': 2.0}
     """
     was = {**defaults_of(before["defaults_version"], type(config)), **before}
-    now = to_dict(config)
+    now = {k: _known_as(k, v) for k, v in to_dict(config).items()}
     counts = {k for k in now if k in FIRST_FIELDS or is_read(k, now) or is_read(k, was)}
     return {k: was[k] for k in now if k in counts - allowed - UNNAMED_FIELDS and was[k] != now[k]}
 

@@ -19,7 +19,7 @@ from vae_rd.config.fields import FitConfig, choices, is_optional, value_type
 from vae_rd.config.yaml_text import read_yaml
 from vae_rd.errors import InputError
 
-PATHS = ("data_dir", "data_file", "run_dir")
+PATHS = ("data_dir", "data_file", "start_from", "run_dir")
 EXACT = 2**53  # From it on a float stands for several whole numbers.
 SWITCHES: Mapping[Any, bool] = MappingProxyType(
     {"true": True, "yes": True, "on": True, "y": True, "1": True, "1.0": True}

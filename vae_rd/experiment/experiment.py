@@ -24,6 +24,7 @@ from vae_rd.experiment.loading import load_weights
 from vae_rd.experiment.matching import check_data, check_network, network_of
 from vae_rd.experiment.preparing import Prepared
 from vae_rd.experiment.recipe import settled
+from vae_rd.experiment.starting import start_of
 from vae_rd.experiment.trainer import accelerator, build_trainer
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.model.likelihoods.base import Likelihood
@@ -79,6 +80,9 @@ class Experiment:
             },
         )
         self.checkpoint = broadcast(self._checkpoint)
+        self.start = start_of(config, self.model, self.data) if self.checkpoint is None else None
+        started = None if claimed.record is None else claimed.record.model.get("start")
+        self.record.model["start"] = started if self.start is None else self.start.entry
         if claimed.record is not None:
             self.record.seconds, self.record.wandb = claimed.record.seconds, claimed.record.wandb
 
@@ -178,6 +182,9 @@ class Experiment:
     def _train(self, guard: SignalGuard, logger: RunLogger | None) -> None:
         config = self.config
         module = build.build_module(self.settled, self.model, self.data.card, steps=self.steps, after_step=guard.check)
+        if self.start is not None:
+            self.model.load_state_dict(self.start.weights)
+            module.taken_over = self.start.optimizer
         epochs = math.ceil(self.steps / self.data.card.steps_per_epoch(config.batch_size))
         (member,) = module.members
         objective = member.objective

@@ -89,10 +89,15 @@ def check_data(data: DataSet, record: RunRecord, folder: Path, *, otherwise: str
     Raises:
         InputError: saying in what they differ.
     """
-    for difference in _differences(json.loads(json.dumps(data.card.to_json())), record.data):
+    for difference in data_differences(data, record):
         whose = "data= is" if record.data["is_own"] else f"--data {data.card.name} is"
         remedy = "give that data" if record.data["is_own"] else "restore its files"
         raise InputError(f"{folder}: {whose} not what this run was fitted to: {difference}; {remedy}{otherwise}")
+
+
+def data_differences(data: DataSet, record: RunRecord) -> Iterator[str]:
+    """In what data are not those that a run was fitted to, a few words for each."""
+    yield from _differences(json.loads(json.dumps(data.card.to_json())), record.data)
 
 
 def _differences(now: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[str]:

@@ -79,7 +79,7 @@ def settled(config: FitConfig, *, steps: int, forecast: Forecast | None) -> FitC
 def _way_down(config: FitConfig, *, collapse: float) -> tuple[float, float] | None:
     """The weight from which to come down, and in which share of all steps; None where there is no way down."""
     flags = vars(config)
-    if not is_read("beta_start", flags):
+    if config.start_from is not None or not is_read("beta_start", flags):  # Its units are what it takes over.
         return None
     if is_read("beta", flags):
         return (collapse, DESCENT) if is_linear(config) and 0 < config.beta < collapse / ABOVE_COLLAPSE else None

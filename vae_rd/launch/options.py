@@ -13,10 +13,12 @@ from vae_rd.config.fields import FIELDS, MOST
 from vae_rd.config.options import Parser, whole
 from vae_rd.config.values import expanded
 from vae_rd.errors import InputError
+from vae_rd.launch.points.continuation import WAYS
 from vae_rd.launch.points.sweep_file import SweepFile, read_sweep_file
 
 DESCRIPTION = "Carry out a W&B sweep file here, by W&B's agents, or on SLURM."
-LAUNCHERS = ("local", "wandb", "slurm")
+LAUNCHERS = ("local", "continuation", "wandb", "slurm")
+CONTINUATION = ("continuation_epochs", "ways")
 # The options of SLURM's tasks, which are the fields of SlurmOptions: what each means, and its type.
 SLURM: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "partition": ("of the cluster", str),
@@ -46,6 +48,10 @@ def parser() -> Parser:
     command.add_argument("--search_seed", type=whole(0, MOST), default=0, help="of random and bayes [0]")
     command.add_argument("--version", action="version", version=f"vae_rd {__version__}")
     command.add_argument("--dry_run", action="store_true", help="print the runs' commands and do nothing")
+    along = command.add_argument_group("with --launcher continuation: each beta from its neighbour's weights")
+    epochs = "of every run but the first of each chain [a quarter of its]"
+    along.add_argument("--continuation_epochs", type=whole(1), help=epochs)
+    along.add_argument("--ways", choices=WAYS, help="from the greatest beta down, the least up, or down and up [both]")
     slurm = command.add_argument_group("with --launcher slurm")
     for name, (meaning, kind) in SLURM.items():
         slurm.add_argument(f"--{name}", type=kind, help=meaning)
@@ -78,6 +84,9 @@ def _check(options: argparse.Namespace) -> None:
     given = [name for name in (*SLURM, "no_requeue", "script") if getattr(options, name) not in (None, False)]
     if given and options.launcher != "slurm":
         raise InputError(f"--{given[0]} belongs to --launcher slurm; add it, or leave --{given[0]} out")
+    beside = [name for name in CONTINUATION if getattr(options, name) is not None]
+    if beside and options.launcher != "continuation":
+        raise InputError(f"--{beside[0]} belongs to --launcher continuation; add it, or leave --{beside[0]} out")
     if options.search_seed != 0 and (options.launcher == "wandb" or options.script is not None):
         raise InputError("--search_seed: W&B's server draws the points of its sweeps; leave it out")
     if options.jobs is not None and options.launcher == "slurm":

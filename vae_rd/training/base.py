@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import cast
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningModule
@@ -88,6 +88,7 @@ class TrainedModule(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.descent = descent
+        self.taken_over: Mapping[str, Any] | None = None  # The state of an optimiser of the same parameters.
 
     @property
     @abstractmethod
@@ -139,8 +140,12 @@ class TrainedModule(LightningModule):
         return cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimiser of all parameters."""
-        return self.descent.optimizer(self.parameters())
+        """The optimiser of all parameters, with the moments of their gradients that were taken over, if any were."""
+        optimizer = self.descent.optimizer(self.parameters())
+        if self.taken_over is not None:
+            settings = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": self.taken_over["state"], "param_groups": settings})
+        return optimizer
 
     @property
     def advice(self) -> Advice:

@@ -71,11 +71,18 @@ class Listed:
                 settle_from_record(plan, run, entry, checksum=checksum)
             else:  # A look at each of many runs that have not begun would take as long as planning them.
                 entry.state = "waiting"
+        self._ledger = ledger
         self._waiting = deque(run for run in plan.runs if ledger.runs[run.name].state not in SETTLED)
 
     def next(self) -> PlannedRun | None:
-        """The next run to start."""
-        return self._waiting.popleft() if self._waiting else None
+        """The next run to start; None while each that is left waits for another."""
+        found = next((run for run in self._waiting if self._is_ready(run)), None)
+        if found is not None:
+            self._waiting.remove(found)
+        return found
+
+    def _is_ready(self, run: PlannedRun) -> bool:
+        return run.after is None or self._ledger.runs[run.after].state == "finished"
 
     def told(self, run: PlannedRun) -> None:
         """Nothing: a list does not depend on what its runs give."""

@@ -33,12 +33,14 @@ class PlannedRun:
         argv: flags of `python -m vae_rd.fit`; they go on with a run that was interrupted.
         config: what the flags mean.
         point: the parameters in which it differs from the others.
+        after: the name of the run that has to be finished before; None where it waits for none.
     """
 
     name: str
     argv: tuple[str, ...]
     config: FitConfig
     point: Point
+    after: str | None = None
 
     @property
     def folder(self) -> Path:

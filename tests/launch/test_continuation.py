@@ -1,0 +1,64 @@
+"""Chains of runs along beta: who starts from whom, and that nobody starts before the run it starts from has ended."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vae_rd.config.cli import parse
+from vae_rd.config.names import run_name
+from vae_rd.launch.ledger import Ledger
+from vae_rd.launch.local.supply import Listed
+from vae_rd.launch.points.continuation import continuation
+from vae_rd.launch.points.sweep_file import COMMAND, read_sweep_file
+
+PARAMETERS = {
+    "beta": {"values": [1, 4.0, 0.1]},
+    "seed": {"values": [0, 1]},
+    "max_epochs": {"value": 20},
+    "run_dir": {"value": "runs"},
+}
+
+
+@pytest.fixture
+def asked(tmp_path, monkeypatch):
+    """The plan of chains over the betas 0.1, 1, 4 with two seeds."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(epochs=None, ways="both"):
+        Path("a.yaml").write_text(yaml.safe_dump({"command": COMMAND, "method": "grid", "parameters": PARAMETERS}))
+        return continuation(read_sweep_file(Path("a.yaml"), fixed={}), epochs=epochs, ways=ways)
+
+    return make
+
+
+@pytest.mark.parametrize(("ways", "betas"), [("both", [4, 1, 0.1, 1, 4]), ("down", [4, 1, 0.1]), ("up", [0.1, 1, 4])])
+def test_each_run_starts_from_its_neighbour_of_the_same_seed(asked, ways, betas):
+    runs = asked(ways=ways).runs
+    assert len({run.name for run in runs}) == len(runs) == 2 * len(betas)
+    for seed, chain in enumerate((runs[: len(betas)], runs[len(betas) :])):
+        assert [run.config.beta for run in chain] == betas
+        assert {run.config.seed for run in chain} == {seed}
+        assert [run.after for run in chain] == [None, *(run.name for run in chain[:-1])]
+        starts = [None, *(str(run.folder) for run in chain[:-1])]
+        assert [run.config.start_from for run in chain] == starts
+        assert [run.config.max_epochs for run in chain] == [20, *[5] * (len(betas) - 1)]
+    for run in runs:
+        assert run_name(parse(run.argv).config) == run.name, "the command says it all"
+    assert asked(epochs=3).runs[1].config.max_epochs == 3
+    labels = [run.label for run in asked().runs[:5:2]]
+    assert labels == ["beta 4, seed 0", "beta 0.1, seed 0, way down", "beta 4, seed 0, way up"]
+
+
+def test_a_run_waits_for_the_one_it_starts_from_and_another_chain_for_nobody(asked):
+    plan = asked(ways="down")
+    ledger = Ledger.opened(plan.folder, file="a.yaml", sweep={})
+    supply = Listed(plan, ledger)
+    first, second, last, other = plan.runs[:4]
+    assert [supply.next(), supply.next(), supply.next()] == [first, other, None]
+    ledger.runs[first.name].state = "failed"
+    assert supply.next() is None
+    ledger.runs[first.name].state = "finished"
+    assert [supply.next(), supply.next()] == [second, None]
+    ledger.runs[second.name].state = "finished"
+    assert supply.next() == last

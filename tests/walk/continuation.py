@@ -1,0 +1,36 @@
+"""Training that starts from another run, and sweeps of such runs."""
+
+from __future__ import annotations
+
+from walk.steps import Step, fitted, step
+from walk.sweeps import file, of_words, planned
+
+FIRST = fitted("--name=a")
+ALONG = "--launcher=continuation"
+
+STEPS: list[Step] = [
+    step(
+        "its network is another one; give a run of the same flags of the model",
+        fitted("--name=b", "--start_from=runs/a", "--latent_dim=3"),
+        fitted("--name=b", "--start_from=runs/a"),
+        before=FIRST,
+    ),
+    step(
+        "give a run of the same flags of the data",
+        fitted("--name=b", "--start_from=runs/a", "--n_train=16"),
+        fitted("--name=b", "--start_from=runs/a"),
+        before=FIRST,
+    ),
+    of_words(
+        "--ways belongs to --launcher continuation; add it, or leave --ways out",
+        ("--ways=up",),
+        (ALONG, "--ways=up"),
+        (),
+    ),
+    step(
+        "give method: grid, and beta values",
+        planned(ALONG),
+        planned(),
+        before=file(parameters={"seed": {"values": [0, 1]}}),
+    ),
+]

@@ -1,0 +1,70 @@
+"""A sweep over beta as chains of runs: each starts from its neighbour's weights and optimiser, down in beta or up.
+
+Where the two ways come to other solutions at one beta, as near a collapse of first order, they show it: hysteresis.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vae_rd.config.values import typed_value
+from vae_rd.errors import InputError
+from vae_rd.launch.points.parameters import Parameter
+from vae_rd.launch.points.plan import Plan, PlannedRun, planned
+from vae_rd.launch.points.sweep_file import SweepFile
+
+WAYS = ("both", "down", "up")
+SHARE = 4  # The first run of a chain takes this many times the epochs of the others; docs/continuation.md measures it.
+
+
+def continuation(file: SweepFile, *, epochs: int | None, ways: str) -> Plan:
+    """The plan of a sweep file whose runs follow each other along beta.
+
+    Args:
+        file: a grid with several betas; each combination of its other parameters is a chain.
+        epochs: of a run that starts from another; None for a quarter of the first one's, and at least one.
+        ways: "down" from the greatest beta, "up" from the least, or "both": down, and from there up again.
+
+    Raises:
+        InputError: where the file is no grid over beta, or a point is none that a run could be.
+    """
+    beta = _beta_of(file)
+    others = [parameter for parameter in file.parameters if parameter is not beta]
+    betas = _along(beta.choices, ways)
+    points = (
+        {parameter.name: value for parameter, value in zip(others, values, strict=True)}
+        for values in itertools.product(*(parameter.choices for parameter in others))
+    )
+    chains = (_chain(file, point, betas, epochs) for point in points)
+    runs = tuple(itertools.islice(itertools.chain.from_iterable(chains), file.run_cap))
+    return Plan(file, Path(runs[0].config.run_dir), runs, runs[0])
+
+
+def _beta_of(file: SweepFile) -> Parameter:
+    found = next((parameter for parameter in file.varied if parameter.name == "beta"), None)
+    if file.method != "grid" or found is None:
+        raise InputError(f"{file.path}: --launcher continuation goes along beta; give method: grid, and beta values")
+    return found
+
+
+def _along(betas: Sequence[Any], ways: str) -> list[Any]:
+    """The betas in the order in which they are trained; where a way turns, its beta has one run."""
+    rising = sorted(betas, key=lambda beta: float(typed_value("beta", beta)))
+    return {"up": rising, "down": rising[::-1], "both": [*rising[::-1], *rising[1:]]}[ways]
+
+
+def _chain(file: SweepFile, point: Mapping[str, Any], betas: Sequence[Any], epochs: int | None) -> Iterator[PlannedRun]:
+    """One run after another, each from the one before it; the first trains in full."""
+    before = planned(file, {**point, "beta": betas[0]})
+    share = epochs or max(1, before.config.max_epochs // SHARE)
+    yield before
+    for last, beta in itertools.pairwise(betas):
+        way = "down" if float(typed_value("beta", beta)) < float(typed_value("beta", last)) else "up"
+        start = {"start_from": f"{before.folder}", "max_epochs": share}
+        run = planned(file, {**point, "beta": beta, **start})
+        before = replace(run, point={**run.point, "way": way}, after=before.name)
+        yield before
