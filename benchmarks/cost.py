@@ -161,11 +161,7 @@ def place(options: argparse.Namespace, way: str, seed: int) -> Path:
 def table(options: argparse.Namespace) -> Iterator[str]:
     """What each way cost, and by how much more nats than retraining, at each beta; of the ways that are there."""
     heads = [f"{beta:.3g}" for beta in BETAS]
-    yield (
-        "| way | CPU s | of retraining | mean of deficit / (1 + beta) | "
-        + " | ".join(f"at {head}" for head in heads)
-        + " |"
-    )
+    yield "| way | CPU s | of retraining | mean of deficit / (1 + beta) | " + "".join(f"at {head} | " for head in heads)
     yield "| --- |" + " ---: |" * (3 + len(BETAS))
     for way in ("retrained", *(name for name in [*WAYS, "pythae"] if name != "retrained")):
         seeds = [s for s in range(options.seeds) if (place(options, way, s) / "cost.json").is_file()]
@@ -201,8 +197,8 @@ def caption(options: argparse.Namespace) -> str:
     """Where and by which code it was measured."""
     commit = (capture_git() or {}).get("commit") or "unknown"
     return (
-        f"Test split of static MNIST, {options.epochs} epochs, {options.seeds} seed(s); deficits in nats, positive where"
-        f" retraining is better. {os.cpu_count()} cores of {platform.machine()}, one thread, torch "
+        f"Test split of static MNIST, {options.epochs} epochs, {options.seeds} seed(s); deficits in nats, positive"
+        f" where retraining is better. {os.cpu_count()} cores of {platform.machine()}, one thread, torch "
         f"{torch.__version__}, vae_rd {vae_rd.__version__} at {commit[:10]}."
     )
 

@@ -93,6 +93,10 @@ FIGURES: dict[str, FigureKind] = {
         options=(FOREIGN,),
     ),
     "beta": FigureKind("D, R, I and active units against beta", _module("analysis.figures.beta")),
+    "hysteresis": FigureKind(
+        "D and R against beta of runs that follow each other along it, and how far the ways down and up differ",
+        _module("analysis.figures.hysteresis"),
+    ),
     "collapse": FigureKind(
         "the rate of each unit by beta, verdicts, active units, what shuffling z does",
         _module("analysis.figures.collapse"),

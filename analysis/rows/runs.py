@@ -6,6 +6,7 @@ Columns of `load_runs`, in the order of the record; undefined is NaN (numbers) o
   `kept_epoch`: the run;
 - `collapse_beta`: from which on a linear VAE of the run's training data collapses, by its forecast;
 - `likelihood` (its family; None for a network given from Python), `likelihood_scale` (of a fixed Gaussian scale);
+- `start`: the run whose weights training started from, if any;
 - `config`: what else may affect the numbers, as JSON: flags, and which networks they are, if not those of the flags;
 - `made`: the version and commit of the code that fitted it and the record's checksum, as JSON;
 - `target_rate`, `target_distortion`: the R or D that was asked for, of a run without beta;
@@ -119,6 +120,7 @@ def _run(record: RunRecord, folder: Path) -> Row:
         "likelihood": distortion.word("family"),
         "likelihood_scale": distortion.number("scale"),
         "kept_epoch": model.number("kept_epoch"),
+        "start": model.optional("start").word("run"),
         "config": json.dumps(_settings(record)),
         "made": json.dumps(_made(record, folder)),
     }
@@ -179,7 +181,10 @@ def _settings(record: RunRecord) -> Row:
     name = model.word("name")
     known: Row = {"latent_dim": _latent_dim(record), "model": name or model.word("kind") or record.kind}
     known |= {} if name else {"networks": _networks(model)}
-    return {k: v for k, v in record.settings.items() if k not in ("data", *AIMS, "seed")} | known
+    if (way := model.optional("start").word("direction")) is not None:  # Runs of a chain start from another one each.
+        known |= {"direction": way}
+    own = ("data", *AIMS, "seed", *(["start_from"] if way else []))
+    return {k: v for k, v in record.settings.items() if k not in own} | known
 
 
 def _networks(model: Part) -> str | Row:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from walk.steps import Step, fitted, step
+from walk.analysis import drawn
+from walk.steps import Step, each, fitted, step
 from walk.sweeps import file, of_words, planned
 
 FIRST = fitted("--name=a")
@@ -32,5 +33,11 @@ STEPS: list[Step] = [
         planned(ALONG),
         planned(),
         before=file(parameters={"seed": {"values": [0, 1]}}),
+    ),
+    step(
+        "give those of a sweep with --launcher continuation",
+        drawn("hysteresis", "runs", "-o", "a.pdf"),
+        each(fitted("--name=b", "--beta=4", "--start_from=runs/a"), drawn("hysteresis", "runs", "-o", "a.pdf")),
+        before=FIRST,
     ),
 ]

@@ -1,0 +1,90 @@
+"""D and R of runs that follow each other along beta, down and up, and by how much the two ways differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures.beta import placed
+from analysis.figures.layout import head_of, lines_of, new_figure, settle, titled, write_head
+from analysis.marks import slopes
+from analysis.marks.axes import group_colours, group_marks
+from analysis.marks.groups import brief_head, group_head
+from analysis.marks.words import Words
+from analysis.rows.data_sets import data_sets
+from analysis.rows.groups import Groups, add_settings, group_runs
+from analysis.rows.runs import of_split
+from analysis.statistics.hysteresis import hysteresis as differences
+from analysis.statistics.hysteresis import on_ways
+from analysis.style import GREY, unit_label
+from analysis.theme import themed
+from analysis.venues import line_height, look, width_of
+from analysis.view import View
+
+HEIGHT, TEXT = 1.05, 0.4  # inches: of each of the axes, and of labels
+BAR = {"color": GREY, "marker": "o", "markersize": 3, "linestyle": "none", "elinewidth": 0.8, "capsize": 2}
+
+
+def hysteresis(runs: pd.DataFrame, **view: Any) -> Figure:
+    """D and R of both ways over one logarithmic axis of beta, and D + beta R of the way up less that of the way down.
+
+    The runs are those of `--launcher continuation`, each trained from its neighbour's weights. Bars are of 2 s.e.: of
+    the differences between seeds, or of one seed those of two samples of examples.
+
+    Args:
+        runs: from `load_runs`; each data set has axes of its own.
+        view: fields of `analysis.view.View`.
+
+    Raises:
+        InputError: where no run started from another along beta.
+    """
+    return draw(runs, View(**view))
+
+
+def draw(runs: pd.DataFrame, view: View) -> Figure:
+    """`hysteresis`, for the table of figures."""
+    runs = on_ways(runs)
+    groups = group_runs(runs, by=view.group_by)
+    parts = [(title, placed(rows, groups, split=view.split)) for title, rows in titled(runs)]
+    with look(view):
+        width = width_of(view, panels=len(parts)) / min(len(parts), 2)
+        heads = [head_of(rows, title, width=width - 0.5) for title, rows in parts]
+        text = [TEXT + line_height() * lines_of(head) for head in heads]
+        figure, panels = new_figure([[HEIGHT] * 3] * len(parts), text=text, view=view)
+        words = []
+        for (_, rows), head, axes in zip(parts, heads, panels, strict=True):
+            write_head(head, axes[0])
+            _draw(rows, groups, axes)
+            marks = group_marks(groups, rows["group"])
+            words.append([Words(axes[0], marks, head=group_head(groups), brief=brief_head(groups))])
+        return themed(settle(figure, words), view)
+
+
+def _draw(rows: pd.DataFrame, groups: Groups, axes: Sequence[Axes]) -> None:
+    unit, colours = unit_label(rows["units"].iloc[0]), group_colours(groups.labels)
+    top, middle, bottom = axes
+    slopes.slope_lines(rows, "distortion", colours=colours, ax=top).set_ylabel(f"$D$ [{unit}]")
+    slopes.slope_lines(rows, "rate", colours=colours, ax=middle).set_ylabel(f"$R$ [{unit}]")
+    bottom.axhline(0.0, color=GREY, linewidth=0.6)
+    for _, found in differences(rows).groupby("alike", sort=False):
+        bottom.errorbar(found["beta"], found["objective_difference"], yerr=2 * found["objective_stderr"], **BAR)
+    for ax in axes:
+        slopes.slope_axis(rows, ax=ax)
+    bottom.set(xlabel=r"$\beta$", ylabel=rf"$\Delta(D + \beta R)$ [{unit}]")
+
+
+def numbers(runs: pd.DataFrame, view: View) -> dict[str, pd.DataFrame]:
+    """A row for each run of a way, and in `-differences` one for each beta that both ways have."""
+    runs = on_ways(runs)
+    groups = group_runs(runs, by=view.group_by)
+    parts = [placed(rows, groups, split=view.split).assign(data=name) for name, rows in data_sets(runs).items()]
+    compared = [
+        differences(of_split(rows, view.split)).assign(data=name).drop(columns=["card", "alike"])
+        for name, rows in data_sets(runs).items()
+    ]
+    found = add_settings(pd.concat(parts, ignore_index=True).drop(columns="x"), runs)
+    return {"": found, "-differences": pd.concat(compared, ignore_index=True)}
