@@ -20,13 +20,13 @@ from analysis.rows.groups import Groups, add_settings, group_runs
 from analysis.rows.runs import of_split
 from analysis.statistics.hysteresis import hysteresis as differences
 from analysis.statistics.hysteresis import on_ways
-from analysis.style import GREY, unit_label
+from analysis.style import GREY, Mark, unit_label
 from analysis.theme import themed
 from analysis.venues import line_height, look, width_of
 from analysis.view import View
 
 HEIGHT, TEXT = 1.05, 0.4  # inches: of each of the axes, and of labels
-BAR = {"color": GREY, "marker": "o", "markersize": 3, "linestyle": "none", "elinewidth": 0.8, "capsize": 2}
+BAR: Mark = {"color": GREY, "marker": "o", "markersize": 3, "linestyle": "none", "elinewidth": 0.8, "capsize": 2}
 
 
 def hysteresis(runs: pd.DataFrame, **view: Any) -> Figure:

@@ -92,4 +92,4 @@ def _compared(part: pd.DataFrame) -> dict[str, float | int | str | None]:
 def _stderr(pairs: Sequence[float], ways: dict[str, pd.DataFrame], name: str) -> float:
     if len(pairs) >= TWO:
         return float(pd.Series(pairs).sem())
-    return math.hypot(*(float(ways[way][f"{name}_stderr"].iloc[0]) for way in (DOWN, UP)))
+    return math.hypot(*(ways[way][f"{name}_stderr"].astype(float).tolist()[0] for way in (DOWN, UP)))
