@@ -161,7 +161,7 @@ def place(options: argparse.Namespace, way: str, seed: int) -> Path:
 def table(options: argparse.Namespace) -> Iterator[str]:
     """What each way cost, and by how much more nats than retraining, at each beta; of the ways that are there."""
     heads = [f"{beta:.3g}" for beta in BETAS]
-    yield "| way | CPU s | of retraining | mean of deficit / (1 + beta) | " + "".join(f"at {head} |" for head in heads)
+    yield "| way | CPU s | of retraining | mean of deficit / (1 + beta) |" + "".join(f" at {head} |" for head in heads)
     yield "| --- |" + " ---: |" * (3 + len(BETAS))
     for way in ("retrained", *(name for name in [*WAYS, "pythae"] if name != "retrained")):
         seeds = [s for s in range(options.seeds) if (place(options, way, s) / "cost.json").is_file()]

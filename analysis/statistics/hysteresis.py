@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Sequence
 
 import pandas as pd
@@ -91,5 +92,5 @@ def _compared(part: pd.DataFrame) -> dict[str, float | int | str | None]:
 
 def _stderr(pairs: Sequence[float], ways: dict[str, pd.DataFrame], name: str) -> float:
     if len(pairs) >= TWO:
-        return float(pd.Series(pairs).sem())
+        return statistics.stdev(pairs) / math.sqrt(len(pairs))
     return math.hypot(*(ways[way][f"{name}_stderr"].astype(float).tolist()[0] for way in (DOWN, UP)))
