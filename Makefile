@@ -63,6 +63,7 @@ demo: install
 figures: install
 	$(python) -m vae_rd.sweep sweeps/gallery_digits.yaml
 	$(python) -m vae_rd.sweep sweeps/gallery_sprites.yaml
+	$(python) -m vae_rd.sweep sweeps/gallery_ways.yaml --launcher continuation
 	$(python) -m vae_rd.fit --config configs/gallery_autoencoder.yaml --run_dir runs/gallery_digits --resume auto --wandb off
 	test -f runs/gallery_digits/probed || $(python) -m vae_rd.evaluate runs/gallery_digits/*-seed0-* --probe --examples 600
 	touch runs/gallery_digits/probed

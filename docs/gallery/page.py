@@ -7,7 +7,8 @@ from PIL import Image
 HERE, FIGURES, WIDTH = Path(__file__).parent, Path("figures/gallery"), 680
 HEAD = """# Gallery
 
-Each figure is one command on the runs of two sweeps, `sweeps/gallery_digits.yaml` and `sweeps/gallery_sprites.yaml`.
+Each figure is one command on the runs of three sweeps, `sweeps/gallery_digits.yaml`, `sweeps/gallery_sprites.yaml` and
+`sweeps/gallery_ways.yaml`, whose runs follow each other along beta.
 `make figures` fits what is not there yet, then makes all of them anew in `figures/gallery`, each with its numbers as
 CSV beside it, and this page. Beneath each picture stands what it says to one who reads it before its caption.
 """

@@ -11,7 +11,7 @@ from helpers.common import ROOT
 
 GALLERY = ROOT / "docs" / "gallery"
 SCRIPTS = sorted(GALLERY.glob("*.sh"))
-MADE = {"runs/gallery_digits", "runs/gallery_sprites"}
+MADE = {"runs/gallery_digits", "runs/gallery_sprites", "runs/gallery_ways"}
 
 
 def test_every_figure_has_its_script():
