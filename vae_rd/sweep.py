@@ -51,6 +51,11 @@ def _answer(argv: Sequence[str]) -> Answer:
         from vae_rd.launch.wandb.launcher import run_by_agents
 
         return run_by_agents(wanted, jobs=options.jobs)
+    if options.launcher == "packed":
+        from vae_rd.launch.packed.launcher import run_packed
+
+        chunk = options.ensemble_chunk
+        return run_packed(wanted, jobs=options.jobs, chunk=None if chunk == "auto" else chunk)
     from vae_rd.launch.local.launcher import run_local
 
     return run_local(wanted, jobs=options.jobs)

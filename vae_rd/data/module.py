@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import count, islice
 from typing import Any, NamedTuple
 
 import torch
@@ -36,12 +36,29 @@ class TrainBatches:
     The order of stored examples is a function of (seed, epoch), their pixel noise of (seed, epoch, step), and so is a
     fresh batch. The examples that do not fill a last batch sit this epoch out: every step then averages over the same
     number of examples on every process.
+
+    Args:
+        data: the data set.
+        batch_size: over all processes.
+        seed: of order and noise.
+        epoch: gives the current one.
+        rank, world_size: of this process.
+        shared: where several members train in step, what makes each batch of theirs once.
     """
 
     def __init__(
-        self, data: DataSet, *, batch_size: int, seed: int, epoch: Callable[[], int], rank: int, world_size: int
+        self,
+        data: DataSet,
+        *,
+        batch_size: int,
+        seed: int,
+        epoch: Callable[[], int],
+        rank: int,
+        world_size: int,
+        shared: SharedBatches | None = None,
     ) -> None:
         self.data, self.batch_size, self.seed, self.epoch = data, batch_size, seed, epoch
+        self.shared = shared
         self.rows = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
 
     @property
@@ -53,7 +70,8 @@ class TrainBatches:
         return -(-self.steps // BLOCK)
 
     def __iter__(self) -> Iterator[Iterator[Batch]]:
-        batches = self._fresh() if self.data.card.unlimited["train"] else self._shuffled()
+        make = self._fresh if self.data.card.unlimited["train"] else self._shuffled
+        batches = make() if self.shared is None else self.shared.of((self.seed, self.epoch()), make)
         return (islice(batches, BLOCK) for _ in range(len(self)))
 
     def _fresh(self) -> Iterator[Batch]:
@@ -93,6 +111,50 @@ class TrainBatches:
         return pixels
 
 
+class SharedBatches:
+    """Batches that members of one seed have in common, made once where they ask for them in step.
+
+    A member that has fallen behind the others makes its own.
+
+    Example:
+        >>> shared, made = SharedBatches(), []
+        >>> def make():
+        ...     for step in range(2):
+        ...         made.append(step)
+        ...         yield Batch(torch.full((1,), step), step)
+        >>> [a.x is b.x for a, b in zip(shared.of((0, 0), make), shared.of((0, 0), make))], made
+        ([True, True], [0, 1])
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[tuple[int, int], Iterator[Batch], Batch]] = {}  # By seed.
+
+    def of(self, key: tuple[int, int], make: Callable[[], Iterator[Batch]]) -> Iterator[Batch]:
+        """The batches of a (seed, epoch).
+
+        Args:
+            key: of the batches.
+            make: begins them.
+        """
+        for step in count():
+            known = self._last.get(key[0])
+            if step == 0 and (known is None or known[0] != key):
+                source = make()
+            elif known is not None and known[0] == key and known[2].part == step:
+                yield known[2]
+                continue
+            elif known is not None and known[0] == key and known[2].part == step - 1:
+                source = known[1]
+            else:
+                yield from islice(make(), step, None)
+                return
+            batch = next(source, None)
+            if batch is None:
+                return
+            self._last[key[0]] = key, source, batch
+            yield batch
+
+
 class EvaluationBatches:
     """The fixed evaluation chunks of a split, every `world_size`-th of them on this process; none is padded.
 
@@ -118,9 +180,9 @@ class EvaluationBatches:
 class TensorDataModule(LightningDataModule):
     """Train and validation batches of a DataSet for Lightning's Trainer."""
 
-    def __init__(self, data: DataSet, *, batch_size: int, seed: int) -> None:
+    def __init__(self, data: DataSet, *, batch_size: int, seed: int, shared: SharedBatches | None = None) -> None:
         super().__init__()
-        self.data, self.batch_size, self.seed = data, batch_size, seed
+        self.data, self.batch_size, self.seed, self.shared = data, batch_size, seed, shared
 
     def setup(self, stage: str) -> None:
         """Move the pixels to this process's device."""
@@ -136,6 +198,7 @@ class TensorDataModule(LightningDataModule):
             epoch=lambda: trainer.current_epoch,
             rank=trainer.global_rank,
             world_size=trainer.world_size,
+            shared=self.shared,
         )
 
     def val_dataloader(self) -> EvaluationBatches:

@@ -42,10 +42,12 @@ from vae_rd.training.diagnosis import CollapseMonitor
 from vae_rd.training.keeper import CheckpointKeeper
 from vae_rd.training.media import MediaWriter, keep_media
 from vae_rd.training.notes import TrainingNotes
+from vae_rd.training.packed import PackSeat
 from vae_rd.training.progress import RateDistortionProgress, shown
 from vae_rd.training.samples import SampleMonitor
 from vae_rd.training.signals import HoldSignals
 from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
+from vae_rd.training.vae import VAEBlocks
 from vae_rd.verdicts.base import Evidence
 from vae_rd.verdicts.kinds import judged
 from vae_rd.verdicts.notes import TrainingFacts
@@ -57,8 +59,8 @@ REPORT_SECONDS = 5.0  # For another process to write down why it has ended.
 class Experiment:
     """A run that has passed every check of its input and has not written anything yet."""
 
-    def __init__(self, config: FitConfig, claimed: Claim, prepared: Prepared) -> None:
-        self.config, self.claimed = config, claimed
+    def __init__(self, config: FitConfig, claimed: Claim, prepared: Prepared, *, seat: PackSeat | None = None) -> None:
+        self.config, self.claimed, self.seat = config, claimed, seat
         self.data, self.model, self.steps = prepared.data, prepared.model, prepared.steps
         # It is about a beta: where the objective has none, it says nothing of the run.
         self.forecast = prepared.forecast if is_read("beta", vars(config)) else None
@@ -195,6 +197,8 @@ class Experiment:
             callbacks.append(MediaWriter(self.folder, self.data, every=config.media_every))
         trainer = build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
+        if self.seat is not None and isinstance(module, VAEBlocks):
+            module.seat, batches.shared = self.seat, self.seat.pack.batches
         try:
             trainer.fit(module, batches, ckpt_path=self.checkpoint)
         except SIGTERMException:  # Lightning's own handler beats our check between epochs.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ from vae_rd.config.fields import FitConfig, to_dict
 from vae_rd.config.names import identity
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
+from vae_rd.experiment import build
 from vae_rd.experiment.door import check_given, data_set_of
 from vae_rd.experiment.experiment import Experiment
 from vae_rd.experiment.failures import cause_of, log_failure, mark_failed
@@ -25,6 +26,7 @@ from vae_rd.process.terminal import lasting_output
 from vae_rd.run.environment import command_line
 from vae_rd.run.folder import Claim, check_unread, claim
 from vae_rd.run.record import RunRecord
+from vae_rd.training.packed import PackSeat
 
 
 def fit_model(config: FitConfig, *, model: VAE | None = None, data: Any = None) -> RunRecord:
@@ -65,20 +67,41 @@ def fit_checked(config: FitConfig, *, model: VAE | None = None, data: DataSet | 
     together = connected(devices=config.devices, num_nodes=config.num_nodes, cuda=cuda)
     with precision_of(config), lasting_output(), together, SignalGuard() as guard:
         check_same(to_dict(config), what="flags")
-        claimed = broadcast(lambda: claim(config))
-        if claimed.action == "finished" and claimed.record is not None:
-            broadcast(lambda: check_same_run(config, claimed, model, data))
-            if is_first():
-                print(f"{claimed.folder}: finished already, nothing to do")
-            return claimed.record
-        try:
-            prepared = on_all_ranks(lambda: rank_zero_first(lambda: prepare(config, model, data)))
-        except Exception as error:
-            if not isinstance(error, InputError) and is_first():  # A fault of the code, not of its input.
-                _leave_failure(config, claimed, error)
-            raise
-        check_same(prepared.data.card.to_json(), what="data")
-        return Experiment(config, claimed, prepared).run(guard)
+        return fit_claimed(config, guard, model=model, data=data)
+
+
+def fit_claimed(
+    config: FitConfig,
+    guard: SignalGuard,
+    *,
+    model: VAE | None = None,
+    data: DataSet | None = None,
+    read: Callable[[FitConfig], DataSet] = build.build_data,
+    seat: PackSeat | None = None,
+) -> RunRecord:
+    """Claim the folder of a config and fit it, within `precision_of` it; to be called by all its processes.
+
+    Args:
+        config: as checked.
+        guard: of signals.
+        model, data: one's own.
+        read: gives the data that the flags ask for.
+        seat: its place among members that train together.
+    """
+    claimed = broadcast(lambda: claim(config))
+    if claimed.action == "finished" and claimed.record is not None:
+        broadcast(lambda: check_same_run(config, claimed, model, data))
+        if is_first():
+            print(f"{claimed.folder}: finished already, nothing to do")
+        return claimed.record
+    try:
+        prepared = on_all_ranks(lambda: rank_zero_first(lambda: prepare(config, model, data, read=read)))
+    except Exception as error:
+        if not isinstance(error, InputError) and is_first():  # A fault of the code, not of its input.
+            _leave_failure(config, claimed, error)
+        raise
+    check_same(prepared.data.card.to_json(), what="data")
+    return Experiment(config, claimed, prepared, seat=seat).run(guard)
 
 
 def _leave_failure(config: FitConfig, claimed: Claim, error: Exception) -> None:

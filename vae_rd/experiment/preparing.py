@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import torch
@@ -53,8 +54,20 @@ class Prepared(NamedTuple):
     forecast: Forecast | None = None
 
 
-def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepared:
+def prepare(
+    config: FitConfig,
+    model: VAE | None,
+    data: DataSet | None,
+    *,
+    read: Callable[[FitConfig], DataSet] = build.build_data,
+) -> Prepared:
     """Make all that a run takes; nothing is written.
+
+    Args:
+        config: as checked.
+        model: one's own, in place of that of the flags.
+        data: likewise.
+        read: gives the data that the flags ask for.
 
     Raises:
         InputError: where something does not fit.
@@ -65,7 +78,7 @@ def prepare(config: FitConfig, model: VAE | None, data: DataSet | None) -> Prepa
     given, file_sha256 = data, None
     if data is None:
         file_sha256 = None if config.data in tables.SUMMED else file_checksum(config)
-        data = build.build_data(config)
+        data = read(config)
         file_sha256 = data.file_sha256 or file_sha256
     check_agreement(config, data.card, model=model, data=given)
     steps = build.steps_of(config, data.card)

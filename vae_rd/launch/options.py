@@ -17,7 +17,7 @@ from vae_rd.launch.points.continuation import WAYS
 from vae_rd.launch.points.sweep_file import SweepFile, read_sweep_file
 
 DESCRIPTION = "Carry out a W&B sweep file here, by W&B's agents, or on SLURM."
-LAUNCHERS = ("local", "continuation", "wandb", "slurm")
+LAUNCHERS = ("local", "packed", "continuation", "wandb", "slurm")
 CONTINUATION = ("continuation_epochs", "ways")
 # The options of SLURM's tasks, which are the fields of SlurmOptions: what each means, and its type.
 SLURM: Mapping[str, tuple[str, Callable[[str], Any]]] = {
@@ -43,7 +43,9 @@ def parser() -> Parser:
     )
     command.add_argument("file", type=path_of, metavar="FILE", help="a W&B sweep file, such as sweeps/beta.yaml")
     command.add_argument("--launcher", choices=LAUNCHERS, default="local", help="who carries the runs out [local]")
-    command.add_argument("--jobs", type=whole(1), help="runs at a time [one a GPU; without GPUs one a core, up to 8]")
+    command.add_argument(
+        "--jobs", type=whole(1), help="runs (packs) at a time [one a GPU; without GPUs one a core, up to 8]"
+    )
     command.add_argument("--count", type=whole(1), help="runs in all, in place of the file's run_cap")
     command.add_argument("--search_seed", type=whole(0, MOST), default=0, help="of random and bayes [0]")
     command.add_argument("--version", action="version", version=f"vae_rd {__version__}")
@@ -52,12 +54,18 @@ def parser() -> Parser:
     epochs = "of every run but the first of each chain [a quarter of its]"
     along.add_argument("--continuation_epochs", type=whole(1), help=epochs)
     along.add_argument("--ways", choices=WAYS, help="from the greatest beta down, the least up, or down and up [both]")
+    packed = command.add_argument_group("with --launcher packed")
+    packed.add_argument("--ensemble_chunk", type=_chunk, help="runs in a pack, or auto: as many as memory holds [auto]")
     slurm = command.add_argument_group("with --launcher slurm")
     for name, (meaning, kind) in SLURM.items():
         slurm.add_argument(f"--{name}", type=kind, help=meaning)
     slurm.add_argument("--no_requeue", action="store_true", help="a task that is stopped stays out of the queue")
     slurm.add_argument("--script", type=path_of, metavar="PATH", help="write an sbatch script of W&B agents instead")
     return command
+
+
+def _chunk(text: str) -> int | str:
+    return text if text == "auto" else whole(1)(text)
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, SweepFile]:
@@ -87,6 +95,8 @@ def _check(options: argparse.Namespace) -> None:
     beside = [name for name in CONTINUATION if getattr(options, name) is not None]
     if beside and options.launcher != "continuation":
         raise InputError(f"--{beside[0]} belongs to --launcher continuation; add it, or leave --{beside[0]} out")
+    if options.ensemble_chunk is not None and options.launcher != "packed":
+        raise InputError("--ensemble_chunk belongs to --launcher packed; add it, or leave --ensemble_chunk out")
     if options.search_seed != 0 and (options.launcher == "wandb" or options.script is not None):
         raise InputError("--search_seed: W&B's server draws the points of its sweeps; leave it out")
     if options.jobs is not None and options.launcher == "slurm":

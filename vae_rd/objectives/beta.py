@@ -35,9 +35,14 @@ class BetaObjective(Objective):
         warmup: steps.
         start: the weight at step 0.
         schedule: a key of `PATHS`; auto is geometric from a start above 0, else linear.
+
+    Attributes:
+        held: the weights of D and of the rate in the place of those of the path, [] each, for one of many that are
+            stacked; None of one alone.
     """
 
     weighs_rate = True
+    held: tuple[Tensor, Tensor] | None = None
 
     def __init__(self, beta: float, *, warmup: int = 0, start: float = 0.0, schedule: str = "auto") -> None:
         super().__init__()
@@ -48,11 +53,18 @@ class BetaObjective(Objective):
         """beta_t."""
         return PATHS[self.schedule](step, start=self.start, end=self.beta, steps=self.warmup)
 
+    def weights(self, step: int) -> tuple[float, float]:
+        """Those of D and of the rate in the loss of a step."""
+        beta = self.weight(step)
+        scale = self.beta / beta if self.schedule == "geometric" else 1.0
+        return scale, scale * beta
+
     def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:
         """mean over draws of scale * (distortion + beta_t * charge), [B]; of the distortion, where R is undefined."""
-        beta, distortion, charged = self.weight(step), terms.distortion, self.charged(terms)
-        if self.schedule == "geometric":
-            distortion, beta = self.beta / beta * distortion, self.beta / beta * beta
+        scale, beta = self.weights(step) if self.held is None else self.held
+        distortion, charged = terms.distortion, self.charged(terms)
+        if self.schedule == "geometric" or self.held is not None:
+            distortion = scale * distortion
         if charged is None:  # Building the model has seen to it that nothing is to weigh it.
             return over_draws(distortion)
         return over_draws(distortion + beta * charged)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -24,6 +25,15 @@ from vae_rd.training.examples import ExampleTerms, add_examples, example_terms, 
 from vae_rd.training.guard import check_terms, check_weights
 from vae_rd.training.many_betas import BetaGrid, rows_of
 
+Steps = Callable[[Iterable[Batch], int], tuple[list[ExampleTerms], list[Tensor]]]
+
+
+class Seat(Protocol):
+    """The place of a member among others that train beside it in one process."""
+
+    def steps_of(self, module: VAEBlocks) -> Steps:
+        """What takes the steps of a block, as `VAEBlocks.take_steps`, together with the others'."""
+
 
 class VAEBlocks(TrainedModule):
     """Trains a VAE by blocks of batches of our own under our own Trainer.
@@ -39,6 +49,9 @@ class VAEBlocks(TrainedModule):
         samples: draws of z per example, S.
         seed: of the noise.
         after_step: called after every optimiser step.
+
+    Attributes:
+        seat: its place among members that are trained together; None of one alone.
     """
 
     def __init__(
@@ -57,6 +70,7 @@ class VAEBlocks(TrainedModule):
         self.model, self.objective, self.gradient = model, objective, gradient
         self.batch_size, self.samples, self.seed = batch_size, samples, seed
         self.after_step = after_step
+        self.seat: Seat | None = None
         # Of a batch of many betas there is no objective of one; D and R are then means over all of them.
         self.grid = None if objective.betas is None else BetaGrid(*objective.betas)
         slope = objective.slope() if self.grid is None else None
@@ -83,17 +97,17 @@ class VAEBlocks(TrainedModule):
         """
         first = self.global_step
         with memory_advice("a training step", lower="--batch_size, --samples or the network (--hidden, --latent_dim)"):
-            seen, norms = self._steps(block, first=first)
+            seen, norms = (self.take_steps if self.seat is None else self.seat.steps_of(self))(block, first)
         check_terms(seen, norms, first_step=first + 1, advice=self.advice)
         add_examples(self.train_metrics, seen)
         self.count_steps(first + len(seen))
 
-    def _steps(self, block: Iterable[Batch], *, first: int) -> tuple[list[ExampleTerms], list[Tensor]]:
+    def take_steps(self, block: Iterable[Batch], first: int) -> tuple[list[ExampleTerms], list[Tensor]]:
         """Take the steps of a block from step `first` on; what each adds to the epoch's means, and norms it clipped."""
         seen, norms = [], []
         for step, batch in self.left(block, first=first):
             noise = generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
-            eps, context = self._training_noise(batch.x, noise), self._training_context(batch.x, noise)
+            eps, context = self.training_noise(batch.x, noise), self._training_context(batch.x, noise)
             terms, loss, surrogate = self.gradient.step(
                 self.model, self.objective, batch.x, eps, step, noise=noise, context=context, **batch.scored
             )
@@ -105,7 +119,7 @@ class VAEBlocks(TrainedModule):
             self.after_step()
         return seen, norms
 
-    def _training_noise(self, x: Tensor, noise: torch.Generator) -> Tensor:
+    def training_noise(self, x: Tensor, noise: torch.Generator) -> Tensor:
         """This process's rows of the noise of the whole batch, which all processes draw from the step's stream."""
         first = self.global_rank * len(x)
         return self.model.noise(self.samples, x, noise, examples=self.batch_size)[:, first : first + len(x)]

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -67,15 +67,24 @@ class ForkedFit:
     asked to end as by SIGTERM.
 
     Args:
-        argv: the flags.
+        argv: the flags, or what else the work takes.
         log: a file that all it prints is appended to.
         environment: variables beside those of the server.
+        work: what is done with `argv` in the new process, and gives its exit code; a fit by default.
     """
 
-    def __init__(self, argv: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        argv: Sequence[Any],
+        *,
+        log: Path,
+        environment: Mapping[str, str],
+        work: Callable[[list[Any]], int] | None = None,
+    ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         hears = signal.SIGHUP in heard()
-        self.process = CONTEXT.Process(target=_fit, args=(list(argv), str(log), dict(environment), hears))
+        given = (work or run_fit, list(argv), str(log), dict(environment), hears)
+        self.process = CONTEXT.Process(target=_begun, args=given)
         self.process.start()
 
     @property
@@ -96,7 +105,9 @@ class ForkedFit:
                 os.kill(self.process.pid, signum)
 
 
-def _fit(argv: list[str], log: str, environment: Mapping[str, str], hears_sighup: bool) -> None:
+def _begun(
+    work: Callable[[list[Any]], int], argv: list[Any], log: str, environment: Mapping[str, str], hears_sighup: bool
+) -> None:
     """What the new process does."""
     if hasattr(os, "setsid"):
         os.setsid()
@@ -110,12 +121,22 @@ def _fit(argv: list[str], log: str, environment: Mapping[str, str], hears_sighup
         if isinstance(written, io.TextIOWrapper):
             written.reconfigure(encoding="utf-8")  # It is a file now, whatever the terminal's encoding.
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    from vae_rd import fit
-
-    sys.argv, sys.modules["__main__"] = ["fit", *argv], fit  # The record holds the command, and this is it.
-    code = fit.main(argv)
+    code = work(argv)
     _close_client()
     sys.exit(code)
+
+
+def run_fit(argv: list[str]) -> int:
+    """`python -m vae_rd.fit` with these flags in the process that is there."""
+    return as_fit(argv).main(argv)
+
+
+def as_fit(argv: Sequence[str]) -> Any:
+    """The module of that command, which is what this process now is: records hold their command."""
+    from vae_rd import fit
+
+    sys.argv, sys.modules["__main__"] = ["fit", *argv], fit
+    return fit
 
 
 def _end_with_parent() -> None:

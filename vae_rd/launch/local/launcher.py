@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from vae_rd.config.fields import FitConfig
@@ -24,13 +24,23 @@ from vae_rd.run.lock import locked
 from vae_rd.run.record import RunRecord
 from vae_rd.run.summary import with_error
 
+CarryOut = Callable[[Plan, Ledger, Supply, Sequence[Environment], SweepProgress], None]
 
-def run_local(plan: Plan, *, jobs: int | None) -> int:
+
+def by_scheduler(
+    plan: Plan, ledger: Ledger, supply: Supply, places: Sequence[Environment], progress: SweepProgress
+) -> None:
+    """Each run in a process of its own."""
+    Scheduler(plan, ledger, supply, places, progress).run()
+
+
+def run_local(plan: Plan, *, jobs: int | None, carry_out: CarryOut = by_scheduler) -> int:
     """Carry out what is left of a sweep and print what became of it.
 
     Args:
         plan: the sweep.
-        jobs: runs at a time; None of one for each GPU, or for each core.
+        jobs: processes at a time; None of one for each GPU, or for each core.
+        carry_out: how what is left is done, in processes that have these environments.
 
     Returns:
         0, or 1 where a run is left that is neither finished nor stopped early.
@@ -50,7 +60,9 @@ def run_local(plan: Plan, *, jobs: int | None) -> int:
         places = _places(plan.example.config, jobs, left) if left else []
         try:
             if left:
-                _carry_out(plan, ledger, supply, places, left=left)
+                shown = SweepProgress(plan.total, plan.total - left)
+                with server(places[0], tracked=plan.example.config.wandb != "off"), shown as progress:
+                    carry_out(plan, ledger, supply, places, progress)
         finally:
             print(*_report(plan, ledger, supply.runs), sep="\n")
     return int(bool(_left(ledger, supply.runs)))
@@ -64,12 +76,6 @@ def _check(plan: Plan) -> None:
 
 def _places(config: FitConfig, jobs: int | None, left: int) -> list[Environment]:
     return slots(jobs, gpus=gpus_for(config), per_run=config.devices, runs=left)
-
-
-def _carry_out(plan: Plan, ledger: Ledger, supply: Supply, places: Sequence[Environment], *, left: int) -> None:
-    shown = SweepProgress(plan.total, plan.total - left)
-    with server(places[0], tracked=plan.example.config.wandb != "off"), shown as progress:
-        Scheduler(plan, ledger, supply, places, progress).run()
 
 
 def _settled(supply: Supply, ledger: Ledger) -> int:

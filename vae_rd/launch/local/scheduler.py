@@ -157,7 +157,7 @@ class Scheduler:
 
     def _how(self, job: Job, state: State) -> str:
         if state == "finished":
-            return f"finished, {_numbers(RunRecord.read(job.run.folder))}"
+            return f"finished, {numbers_of(RunRecord.read(job.run.folder))}"
         if state == "stopped early":
             return f"stopped early, worse than others after {job.stopped_at} validations"
         return f"{state}: {_reason(job, state)}"
@@ -185,7 +185,8 @@ def log_of(run: PlannedRun) -> Path:
     return run.folder.parent / LOGS / f"{run.name}.log"
 
 
-def _numbers(record: RunRecord) -> str:
+def numbers_of(record: RunRecord) -> str:
+    """The point of a finished run, in a few words."""
     test = record.metrics["test"]
     of_samples = (("coverage", "coverage"), ("Frechet", "frechet"))
     names = of_samples if "coverage" in test else (("D", "distortion"), ("R", "rate"))

@@ -1,0 +1,208 @@
+"""Fits that take their steps together are those that each takes alone: weights, optimiser, history, record, endings."""
+
+import csv
+import functools
+import io
+import math
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+import vae_rd
+from vae_rd.config.packs import FREE, packs_of
+from vae_rd.errors import Diverged, InputError, Interrupted
+from vae_rd.experiment import packing
+from vae_rd.experiment.packing import fit_packed
+from vae_rd.run.checkpoints import read_checkpoint
+from vae_rd.run.folder import KEPT, LAST
+from vae_rd.run.record import RunRecord
+from vae_rd.training import stacking
+from vae_rd.training.packed import Pack
+
+from helpers.runs import history
+
+SMALL = {"batch_size": 32, "precision": "64", "n_train": None}
+TURNS = ("fresh draws", "hooks")
+# What members differ in, by what they have in common.
+MEMBERS = {
+    "beta": (
+        {},
+        [{"beta": 0.1}, {"beta": 4.0, "seed": 1, "lr": 1e-3}, {"beta": 1.0, "max_steps": 6, "grad_clip": 0.1}],
+    ),
+    "warm-up": ({"beta_warmup": 4}, [{"beta": 2.0}, {"beta": 2.0, "beta_start": 8.0, "lr_schedule": "cosine"}]),
+    "multiplier": ({"objective": "target_rate", "samples": 2}, [{"target_rate": 1.0}, {"target_rate": 3.0, "seed": 1}]),
+    "free bits": ({"objective": "free_bits", "free_bits": 0.5}, [{"beta": 1.0}, {"beta": 3.0, "weight_decay": 0.1}]),
+    "bound": ({"objective": "iwae", "samples": 3}, [{"seed": 0}, {"seed": 1}]),
+    "hooks": ({"objective": "iwae", "samples": 3, "gradient": "dreg"}, [{"seed": 0}, {"seed": 1}]),
+    "mixture": ({"prior": "mixture"}, [{"beta": 1.0}, {"beta": 2.0}]),
+    "correlation": ({"objective": "beta_tc"}, [{"tc_weight": 4.0}, {"tc_weight": 4.0, "seed": 1}]),
+    "fresh draws": ({"objective": "info_vae"}, [{"beta": 1.0}, {"beta": 2.0}]),
+}
+
+
+@pytest.fixture
+def toy(toy, tmp_path):
+    """A config of a fraction of a second, of 128 images of bits."""
+    rng = np.random.default_rng(0)
+    sizes = (("train", 128), ("val", 32), ("test", 32))
+    bits = {split: rng.random((n, 4, 4)) < rng.random((n, 1, 1)) for split, n in sizes}
+    np.savez(tmp_path / "bits.npz", **{name: values.astype(np.uint8) for name, values in bits.items()})
+    return functools.partial(toy, data="npz", data_file=str(tmp_path / "bits.npz"), **SMALL)
+
+
+@pytest.fixture
+def stacked(monkeypatch):
+    """How many members each stacked step had."""
+    sizes = []
+    step = stacking.Stack.step
+
+    def counted(self, *given):
+        sizes.append(len(self.modules))
+        return step(self, *given)
+
+    monkeypatch.setattr(stacking.Stack, "step", counted)
+    return sizes
+
+
+def configs(toy, folder, words, **common):
+    shared, members = MEMBERS[words]
+    return [toy(**shared, **member, **common, run_dir=str(folder), name=f"m{k}") for k, member in enumerate(members)]
+
+
+FAST = ("beta", "multiplier", "fresh draws")
+
+
+@pytest.mark.parametrize(
+    "words", [words if words in FAST else pytest.param(words, marks=pytest.mark.slow) for words in MEMBERS]
+)
+def test_a_member_is_the_run_alone(toy, tmp_path, stacked, words):
+    records = fit_packed(configs(toy, tmp_path / "packed", words))
+    assert bool(stacked) == (words not in TURNS)
+    for k, config in enumerate(configs(toy, tmp_path / "alone", words)):
+        alone = vae_rd.fit_model(config)
+        ours, theirs = tmp_path / f"packed/m{k}", tmp_path / f"alone/m{k}"
+        assert records[k].status == "finished"
+        check_near(records[k].metrics, alone.metrics)
+        check_near(records[k].model, alone.model)
+        assert list(history(ours)[0]) == list(history(theirs)[0])
+        check_near([numbers(row) for row in history(ours)], [numbers(row) for row in history(theirs)])
+        for file in (KEPT, LAST):
+            check_near(*(without_text(read_checkpoint(folder / file)) for folder in (ours, theirs)))
+
+
+def numbers(row):
+    return {name: float(cell) if cell else None for name, cell in row.items()}
+
+
+def without_text(content):
+    """A checkpoint, its history as numbers."""
+    for state in content.get("callbacks", {}).values():
+        if "csv" in state:
+            state["csv"] = [numbers(row) for row in csv.DictReader(io.StringIO(state["csv"]))]
+    return content
+
+
+def check_near(ours, theirs):
+    if isinstance(theirs, dict):
+        assert ours.keys() == theirs.keys()
+        for key in theirs:
+            check_near(ours[key], theirs[key])
+    elif isinstance(theirs, list | tuple):
+        assert len(ours) == len(theirs)
+        for one, other in zip(ours, theirs, strict=True):
+            check_near(one, other)
+    elif isinstance(theirs, torch.Tensor):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    elif isinstance(theirs, float):
+        assert ours == pytest.approx(theirs, rel=1e-7, abs=1e-8, nan_ok=True)
+    else:
+        assert ours == theirs
+
+
+def test_one_that_diverges_ends_and_the_others_go_on(toy, tmp_path, stacked):
+    broken = toy(beta=1e300, lr=1e6, run_dir=str(tmp_path / "packed"), name="broken")
+    whole = configs(toy, tmp_path / "packed", "beta")
+    records = fit_packed([whole[0], broken, whole[1]])
+    assert isinstance(records[1], Diverged)
+    record = RunRecord.read(tmp_path / "packed/broken")
+    assert record.status == "failed"
+    assert "Diverged" in record.error
+    assert "Diverged" in (tmp_path / "packed/broken/error.log").read_text()
+    assert [records[k].status for k in (0, 2)] == ["finished", "finished"]
+    assert max(stacked) == 3
+    assert stacked[-1] == 2
+    alone = vae_rd.fit_model(configs(toy, tmp_path / "alone", "beta")[0])
+    check_near(records[0].metrics, alone.metrics)
+
+
+def test_a_signal_ends_all_and_they_go_on_to_the_same_end(toy, tmp_path, interrupt):
+    fit_packed(configs(toy, tmp_path / "whole", "warm-up"))
+    parts = configs(toy, tmp_path / "parts", "warm-up", resume="auto")
+    interrupt(4 + 2, signal.SIGTERM)
+    outcomes = fit_packed(parts)
+    assert [type(outcome) for outcome in outcomes] == [Interrupted, Interrupted]
+    assert [RunRecord.read(tmp_path / f"parts/m{k}").stopped_by for k in (0, 1)] == [signal.SIGTERM] * 2
+    interrupt(0, signal.SIGTERM)
+    vae_rd.fit_model(parts[0])  # Alone, where it was in a pack; the other goes on in a pack of one.
+    (record,) = fit_packed(parts[1:])
+    for k in (0, 1):
+        check_near(*(RunRecord.read(tmp_path / f"{way}/m{k}").metrics for way in ("parts", "whole")))
+    assert record.status == "finished"
+
+
+@pytest.mark.slow
+def test_members_of_different_epochs_fall_into_step(toy, tmp_path, interrupt, stacked):
+    whole = fit_packed(configs(toy, tmp_path / "whole", "warm-up"))
+    parts = configs(toy, tmp_path / "parts", "warm-up", resume="auto")
+    interrupt(4 + 2, signal.SIGTERM)
+    with pytest.raises(Interrupted):
+        vae_rd.fit_model(parts[0])
+    interrupt(0, signal.SIGTERM)
+    stacked.clear()
+    records = fit_packed(parts)  # One from its second epoch, one from none.
+    assert stacked == [2] * 8
+    check_near([record.metrics for record in records], [record.metrics for record in whole])
+
+
+@pytest.mark.slow
+def test_patience_ends_a_member_alone(toy, tmp_path, stacked):
+    settings = {"lr": 1.0, "max_epochs": 6, "lr_schedule": "constant", "run_dir": str(tmp_path)}
+    records = fit_packed([toy(**settings, name="short", patience=1), toy(**settings, name="long", beta=2.0)])
+    assert [record.status for record in records] == ["finished", "finished"]
+    ends = [len(history(tmp_path / name)) for name in ("short", "long")]
+    assert ends[0] < ends[1] == 6
+    assert stacked == [2] * 4 * ends[0]
+
+
+def test_a_batch_of_one_seed_is_made_once(toy, tmp_path, monkeypatch):
+    drawn = []
+    draw = packing.build.DataSet.__init__
+    monkeypatch.setattr(packing.build.DataSet, "__init__", lambda self, *a, **k: drawn.append(draw(self, *a, **k)))
+    shapes = []
+    forward = stacking.Stack.forward
+
+    def seen(self, batches, step):
+        shapes.append(len({id(batch.x) for batch in batches}))
+        return forward(self, batches, step)
+
+    monkeypatch.setattr(stacking.Stack, "forward", seen)
+    fit_packed([toy(beta=beta, seed=seed, run_dir=str(tmp_path)) for beta in (1.0, 2.0) for seed in (0, 1)])
+    assert len(drawn) == 1
+    assert set(shapes) == {2}
+
+
+def test_members_have_all_in_common_but_what_is_free(toy):
+    assert packs_of([toy(beta=1.0), toy(latent_dim=3), toy(beta=2.0, seed=4)]) == [[0, 2], [1]]
+    assert not {"data", "hidden", "batch_size", "precision", "n_train", "samples", "objective", "gradient"} & FREE
+    with pytest.raises(InputError, match="fits of several kinds"):
+        fit_packed([toy(), toy(latent_dim=3)])
+
+
+@pytest.mark.slow
+def test_a_pack_that_may_not_be_stacked_stacks_no_more_than_it_may(toy, tmp_path, stacked, monkeypatch):
+    monkeypatch.setattr(packing, "Pack", lambda guard, most: Pack(guard, most=2))
+    fit_packed([toy(beta=beta, run_dir=str(tmp_path), max_epochs=1) for beta in (1.0, 2.0, 3.0, 4.0)])
+    assert stacked == [2] * 8
+    assert math.isclose(sum(stacked), 16)

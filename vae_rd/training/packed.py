@@ -1,0 +1,221 @@
+"""Several fits in one process that take their optimiser steps together.
+
+Each fit is what it is alone, in a thread of its own: its Trainer, callbacks, folder, record. One thread at a time is at
+work, since torch's default precision and its global stream are the whole process's. A fit that has come to a block of
+steps waits; once all wait, those that have taken as many are stacked and take theirs at once, in the thread that
+signals come to. So members that go on from different epochs fall into step: those behind go first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, cast
+
+from torch import Tensor
+
+from vae_rd.data.module import BLOCK, Batch, SharedBatches, TrainBatches
+from vae_rd.errors import Interrupted
+from vae_rd.process.signals import SignalGuard
+from vae_rd.training.examples import ExampleTerms
+from vae_rd.training.stacking import Stack, Taken, problem_of
+from vae_rd.training.vae import Steps, VAEBlocks
+
+SHOWN = 120  # Characters of what kept members from being stacked.
+
+
+@dataclass
+class _Request:
+    """A block of steps that a member is to take."""
+
+    module: VAEBlocks
+    block: Iterable[Batch]
+    first: int
+
+    @property
+    def count(self) -> int:
+        """How many steps there are."""
+        an_epoch = cast(TrainBatches, self.module.trainer.train_dataloader).steps
+        return min(BLOCK, an_epoch - self.first % an_epoch, self.module.descent.steps - self.first)
+
+
+class SeatGuard(SignalGuard):
+    """The guard of a member, whose signals come to another thread, where they wait."""
+
+    def __init__(self, of: SignalGuard) -> None:
+        super().__init__()
+        self._of = of
+
+    def check(self) -> None:
+        """Raise `Interrupted` if a signal has come there."""
+        self.received = self._of.received
+        super().check()
+
+
+@dataclass(eq=False)
+class PackSeat:
+    """A member's place in a pack.
+
+    Attributes:
+        pack: its pack.
+        guard: of its signals.
+        log: the file that what it prints is appended to; None where it is printed.
+        result: what its work has given or raised, once it has ended.
+    """
+
+    pack: Pack
+    guard: SeatGuard
+    log: Path | None = None
+    result: Any = None
+    has_ended: bool = False
+    request: _Request | None = None
+    answer: Taken | BaseException | None = None
+    go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+
+    def steps_of(self, module: VAEBlocks) -> Steps:
+        """What takes the steps of a block, together with the others'."""
+
+        def take(block: Iterable[Batch], first: int) -> tuple[list[ExampleTerms], list[Tensor]]:
+            if problem_of(module) is not None or self.pack.is_stacked is False:
+                return module.take_steps(block, first)
+            self.request = request = _Request(module, block, first)
+            self._wait()
+            if isinstance(self.answer, BaseException):
+                raise self.answer
+            if self.answer is None:  # What cannot be stacked is taken alone.
+                return module.take_steps(request.block, first)
+            return self.answer.seen, self.answer.norms
+
+        return take
+
+    def _wait(self) -> None:
+        """Let others work until it is this member's turn again."""
+        self.pack.back.release()
+        self.go.acquire()
+
+
+class Pack:
+    """Works that train, each in a thread of its own, of which one is at work at a time.
+
+    Args:
+        guard: of the signals of this process, entered in the thread that runs the pack.
+        most: the largest number of members that are stacked; None for no limit.
+
+    Attributes:
+        batches: what makes the batches that members share once.
+        is_stacked: whether its members are; None before any has come to a step.
+    """
+
+    def __init__(self, guard: SignalGuard, *, most: int | None = None) -> None:
+        self.guard, self.most = guard, most
+        self.batches = SharedBatches()
+        self.is_stacked: bool | None = None
+        self.back = threading.Semaphore(0)
+
+    def run(self, works: Sequence[Callable[[PackSeat], Any]], *, logs: Sequence[Path] = ()) -> list[Any]:
+        """Carry them out; what each has returned or raised, in order.
+
+        Args:
+            works: of the members, of one network and data; each is given its seat.
+            logs: of each, the file that what it prints is appended to; by default it is printed.
+
+        Raises:
+            Interrupted: by a second signal, which waits for nobody.
+        """
+        self.guard.hold()
+        paths: Sequence[Path | None] = logs or [None] * len(works)
+        seats = [PackSeat(self, SeatGuard(self.guard), log) for _, log in zip(works, paths, strict=True)]
+        for seat, work in zip(seats, works, strict=True):
+            threading.Thread(target=_work, args=(seat, work), daemon=True).start()
+        ready = seats
+        while ready:
+            for seat in ready:
+                with _printing(seat.log):
+                    seat.go.release()
+                    self.back.acquire()
+            ready = self._served([seat for seat in seats if not seat.has_ended])
+        return [seat.result for seat in seats]
+
+    def _served(self, seats: Sequence[PackSeat]) -> list[PackSeat]:
+        """Take the steps of those who are furthest behind, as many as may be stacked; whose turn it is then."""
+        if not seats:
+            return []
+        asked = [(seat, seat.request) for seat in seats if seat.request is not None]
+        first = min(request.first for _, request in asked)
+        count = next(request.count for _, request in asked if request.first == first)
+        chosen = [(seat, request) for seat, request in asked if (request.first, request.count) == (first, count)]
+        chosen = chosen[: self.most]
+        self._take([s for s, _ in chosen], [r for _, r in chosen])
+        for seat, _ in chosen:
+            seat.request = None
+        return [seat for seat, _ in chosen]
+
+    def _take(self, seats: Sequence[PackSeat], requests: Sequence[_Request]) -> None:
+        try:
+            answers = self._steps(requests)
+        except (Exception, Interrupted) as error:
+            for seat in seats:
+                seat.answer = error
+            return
+        for seat, taken in zip(seats, answers, strict=True):
+            seat.answer = taken
+
+    def _steps(self, requests: Sequence[_Request]) -> Sequence[Taken | None]:
+        if len(requests) == 1:
+            return [None]
+        modules, first = [request.module for request in requests], requests[0].first
+        taken = [Taken([], []) for _ in requests]
+        stack = Stack(modules, modules[0].trainer.precision_plugin.forward_context)
+        if self.is_stacked is None:
+            self.is_stacked = self._agrees(stack, requests)
+        if not self.is_stacked:
+            return [None] * len(requests)
+        batches = zip(*(request.block for request in requests), strict=True)
+        for step, each in enumerate(islice(batches, requests[0].count), first):
+            stack.step(each, step, taken)
+            for module in modules:
+                module.after_step()
+        stack.put_back(first + len(taken[0].seen) - 1)
+        for module in modules:
+            if first + len(taken[0].seen) >= module.descent.steps:
+                module.trainer.should_stop = True
+        return taken
+
+    def _agrees(self, stack: Stack, requests: Sequence[_Request]) -> bool:
+        """Whether a first batch gives each member in the stack the loss that it has alone; it is put back."""
+        each = [next(iter(request.block)) for request in requests]
+        for request, batch in zip(requests, each, strict=True):
+            request.block = chain([batch], request.block)
+        try:
+            return stack.is_like_alone(each, requests[0].first)
+        except Exception as error:  # Of whatever kind: alone, a member raises its own.
+            reason = " ".join(str(error).split())[:SHOWN]
+            print(f"not stacked, members take turns: {type(error).__name__}: {reason}", flush=True)
+            return False
+
+
+def _work(seat: PackSeat, work: Callable[[PackSeat], Any]) -> None:
+    seat.go.acquire()
+    try:
+        seat.guard.check()
+        seat.result = work(seat)
+    except BaseException as error:
+        seat.result = error
+    finally:
+        seat.has_ended = True
+        seat.pack.back.release()
+
+
+@contextmanager
+def _printing(log: Path | None) -> Iterator[None]:
+    """What is printed within the block goes to the end of a file."""
+    if log is None:
+        yield
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
+        yield
