@@ -11,6 +11,9 @@ from types import ModuleType
 from typing import Any
 
 from vae_rd import sweep
+from vae_rd.config.fields import FitConfig
+from vae_rd.config.packs import packs_of
+from vae_rd.experiment.packing import fit_packed
 from vae_rd.launch.local import launcher as local
 from vae_rd.launch.points.sweep_file import COMMAND
 from vae_rd.launch.slurm import launcher as slurm
@@ -64,6 +67,7 @@ LINE = [
     of_words(
         "--at_once limits the tasks at a time", ("--launcher=slurm", "--jobs=2"), ("--launcher=slurm", "--at_once=2")
     ),
+    of_words("--ensemble_chunk belongs to --launcher packed; add it", ("--ensemble_chunk=2",), ()),
     step(
         "runs differ by the file, as in beta: {values: [...]}",
         planned("--beta=1", "--beta=4"),
@@ -107,6 +111,33 @@ SUGGESTIONS = [
         suggested("--posterior=categorical", "--prior=categorical"),
         swept("sweep.yaml", "--dry_run", "--posterior=categorical", "--prior=categorical"),
         before=file(),
+    ),
+]
+PACKED = swept("sweep.yaml", "--launcher=packed", "--jobs=1")
+SEARCH = {"run_cap": 2, "metric": {"name": "val/objective"}, "parameters": {"lr": {"min": 1e-3, "max": 1e-2}}}
+BANDS = {"early_terminate": {"type": "hyperband", "min_iter": 1}, "metric": {"name": "val/objective"}}
+BANDS |= {"parameters": {"lr": {"values": [1e-3, 1e-2]}}}
+KINDS = [FitConfig(latent_dim=d, max_steps=2, hidden=[8], n_train=256, wandb="off") for d in (2, 3)]
+PACKS = [
+    step(
+        "a search decides on a run when others have ended; use --launcher local",
+        PACKED,
+        swept("sweep.yaml", "--dry_run"),
+        before=file(method="bayes", **SEARCH),
+    ),
+    step(
+        "early_terminate stops runs by others' results; use --launcher local", PACKED, planned(), before=file(**BANDS)
+    ),
+    step(
+        "--devices: a pack is on one device; give its runs to several by --jobs",
+        swept("sweep.yaml", "--launcher=packed", "--devices=2"),
+        PACKED,
+        before=file(),
+    ),
+    step(
+        "give those of one network and one data set, as packs_of says",
+        lambda: fit_packed(KINDS),
+        lambda: [fit_packed([KINDS[k] for k in places]) for places in packs_of(KINDS)],
     ),
 ]
 NODES = file(parameters={"beta": {"values": [1, 4]}, "num_nodes": {"value": 2}})
@@ -301,4 +332,4 @@ WANDB = [
         before=each(file()),
     ),
 ]
-STEPS: list[Step] = [*LINE, *SUGGESTIONS, *LOCAL, *SLURM, *WANDB]
+STEPS: list[Step] = [*LINE, *SUGGESTIONS, *PACKS, *LOCAL, *SLURM, *WANDB]
