@@ -181,13 +181,13 @@ def test_a_batch_of_one_seed_is_made_once(toy, tmp_path, monkeypatch):
     draw = packing.build.DataSet.__init__
     monkeypatch.setattr(packing.build.DataSet, "__init__", lambda self, *a, **k: drawn.append(draw(self, *a, **k)))
     shapes = []
-    forward = stacking.Stack.forward
+    inputs = stacking.Stack.inputs
 
     def seen(self, batches, step):
         shapes.append(len({id(batch.x) for batch in batches}))
-        return forward(self, batches, step)
+        return inputs(self, batches, step)
 
-    monkeypatch.setattr(stacking.Stack, "forward", seen)
+    monkeypatch.setattr(stacking.Stack, "inputs", seen)
     fit_packed([toy(beta=beta, seed=seed, run_dir=str(tmp_path)) for beta in (1.0, 2.0) for seed in (0, 1)])
     assert len(drawn) == 1
     assert set(shapes) == {2}

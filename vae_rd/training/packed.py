@@ -9,7 +9,7 @@ signals come to. So members that go on from different epochs fall into step: tho
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -22,6 +22,7 @@ from vae_rd.data.module import BLOCK, Batch, SharedBatches, TrainBatches
 from vae_rd.errors import Interrupted
 from vae_rd.process.signals import SignalGuard
 from vae_rd.training.examples import ExampleTerms
+from vae_rd.training.stacked_loss import Traces, words_of
 from vae_rd.training.stacking import Stack, Taken, problem_of
 from vae_rd.training.vae import Steps, VAEBlocks
 
@@ -41,6 +42,11 @@ class _Request:
         """How many steps there are."""
         an_epoch = cast(TrainBatches, self.module.trainer.train_dataloader).steps
         return min(BLOCK, an_epoch - self.first % an_epoch, self.module.descent.steps - self.first)
+
+    @property
+    def like(self) -> Hashable:
+        """What requests that are stacked have in common, beside the step."""
+        return self.count, words_of(self.module.objective)
 
 
 class SeatGuard(SignalGuard):
@@ -113,6 +119,7 @@ class Pack:
     def __init__(self, guard: SignalGuard, *, most: int | None = None) -> None:
         self.guard, self.most = guard, most
         self.batches = SharedBatches()
+        self.traces = Traces()
         self.is_stacked: bool | None = None
         self.back = threading.Semaphore(0)
 
@@ -146,8 +153,8 @@ class Pack:
             return []
         asked = [(seat, seat.request) for seat in seats if seat.request is not None]
         first = min(request.first for _, request in asked)
-        count = next(request.count for _, request in asked if request.first == first)
-        chosen = [(seat, request) for seat, request in asked if (request.first, request.count) == (first, count)]
+        like = next(request.like for _, request in asked if request.first == first)
+        chosen = [(seat, request) for seat, request in asked if (request.first, request.like) == (first, like)]
         chosen = chosen[: self.most]
         self._take([s for s, _ in chosen], [r for _, r in chosen])
         for seat, _ in chosen:
@@ -169,7 +176,7 @@ class Pack:
             return [None]
         modules, first = [request.module for request in requests], requests[0].first
         taken = [Taken([], []) for _ in requests]
-        stack = Stack(modules, modules[0].trainer.precision_plugin.forward_context)
+        stack = Stack(modules, modules[0].trainer.precision_plugin.forward_context, self.traces)
         if self.is_stacked is None:
             self.is_stacked = self._agrees(stack, requests)
         if not self.is_stacked:
