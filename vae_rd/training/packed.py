@@ -23,7 +23,7 @@ from vae_rd.errors import Interrupted
 from vae_rd.process.signals import SignalGuard
 from vae_rd.training.examples import ExampleTerms
 from vae_rd.training.stacked_loss import Traces, words_of
-from vae_rd.training.stacking import Stack, Taken, problem_of
+from vae_rd.training.stacking import Stack, Taken, is_small, problem_of
 from vae_rd.training.vae import Steps, VAEBlocks
 
 SHOWN = 120  # Characters of what kept members from being stacked.
@@ -178,7 +178,8 @@ class Pack:
         taken = [Taken([], []) for _ in requests]
         stack = Stack(modules, modules[0].trainer.precision_plugin.forward_context, self.traces)
         if self.is_stacked is None:
-            self.is_stacked = self._agrees(stack, requests)
+            firsts = _peeked(requests)
+            self.is_stacked = all(map(is_small, firsts)) and self._agrees(stack, firsts, requests[0].first)
         if not self.is_stacked:
             return [None] * len(requests)
         batches = zip(*(request.block for request in requests), strict=True)
@@ -192,17 +193,22 @@ class Pack:
                 module.trainer.should_stop = True
         return taken
 
-    def _agrees(self, stack: Stack, requests: Sequence[_Request]) -> bool:
-        """Whether a first batch gives each member in the stack the loss that it has alone; it is put back."""
-        each = [next(iter(request.block)) for request in requests]
-        for request, batch in zip(requests, each, strict=True):
-            request.block = chain([batch], request.block)
+    def _agrees(self, stack: Stack, batches: Sequence[Batch], step: int) -> bool:
+        """Whether a first batch gives each member in the stack the loss and the gradients that it has alone."""
         try:
-            return stack.is_like_alone(each, requests[0].first)
+            return stack.is_like_alone(batches, step)
         except Exception as error:  # Of whatever kind: alone, a member raises its own.
             reason = " ".join(str(error).split())[:SHOWN]
             print(f"not stacked, members take turns: {type(error).__name__}: {reason}", flush=True)
             return False
+
+
+def _peeked(requests: Sequence[_Request]) -> list[Batch]:
+    """The first batch of each block, which stays there."""
+    each = [next(iter(request.block)) for request in requests]
+    for request, batch in zip(requests, each, strict=True):
+        request.block = chain([batch], request.block)
+    return each
 
 
 def _work(seat: PackSeat, work: Callable[[PackSeat], Any]) -> None:
