@@ -1,6 +1,7 @@
 """What a sweep takes in packs, beside its fits one after another, in one process and by a command each.
 
     python benchmarks/packed.py [--data digits] [--members 8] [--epochs 50] [--hidden 256] [--repeats 3] [--commands]
+    python benchmarks/packed.py --steps --epochs 3 [--data static_mnist]
     python benchmarks/packed.py --accelerator gpu --members 32 --data static_mnist
 
 Every way fits the same MLPs (batch 128, 16 latent units, betas even in logarithm from 0.1 to 10) with all that a fit
@@ -8,6 +9,8 @@ does: validation and diagnosis each epoch, checkpoints, the evaluation of three 
 process that has all imports behind it, on all cores; `fit_packed` in such a process; `python -m vae_rd.sweep --launcher
 packed` with one pack, and with one a core; with --commands `python -m vae_rd.fit` of each. The last three pay for their
 imports. Reported are seconds and CPU seconds of each, the median over turns, and the first way's seconds over each.
+With --steps it is the CPU time of an optimiser step of a member in a stack and alone, the least over blocks of steps,
+even where a pack would take turns.
 """
 
 from __future__ import annotations
@@ -26,12 +29,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from vae_rd.config.fields import FitConfig
 from vae_rd.experiment.fitting import fit_model
 from vae_rd.experiment.packing import fit_packed
+from vae_rd.training import stacking
+from vae_rd.training.packed import Pack
+from vae_rd.training.vae import VAEBlocks
 
 BITS = {"digits": {"binarization": "threshold"}}
 SWEEP = ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"]
@@ -119,6 +126,31 @@ def ways(args: argparse.Namespace) -> dict[str, Callable[[Path], None]]:
     return found | ({"commands": commands(args)} if args.commands else {})
 
 
+def steps(args: argparse.Namespace) -> Iterator[str]:
+    """What a step takes alone and in a stack."""
+    stacking.MOST_VALUES = sys.maxsize
+    alone = least_time(VAEBlocks, "take_steps", lambda found: len(found[0]))
+    stacked = least_time(Pack, "_steps", lambda found: len(found) * len(found[0].seen))
+    for name in ("fit_packed", "one after another"):
+        timed(ways(args)[name])
+    one, each = (1e3 * min(times) for times in (alone, stacked))
+    yield f"a step takes {one:.3f} ms alone, {each:.3f} ms a member in a stack: {one / each:.2f} x"
+
+
+def least_time(owner: type, name: str, count: Callable[[Any], int]) -> list[float]:
+    """The CPU seconds of each call of a method from now on, over what `count` finds in what it gives."""
+    method, times = getattr(owner, name), []
+
+    def clocked(*given: Any) -> Any:
+        began = time.thread_time()
+        found = method(*given)
+        times.append((time.thread_time() - began) / count(found))
+        return found
+
+    setattr(owner, name, clocked)
+    return times
+
+
 def report(seconds: dict[str, list[tuple[float, float]]]) -> Iterator[str]:
     """A line for each way."""
     first = next(iter(seconds))
@@ -136,7 +168,11 @@ def main(argv: Sequence[str]) -> None:
     for name, default in {"members": 8, "epochs": 50, "hidden": 256, "repeats": 3}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--commands", action="store_true")
+    parser.add_argument("--steps", action="store_true")
     args = parser.parse_args(argv)
+    if args.steps:
+        print(*steps(args), sep="\n")
+        return
     short = argparse.Namespace(**{**vars(args), "epochs": 1})
     for name in ("one after another", "fit_packed"):
         timed(ways(short)[name])  # Imports, allocation, caches.
