@@ -8,7 +8,8 @@ Every way fits the same MLPs (batch 128, 16 latent units, betas even in logarith
 does: validation and diagnosis each epoch, checkpoints, the evaluation of three splits. In turns: one after another in a
 process that has all imports behind it, on all cores; `fit_packed` in such a process; `python -m vae_rd.sweep --launcher
 packed` with one pack, and with one a core; with --commands `python -m vae_rd.fit` of each. The last three pay for their
-imports. Reported are seconds and CPU seconds of each, the median over turns, and the first way's seconds over each.
+imports. Reported are seconds and CPU seconds of each, the median over turns, and the first way's seconds over each; the
+processes that a sweep forks are in its seconds, not in its CPU seconds.
 With --steps it is the CPU time of an optimiser step of a member in a stack and alone, the least over blocks of steps,
 even where a pack would take turns.
 """
