@@ -24,7 +24,7 @@ from vae_rd.training.packed import Pack
 from helpers.runs import history
 
 SMALL = {"batch_size": 32, "precision": "64", "n_train": None}
-TURNS = ("fresh draws", "hooks")
+TURNS = ("fresh draws", "hooks", "many betas")
 # What members differ in, by what they have in common.
 MEMBERS = {
     "beta": (
@@ -38,6 +38,7 @@ MEMBERS = {
     "hooks": ({"objective": "iwae", "samples": 3, "gradient": "dreg"}, [{"seed": 0}, {"seed": 1}]),
     "mixture": ({"prior": "mixture"}, [{"beta": 1.0}, {"beta": 2.0}]),
     "correlation": ({"objective": "beta_tc"}, [{"tc_weight": 4.0}, {"tc_weight": 4.0, "seed": 1}]),
+    "many betas": ({"objective": "multirate", "beta_range": [0.1, 10.0]}, [{"seed": 0}, {"seed": 1}]),
     "fresh draws": ({"objective": "info_vae"}, [{"beta": 1.0}, {"beta": 2.0}]),
 }
 

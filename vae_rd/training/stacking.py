@@ -219,4 +219,6 @@ def problem_of(module: VAEBlocks) -> str | None:
         return "its likelihood takes note of every step"
     if any(not parameter.requires_grad for parameter in module.parameters()):
         return "some of its parameters are fixed"
+    if module.objective.betas is not None:
+        return "each example of its batches has a beta of its own"
     return None
