@@ -26,7 +26,7 @@ from analysis.figures.kinds import FIGURES
 from analysis.theme import dark
 from analysis.view import VENUES, View
 
-from helpers.crowds import CROWDS, crowd
+from helpers.crowds import CROWDS, crowd, taken_by
 from helpers.pages import layout_faults
 
 
@@ -38,7 +38,7 @@ def cases(venues: Sequence[str]) -> Iterator[View]:
 
 def failures(name: str, runs: pd.DataFrame, view: View) -> list[str]:
     """What is wrong with a figure, light and then dark."""
-    figure = FIGURES[name].load().draw(runs, view)
+    figure = FIGURES[name].load().draw(taken_by(name, runs), view)
     return layout_faults(figure) + [f"dark: {fault}" for fault in layout_faults(dark(figure))]
 
 

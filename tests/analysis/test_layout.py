@@ -17,7 +17,7 @@ from analysis.theme import dark
 from analysis.view import View
 from vae_rd.run.record import SPLITS
 
-from helpers.crowds import crowd, dequantised, long_groups, own_files, random_betas, searched
+from helpers.crowds import crowd, dequantised, long_groups, own_files, random_betas, searched, taken_by
 from helpers.fake_records import mnist_sweep, sprites_card, sprites_point, sprites_sweep, write_run
 from helpers.pages import faults, layout_faults, said, shown_texts
 
@@ -105,7 +105,7 @@ def crowds(tmp_path_factory):
     "name", [pytest.param(name, marks=pytest.mark.slow) if name in SEVERAL_SECONDS else name for name in FIGURES]
 )
 def test_every_figure_of_long_names_can_be_read_and_its_legends_cost_an_eighth_at_most(crowds, name):
-    figure = FIGURES[name].load().draw(crowds("long names"), View())
+    figure = FIGURES[name].load().draw(taken_by(name, crowds("long names")), View())
     assert not layout_faults(figure)
     assert not layout_faults(dark(figure))
 
@@ -124,7 +124,7 @@ SAMPLE = [
 def test_a_sample_of_crowds_and_venues_can_be_read_in_every_figure(crowds, some, venue, columns):
     """`benchmarks/layout.py` has all of them."""
     for name, kind in FIGURES.items():
-        figure = kind.load().draw(crowds(some), View(venue=venue, columns=columns))
+        figure = kind.load().draw(taken_by(name, crowds(some)), View(venue=venue, columns=columns))
         assert not layout_faults(figure), name
 
 

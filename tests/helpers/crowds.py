@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from analysis.statistics.hysteresis import DOWN, UP
 from vae_rd.run.record import SPLITS
 
 from helpers.fake_records import mnist_card, mnist_sweep, sprites_card, sprites_point, sprites_sweep, write_run
@@ -83,6 +86,15 @@ CROWDS: dict[str, Callable[[Path], object]] = {
     "one beta": one_beta,
     "equal points": equal_points,
 }
+
+
+def taken_by(figure: str, runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs as a figure takes them: for `hysteresis` of two ways along beta, which none of a crowd is of."""
+    if figure != "hysteresis":
+        return runs
+    ways = [(DOWN, UP)[place % 2] for place in range(len(runs))]
+    told = [json.dumps(json.loads(text) | {"direction": way}) for text, way in zip(runs["config"], ways, strict=True)]
+    return runs.assign(config=told, start=[f"before {run}" for run in runs["run"]])
 
 
 def crowd(name: str, root: Path) -> Path:
