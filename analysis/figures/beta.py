@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -48,6 +48,25 @@ def beta(runs: pd.DataFrame, **view: Any) -> Figure:
 def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`beta`, for the table of figures."""
     groups = group_runs(runs, by=view.group_by)
+
+    def fill(rows: pd.DataFrame, axes: Sequence[Axes]) -> list[Words]:
+        _draw(rows, groups, axes)
+        return _words(rows, groups, axes)
+
+    return over_beta(runs, groups, view, fill)
+
+
+def over_beta(
+    runs: pd.DataFrame, groups: Groups, view: View, fill: Callable[[pd.DataFrame, Sequence[Axes]], list[Words]]
+) -> Figure:
+    """Three axes for each data set, one below another over beta.
+
+    Args:
+        runs: of all data sets.
+        groups: of the runs.
+        view: how they are looked at.
+        fill: draws the rows of one data set on its axes; the words that are to stand there.
+    """
     parts = [(title, placed(rows, groups, split=view.split)) for title, rows in titled(runs)]
     with look(view):
         width = width_of(view, panels=len(parts)) / min(len(parts), 2)
@@ -57,8 +76,7 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
         words = []
         for (_, rows), head, axes in zip(parts, heads, panels, strict=True):
             write_head(head, axes[0])
-            _draw(rows, groups, axes)
-            words.append(_words(rows, groups, axes))
+            words.append(fill(rows, axes))
         return themed(settle(figure, words), view)
 
 

@@ -9,8 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.beta import placed
-from analysis.figures.layout import head_of, lines_of, new_figure, settle, titled, write_head
+from analysis.figures.beta import over_beta, placed
 from analysis.marks import slopes
 from analysis.marks.axes import group_colours, group_marks
 from analysis.marks.groups import brief_head, group_head
@@ -21,11 +20,8 @@ from analysis.rows.runs import of_split
 from analysis.statistics.hysteresis import hysteresis as differences
 from analysis.statistics.hysteresis import on_ways
 from analysis.style import GREY, Mark, unit_label
-from analysis.theme import themed
-from analysis.venues import line_height, look, width_of
 from analysis.view import View
 
-HEIGHT, TEXT = 1.05, 0.4  # inches: of each of the axes, and of labels
 BAR: Mark = {"color": GREY, "marker": "o", "markersize": 3, "linestyle": "none", "elinewidth": 0.8, "capsize": 2}
 
 
@@ -49,19 +45,12 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     """`hysteresis`, for the table of figures."""
     runs = on_ways(runs)
     groups = group_runs(runs, by=view.group_by)
-    parts = [(title, placed(rows, groups, split=view.split)) for title, rows in titled(runs)]
-    with look(view):
-        width = width_of(view, panels=len(parts)) / min(len(parts), 2)
-        heads = [head_of(rows, title, width=width - 0.5) for title, rows in parts]
-        text = [TEXT + line_height() * lines_of(head) for head in heads]
-        figure, panels = new_figure([[HEIGHT] * 3] * len(parts), text=text, view=view)
-        words = []
-        for (_, rows), head, axes in zip(parts, heads, panels, strict=True):
-            write_head(head, axes[0])
-            _draw(rows, groups, axes)
-            marks = group_marks(groups, rows["group"])
-            words.append([Words(axes[0], marks, head=group_head(groups), brief=brief_head(groups))])
-        return themed(settle(figure, words), view)
+
+    def fill(rows: pd.DataFrame, axes: Sequence[Axes]) -> list[Words]:
+        _draw(rows, groups, axes)
+        return [Words(axes[0], group_marks(groups, rows["group"]), head=group_head(groups), brief=brief_head(groups))]
+
+    return over_beta(runs, groups, view, fill)
 
 
 def _draw(rows: pd.DataFrame, groups: Groups, axes: Sequence[Axes]) -> None:

@@ -21,9 +21,8 @@ Layer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 BUMPS = 9
-PACE = (
-    3.0  # What layers have of ln beta moves at so many times the pace of weights: Adam's steps are of one size for all.
-)
+# What layers have of ln beta moves at so many times the pace of weights: Adam's steps are of one size for all.
+PACE = 3.0
 
 
 class Condition:
