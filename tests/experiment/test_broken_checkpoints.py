@@ -16,7 +16,7 @@ from vae_rd import fit_model
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.module import TensorDataModule
 from vae_rd.errors import InputError
-from vae_rd.experiment import build, experiment
+from vae_rd.experiment import build, experiment, splits
 from vae_rd.experiment.preparing import prepare
 from vae_rd.experiment.trainer import build_trainer
 from vae_rd.fit import main
@@ -213,7 +213,7 @@ def test_a_whole_run_survives_a_damaged_last_checkpoint(tmp_path, monkeypatch, c
 
     whole = fit_model(config("whole"))
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "evaluate_split", fail)
+        patch.setattr(splits, "evaluate_split", fail)
         with pytest.raises(RuntimeError):
             fit_model(config("mine"))
     (tmp_path / "mine" / LAST).write_bytes(damaged((tmp_path / "mine" / LAST).read_bytes(), random.Random(0), "cut"))

@@ -15,7 +15,7 @@ from vae_rd.data import module
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
-from vae_rd.experiment import build, experiment
+from vae_rd.experiment import build, splits
 from vae_rd.model.coders import Decoder
 from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.bernoulli import BernoulliLikelihood
@@ -124,7 +124,7 @@ def test_a_failure_leaves_its_traceback_and_a_true_record(toy, monkeypatch):
     def broken(*args, **kwargs):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(experiment, "evaluate_split", broken)
+    monkeypatch.setattr(splits, "evaluate_split", broken)
     with pytest.raises(RuntimeError):
         vae_rd.fit_model(toy())
     folder = only_run(toy())

@@ -8,7 +8,7 @@ import torch
 
 import vae_rd
 from vae_rd.errors import InputError, Interrupted
-from vae_rd.experiment import experiment
+from vae_rd.experiment import splits
 from vae_rd.run.folder import KEPT, LAST, claim
 from vae_rd.run.record import RunRecord
 
@@ -52,7 +52,7 @@ def test_a_run_stopped_in_its_evaluation_trains_no_further(toy, tmp_path, monkey
     whole = toy(run_dir=str(tmp_path / "whole"), **settings)
     vae_rd.fit_model(whole)
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "evaluate_split", lambda *a, **k: signal.raise_signal(signal.SIGTERM))
+        patch.setattr(splits, "evaluate_split", lambda *a, **k: signal.raise_signal(signal.SIGTERM))
         with pytest.raises(Interrupted):
             vae_rd.fit_model(toy(**settings))
     record = vae_rd.fit_model(toy(**settings, resume="auto"))
@@ -143,7 +143,7 @@ def test_a_run_that_ended_within_an_epoch_takes_no_more_steps(toy, monkeypatch):
         raise RuntimeError("the evaluation fails")
 
     with monkeypatch.context() as patched:
-        patched.setattr(experiment, "evaluate_split", refuse)
+        patched.setattr(splits, "evaluate_split", refuse)
         with pytest.raises(RuntimeError):
             vae_rd.fit_model(toy(max_steps=6, name="run"))
     with pytest.raises(InputError, match="ended within an epoch"):

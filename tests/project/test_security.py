@@ -16,7 +16,7 @@ from vae_rd.config.cli import parse
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.files import image_folder, npz
 from vae_rd.errors import InputError
-from vae_rd.experiment import experiment
+from vae_rd.experiment import splits
 from vae_rd.experiment.fitting import fit_model
 from vae_rd.fit import main
 from vae_rd.run.folder import claim
@@ -148,7 +148,7 @@ def test_no_api_key_is_written_down(ending, user, monkeypatch):
         raise RuntimeError("out of luck")
 
     if ending == "failed":
-        monkeypatch.setattr(experiment, "evaluate_split", fail)
+        monkeypatch.setattr(splits, "evaluate_split", fail)
         with pytest.raises(RuntimeError):
             fit_model(FitConfig(**TOY, wandb="offline"))
         assert (user / "runs" / "mine" / "error.log").is_file()

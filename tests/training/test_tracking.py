@@ -22,7 +22,7 @@ import yaml
 from vae_rd import explore_run, fit
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import Interrupted
-from vae_rd.experiment import experiment, fitting
+from vae_rd.experiment import fitting, splits
 from vae_rd.explore.media.pages import png
 from vae_rd.run.finding import find_runs
 from vae_rd.run.record import RunRecord
@@ -357,7 +357,7 @@ def test_a_run_that_goes_on_has_its_record_beside_its_numbers(user, server, monk
         seen.append(json.loads(served.files["record.json"]))
         raise RuntimeError("seen enough")
 
-    monkeypatch.setattr(experiment, "evaluate_split", look)
+    monkeypatch.setattr(splits, "evaluate_split", look)
     with pytest.raises(RuntimeError):
         fitting.fit_model(toy(max_steps=1))
     assert [record["status"] for record in seen] == ["running"]
@@ -368,7 +368,7 @@ def test_a_fit_that_fails_closes_its_run(user, server, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(experiment, "evaluate_split", fail)
+    monkeypatch.setattr(splits, "evaluate_split", fail)
     with pytest.raises(RuntimeError):
         fitting.fit_model(toy(max_steps=1))
     ((_, served),) = server.runs.items()

@@ -33,13 +33,14 @@ from walk import (
     sweep_files,
     sweeps,
     theory,
+    trajectory,
 )
 from walk.sites import Site, met, noted, sites
 from walk.steps import BITS, Step, archive, listing, refusal_of
 
 AREAS = (
     columns, commands, files, folders, networks, sources, runs, sweep_files, sweeps, evaluations, analysis, theory,
-    estimators, losses, gan, strangers, callbacks, adapters, multirate, continuation,
+    estimators, losses, gan, strangers, callbacks, adapters, multirate, trajectory, continuation,
 )  # fmt: skip
 STEPS = {f"{area.__name__.rpartition('.')[2]}-{i}": step for area in AREAS for i, step in enumerate(area.STEPS)}
 

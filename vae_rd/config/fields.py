@@ -72,6 +72,7 @@ ObjectiveName = Literal[
     "dip_vae_i",
     "dip_vae_ii",
     "multirate",
+    "trajectory",
 ]
 PathName = Literal["auto", "linear", "cosine", "cyclic", "geometric"]
 WarmupUnit = Literal["steps", "percent"]
@@ -86,6 +87,7 @@ OWN = ("npz", "npy", "image_folder", "hf", "csv", "parquet")  # Data that --data
 HELD = (*FOUND, "capacity")  # Those that hold R or D.
 WEIGHED = ("iwae", "beta_tc")  # Those in which R weighs as much as D.
 RANGED = ("multirate",)  # Those of many betas at once.
+ALONG = ("trajectory",)  # Those of many betas in turn.
 MOST = 2**63 - 1  # What torch takes for a seed.
 
 
@@ -332,8 +334,8 @@ class FitConfig:
         "beta",
         "what is minimised: D + beta R; free_bits: with an allowance of R; target_rate, target_distortion: D or R, "
         "the other held; geco: R under a bound on D; capacity: D at an R that grows; iwae: -L_K of K samples; the "
-        "others: D + R and a penalty; multirate: D + beta R at every beta of a range, of one model. A flag of the name "
-        "of one of them chooses it",
+        "others: D + R and a penalty; multirate: D + beta R at every beta of a range, of one model; trajectory: D + "
+        "beta R at one beta after another, a model of each. A flag of the name of one of them chooses it",
         group="objective",
         models=("vae",),
     )
@@ -343,7 +345,7 @@ class FitConfig:
         group="objective",
         models=("vae",),
         least=0,
-        unless={"objective": (*HELD, *WEIGHED)},
+        unless={"objective": (*HELD, *WEIGHED, *ALONG)},
     )
     beta_range: list[float] = flag(
         [0.01, 10.0],
@@ -352,6 +354,14 @@ class FitConfig:
         models=("vae",),
         only={"objective": RANGED},
     )
+    trajectory: list[float] = flag(
+        [0.01, 0.0215443, 0.0464159, 0.1, 0.215443, 0.464159, 1.0, 2.15443, 4.64159, 10.0],
+        'betas that one training goes through in this order, up or down, a list or "logspace(-2, 1, 10)"; each keeps a '
+        "model of its own",
+        group="objective",
+        models=("vae",),
+        only={"objective": ALONG},
+    )
     beta_warmup: int | None = flag(
         None,
         "steps over which the weight goes from beta_start to beta, or a capacity from 0 to target_rate [null: half of "
@@ -359,14 +369,14 @@ class FitConfig:
         group="objective",
         models=("vae",),
         least=0,
-        unless={"objective": (*FOUND, *WEIGHED, *RANGED)},
+        unless={"objective": (*FOUND, *WEIGHED, *RANGED, *ALONG)},
     )
     warmup_unit: WarmupUnit = flag(
         "steps",
         "of beta_warmup; percent: of all steps",
         group="objective",
         models=("vae",),
-        unless={"objective": (*FOUND, *WEIGHED, *RANGED)},
+        unless={"objective": (*FOUND, *WEIGHED, *RANGED, *ALONG)},
     )
     beta_start: float | None = flag(
         None,
@@ -375,14 +385,14 @@ class FitConfig:
         group="objective",
         models=("vae",),
         least=0,
-        unless={"objective": ("geco", "capacity", *WEIGHED, *RANGED)},
+        unless={"objective": ("geco", "capacity", *WEIGHED, *RANGED, *ALONG)},
     )
     beta_schedule: PathName = flag(
         "auto",
         "from beta_start to beta; cyclic: four times, each with a stay; auto: geometric from above 0, else linear",
         group="objective",
         models=("vae",),
-        unless={"objective": (*HELD, *WEIGHED, *RANGED)},
+        unless={"objective": (*HELD, *WEIGHED, *RANGED, *ALONG)},
     )
     free_bits: float = flag(
         0.5,

@@ -21,6 +21,24 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; see --help")
 
 
+def logspaced(text: str) -> list[float]:
+    """The n numbers of logspace(a, b, n), from 10^a to 10^b, with six digits each; none of any other text.
+
+    Raises:
+        ValueError: where a or b is no number.
+        OverflowError: where a number is too large.
+
+    Example:
+        >>> logspaced("logspace(-1, 0, 3)"), logspaced("[1, 2]")
+        ([0.1, 0.316228, 1.0], [])
+    """
+    spaced = re.fullmatch(r"logspace\(([^,]+),([^,]+),\s*(\d+)\s*\)", text.strip())
+    if spaced is None:
+        return []
+    first, last, n = float(spaced[1]), float(spaced[2]), int(spaced[3])
+    return [float(f"{10 ** (first + (last - first) * i / max(1, n - 1)):g}") for i in range(n)]
+
+
 def betas(text: str) -> list[float]:
     """The type of an option that takes betas: a list, or logspace(a, b, n), n from 10^a to 10^b; with six digits each.
 
@@ -30,11 +48,7 @@ def betas(text: str) -> list[float]:
     """
     found: list[float] = []
     with contextlib.suppress(ValueError, TypeError, OverflowError):
-        if spaced := re.fullmatch(r"logspace\(([^,]+),([^,]+),\s*(\d+)\s*\)", text.strip()):
-            first, last, n = float(spaced[1]), float(spaced[2]), int(spaced[3])
-            found = [10 ** (first + (last - first) * i / max(1, n - 1)) for i in range(n)]
-        else:
-            found = [float(value) for value in json.loads(text)]
+        found = logspaced(text) or [float(value) for value in json.loads(text)]
     if not found or not all(0 < beta < math.inf for beta in found):
         raise argparse.ArgumentTypeError(f'{text}: give betas above 0 as "[0.1, 1]" or "logspace(-2, 1, 20)"')
     return [float(f"{beta:g}") for beta in found]

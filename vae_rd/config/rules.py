@@ -63,6 +63,7 @@ def _problems(config: FitConfig) -> Iterator[str]:
         yield f"--beta_start {config.beta_start:g}: say with --beta_warmup over how many steps the weight leaves it"
     yield from _path_problems(config)
     yield from _range_of_betas_problem(config)
+    yield from _trajectory_problem(config)
     if config.resume == "auto" and config.overwrite:
         yield "--overwrite removes the run that --resume auto would continue; choose one"
 
@@ -89,6 +90,18 @@ def _range_of_betas_problem(config: FitConfig) -> Iterator[str]:
         yield f"--beta_range {given}: give the least beta, above 0, and the greatest, such as [0.01, 10]"
     elif is_asked and not given[0] <= config.beta <= given[1]:
         yield f"--beta {config.beta:g}: is not in --beta_range {given}; choose one that is, or a wider range"
+
+
+def _trajectory_problem(config: FitConfig) -> Iterator[str]:
+    """What is no way through several betas; names of folders tell six digits of them."""
+    given = config.trajectory
+    distinct = len({f"{beta:g}" for beta in given}) == len(given) > 1
+    is_one_way = given in (sorted(given), sorted(given, reverse=True))
+    if not (distinct and is_one_way and all(0 < beta < math.inf for beta in given)):
+        yield (
+            f"--trajectory {given}: give two betas or more, above 0, all the way up or down, such as "
+            '"logspace(-2, 1, 10)"'
+        )
 
 
 def _eigenvalue_problem(values: list[float]) -> Iterator[str]:

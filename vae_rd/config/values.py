@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, get_args, get_type_hints
 
 from vae_rd.config.fields import FitConfig, choices, is_optional, value_type
+from vae_rd.config.options import logspaced
 from vae_rd.config.yaml_text import read_yaml
 from vae_rd.errors import InputError
 
@@ -141,6 +142,8 @@ def _text(name: str, value: Any) -> str:
 
 
 def _list(name: str, value: Any) -> list[Any]:
+    if isinstance(value, str) and _element_type(name) is float:
+        value = logspaced(value) or value
     if not isinstance(value, list | tuple):
         raise TypeError
     return [_READERS[_element_type(name)](name, element) for element in value]

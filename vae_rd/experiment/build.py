@@ -32,6 +32,7 @@ from vae_rd.model.posteriors.base import PosteriorHead
 from vae_rd.model.priors.base import PriorHead
 from vae_rd.model.priors.normal import StandardNormalPrior
 from vae_rd.model.vae import VAE
+from vae_rd.objectives.schedules import in_parts
 from vae_rd.process.memory import is_out_of_memory
 from vae_rd.training.base import Descent, TrainedModule
 from vae_rd.training.gan import GANModule
@@ -225,10 +226,11 @@ def build_module(
     after_step: Callable[[], None] = lambda: None,
 ) -> TrainedModule:
     """The LightningModule that trains a model for `steps` steps under the config's objective."""
+    schedule, ends = tables.SCHEDULES[config.lr_schedule], tables.OBJECTIVES[config.objective](config, card).ends
     descent = Descent(
         lr=config.lr,
         steps=steps,
-        schedule=tables.SCHEDULES[config.lr_schedule],
+        schedule=in_parts(schedule, ends) if ends else schedule,
         weight_decay=config.weight_decay,
         grad_clip=config.grad_clip,
     )
@@ -262,16 +264,35 @@ def steps_of(config: FitConfig, card: DataCard) -> int:
     if an_epoch == 0:
         has = f"the training split has {card.n['train']} examples"
         raise InputError(f"--batch_size {config.batch_size}: {has}; give at most as many")
-    steps = min(config.max_epochs * an_epoch, config.max_steps or math.inf)
+    steps = tables.steps_asked(config, card)
     validated_epochs = math.ceil(steps / an_epoch) // config.val_every * config.val_every
-    warmup = in_steps(config, steps=int(steps)).beta_warmup or 0
-    if not 0 < max(1, warmup) <= min(validated_epochs * an_epoch, steps):
+    warmup = in_steps(config, steps=steps).beta_warmup or 0
+    validated = min(validated_epochs * an_epoch, steps)
+    _check_parts_of_training(config, card, steps=steps, validated=validated)
+    if not 0 < max(1, warmup) <= validated:
         raise InputError(
-            f"--beta_warmup {config.beta_warmup} --val_every {config.val_every}: of {int(steps)} steps in all, "
+            f"--beta_warmup {config.beta_warmup} --val_every {config.val_every}: of {steps} steps in all, "
             f"{an_epoch} an epoch, no validation comes after warm-up, so no checkpoint could be kept; "
             "lower them, or take more steps (--max_epochs, --max_steps)"
         )
-    return int(steps)
+    return steps
+
+
+def _check_parts_of_training(config: FitConfig, card: DataCard, *, steps: int, validated: int) -> None:
+    """Refuse a trajectory with a beta that has no step, or whose last one ends without a validation.
+
+    Args:
+        config, card: of the fit.
+        steps: of all.
+        validated: how many are taken when validation comes last.
+    """
+    ends = tables.OBJECTIVES[config.objective](config, card).ends
+    if ends and (len({0, *ends}) <= len(ends) or validated <= ends[-2]):
+        raise InputError(
+            f"--trajectory of {len(ends)} betas: of {steps} steps in all, with --val_every {config.val_every}, there "
+            "are none for each of them and a validation at the last; take more (--max_epochs, --max_steps), or give "
+            "fewer betas or a lower --val_every"
+        )
 
 
 def _hidden(config: FitConfig, trunk: str) -> list[int]:

@@ -24,32 +24,29 @@ from vae_rd.experiment.loading import load_weights
 from vae_rd.experiment.matching import check_data, check_network, network_of
 from vae_rd.experiment.preparing import Prepared
 from vae_rd.experiment.recipe import settled
+from vae_rd.experiment.splits import measure, measure_passed
 from vae_rd.experiment.starting import start_of
 from vae_rd.experiment.trainer import accelerator, build_trainer
-from vae_rd.metrics.split import evaluate_split
-from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.objectives.base import Objective
 from vae_rd.process.collectives import broadcast, is_first, world_size
-from vae_rd.process.memory import memory_advice
 from vae_rd.process.signals import SignalGuard
 from vae_rd.run.checkpoints import read_checkpoint, whole_checkpoint
 from vae_rd.run.environment import capture_environment, capture_git, command_line
 from vae_rd.run.files import CONFIG_FILE, HISTORY_FILE, write_atomic
 from vae_rd.run.folder import KEPT, Claim, refuse_given
-from vae_rd.run.record import SPLITS, Json, RunRecord
+from vae_rd.run.record import RunRecord
 from vae_rd.training.advice import validation_advice
 from vae_rd.training.diagnosis import CollapseMonitor
 from vae_rd.training.keeper import CheckpointKeeper
 from vae_rd.training.media import MediaWriter, keep_media
 from vae_rd.training.notes import TrainingNotes
 from vae_rd.training.packed import PackSeat
-from vae_rd.training.progress import RateDistortionProgress, shown
+from vae_rd.training.points import PointKeeper
+from vae_rd.training.progress import RateDistortionProgress
 from vae_rd.training.samples import SampleMonitor
 from vae_rd.training.signals import HoldSignals
 from vae_rd.training.tracking import RunLogger, finish_tracking, mark_preempting, start_tracking, tracking_state
 from vae_rd.training.vae import VAEBlocks
-from vae_rd.verdicts.base import Evidence
-from vae_rd.verdicts.kinds import judged
 from vae_rd.verdicts.notes import TrainingFacts
 
 AIMED = ("slope", "achieved_slope", "target_rate", "target_distortion", "bound_samples")  # Of a record's model.
@@ -97,6 +94,8 @@ class Experiment:
         refuse_given(before, folder, of_data=not self.record.data["is_own"], of_network=not self.record.model["is_own"])
         check_network(self.model, before, folder)
         check_data(self.data, before, folder)
+        if is_read("trajectory", vars(self.config)):
+            self._check_length(before)
         taken = read_checkpoint(path)["global_step"]
         asked = f"--max_epochs {self.config.max_epochs} --max_steps {self.config.max_steps}"
         if taken > self.steps:
@@ -105,6 +104,16 @@ class Experiment:
             fault = f"{self.claimed.folder} ended within an epoch, and goes on from whole ones alone"
             raise InputError(f"{asked}: {fault}; choose another --name, or --overwrite")
         return path
+
+    def _check_length(self, before: RunRecord) -> None:
+        """Refuse another length of a training whose betas have their parts of it."""
+        names = ("max_epochs", "max_steps")
+        if any(before.config[name] != getattr(self.config, name) for name in names):
+            was = " ".join(f"--{name} {before.config[name]}" for name in names if before.config[name] is not None)
+            raise InputError(
+                f"{self.claimed.folder}: each beta of --trajectory has its part of all steps, of {was}; give these, or "
+                "choose another --name"
+            )
 
     def run(self, guard: SignalGuard) -> RunRecord:
         """Train, evaluate, and leave a record that says how it ended, whatever happens; the first process writes it."""
@@ -195,6 +204,9 @@ class Experiment:
         callbacks = [RateDistortionProgress(epochs), HoldSignals(guard), self._monitor(), notes]
         if config.media_every:
             callbacks.append(MediaWriter(self.folder, self.data, every=config.media_every))
+        self.passed = [] if objective is None else [*objective.passed.values()]
+        if self.passed:
+            callbacks.append(PointKeeper(self.folder, run=checkpoint_owners(config)[0]))
         trainer = build_trainer(config, self.folder, logger=logger, callbacks=callbacks)
         batches = TensorDataModule(self.data, batch_size=config.batch_size, seed=config.seed)
         if self.seat is not None and isinstance(module, VAEBlocks):
@@ -239,36 +251,8 @@ class Experiment:
         }
 
     def _evaluate(self) -> None:
-        config = self.config
-        for split in SPLITS:
-            work = shown(f"evaluating the {split} split ({self.data.card.n[split]:,} examples)")
-            with work, memory_advice("evaluation", lower="--eval_samples or the network (--hidden, --latent_dim)"):
-                self.record.metrics[split] = evaluate_split(
-                    self.measured,
-                    self.data,
-                    split,
-                    slope=self.record.model["slope"],
-                    seed=config.seed,
-                    samples=config.eval_samples,
-                    information_examples=config.information_examples,
-                    bound_samples=self.record.model["bound_samples"],
-                )
-        self.record.model |= {
-            "parameters": sum(p.numel() for p in self.model.parameters()),
-            "reads_x": getattr(self.model.decoder, "reads_x", None),
-            "distortion": self._distortion(),
-        }
-        record = self.record
-        evidence = Evidence(record.metrics, self.model.latent_dim, self.rows, record.model, record.data)
-        record.verdicts |= judged(evidence)
-
-    def _distortion(self) -> Json:
-        """What D is, as far as a decoder says so."""
-        likelihood = getattr(self.model.decoder, "likelihood", None)
-        if not isinstance(likelihood, Likelihood):
-            return {"family": None, "measure": None, "scale": None, "squared_error_weight": None, "constant": None}
-        family = None if self.record.model["is_own"] else self.config.likelihood
-        return {"family": family, **likelihood.statement(math.prod(self.data.card.shape))}
+        measure(self.record, self.measured, self.data, self.config, rows=self.rows)
+        measure_passed(self.record, self.folder, self.measured, self.data, self.config, self.passed)
 
 
 def _device_name(kind: str) -> str:

@@ -76,6 +76,7 @@ from vae_rd.objectives.schedules import constant, cosine_decay, one_cycle
 from vae_rd.objectives.target_distortion import TargetDistortionObjective
 from vae_rd.objectives.target_rate import TargetRateObjective
 from vae_rd.objectives.total_correlation import TotalCorrelation
+from vae_rd.objectives.trajectory import TrajectoryObjective
 
 
 def _own(c: FitConfig) -> dict[str, Any]:
@@ -222,6 +223,12 @@ def _beta(c: FitConfig) -> BetaObjective:
     return BetaObjective(c.beta, **_path(c))
 
 
+def steps_asked(c: FitConfig, card: DataCard) -> int:
+    """How many optimiser steps a fit of these flags takes, unless patience ends it."""
+    steps = c.max_epochs * card.steps_per_epoch(c.batch_size)
+    return steps if c.max_steps is None else min(steps, c.max_steps)
+
+
 def _sizes(card: DataCard) -> dict[str, float]:
     """How many examples there are that codes are a mixture over."""
     return {f"n_{split}": math.inf if card.unlimited[split] else card.n[split] for split in ("train", "val")}
@@ -246,6 +253,7 @@ OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
     ),
     "iwae": lambda c, card: IWAEObjective(),
     "multirate": lambda c, card: MultiRateObjective(*c.beta_range, beta=c.beta),
+    "trajectory": lambda c, card: TrajectoryObjective(c.trajectory, steps=steps_asked(c, card)),
     "beta_tc": lambda c, card: PenalisedObjective(
         BetaObjective(1.0), TotalCorrelation(**_sizes(card)), weight=c.tc_weight - 1.0
     ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,9 @@ class Objective(nn.Module, ABC):
         takes_draws: whether the loss takes draws of z where D and R would not.
         takes_factors: whether the loss takes a q(z|x) that is a product of normals.
         betas: the least and the greatest beta that it trains one model over, which takes ln beta; None for one beta.
+        ends: the steps after which the parts of a training in several parts end, of which each has a learning rate that
+            rises and falls; empty of one whole.
+        passed: betas whose models are kept on the way, by the steps that are then taken.
     """
 
     couples_examples: bool = False
@@ -31,6 +35,8 @@ class Objective(nn.Module, ABC):
     takes_draws: bool = False
     takes_factors: bool = False
     betas: tuple[float, float] | None = None
+    ends: Sequence[int] = ()
+    passed: Mapping[int, float] = MappingProxyType({})
 
     def context(self, examples: int, noise: torch.Generator) -> Tensor | None:
         """What the model is given for a batch of training, ln beta, [G], each for B / G examples; None for nothing.

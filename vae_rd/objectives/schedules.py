@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import math
+from collections.abc import Callable, Sequence
 
 RISE = 0.3  # Of all steps, those over which one_cycle rises.
 CYCLES, RISING = 4, 0.5  # Of cyclic_path, and the share of each in which it rises.
@@ -91,3 +93,34 @@ def one_cycle(step: int, *, steps: int) -> float:
     if step < rise:
         return 1.0 + (least - 1.0) * cosine_decay(step, steps=rise)
     return cosine_decay(step - rise, steps=steps - rise)
+
+
+def part_of(step: int, ends: Sequence[int]) -> int:
+    """Which of the parts that end after so many steps a step is in; the last from its start on.
+
+    Example:
+        >>> [part_of(step, [2, 5]) for step in (0, 1, 2, 4, 5)]
+        [0, 0, 1, 1, 1]
+    """
+    return bisect.bisect_right(ends[:-1], step)
+
+
+def in_parts(schedule: Callable[..., float], ends: Sequence[int]) -> Callable[..., float]:
+    """A schedule that begins anew with each part of a training.
+
+    Args:
+        schedule: of one training.
+        ends: the steps after which each part ends.
+
+    Example:
+        >>> falling = in_parts(cosine_decay, [10, 14])
+        >>> [round(falling(step, steps=14), 3) for step in (0, 5, 10, 12, 14)]
+        [1.0, 0.5, 1.0, 0.5, 0.0]
+    """
+
+    def of_part(step: int, *, steps: int) -> float:
+        part = part_of(step, ends)
+        start = ends[part - 1] if part else 0
+        return schedule(step - start, steps=ends[part] - start)
+
+    return of_part

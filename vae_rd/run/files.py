@@ -21,6 +21,7 @@ ERROR_FILE = "error.log"
 # Pictures of the run, what they are, and where some examples lie in the space of z.
 MEDIA = "media"
 MEDIA_INDEX = f"{MEDIA}/index.json"
+POINTS = "betas"  # Records at further betas, in folders of theirs.
 LATENTS_FILE = "latents.npz"
 
 

@@ -14,7 +14,7 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import PATHS_OF_CONTENT, RESUMABLE_FIELDS, differences, run_name
 from vae_rd.config.rules import refuse_unread
 from vae_rd.errors import InputError
-from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, FAILURE, HISTORY_FILE, MEDIA, RECORD_FILE, tree_sha256
+from vae_rd.run.files import CONFIG_FILE, ERROR_FILE, FAILURE, HISTORY_FILE, MEDIA, POINTS, RECORD_FILE, tree_sha256
 from vae_rd.run.lock import locked
 from vae_rd.run.record import RunRecord
 
@@ -66,7 +66,8 @@ class Claim:
         for old in (self.folder / ERROR_FILE, *self.folder.glob(f"{FAILURE}*")):
             old.unlink(missing_ok=True)
         (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
-        within = (path for name in (CHECKPOINTS, MEDIA) for path in (self.folder / name).glob("*.tmp"))
+        places = (CHECKPOINTS, MEDIA, f"{POINTS}/*/{CHECKPOINTS}")
+        within = (path for name in places for path in self.folder.glob(f"{name}/*.tmp"))
         for staged in (*self.folder.glob(".*.tmp"), *within):
             staged.unlink()  # Of a process that was killed while it wrote.
         return self.folder

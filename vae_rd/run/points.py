@@ -1,6 +1,6 @@
 """Points of a run that holds many betas: `<run>/betas/<beta>/record.json`, a record each, from which a curve is read.
 
-`config.beta` of such a run stays the beta that its own record is measured at. A point's record is as any other:
+`model.slope` of such a run is the beta that its own record is measured at. A point's record is as any other:
 `model.slope` and `config.beta` are the point's, and `model.point_of` leads to its run. Its weights are those of its own
 `checkpoints/kept.ckpt`, where there is one, else the run's, opened at the point's beta.
 """
@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from vae_rd.run.files import RECORD_FILE
+from vae_rd.run.files import POINTS, RECORD_FILE
 from vae_rd.run.folder import KEPT
 from vae_rd.run.record import RunRecord
 
-POINTS = "betas"
 POINT_OF = "../.."  # From a point's folder to its run's.
 
 

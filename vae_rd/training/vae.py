@@ -24,6 +24,7 @@ from vae_rd.training.base import Descent, Member, TrainedModule, as_number
 from vae_rd.training.examples import ExampleTerms, add_examples, example_terms, read_means
 from vae_rd.training.guard import check_terms, check_weights
 from vae_rd.training.many_betas import BetaGrid, rows_of
+from vae_rd.training.passed import Passed
 
 Steps = Callable[[Iterable[Batch], int], tuple[list[ExampleTerms], list[Tensor]]]
 
@@ -52,6 +53,7 @@ class VAEBlocks(TrainedModule):
 
     Attributes:
         seat: its place among members that are trained together; None of one alone.
+        passed: models of the betas that training has passed, where its objective goes on to others.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class VAEBlocks(TrainedModule):
         self.batch_size, self.samples, self.seed = batch_size, samples, seed
         self.after_step = after_step
         self.seat: Seat | None = None
+        self.passed = Passed(objective.passed)
         # Of a batch of many betas there is no objective of one; D and R are then means over all of them.
         self.grid = None if objective.betas is None else BetaGrid(*objective.betas)
         slope = objective.slope() if self.grid is None else None
@@ -116,6 +119,7 @@ class VAEBlocks(TrainedModule):
                 norms.append(norm)
             terms.after_step()
             self.objective.after_step(terms)
+            self.passed.note(step + 1, self.model)
             self.after_step()
         return seen, norms
 
