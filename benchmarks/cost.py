@@ -20,8 +20,9 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +39,9 @@ from vae_rd.launch.points.continuation import continuation
 from vae_rd.launch.points.plan import PlannedRun, plan
 from vae_rd.launch.points.sweep_file import read_sweep_file
 from vae_rd.model.vae import VAE
-from vae_rd.run.environment import capture_git
+from vae_rd.run.files import RECORD_FILE
+from vae_rd.run.points import point_folder
+from vae_rd.run.record import RunRecord
 
 DOCS = ROOT / "docs" / "cost.md"
 BETAS = parsed_betas("logspace(-2, 1, 10)")
@@ -85,11 +88,25 @@ def _fitted(runs: Sequence[PlannedRun]) -> Folders:
 
 def multirate(folder: Path, *, epochs: int, seed: int) -> Folders:
     """One model for all betas."""
-    flags = {**FLAGS, **FURTHER, "max_epochs": epochs, "seed": seed, "run_dir": str(folder), "name": "multirate"}
-    flags |= {"objective": "multirate", "beta_range": [BETAS[0], BETAS[-1]]}
+    flags = {"objective": "multirate", "beta_range": [BETAS[0], BETAS[-1]]}
+    return dict.fromkeys(BETAS, _one(folder / "multirate", max_epochs=epochs, seed=seed, **flags))
+
+
+def along(share: float) -> Callable[..., Folders]:
+    """All betas in one training, of so many times the epochs of a retrained model."""
+
+    def carried_out(folder: Path, *, epochs: int, seed: int) -> Folders:
+        run = _one(folder / "along", max_epochs=round(share * epochs), seed=seed, trajectory=BETAS)
+        return {beta: run if beta == BETAS[-1] else point_folder(run, beta) for beta in BETAS}
+
+    return carried_out
+
+
+def _one(run: Path, **flags: Any) -> Path:
+    flags = {**FLAGS, **FURTHER, "run_dir": str(run.parent), "name": run.name, **flags}
     if fit.main([f"--{name}={value}" for name, value in flags.items()]):
-        raise SystemExit("multirate failed")
-    return dict.fromkeys(BETAS, folder / "multirate")
+        raise SystemExit(f"{run.name} failed")
+    return run
 
 
 # The ways to a curve, and what the table calls them; each returns the folders of its points.
@@ -98,6 +115,8 @@ WAYS: dict[str, tuple[str, Callable[..., Folders]]] = {
     "down": ("continuation, from beta 10 down", continued("down")),
     "up": ("continuation, from beta 0.01 up", continued("up")),
     "multirate": ("one multi-rate model", multirate),
+    "along": ("one training through all betas, from 0.01 up", along(1.0)),
+    "along_longer": ("the same, of half as many epochs more", along(1.5)),
 }
 
 
@@ -195,12 +214,30 @@ def _values(options: argparse.Namespace, way: str, seed: int) -> np.ndarray:
 
 def caption(options: argparse.Namespace) -> str:
     """Where and by which code it was measured."""
-    commit = (capture_git() or {}).get("commit") or "unknown"
     return (
         f"Test split of static MNIST, {options.epochs} epochs, {options.seeds} seed(s); deficits in nats, positive"
         f" where retraining is better. {os.cpu_count()} cores of {platform.machine()}, one thread, torch "
-        f"{torch.__version__}, vae_rd {vae_rd.__version__} at {commit[:10]}."
+        f"{torch.__version__}, vae_rd {vae_rd.__version__} at {commits(options)}."
     )
+
+
+def commits(options: argparse.Namespace) -> str:
+    """Of the code that trained what the table is of, with the ways of each where there are several."""
+    ways: dict[str, list[str]] = {}
+    for way in WAYS:
+        records = [RunRecord.read(run) for s in range(options.seeds) for run in _runs(place(options, way, s) / "runs")]
+        for commit in sorted({_commit(record.git or {}) for record in records}):
+            ways.setdefault(commit, []).append(way)
+    return " and ".join(f"{commit} ({', '.join(of)})" if len(ways) > 1 else commit for commit, of in ways.items())
+
+
+def _commit(git: Mapping[str, Any]) -> str:
+    changed = " with changes" if git.get("dirty") else ""
+    return f"{(git.get('commit') or 'unknown')[:10]}{changed}"
+
+
+def _runs(folder: Path) -> list[Path]:
+    return sorted(record.parent for record in folder.glob(f"*/{RECORD_FILE}"))
 
 
 def main() -> None:

@@ -1,16 +1,22 @@
 """Chains of runs along beta: who starts from whom, and that nobody starts before the run it starts from has ended."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 import yaml
 
 from vae_rd.config.cli import parse
-from vae_rd.config.names import run_name
+from vae_rd.config.fields import to_dict
+from vae_rd.config.names import identity, run_name
 from vae_rd.launch.ledger import Ledger
 from vae_rd.launch.local.supply import Listed
 from vae_rd.launch.points.continuation import continuation
+from vae_rd.launch.points.plan import PlannedRun
 from vae_rd.launch.points.sweep_file import COMMAND, read_sweep_file
+from vae_rd.run.files import sha256
+from vae_rd.run.folder import LAST
+from vae_rd.run.record import RunRecord
 
 PARAMETERS = {
     "beta": {"values": [1, 4.0, 0.1]},
@@ -62,3 +68,34 @@ def test_a_run_waits_for_the_one_it_starts_from_and_another_chain_for_nobody(ask
     assert [supply.next(), supply.next()] == [second, None]
     ledger.runs[second.name].state = "finished"
     assert supply.next() == last
+
+
+def leave_finished(run: PlannedRun, *, last: bytes, start: Path | None) -> None:
+    """A finished run with a last checkpoint, and the checksum of the one that it started from."""
+    (run.folder / LAST).parent.mkdir(parents=True, exist_ok=True)
+    (run.folder / LAST).write_bytes(last)
+    started = None if start is None else {"checkpoint_sha256": sha256(start)}
+    record = RunRecord(run.name, "", to_dict(run.config), {}, identity(run.config), {"start": started}, "finished")
+    record.write(run.folder)
+
+
+def test_what_started_from_a_run_that_is_another_now_is_done_again(asked):
+    plan = asked(ways="down")
+    chain, others = plan.runs[:3], plan.runs[3:]
+    for run, before in itertools.zip_longest(chain, [None, *chain[:-1]]):
+        leave_finished(run, last=run.name.encode(), start=before and before.folder / LAST)
+
+    def supply() -> Listed:
+        return Listed(plan, Ledger.opened(plan.folder, file="a.yaml", sweep={}))
+
+    assert supply().next() == others[0], "the chain is done"
+    leave_finished(chain[0], last=b"another", start=None)
+    found = supply()
+    again = found.next()
+    assert (again.name, again.argv) == (chain[1].name, (*chain[1].argv, "--resume=never", "--overwrite"))
+    assert parse(again.argv).config.overwrite
+    assert found.next() == others[0], "the last of the chain waits"
+    leave_finished(chain[1], last=b"another one", start=chain[0].folder / LAST)
+    assert supply().next().name == chain[2].name
+    leave_finished(chain[2], last=b"the last", start=chain[1].folder / LAST)
+    assert supply().next() == others[0]

@@ -37,6 +37,7 @@ from vae_rd.model.vae import VAE
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.gradients.score_function import ScoreFunction
 from vae_rd.objectives.iwae import IWAEObjective
+from vae_rd.objectives.multirate import MultiRateObjective
 from vae_rd.objectives.target_rate import TargetRateObjective
 
 from helpers.linear_gaussian import LinearGaussian
@@ -74,12 +75,12 @@ def config(**fields: Any) -> FitConfig:
     )
 
 
-def network() -> VAE:
+def network(**fields: Any) -> VAE:
     """In double precision, of initial values that are drawn in single precision whatever the default."""
     data = build.data_set(Source("static_mnist", dict.fromkeys(("train", "val", "test"), TRAIN), levels=2), config())
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float32)
-    model = build.build_model(config(), data.card).double()
+    model = build.build_model(config(**fields), data.card).double()
     torch.set_default_dtype(default)
     return model
 
@@ -90,7 +91,7 @@ def by_our_path(folder: Path, **fields: Any) -> VAE:
     settings = config(**fields)
     data = build.data_set(Source("static_mnist", {"train": TRAIN, "val": VAL, "test": VAL}, levels=2), settings)
     torch.set_default_dtype(torch.float64)
-    model = network()
+    model = network(**fields)
     module = build.build_module(settings, model, data.card, steps=EPOCHS * N // BATCH)
     trainer = build_trainer(settings, folder, logger=None, callbacks=[])
     trainer.fit(module, TensorDataModule(data, batch_size=BATCH, seed=0))
@@ -198,6 +199,18 @@ def test_loader_of(form, ours):
     trainer, made = fitted(*loaders(form))
     check_weights(made.model, ours)
     check_means(trainer.callback_metrics, ours)
+
+
+def test_an_objective_of_many_betas_and_a_model_that_takes_them(tmp_path):
+    fields = {"objective": "multirate", "beta_range": [0.5, 8.0]}
+    objective = MultiRateObjective(0.5, 8.0, beta=BETA)
+    trainer, made = fitted(*loaders(), of=vae_rd.VAEModule(network(**fields), objective, lr=0.01))
+    check_weights(made.model, by_our_path(tmp_path, **fields))
+    d, r, value = (float(trainer.callback_metrics[f"val/{name}"]) for name in ("distortion", "rate", "objective"))
+    assert value == pytest.approx(d + BETA * r, rel=1e-6), "validation is at the model's own beta"
+    assert "train/distortion" in trainer.callback_metrics
+    with pytest.raises(InputError, match="of many betas, and this model takes none; give"):
+        vae_rd.VAEModule(network(), objective)
 
 
 def test_data_module_of_ones_own(ours):

@@ -12,15 +12,29 @@ from torch.distributions import Beta, Independent, Laplace, Normal
 from torch.utils.data import DataLoader, TensorDataset
 
 import vae_rd
-from vae_rd import VAE, DataSet, DiagonalNormal, FitConfig, LazyDistribution, Source, StandardNormalPrior
+from vae_rd import (
+    VAE,
+    BernoulliLikelihood,
+    DataSet,
+    Decoder,
+    DiagonalNormal,
+    DiagonalPosterior,
+    Encoder,
+    FitConfig,
+    LazyDistribution,
+    Source,
+    StandardNormalPrior,
+)
 from vae_rd.experiment import tables
 from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
+from vae_rd.model.multirate import MultiRateVAE
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.posteriors.categorical import CategoricalLatent
 from vae_rd.model.priors.normal import StandardNormal
 from vae_rd.model.terms import DrawnTerms, Group
 from vae_rd.objectives.capacity import CapacityObjective
 from vae_rd.objectives.gradients.score_function import ScoreFunction
+from vae_rd.objectives.multirate import MultiRateObjective
 from vae_rd.run.record import SPLITS
 
 from helpers.own import OwnEncoder, own_vae
@@ -139,13 +153,20 @@ def drawn_distortion(q: Posterior, m: StandardNormal) -> Call:
     return lambda: DrawnTerms(x=torch.zeros(3, 4), groups=[drawn], likelihood=likelihood).distortion
 
 
-def trained(precision: str = "32-true", **settings: Any) -> Call:
-    """One's own VAE under a plain Trainer."""
+def over_betas() -> MultiRateVAE:
+    """A VAE of this project's parts, of a range of betas."""
+    encoder = Encoder(nn.Sequential(nn.Flatten(), nn.Linear(16, 4)), DiagonalPosterior(4, latent_dim=2))
+    decoder = Decoder(nn.Sequential(nn.Linear(2, 16), nn.Unflatten(1, (1, 4, 4))), BernoulliLikelihood())
+    return MultiRateVAE(VAE(encoder, decoder, StandardNormalPrior(2), latent_dim=2), low=0.1, high=10.0, beta=1.0)
+
+
+def trained(precision: str = "32-true", *, make: Callable[[], VAE] = own_vae, **settings: Any) -> Call:
+    """A VAE under a plain Trainer."""
 
     def train() -> None:
         quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
         trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", precision=precision, **quiet)
-        trainer.fit(vae_rd.VAEModule(own_vae(), **settings), DataLoader(X["bits"].float(), batch_size=20))
+        trainer.fit(vae_rd.VAEModule(make(), **settings), DataLoader(X["bits"].float(), batch_size=20))
 
     return train
 
@@ -156,6 +177,11 @@ STEPS: list[Step] = [
         "takes losses of single examples, and this one couples those of a batch; leave it out",
         trained(objective=CapacityObjective(4.0, weight=10.0), gradient=ScoreFunction()),
         trained(objective=CapacityObjective(4.0, weight=10.0)),
+    ),
+    step(
+        "is of many betas, and this model takes none; give vae_rd.model.multirate.MultiRateVAE(model, ...)",
+        trained(objective=MultiRateObjective(0.1, 10.0, beta=1.0)),
+        trained(objective=MultiRateObjective(0.1, 10.0, beta=1.0), make=over_betas),
     ),
     step("give a FitConfig, such as vae_rd.FitConfig(**config)", config(max_steps=1), as_config),
     step("give a vae_rd.VAE(encoder, decoder, prior, latent_dim=...)", fits(lambda: nn.Linear(2, 3)), fits()),

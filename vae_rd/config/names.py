@@ -28,6 +28,7 @@ START = "start_from"
 MODEL = "vae"  # Of runs from before there were others.
 # What a run aims at, of which its name says the one that is read, or else the objective.
 AIMS = ("beta", "target_rate", "target_distortion")
+MANY = ("beta_range", "trajectory")  # Betas of a run of several, of which its name says the ends.
 
 
 def run_name(config: FitConfig) -> str:
@@ -44,9 +45,14 @@ def run_name(config: FitConfig) -> str:
         True
         >>> run_name(FitConfig(model="gan")).startswith("sprites-gan-seed0-")
         True
+        >>> run_name(FitConfig(objective="multirate")).startswith("sprites-multirate0.01to10-seed0-")
+        True
     """
-    aim = next((aim for aim in AIMS if is_read(aim, vars(config))), None)
+    aim = next((aim for aim in (*MANY, *AIMS) if is_read(aim, vars(config))), None)
     loss = config.objective if config.model == MODEL else config.model
+    if aim in MANY:
+        betas = getattr(config, aim)
+        return _name(config, aim=f"{loss}{betas[0]:g}to{betas[-1]:g}")
     return _name(config, aim=loss if aim is None else _aim(config, aim))
 
 

@@ -45,7 +45,7 @@ class VAEModule(LightningModule):
         key: where x is in a batch that is a dict.
 
     Raises:
-        InputError: for a gradient that is not the objective's.
+        InputError: for a gradient that is not the objective's, and one of many betas where the model takes none.
 
     Example:
         >>> import lightning
@@ -82,6 +82,11 @@ class VAEModule(LightningModule):
         self._taken = 0  # Optimiser steps that running scales have seen.
         if problem := self.gradient.objective_problem(self.objective):
             raise InputError(f"VAEModule(gradient={type(self.gradient).__name__}(...)) {problem}")
+        if self.objective.betas is not None and self.model.betas is None:
+            raise InputError(
+                f"VAEModule: {type(self.objective).__name__} is of many betas, and this model takes none; give "
+                "vae_rd.model.multirate.MultiRateVAE(model, ...) of the same range"
+            )
 
     def setup(self, stage: str) -> None:
         """Refuse a precision in which there are no densities."""
@@ -107,7 +112,10 @@ class VAEModule(LightningModule):
         x = self._x(batch)
         noise = generator(x.device, self.seed, "noise", self.current_epoch, batch_idx)
         eps, step = self._noise(x, noise), self.global_step
-        terms, loss, surrogate = self.gradient.step(self.model, self.objective, x, eps, step, noise=noise)
+        context = self._context(x, noise)
+        terms, loss, surrogate = self.gradient.step(
+            self.model, self.objective, x, eps, step, noise=noise, context=context
+        )
         self._add(("train", 0), terms, loss)
         return {"loss": surrogate.mean(), "terms": terms}
 
@@ -176,6 +184,14 @@ class VAEModule(LightningModule):
         eps = self.model.noise(self.samples, x, noise, examples=everyone * len(x))
         return eps[:, self.global_rank :: everyone]
 
+    def _context(self, x: Tensor, noise: torch.Generator) -> Tensor | None:
+        """This process's rows of what all processes' batches are given beside x, likewise; None for nothing."""
+        everyone = self.trainer.world_size
+        whole = self.objective.context(everyone * len(x), noise)
+        if whole is None or everyone == 1:
+            return whole
+        return whole.repeat_interleave(everyone * len(x) // len(whole))[self.global_rank :: everyone]
+
     def _evaluate(self, batch: Any, batch_idx: int, split: Split, *, stream: str) -> None:
         x = self._x(batch)
         noise = generator("cpu", self.seed, stream, batch_idx)
@@ -185,7 +201,10 @@ class VAEModule(LightningModule):
     def _add(self, split: Split, terms: Terms, loss: Tensor) -> None:
         """A batch to the means of its split and loader."""
         if split not in self._means:
-            means = RateDistortion(self.model.latent_dim, slope=self.objective.slope())
+            # Of a training batch of many betas there is no objective of one.
+            is_of_one = self.objective.betas is None or split[0] != "train"
+            slope = self.objective.slope() if is_of_one else None
+            means = RateDistortion(self.model.latent_dim, slope=slope)
             self._means[split] = means.to(loss.device)
         add_examples(self._means[split], [example_terms(terms, loss, latent_dim=self.model.latent_dim)])
 

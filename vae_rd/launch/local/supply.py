@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -13,8 +14,8 @@ from vae_rd.launch.points.plan import Plan, PlannedRun, planned
 from vae_rd.launch.points.search import STARTUP, BayesSearch, Cube, first_cube, is_place, point_at
 from vae_rd.launch.points.sweep_file import Metric
 from vae_rd.launch.watch import final_loss, history_of, losses_of
-from vae_rd.run.files import tree_sha256
-from vae_rd.run.folder import is_finished
+from vae_rd.run.files import RECORD_FILE, sha256, tree_sha256
+from vae_rd.run.folder import LAST, is_finished
 from vae_rd.run.record import RunRecord
 
 MISSES = 20  # places in a row that are runs already: the search has nothing new to ask for
@@ -58,6 +59,11 @@ def settle_from_record(
         entry.state = "waiting"
 
 
+def anew(run: PlannedRun) -> PlannedRun:
+    """The same run, in the place of what is there."""
+    return replace(run, argv=(*run.argv, "--resume=never", "--overwrite"))
+
+
 class Listed:
     """The runs of a grid or of random draws, in their order."""
 
@@ -71,18 +77,29 @@ class Listed:
                 settle_from_record(plan, run, entry, checksum=checksum)
             else:  # A look at each of many runs that have not begun would take as long as planning them.
                 entry.state = "waiting"
+            if run.after is not None and (ledger.runs[run.after].state != "finished" or self._is_of_another_start(run)):
+                entry.state = "waiting"
         self._ledger = ledger
         self._waiting = deque(run for run in plan.runs if ledger.runs[run.name].state not in SETTLED)
 
     def next(self) -> PlannedRun | None:
         """The next run to start; None while each that is left waits for another."""
         found = next((run for run in self._waiting if self._is_ready(run)), None)
-        if found is not None:
-            self._waiting.remove(found)
-        return found
+        if found is None:
+            return None
+        self._waiting.remove(found)
+        return anew(found) if found.after is not None and self._is_of_another_start(found) else found
 
     def _is_ready(self, run: PlannedRun) -> bool:
         return run.after is None or self._ledger.runs[run.after].state == "finished"
+
+    def _is_of_another_start(self, run: PlannedRun) -> bool:
+        """Whether a run is there that started from what the run before it was, and no longer is."""
+        last = self.runs[run.after or ""].folder / LAST
+        if not (run.folder / RECORD_FILE).is_file() or not last.is_file():
+            return False
+        start = RunRecord.read(run.folder).model.get("start") or {}
+        return start.get("checkpoint_sha256") != sha256(last)
 
     def told(self, run: PlannedRun) -> None:
         """Nothing: a list does not depend on what its runs give."""
