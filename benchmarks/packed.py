@@ -1,15 +1,16 @@
 """What a sweep takes in packs, beside its fits one after another, in one process and by a command each.
 
-    python benchmarks/packed.py [--data digits] [--members 8] [--epochs 50] [--hidden 256] [--repeats 3] [--commands]
+    python benchmarks/packed.py [--data digits] [--members 8] [--epochs 50] [--hidden 256] [--repeats 3] [--write]
     python benchmarks/packed.py --steps --epochs 3 [--data static_mnist]
     python benchmarks/packed.py --accelerator gpu --members 32 --data static_mnist
 
 Every way fits the same MLPs (batch 128, 16 latent units, betas even in logarithm from 0.1 to 10) with all that a fit
 does: validation and diagnosis each epoch, checkpoints, the evaluation of three splits. In turns: one after another in a
-process that has all imports behind it, on all cores; `fit_packed` in such a process; `python -m vae_rd.sweep --launcher
-packed` with one pack, and with one a core; with --commands `python -m vae_rd.fit` of each. The last three pay for their
-imports. Reported are seconds and CPU seconds of each, the median over turns, and the first way's seconds over each; the
-processes that a sweep forks are in its seconds, not in its CPU seconds.
+process that has all imports behind it, on as many threads as torch takes; one pack in such a process; `python -m
+vae_rd.sweep --launcher packed`, a pack a core; `python -m vae_rd.fit` of each, one after another. The last two pay for
+their imports, of which the sweep's end when its first run begins. Reported are the medians over turns of seconds, of
+those until the first run began, and of CPU seconds with all processes; and the first way's seconds over each one's, the
+median of the turns with the least and the most. `--write` puts the table into docs/packed.md.
 With --steps it is the CPU time of an optimiser step of a member in a stack and alone, the least over blocks of steps,
 even where a pack would take turns.
 """
@@ -21,22 +22,26 @@ import contextlib
 import io
 import json
 import os
-import resource
+import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from known_answers.processes import called, cpu_seconds
+from known_answers.tables import ROOT, put_table
 
+import vae_rd
 from vae_rd.config.fields import FitConfig
-from vae_rd.experiment.fitting import fit_model
+from vae_rd.experiment.fitting import fit_models
 from vae_rd.experiment.packing import fit_packed
+from vae_rd.run.environment import capture_git
+from vae_rd.run.files import CONFIG_FILE
 from vae_rd.training import stacking
 from vae_rd.training.packed import Pack
 from vae_rd.training.vae import VAEBlocks
@@ -74,14 +79,14 @@ def in_process(way: Callable[[list[FitConfig]], object], args: argparse.Namespac
     return run
 
 
-def swept(args: argparse.Namespace, *words: str) -> Callable[[Path], None]:
+def swept(args: argparse.Namespace) -> Callable[[Path], None]:
     """The sweep's command."""
 
     def run(folder: Path) -> None:
         named = {name: {"value": value} for name, value in flags(args, folder).items()}
         content = {"method": "grid", "command": SWEEP, "parameters": {"beta": {"values": betas(args)}, **named}}
         (folder / "sweep.yaml").write_text(json.dumps(content))
-        called("vae_rd.sweep", str(folder / "sweep.yaml"), "--launcher=packed", *words)
+        called([sys.executable, "-m", "vae_rd.sweep", str(folder / "sweep.yaml"), "--launcher=packed"])
 
     return run
 
@@ -92,39 +97,37 @@ def commands(args: argparse.Namespace) -> Callable[[Path], None]:
     def run(folder: Path) -> None:
         words = [f"--{name}={value}" for name, value in flags(args, folder).items()]
         for beta in betas(args):
-            called("vae_rd.fit", *words, f"--beta={beta}")
+            called([sys.executable, "-m", "vae_rd.fit", *words, f"--beta={beta}"])
 
     return run
 
 
-def called(module: str, *words: str) -> None:
-    """A command of this package, which must succeed."""
-    subprocess.run([sys.executable, "-m", module, *words], check=True, stdout=subprocess.DEVNULL)
+class Turn(NamedTuple):
+    """Seconds of a way, those until its first run began, and CPU seconds of all its processes."""
+
+    wall: float
+    start: float
+    cpu: float
 
 
-def cpu() -> float:
-    """CPU seconds of this process and of those it has waited for."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(use.ru_utime + use.ru_stime for use in used)
-
-
-def timed(way: Callable[[Path], None]) -> tuple[float, float]:
-    """Seconds and CPU seconds of a way, in a folder of its own."""
+def timed(way: Callable[[Path], None]) -> Turn:
+    """Of a way, in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        began, used = time.perf_counter(), cpu()
+        began, used, clock = time.perf_counter(), cpu_seconds(), time.time()
         way(Path(folder))
-        return time.perf_counter() - began, cpu() - used
+        wall, cpu = time.perf_counter() - began, cpu_seconds() - used
+        first = min(path.stat().st_mtime for path in Path(folder).glob(f"*/{CONFIG_FILE}"))  # Written as a run begins.
+        return Turn(wall, first - clock, cpu)
 
 
 def ways(args: argparse.Namespace) -> dict[str, Callable[[Path], None]]:
-    """By name."""
-    found = {
-        "one after another": in_process(lambda configs: [fit_model(config) for config in configs], args),
-        "fit_packed": in_process(fit_packed, args),
-        "packed, 1 job": swept(args, "--jobs=1"),
-        "packed": swept(args),
+    """By what the table calls them."""
+    return {
+        "fits one after another in one process": in_process(fit_models, args),
+        "one pack in one process": in_process(fit_packed, args),
+        "`sweep --launcher packed`, a pack a core": swept(args),
+        "`python -m vae_rd.fit` of each": commands(args),
     }
-    return found | ({"commands": commands(args)} if args.commands else {})
 
 
 def steps(args: argparse.Namespace) -> Iterator[str]:
@@ -132,8 +135,8 @@ def steps(args: argparse.Namespace) -> Iterator[str]:
     stacking.MOST_VALUES = sys.maxsize
     alone = least_time(VAEBlocks, "take_steps", lambda found: len(found[0]))
     stacked = least_time(Pack, "_steps", lambda found: len(found) * len(found[0].seen))
-    for name in ("fit_packed", "one after another"):
-        timed(ways(args)[name])
+    for way in (fit_packed, fit_models):
+        timed(in_process(way, args))
     one, each = (1e3 * min(times) for times in (alone, stacked))
     yield f"a step takes {one:.3f} ms alone, {each:.3f} ms a member in a stack: {one / each:.2f} x"
 
@@ -152,13 +155,23 @@ def least_time(owner: type, name: str, count: Callable[[Any], int]) -> list[floa
     return times
 
 
-def report(seconds: dict[str, list[tuple[float, float]]]) -> Iterator[str]:
-    """A line for each way."""
-    first = next(iter(seconds))
-    for name, turns in seconds.items():
-        wall, used = (statistics.median(column) for column in zip(*turns, strict=True))
-        ratio = statistics.median(one[0] / other[0] for one, other in zip(seconds[first], turns, strict=True))
-        yield f"{name:20} {wall:8.1f} s {used:8.1f} CPU s   {first} takes {ratio:.2f} of it"
+def table(turns: dict[str, list[Turn]], args: argparse.Namespace) -> Iterator[str]:
+    """A row of each way, and under what it was measured."""
+    yield "| way | s | of these until the first run began | CPU s | times as fast as the first way (least to most) |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
+    first = next(iter(turns.values()))
+    for name, own in turns.items():
+        wall, start, cpu = (statistics.median(column) for column in zip(*own, strict=True))
+        ratios = sorted(one.wall / other.wall for one, other in zip(first, own, strict=True))
+        spread = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        yield f"| {name} | {wall:.1f} | {start:.1f} | {cpu:.1f} | {spread} |"
+    yield ""
+    machine = f"{torch.get_num_threads()} threads in the first two ways, {os.cpu_count()} cores of {platform.machine()}"
+    commit = ((capture_git() or {}).get("commit") or "unknown")[:10]
+    yield (
+        f"{args.members} fits of {args.epochs} epochs on {args.data}, {args.hidden} hidden units, {args.repeats} "
+        f"turns; {machine}, torch {torch.__version__}, vae_rd {vae_rd.__version__} at {commit}."
+    )
 
 
 def main(argv: Sequence[str]) -> None:
@@ -168,22 +181,23 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--accelerator", default="cpu")
     for name, default in {"members": 8, "epochs": 50, "hidden": 256, "repeats": 3}.items():
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--commands", action="store_true")
     parser.add_argument("--steps", action="store_true")
+    parser.add_argument("--write", action="store_true")
     args = parser.parse_args(argv)
     if args.steps:
         print(*steps(args), sep="\n")
         return
     short = argparse.Namespace(**{**vars(args), "epochs": 1})
-    for name in ("one after another", "fit_packed"):
-        timed(ways(short)[name])  # Imports, allocation, caches.
-    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways(args)}
+    for way in (fit_models, fit_packed):
+        timed(in_process(way, short))  # Imports, allocation, caches.
+    turns: dict[str, list[Turn]] = {name: [] for name in ways(args)}
     for _ in range(args.repeats):
         for name, way in ways(args).items():
-            seconds[name].append(timed(way))
-    threads = f"{torch.get_num_threads()} threads here, {os.cpu_count()} cores, torch {torch.__version__}"
-    print(f"{args.members} fits of {args.epochs} epochs on {args.data}, {args.hidden} hidden units; {threads}")
-    print(*report(seconds), sep="\n")
+            turns[name].append(timed(way))
+    text = "\n".join(table(turns, args))
+    print(text)
+    if args.write:
+        put_table(text, command="python benchmarks/packed.py", file=ROOT / "docs" / "packed.md")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from vae_rd.experiment.packing import fit_packed
 from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.folder import KEPT, LAST
 from vae_rd.run.record import RunRecord
-from vae_rd.training import stacking
+from vae_rd.training import stacked_gain, stacking
 from vae_rd.training.packed import Pack
 
 from helpers.runs import history
@@ -67,6 +67,21 @@ def stacked(monkeypatch):
     return sizes
 
 
+@pytest.fixture
+def measured(monkeypatch):
+    """How many members each stacked measurement of their diagnosis had."""
+    sizes = []
+    of = stacked_gain.StackedGains.of
+
+    def counted(self, asked):
+        found = of(self, asked)
+        sizes.append(self.is_right and len(asked))
+        return found
+
+    monkeypatch.setattr(stacked_gain.StackedGains, "of", counted)
+    return sizes
+
+
 def configs(toy, folder, words, **common):
     shared, members = MEMBERS[words]
     return [toy(**shared, **member, **common, run_dir=str(folder), name=f"m{k}") for k, member in enumerate(members)]
@@ -78,9 +93,10 @@ FAST = ("beta", "multiplier", "fresh draws")
 @pytest.mark.parametrize(
     "words", [words if words in FAST else pytest.param(words, marks=pytest.mark.slow) for words in MEMBERS]
 )
-def test_a_member_is_the_run_alone(toy, tmp_path, stacked, words):
+def test_a_member_is_the_run_alone(toy, tmp_path, stacked, measured, words):
     records = fit_packed(configs(toy, tmp_path / "packed", words))
     assert bool(stacked) == (words not in TURNS)
+    assert (max(measured, default=0) > 1) == (words not in TURNS)
     for k, config in enumerate(configs(toy, tmp_path / "alone", words)):
         alone = vae_rd.fit_model(config)
         ours, theirs = tmp_path / f"packed/m{k}", tmp_path / f"alone/m{k}"

@@ -11,6 +11,8 @@ Source: Cremer, Li and Duvenaud 2018, "Inference Suboptimality in Variational Au
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -24,7 +26,29 @@ from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.terms import Group
 from vae_rd.model.vae import VAE
 
+Draws = Callable[[int], Tensor]  # Of so many draws the noise.
 LEARNING_RATE = 0.05  # In units of the encoder's standard deviation: steps need no knowledge of the scale of z.
+
+
+class Plan(NamedTuple):
+    """Of the steps on q: how many, of how many draws each, how many draws what is reported has, and the first rate."""
+
+    steps: int
+    draws: int
+    samples: int
+    learning_rate: float
+
+
+class Objective(NamedTuple):
+    """ln p(x|z) - beta KL(q || m) as a function of how q is changed.
+
+    Attributes:
+        elbo: of a change, None for none, and noise, [..., S, N] float64.
+        slope: of a change and noise, the gradient in the change of the mean over draws of -elbo, summed over examples.
+    """
+
+    elbo: Callable[[Tensor | None, Tensor], Tensor]
+    slope: Callable[[Tensor, Tensor], Tensor]
 
 
 class Gaps(NamedTuple):
@@ -101,11 +125,11 @@ def local_posteriors(
     if (encoder := _encoder(model, x)) is None:
         fault = f"{type(model.encoder(x[:1])).__name__} posteriors have no coordinates along which to find the best one"
         raise InputError(f"{fault}; give a model with DiagonalNormal ones")
-    before, best = _optimise(model, x, encoder, steps=steps, draws=draws, noise=noise)
-    elbo, elbo_before, elbo_encoder = _elbos(
-        model, x, (best, before, encoder), samples=samples, draws=draws, noise=noise
-    )
-    return Local(encoder, best, elbo_encoder, elbo, elbo - elbo_before)
+    at = _of(model, x, encoder, beta=1.0)
+    draw = partial(opposite_pairs, model, x, noise=noise)
+    before, best = _optimise(at, no_change(encoder), draw, steps=steps, draws=draws, learning_rate=LEARNING_RATE)
+    elbo, elbo_before, elbo_encoder = _elbos(at, (best, before, None), draw, samples=samples, draws=draws)
+    return Local(encoder, encoder.perturbed(best), elbo_encoder, elbo, elbo - elbo_before)
 
 
 def local_gain(
@@ -143,10 +167,22 @@ def local_gain(
     check_evaluating(model)
     if (encoder := _encoder(model, x)) is None:
         return None
-    _, found = _optimise(
-        model, x, encoder, steps=steps, draws=draws, noise=noise, beta=beta, learning_rate=learning_rate
-    )
-    after, before = _elbos(model, x, (found, encoder), samples=samples, draws=draws, noise=noise, beta=beta)
+    at, draw = _of(model, x, encoder, beta=beta), partial(opposite_pairs, model, x, noise=noise)
+    plan = Plan(steps, draws, samples, learning_rate)
+    return gain_of(at, no_change(encoder), draw, plan)
+
+
+def gain_of(at: Objective, change: Tensor, draw: Draws, plan: Plan) -> Tensor:
+    """The gain of `local_gain`, of whatever has its ELBOs and their slopes: of several models at once, too.
+
+    Args:
+        at: the ELBO under beta at a change of q, and what minimises it there.
+        change: none, of what shape it has.
+        draw: so many draws of noise, fresh ones at each call.
+        plan: steps and draws.
+    """
+    _, found = _optimise(at, change, draw, steps=plan.steps, draws=plan.draws, learning_rate=plan.learning_rate)
+    after, before = _elbos(at, (found, None), draw, samples=plan.samples, draws=plan.draws)
     return after - before
 
 
@@ -157,66 +193,78 @@ def _encoder(model: VAE, x: Tensor) -> Posterior | None:
     return encoder if getattr(encoder, "perturbations", 0) else None
 
 
-def _optimise(
-    model: VAE,
-    x: Tensor,
-    start: Posterior,
-    *,
-    steps: int,
-    draws: int,
-    noise: torch.Generator,
-    beta: float = 1.0,
-    learning_rate: float = LEARNING_RATE,
-) -> tuple[Posterior, Posterior]:
-    """q after three quarters of the steps, and after all."""
+def no_change(start: Posterior) -> Tensor:
+    """Of a posterior that can be perturbed, [perturbations, N, D]."""
     like = start.tensors[0]
     shape = (start.perturbations, *start.batch_shape, *start.event_shape)
-    change = torch.zeros(shape, dtype=like.dtype, device=x.device, requires_grad=True)
+    return torch.zeros(shape, dtype=like.dtype, device=like.device)
+
+
+def _of(model: VAE, x: Tensor, start: Posterior, *, beta: float) -> Objective:
+    log_px_z = within(model, x, partial(_log_px_z, model, x))
+
+    def elbo(change: Tensor | None, eps: Tensor) -> Tensor:
+        return _elbo(model, log_px_z, start if change is None else start.perturbed(change), eps, beta=beta)
+
+    return Objective(elbo, lambda change, eps: slope_of(elbo, change, eps))
+
+
+def slope_of(elbo: Callable[[Tensor, Tensor], Tensor], change: Tensor, eps: Tensor) -> Tensor:
+    """The gradient of what is minimised; the model's weights get none."""
+    with torch.enable_grad():
+        leaf = change.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(-elbo(leaf, eps).mean(-2).sum(), leaf)
+    return gradient
+
+
+def _optimise(
+    at: Objective, change: Tensor, draw: Draws, *, steps: int, draws: int, learning_rate: float
+) -> tuple[Tensor, Tensor]:
+    """The change of q after three quarters of the steps, and after all."""
+    change = change.clone().requires_grad_()
     optimizer = torch.optim.Adam([change], lr=learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    before, log_px_z = start, _log_px_z(model, x)
+    before = change.detach().clone()
     for step in range(steps):
         if step == 3 * steps // 4:
-            before = start.perturbed(change.detach().clone())
-        elbo = _elbo(model, log_px_z, start.perturbed(change), _opposite_pairs(model, draws, x, noise), beta=beta)
-        (change.grad,) = torch.autograd.grad(-elbo.mean(0).sum(), change)  # The model's weights get no gradient.
+            before = change.detach().clone()
+        change.grad = at.slope(change, draw(draws))
         optimizer.step()
         schedule.step()
-    return before, start.perturbed(change.detach())
+    return before, change.detach()
 
 
-def _opposite_pairs(model: VAE, draws: int, x: Tensor, noise: torch.Generator) -> Tensor:
+def opposite_pairs(model: VAE, x: Tensor, draws: int, *, noise: torch.Generator) -> Tensor:
     """eps and -eps, [draws, N, noise_dim]."""
     eps = model.noise(-(-draws // 2), x, noise)
     return torch.cat([eps, -eps])[:draws]
 
 
-def _elbo(model: VAE, log_px_z: LogDensity, q: Posterior, eps: Tensor, *, beta: float) -> Tensor:
+def elbo_at(model: VAE, x: Tensor, change: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
+    """ln p(x|z) - beta KL(q || m) of the encoder's q after a change, [S, N] float64, in one piece."""
+    posterior = cast(Posterior, model.encoder(x))
+    return _elbo(model, partial(_log_px_z, model, x), posterior.perturbed(change), eps, beta=beta)
+
+
+def _elbo(model: VAE, log_px_z: LogDensity, q: Posterior, eps: Tensor, *, beta: float | Tensor) -> Tensor:
     """ln p(x|z) - beta KL(q || m), the latter in closed form where it has one, [S, N] float64."""
     group = Group(q.from_noise(eps), q, model.prior())
     assert group.rate is not None, "what can be perturbed has a density"
     return log_px_z(group.z) - beta * group.rate.double()
 
 
-def _log_px_z(model: VAE, x: Tensor) -> LogDensity:
-    return within(model, x, lambda z: model.decoder(z).log_prob(x).double())
+def _log_px_z(model: VAE, x: Tensor, z: Tensor) -> Tensor:
+    return model.decoder(z).log_prob(x).double()
 
 
 @torch.no_grad()
 def _elbos(
-    model: VAE,
-    x: Tensor,
-    posteriors: tuple[Posterior, ...],
-    *,
-    samples: int,
-    draws: int,
-    noise: torch.Generator,
-    beta: float = 1.0,
-) -> Tensor:
-    """The ELBO of each posterior on common fresh noise, [len(posteriors), N]."""
-    totals = torch.zeros(len(posteriors), len(x), dtype=torch.float64, device=x.device)
-    log_px_z = _log_px_z(model, x)
+    at: Objective, changes: tuple[Tensor | None, ...], draw: Draws, *, samples: int, draws: int
+) -> tuple[Tensor, ...]:
+    """The ELBO after each change on common fresh noise, [..., N] each."""
+    totals: list[Tensor] = []
     for start in range(0, samples, draws):
-        eps = _opposite_pairs(model, min(draws, samples - start), x, noise)
-        totals += torch.stack([_elbo(model, log_px_z, q, eps, beta=beta).sum(0) for q in posteriors])
-    return totals / samples
+        eps = draw(min(draws, samples - start))
+        found = [at.elbo(change, eps).sum(-2) for change in changes]
+        totals = [a + b for a, b in zip(totals, found, strict=True)] if totals else found
+    return tuple(total / samples for total in totals)

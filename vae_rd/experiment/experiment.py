@@ -231,7 +231,8 @@ class Experiment:
         if not self.model.has_encoder:
             return SampleMonitor(self.data, seed=config.seed)
         examples = config.batch_size * self.data.card.steps_per_epoch(config.batch_size)
-        return CollapseMonitor(self.data, examples=examples, seed=config.seed)
+        measure = None if self.seat is None else self.seat.measure
+        return CollapseMonitor(self.data, examples=examples, seed=config.seed, measure=measure)
 
     def _note_kept(self, objective: Objective | None, *, score: float) -> None:
         """Write down which checkpoint was kept and by what score, its aim, and what a multiplier had come to there."""

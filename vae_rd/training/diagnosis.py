@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
@@ -12,18 +12,20 @@ from torch import Tensor
 
 from vae_rd.data.base import subset
 from vae_rd.data.dataset import DataSet
-from vae_rd.estimators.gaps import local_gain
+from vae_rd.estimators.gaps import Plan
 from vae_rd.functional.active_units import active_by_rate, collapsed_units, share_at_prior
-from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.metrics.dependence import Dependence, dependence, is_known
 from vae_rd.model.vae import VAE
 from vae_rd.training.base import Member, TrainedModule
+from vae_rd.training.stacked_gain import Gain
 
 # Of validation: so many, and of a small training set a hundredth of its examples, so that it costs a percent or two of
 # an epoch, but not so few that their noise hides a nat.
 MOST, LEAST, SHARE = 400, 100, 0.01
-STEPPED, STEPS, DRAWS = 0.06, 10, 2  # Of these examples so many have their own q, by so many steps of so many draws.
+STEPPED = 0.06  # Of these examples so many have their own q.
+PLAN = Plan(steps=10, draws=2, samples=8, learning_rate=0.1)
+Measure = Callable[[Gain, int], Tensor | None]
 # The columns of history that it fills, beside the epoch's means.
 DIAGNOSIS = tuple(
     f"val/{name}"
@@ -48,10 +50,11 @@ class CollapseMonitor(Callback):
         data: the data set.
         examples: trained on in an epoch.
         seed: of the choice of examples and of noise.
+        measure: measures what steps on q gain, before the fit goes on from a step; alone by default.
     """
 
-    def __init__(self, data: DataSet, *, examples: int, seed: int) -> None:
-        self.data, self.seed = data, seed
+    def __init__(self, data: DataSet, *, examples: int, seed: int, measure: Measure | None = None) -> None:
+        self.data, self.seed, self.measure = data, seed, measure
         n = len(data.pixels["val"])
         self.index = subset(n, min(n, MOST, max(LEAST, round(SHARE * examples))), seed, "diagnosis").sort().values
 
@@ -60,26 +63,28 @@ class CollapseMonitor(Callback):
         assert isinstance(pl_module, TrainedModule)
         for member in pl_module.members:
             if "val/distortion" in member.epoch_values and is_known(model := cast(VAE, member.model)):
-                self._measure(member, model, beta=float(pl_module.weight(trainer.global_step)))
+                self._measure(
+                    member, model, beta=float(pl_module.weight(trainer.global_step)), step=trainer.global_step
+                )
 
-    def _measure(self, member: Member, model: VAE, *, beta: float) -> None:
+    def _measure(self, member: Member, model: VAE, *, beta: float, step: int) -> None:
         was_training = model.training
         model.eval()
         x = self.data.examples("val", self.index)
         found = dependence(model, x, seed=self.seed, **self.data.scored("val", self.index))
-        gap = self._gap(model, x, beta=beta)
+        gap = self._gap(model, x, beta=beta, step=step)
         model.train(was_training)
         member.epoch_values |= columns_of(found, member.epoch_values, latent_dim=model.latent_dim)
         member.epoch_values["val/amortisation_gap"] = _mean(gap)
         errors = {"shuffle_rise": found.shuffled - found.distortion, "amortisation_gap": gap}
         member.stderrs |= {f"val/{name}_stderr": stderr_of(values) for name, values in errors.items()}
 
-    def _gap(self, model: VAE, x: Tensor, *, beta: float) -> Tensor | None:
+    def _gap(self, model: VAE, x: Tensor, *, beta: float, step: int) -> Tensor | None:
         if self.data.targets is not None:  # An encoder that does not see y is not to be p(z|x, y).
             return None
         x = x[: max(2, round(STEPPED * len(x)))]
-        noise = generator("cpu", self.seed, "diagnosis", "gap")
-        return local_gain(model, x, beta=beta, noise=noise, steps=STEPS, draws=DRAWS, samples=4 * DRAWS)
+        gain = Gain(model, x, beta, (self.seed, "diagnosis", "gap"), PLAN)
+        return gain.alone() if self.measure is None else self.measure(gain, step)
 
 
 def columns_of(found: Dependence, known: Mapping[str, float], *, latent_dim: int) -> dict[str, float]:

@@ -22,6 +22,7 @@ from vae_rd.data.module import BLOCK, Batch, SharedBatches, TrainBatches
 from vae_rd.errors import Interrupted
 from vae_rd.process.signals import SignalGuard
 from vae_rd.training.examples import ExampleTerms
+from vae_rd.training.stacked_gain import Gain, StackedGains
 from vae_rd.training.stacked_loss import Traces, words_of
 from vae_rd.training.stacking import Stack, Taken, is_small, problem_of
 from vae_rd.training.vae import Steps, VAEBlocks
@@ -47,6 +48,19 @@ class _Request:
     def like(self) -> Hashable:
         """What requests that are stacked have in common, beside the step."""
         return self.count, words_of(self.module.objective)
+
+
+@dataclass
+class _Measurement:
+    """The gain of a few steps on q(z|x) that a member is to know before it goes on from step `first`."""
+
+    gain: Gain
+    first: int
+
+    @property
+    def like(self) -> Hashable:
+        """What requests that are stacked have in common, beside the step."""
+        return self.gain.like
 
 
 class SeatGuard(SignalGuard):
@@ -78,8 +92,8 @@ class PackSeat:
     log: Path | None = None
     result: Any = None
     has_ended: bool = False
-    request: _Request | None = None
-    answer: Taken | BaseException | None = None
+    request: _Request | _Measurement | None = None
+    answer: Taken | Tensor | BaseException | None = None
     go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def steps_of(self, module: VAEBlocks) -> Steps:
@@ -88,20 +102,33 @@ class PackSeat:
         def take(block: Iterable[Batch], first: int) -> tuple[list[ExampleTerms], list[Tensor]]:
             if problem_of(module) is not None or self.pack.is_stacked is False:
                 return module.take_steps(block, first)
-            self.request = request = _Request(module, block, first)
-            self._wait()
-            if isinstance(self.answer, BaseException):
-                raise self.answer
-            if self.answer is None:  # What cannot be stacked is taken alone.
+            answer = self._answer_to(request := _Request(module, block, first))
+            if answer is None:  # What cannot be stacked is taken alone.
                 return module.take_steps(request.block, first)
-            return self.answer.seen, self.answer.norms
+            return answer.seen, answer.norms
 
         return take
 
-    def _wait(self) -> None:
-        """Let others work until it is this member's turn again."""
+    def measure(self, gain: Gain, step: int) -> Tensor | None:
+        """The gain of a few steps on q(z|x), measured together with the others'.
+
+        Args:
+            gain: what is to be measured.
+            step: how many the member has taken.
+        """
+        if not self.pack.is_stacked:
+            return gain.alone()
+        answer: Tensor | None = self._answer_to(_Measurement(gain, step))
+        return answer
+
+    def _answer_to(self, request: _Request | _Measurement) -> Any:
+        """Let others work until this member's request is answered, and it is its turn again."""
+        self.request = request
         self.pack.back.release()
         self.go.acquire()
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
 
 
 class Pack:
@@ -119,7 +146,7 @@ class Pack:
     def __init__(self, guard: SignalGuard, *, most: int | None = None) -> None:
         self.guard, self.most = guard, most
         self.batches = SharedBatches()
-        self.traces = Traces()
+        self.traces, self.gains = Traces(), StackedGains()
         self.is_stacked: bool | None = None
         self.back = threading.Semaphore(0)
 
@@ -152,24 +179,25 @@ class Pack:
         if not seats:
             return []
         asked = [(seat, seat.request) for seat in seats if seat.request is not None]
-        first = min(request.first for _, request in asked)
-        like = next(request.like for _, request in asked if request.first == first)
-        chosen = [(seat, request) for seat, request in asked if (request.first, request.like) == (first, like)]
-        chosen = chosen[: self.most]
-        self._take([s for s, _ in chosen], [r for _, r in chosen])
+        chosen = _first_of(asked)[: self.most]
+        self._answer([s for s, _ in chosen], [r for _, r in chosen])
         for seat, _ in chosen:
             seat.request = None
         return [seat for seat, _ in chosen]
 
-    def _take(self, seats: Sequence[PackSeat], requests: Sequence[_Request]) -> None:
+    def _answer(self, seats: Sequence[PackSeat], requests: Sequence[Any]) -> None:
         try:
-            answers = self._steps(requests)
+            answers = self._measured(requests) if isinstance(requests[0], _Measurement) else self._steps(requests)
         except (Exception, Interrupted) as error:
             for seat in seats:
                 seat.answer = error
             return
-        for seat, taken in zip(seats, answers, strict=True):
-            seat.answer = taken
+        for seat, answer in zip(seats, answers, strict=True):
+            seat.answer = answer
+
+    def _measured(self, requests: Sequence[_Measurement]) -> Sequence[Tensor | None]:
+        self.guard.check()
+        return self.gains.of([request.gain for request in requests])
 
     def _steps(self, requests: Sequence[_Request]) -> Sequence[Taken | None]:
         if len(requests) == 1:
@@ -201,6 +229,14 @@ class Pack:
             reason = " ".join(str(error).split())[:SHOWN]
             print(f"not stacked, members take turns: {type(error).__name__}: {reason}", flush=True)
             return False
+
+
+def _first_of(asked: Sequence[tuple[PackSeat, Any]]) -> list[tuple[PackSeat, Any]]:
+    """The requests that are answered at once: of the least step, before it what is to be measured, and alike."""
+    found: dict[tuple[int, bool, Hashable], list[tuple[PackSeat, Any]]] = {}
+    for seat, request in asked:
+        found.setdefault((request.first, isinstance(request, _Request), request.like), []).append((seat, request))
+    return found[min(found, key=lambda key: key[:2])]
 
 
 def _peeked(requests: Sequence[_Request]) -> list[Batch]:

@@ -16,15 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.fx import GraphModule
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.training.examples import ExampleTerms, example_terms
+from vae_rd.training.traces import traced
 from vae_rd.training.vae import VAEBlocks
 
-TOLERANCE = 1e-2  # Of a loss or gradient from what it should be, a share of it: in bf16 rounding is that much.
 Tensors = dict[str, Tensor]
 Numbers = dict[tuple[str, str], Any]
 
@@ -129,34 +128,7 @@ def _traced(loss: Loss, leaves: Sequence[Any], spec: Any, found: Found) -> Graph
         made = stacked(loss, pytree.tree_unflatten(list(flat), spec), object())  # No step, to whoever would read it.
         return made.means, list(made.gradients.values()), list(made.examples)
 
-    try:
-        with torch.no_grad():
-            graph = make_fx(run)(*leaves)
-            _without_copies(graph)
-            means, gradients, examples = graph(*leaves)
-    except Exception:  # Of whatever kind, as anything may be in a network: the step is then built each time.
-        return None
-    wanted = [found.means, *found.gradients.values(), *found.examples]
-    return graph if all(map(is_near, [means, *gradients, *examples], wanted)) else None
-
-
-def _without_copies(graph: GraphModule) -> None:
-    """Take out what only cuts a tensor off from its graph, as there is none."""
-    for node in list(graph.graph.nodes):
-        if node.target in (torch.ops.aten.detach.default, torch.ops.aten.alias.default):
-            node.replace_all_uses_with(node.args[0])
-            graph.graph.erase_node(node)
-    graph.graph.eliminate_dead_code()
-    graph.recompile()
-
-
-def is_near(ours: Tensor | None, theirs: Tensor | None) -> bool:
-    """Whether they differ by rounding alone; what is not finite is for the guard to find."""
-    if ours is None or theirs is None:
-        return ours is theirs
-    if not theirs.isfinite().all():
-        return True
-    return bool((ours - theirs).norm() <= TOLERANCE * theirs.norm().clamp(min=TOLERANCE))
+    return traced(run, leaves, [found.means, *found.gradients.values(), *found.examples])
 
 
 def floats(part: nn.Module) -> dict[str, float]:

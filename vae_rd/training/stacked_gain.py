@@ -1,0 +1,175 @@
+"""What a few steps on q(z|x) gain, of several models of one network at once: the costliest part of their diagnosis.
+
+As a step of training it is mostly Python; what there is of arithmetic is on a handful of examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.fx import GraphModule
+from torch.utils import _pytree as pytree
+
+from vae_rd.estimators.gaps import Objective, Plan, elbo_at, gain_of, local_gain, no_change, opposite_pairs, slope_of
+from vae_rd.functional.seeding import generator
+from vae_rd.model.posteriors.base import Posterior
+from vae_rd.model.vae import VAE
+from vae_rd.training.traces import is_near, traced
+
+MOST_VALUES = 2**16  # Of x: of more the arithmetic is what takes its time.
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What `local_gain` is asked for.
+
+    Attributes:
+        model: in eval mode.
+        x: examples, [N, C, H, W].
+        beta: the weight of R.
+        stream: the name of the stream of all draws.
+        plan: of the steps.
+    """
+
+    model: VAE
+    x: Tensor
+    beta: float
+    stream: tuple[int | str, ...]
+    plan: Plan
+
+    @property
+    def noise(self) -> torch.Generator:
+        """The stream, from its beginning."""
+        return generator("cpu", *self.stream)
+
+    def alone(self) -> Tensor | None:
+        """By `local_gain`, [N]; None without coordinates of q."""
+        return local_gain(self.model, self.x, beta=self.beta, noise=self.noise, **self.plan._asdict())
+
+    @property
+    def like(self) -> Hashable:
+        """What those that are stacked have in common."""
+        return self.x.shape, self.x.dtype, self.plan
+
+
+class _At(nn.Module):
+    """The ELBO of a model as a function of tensors."""
+
+    def __init__(self, model: VAE) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor, change: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
+        return elbo_at(self.model, x, change, eps, beta)
+
+
+@dataclass
+class StackedGains:
+    """The gains of members of one pack, by traces of what is traced once.
+
+    Attributes:
+        is_right: whether a first stack gave each member what it has alone; None before that.
+    """
+
+    is_right: bool | None = None
+    _known: dict[Hashable, GraphModule | None] = field(default_factory=dict)
+
+    def of(self, asked: Sequence[Gain]) -> list[Tensor | None]:
+        """The gain of each, which differ in their models' weights, beta, examples and noise."""
+        if self.is_right is False or len(asked) == 1 or asked[0].x.numel() > MOST_VALUES:
+            return [gain.alone() for gain in asked]
+        if self.is_right:
+            return list(self._stacked(asked))
+        alone = [gain.alone() for gain in asked]
+        self.is_right = alone[0] is not None and self._agrees(asked, alone)
+        return alone
+
+    def _agrees(self, asked: Sequence[Gain], alone: Sequence[Tensor | None]) -> bool:
+        try:
+            return all(map(is_near, self._stacked(asked), alone))
+        except Exception:  # Of whatever kind, as anything may be in a network: each is then measured alone.
+            return False
+
+    def _stacked(self, asked: Sequence[Gain]) -> Tensor:
+        """[E, N]."""
+        given = _given(asked)
+        streams = {gain.stream: (gain, gain.noise) for gain in asked}
+
+        def draw(count: int) -> Tensor:
+            drawn = {name: opposite_pairs(gain.model, gain.x, count, noise=n) for name, (gain, n) in streams.items()}
+            return torch.stack([drawn[gain.stream] for gain in asked])
+
+        def elbo(change: Tensor | None, eps: Tensor) -> Tensor:
+            return self._run(
+                _elbo, asked[0], given._replace(change=given.change if change is None else change, eps=eps)
+            )
+
+        def slope(change: Tensor, eps: Tensor) -> Tensor:
+            return self._run(_slope, asked[0], given._replace(change=change, eps=eps))
+
+        return gain_of(Objective(elbo, slope), given.change, draw, asked[0].plan)
+
+    def _run(self, work: Callable[[_At, _Given], Tensor], first: Gain, given: _Given) -> Tensor:
+        """Carry it out by the first one's modules: by a trace, from the second time on."""
+        leaves, spec = pytree.tree_flatten(given)
+        key = work, str(spec), tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        if (graph := self._known.get(key)) is not None:
+            with torch.no_grad():
+                return cast(Tensor, graph(*leaves))
+        part = _At(first.model)
+        found = work(part, given)
+        if key not in self._known:
+            self._known[key] = traced(
+                lambda *flat: work(part, pytree.tree_unflatten(list(flat), spec)), leaves, [found]
+            )
+        return found
+
+
+class _Given(NamedTuple):
+    """What the ELBO of the members is a function of, [E, ...] each; weights and buffers by name."""
+
+    weights: dict[str, Tensor]
+    buffers: dict[str, Tensor]
+    x: Tensor
+    change: Tensor
+    eps: Tensor
+    beta: Tensor
+
+
+def _given(asked: Sequence[Gain]) -> _Given:
+    """What stays the same; its noise is still to come."""
+    parts = [_At(gain.model) for gain in asked]
+    weights = [{name: value.detach() for name, value in part.named_parameters()} for part in parts]
+    with torch.no_grad():
+        none = torch.stack([no_change(cast(Posterior, gain.model.encoder(gain.x))) for gain in asked])
+    return _Given(
+        _side_by_side(weights),
+        _side_by_side([dict(part.named_buffers()) for part in parts]),
+        torch.stack([gain.x for gain in asked]),
+        change=none,
+        eps=none,
+        beta=torch.tensor([gain.beta for gain in asked], dtype=torch.float64, device=none.device),
+    )
+
+
+def _side_by_side(each: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([own[name] for own in each]) for name in each[0]}
+
+
+def _elbo(part: _At, given: _Given) -> Tensor:
+    """[E, S, N]."""
+
+    def one(weights: Any, buffers: Any, *rest: Tensor) -> Tensor:
+        return cast(Tensor, functional_call(part, (weights, buffers), rest))
+
+    return vmap(one)(*given)
+
+
+def _slope(part: _At, given: _Given) -> Tensor:
+    """[E, perturbations, N, D]."""
+    return slope_of(lambda change, eps: _elbo(part, given._replace(change=change, eps=eps)), given.change, given.eps)

@@ -1,0 +1,57 @@
+"""A function of tensors traced once into a list of tensor operations, which then run without Python's modules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+TOLERANCE = 1e-2  # Of a loss or gradient from what it should be, a share of it: in bf16 rounding is that much.
+
+
+def traced(run: Callable[..., Any], leaves: Sequence[Any], found: Sequence[Tensor | None]) -> GraphModule | None:
+    """The operations of a function, if they give what it has given.
+
+    Args:
+        run: the function.
+        leaves: what it takes.
+        found: the tensors, in order, that it gives for these.
+
+    Example:
+        >>> x = torch.ones(2)
+        >>> graph = traced(lambda x: (2 * x, None), [x], [2 * x, None])
+        >>> graph(torch.zeros(2))
+        (tensor([0., 0.]), None)
+    """
+    try:
+        with torch.no_grad():
+            graph = make_fx(run)(*leaves)
+            _without_copies(graph)
+            made = pytree.tree_leaves(graph(*leaves), is_leaf=lambda each: each is None)
+    except Exception:  # Of whatever kind, as anything may be in a network: it is then carried out as it stands.
+        return None
+    return graph if all(map(is_near, made, found)) else None
+
+
+def _without_copies(graph: GraphModule) -> None:
+    """Take out what only cuts a tensor off from its graph, as there is none."""
+    for node in list(graph.graph.nodes):
+        if node.target in (torch.ops.aten.detach.default, torch.ops.aten.alias.default):
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+
+
+def is_near(ours: Tensor | None, theirs: Tensor | None) -> bool:
+    """Whether they differ by rounding alone; what is not finite is for the guard to find."""
+    if ours is None or theirs is None:
+        return ours is theirs
+    if not theirs.isfinite().all():
+        return True
+    return bool((ours - theirs).norm() <= TOLERANCE * theirs.norm().clamp(min=TOLERANCE))
