@@ -15,16 +15,25 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 
 @pytest.mark.parametrize("trunk", TRUNKS)
-def test_at_first_it_is_the_plain_network_of_the_seed_at_every_beta(trunk):
+def test_at_first_it_is_the_plain_network_of_the_seed_at_beta_1_and_above(trunk):
     plain, model = made(trunk), multirate(trunk)
     x, eps = inputs(plain)
     wanted = values(plain.terms(x, eps))
     for found in (
         model.terms(x, eps),
-        model.terms(x, eps, context=torch.linspace(-1, 1, 3)),
-        model.at(0.5).terms(x, eps),
+        model.terms(x, eps, context=torch.linspace(0, 1, 3)),
+        model.at(1.5).terms(x, eps),
     ):
         assert torch.equal(values(found), wanted)
+
+
+@pytest.mark.parametrize("beta", [0.25, 0.01])
+def test_at_first_a_low_beta_has_wider_means_and_less_variance(beta):
+    plain, at = made(), multirate().at(beta)
+    x, _ = inputs(plain)
+    q, changed = plain.encoder(x), at.encoder(x)
+    assert torch.allclose(changed.mean, q.mean / beta**0.25, rtol=1e-12, atol=1e-12)
+    assert torch.allclose(changed.variance, q.variance * beta, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("trunk", TRUNKS)

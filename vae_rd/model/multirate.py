@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.lazy import LazyDistribution
-from vae_rd.model.nn.conditioning import Condition, Conditional, Modulated, at_one, conditional
+from vae_rd.model.nn.conditioning import Condition, Conditional, Modulated, ModulatedHead, at_one, conditional
 from vae_rd.model.nn.gates import GatedHead, GatedInput, Gates
 from vae_rd.model.vae import VAE, Network
 
@@ -26,12 +26,13 @@ class ConditionalEncoder(Encoder):
 
     Args:
         encoder: whose layers become conditional, and are taken over.
-        make: a conditional layer of a plain one.
+        make: a conditional layer of one of its trunk.
+        make_head: of that which has mean and log variance.
         condition: what they share.
     """
 
-    def __init__(self, encoder: Encoder, make: Maker, condition: Condition) -> None:
-        super().__init__(conditional(encoder.trunk, make), conditional(encoder.posterior, make))
+    def __init__(self, encoder: Encoder, make: Maker, make_head: Maker, condition: Condition) -> None:
+        super().__init__(conditional(encoder.trunk, make), conditional(encoder.posterior, make_head))
         self.condition = condition
 
     def forward(self, context: Tensor, ln_beta: Tensor | None = None) -> Distribution:
@@ -72,7 +73,7 @@ class MultiRateVAE(VAE):
     layers take ln beta is `vae_rd.model.nn.conditioning`.
 
     Args:
-        vae: of plain parts, taken over. Its layers become conditional, and begin as they were.
+        vae: of plain parts, taken over. Its layers become conditional, and begin as they were at beta 1 and above.
         low: the least beta.
         high: the greatest.
         beta: where nothing else is said.
@@ -97,9 +98,11 @@ class MultiRateVAE(VAE):
 
     def __init__(self, vae: VAE, *, low: float, high: float, beta: float, is_linear: bool = False) -> None:
         condition = Condition(low, high, beta=beta)
-        of_encoder, of_decoder = _makers(condition, vae.latent_dim, is_linear=is_linear)
+        modulated = partial(Modulated, condition=condition)
+        head: Maker = partial(ModulatedHead, condition=condition)
+        of_head, of_decoder = _gated(condition, vae.latent_dim) if is_linear else (head, modulated)
         super().__init__(
-            ConditionalEncoder(cast(Encoder, vae.encoder), of_encoder, condition),
+            ConditionalEncoder(cast(Encoder, vae.encoder), modulated, of_head, condition),
             ConditionalDecoder(cast(Decoder, vae.decoder), of_decoder, condition),
             vae.prior,
             latent_dim=vae.latent_dim,
@@ -120,13 +123,10 @@ class MultiRateVAE(VAE):
         return VAE(*parts, latent_dim=self.latent_dim, noise_dim=self.noise_dim).train(self.training)
 
 
-def _makers(condition: Condition, latent_dim: int, *, is_linear: bool) -> tuple[Maker, Maker]:
-    """What makes the conditional layers of an encoder, and those of a decoder."""
-    if is_linear:
-        gates = Gates(latent_dim, condition)
-        return partial(GatedHead, gates=gates), partial(GatedInput, gates=gates)
-    modulated = partial(Modulated, condition=condition)
-    return modulated, modulated
+def _gated(condition: Condition, latent_dim: int) -> tuple[Maker, Maker]:
+    """What makes the head of a linear encoder, and the layer of a linear decoder."""
+    gates = Gates(latent_dim, condition)
+    return partial(GatedHead, gates=gates), partial(GatedInput, gates=gates)
 
 
 def _like(network: nn.Module) -> Tensor:
