@@ -7,7 +7,7 @@ import torch
 
 from vae_rd.data.module import Batch
 from vae_rd.model.terms import Terms
-from vae_rd.objectives.multirate import EXAMPLES, MARGINS, MultiRateObjective, normalised
+from vae_rd.objectives.multirate import EXAMPLES, MARGIN, MultiRateObjective, normalised
 from vae_rd.training.many_betas import GRID, BetaGrid, rows_of
 
 from helpers.members import moved
@@ -30,13 +30,13 @@ def test_the_betas_of_a_batch_are_one_in_each_part_of_the_range_by_its_logarithm
     ln_beta = drawn(examples)
     assert examples % len(ln_beta) == 0
     assert examples // len(ln_beta) == math.gcd(examples, EXAMPLES)
-    edges = torch.linspace(math.log(LOW) - MARGINS[0], math.log(HIGH) + MARGINS[1], len(ln_beta) + 1)
+    edges = torch.linspace(math.log(LOW) - MARGIN, math.log(HIGH) + MARGIN, len(ln_beta) + 1)
     assert ((edges[:-1] - 1e-6 <= ln_beta) & (ln_beta <= edges[1:] + 1e-6)).all()
 
 
 def test_within_its_part_each_is_uniform():
     """Of 400 batches: the mean of u and of u^2 within 4 s.e. of 1/2 and 1/3."""
-    low, width = math.log(LOW) - MARGINS[0], (math.log(HIGH) - math.log(LOW) + sum(MARGINS)) / 16
+    low, width = math.log(LOW) - MARGIN, (math.log(HIGH) - math.log(LOW) + 2 * MARGIN) / 16
     u = torch.stack([(drawn(128, seed) - low) / width % 1 for seed in range(400)])
     for power, mean, variance in ((1, 1 / 2, 1 / 12), (2, 1 / 3, 4 / 45)):
         stderr = (variance / u.numel()) ** 0.5

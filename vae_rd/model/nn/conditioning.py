@@ -22,7 +22,7 @@ LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.Con
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 BUMPS = 9
 # What layers have of ln beta moves at so many times the pace of weights: Adam's steps are of one size for all.
-PACE = 3.0
+PACE = 2.0
 
 
 class Condition:
