@@ -4,7 +4,9 @@ import csv
 import functools
 import io
 import math
+import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import torch
 import vae_rd
 from vae_rd.config.packs import FREE, packs_of
 from vae_rd.errors import Diverged, InputError, Interrupted
-from vae_rd.experiment import packing
+from vae_rd.experiment import experiment, packing
 from vae_rd.experiment.packing import fit_packed
 from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.folder import KEPT, LAST
@@ -167,6 +169,45 @@ def test_a_signal_ends_all_and_they_go_on_to_the_same_end(toy, tmp_path, interru
     for k in (0, 1):
         check_near(*(RunRecord.read(tmp_path / f"{way}/m{k}").metrics for way in ("parts", "whole")))
     assert record.status == "finished"
+
+
+@pytest.mark.slow
+def test_a_pack_that_is_killed_goes_on_to_the_same_end(toy, tmp_path, interrupt):
+    whole = fit_packed(configs(toy, tmp_path / "whole", "beta"))
+    parts = configs(toy, tmp_path / "parts", "beta", resume="auto")
+    interrupt(4 + 2, signal.SIGKILL)
+    if (child := os.fork()) == 0:
+        fit_packed(parts)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert [RunRecord.read(tmp_path / f"parts/m{k}").status for k in range(3)] == ["running"] * 3
+    assert [len(history(tmp_path / f"parts/m{k}")) for k in range(3)] == [1] * 3
+    interrupt(0, signal.SIGTERM)
+    records = fit_packed(parts)
+    for k, record in enumerate(records):
+        check_near(record.metrics, whole[k].metrics)
+        check_near(*([numbers(row) for row in history(tmp_path / f"{way}/m{k}")] for way in ("parts", "whole")))
+        for file in (KEPT, LAST):
+            check_near(*(without_text(read_checkpoint(tmp_path / f"{way}/m{k}" / file)) for way in ("parts", "whole")))
+
+
+def test_a_signal_in_a_member_s_evaluation_does_not_wait_for_its_end(toy, tmp_path, monkeypatch):
+    evaluated = []
+
+    def slow(*given, **named):
+        evaluated.append(given)
+        os.kill(os.getpid(), signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    monkeypatch.setattr(experiment, "evaluate_split", slow)
+    began = time.monotonic()
+    outcomes = fit_packed(configs(toy, tmp_path, "warm-up", max_epochs=1))
+    assert time.monotonic() - began < 30
+    assert len(evaluated) == 1
+    assert all(isinstance(outcome, Interrupted) for outcome in outcomes)
+    assert [RunRecord.read(tmp_path / f"m{k}").stopped_by for k in (0, 1)] == [signal.SIGTERM] * 2
 
 
 @pytest.mark.slow

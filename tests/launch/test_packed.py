@@ -61,6 +61,8 @@ class Inline:
     def __init__(self, ends, task, *, log, environment, work):
         self.sizes = ends.setdefault("sizes", [])
         self.sizes.append(len(task.commands))
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
         self.code = ends.pop(len(task.commands)) if len(task.commands) in ends else work(list(task))
 
     def send(self, signum):
@@ -71,13 +73,14 @@ class Inline:
 def swept(here, monkeypatch):
     """Carries out a sweep of three betas; the ledger's states and how large the packs were."""
 
-    def run(**ends):
+    def run(*words, **ends):
         by_size = {int(size[1:]): code for size, code in ends.items()}
         monkeypatch.setattr(launcher, "ForkedFit", lambda task, **given: Inline(by_size, task, **given))
         monkeypatch.setattr(launcher, "wait", lambda *_: None)
         monkeypatch.setattr(local, "server", lambda *_, **__: contextlib.nullcontext())
         runs_of(beta=[1, 2, 4])
-        code = sweep.main(["sweep.yaml", "--launcher=packed", "--jobs=1", "--run_dir=runs", *TOY, "--max_epochs=1"])
+        given = words or ["--jobs=1"]
+        code = sweep.main(["sweep.yaml", "--launcher=packed", *given, "--run_dir=runs", *TOY, "--max_epochs=1"])
         ledger = Ledger.opened(Path("runs"), file="sweep.yaml", sweep={})
         return code, [entry.state for entry in ledger.runs.values()], by_size["sizes"]
 
@@ -95,6 +98,16 @@ def test_a_sweep_in_packs_leaves_what_its_runs_leave(swept):
         )
         log = Path(f"runs/logs/{folder.name}.log").read_text()
         assert log.count("epoch 1/1") == 1
+    assert not list(Path("runs/logs").glob("*.pack.*"))
+
+
+def test_devices_are_packs_at_a_time_each_on_one(swept):
+    code, states, sizes = swept("--devices=2", "--batch_size=64")
+    assert (code, states, sizes) == (0, ["finished"] * 3, [2, 1])
+    for folder in (path for path in Path("runs").iterdir() if (path / "record.json").is_file()):
+        record = RunRecord.read(folder)
+        assert (record.status, record.config["devices"], record.environment["processes"]) == ("finished", 1, 1)
+        assert record.command.endswith("--devices=1")
 
 
 @pytest.mark.slow

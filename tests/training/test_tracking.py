@@ -22,7 +22,7 @@ import yaml
 from vae_rd import explore_run, fit
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import Interrupted
-from vae_rd.experiment import fitting, splits
+from vae_rd.experiment import fitting, packing, splits
 from vae_rd.explore.media.pages import png
 from vae_rd.run.finding import find_runs
 from vae_rd.run.record import RunRecord
@@ -551,6 +551,22 @@ def test_under_an_agent_a_run_is_stopped_and_requeued(user, server, tmp_path, mo
     assert capfd.readouterr().err == ""
     assert (list(server.runs), server.runs["given"].exit_code) == (["given"], 0)
     assert {line["epoch"] for line in epochs_of(server.runs["given"])} == set(range(40))
+
+
+@pytest.mark.slow
+def test_members_of_a_pack_are_runs_of_their_own_online(user, server):
+    records = packing.fit_packed(
+        [toy(beta=beta, name=f"b{beta:g}", max_epochs=2, media_every=0) for beta in (0.1, 1.0, 10.0)]
+    )
+    served = {run.name: run for run in server.runs.values()}
+    assert served.keys() == {"b0.1", "b1", "b10"}
+    for record in records:
+        own = served[record.name]
+        assert (own.id, own.config, own.exit_code) == (record.wandb["id"], record.config, 0)
+        assert own.summary["test/rate"] == pytest.approx(record.metrics["test"]["rate"]["value"])
+        with (Path("runs") / record.name / "history.csv").open() as stream:
+            rows = [(int(row["step"]), float(row["val/rate"])) for row in csv.DictReader(stream)]
+        assert [(line["_step"], line["val/rate"]) for line in epochs_of(own) if "val/rate" in line] == rows
 
 
 # Afterwards

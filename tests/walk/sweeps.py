@@ -129,8 +129,8 @@ PACKS = [
         "early_terminate stops runs by others' results; use --launcher local", PACKED, planned(), before=file(**BANDS)
     ),
     step(
-        "--devices: a pack is on one device; give its runs to several by --jobs",
-        swept("sweep.yaml", "--launcher=packed", "--devices=2"),
+        "are both of packs at a time, each on a device; give one of them",
+        swept("sweep.yaml", "--launcher=packed", "--devices=2", "--jobs=3"),
         PACKED,
         before=file(),
     ),

@@ -151,7 +151,8 @@ class Experiment:
                 cause = Interrupted(guard.received)
             raise self._ended(cause, elsewhere, logger) from None
         finally:
-            self.record.seconds = round(before + time.monotonic() - began, 3)
+            waited = 0.0 if self.seat is None else self.seat.waited
+            self.record.seconds = round(before + time.monotonic() - began - waited, 3)
             self.record.write(self.folder)
             finish_tracking(logger, self.record, self.folder)
         return self.record

@@ -9,6 +9,7 @@ signals come to. So members that go on from different epochs fall into step: tho
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -20,13 +21,14 @@ from torch import Tensor
 
 from vae_rd.data.module import BLOCK, Batch, SharedBatches, TrainBatches
 from vae_rd.errors import Interrupted
-from vae_rd.process.signals import SignalGuard
+from vae_rd.process.signals import SeatGuard, SignalGuard
 from vae_rd.training.examples import ExampleTerms
 from vae_rd.training.stacked_gain import Gain, StackedGains
 from vae_rd.training.stacked_loss import Traces, words_of
 from vae_rd.training.stacking import Stack, Taken, is_small, problem_of
 from vae_rd.training.vae import Steps, VAEBlocks
 
+LOOK_SECONDS = 1.0
 SHOWN = 120  # Characters of what kept members from being stacked.
 
 
@@ -63,19 +65,6 @@ class _Measurement:
         return self.gain.like
 
 
-class SeatGuard(SignalGuard):
-    """The guard of a member, whose signals come to another thread, where they wait."""
-
-    def __init__(self, of: SignalGuard) -> None:
-        super().__init__()
-        self._of = of
-
-    def check(self) -> None:
-        """Raise `Interrupted` if a signal has come there."""
-        self.received = self._of.received
-        super().check()
-
-
 @dataclass(eq=False)
 class PackSeat:
     """A member's place in a pack.
@@ -85,6 +74,7 @@ class PackSeat:
         guard: of its signals.
         log: the file that what it prints is appended to; None where it is printed.
         result: what its work has given or raised, once it has ended.
+        waited: seconds that went by while others were at work, without its share of what was done for several at once.
     """
 
     pack: Pack
@@ -92,6 +82,8 @@ class PackSeat:
     log: Path | None = None
     result: Any = None
     has_ended: bool = False
+    waited: float = 0.0
+    thread: threading.Thread | None = None
     request: _Request | _Measurement | None = None
     answer: Taken | Tensor | BaseException | None = None
     go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -121,11 +113,20 @@ class PackSeat:
         answer: Tensor | None = self._answer_to(_Measurement(gain, step))
         return answer
 
+    def wait(self) -> None:
+        """Until it lets others work, or has ended; a signal that comes at its very end may keep it from saying so."""
+        assert self.thread is not None, "it works"
+        while not self.pack.back.acquire(timeout=LOOK_SECONDS):
+            if not self.thread.is_alive():
+                self.has_ended = True
+                return
+
     def _answer_to(self, request: _Request | _Measurement) -> Any:
         """Let others work until this member's request is answered, and it is its turn again."""
-        self.request = request
+        self.request, began = request, time.monotonic()
         self.pack.back.release()
         self.go.acquire()
+        self.waited += time.monotonic() - began
         if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
@@ -164,13 +165,14 @@ class Pack:
         paths: Sequence[Path | None] = logs or [None] * len(works)
         seats = [PackSeat(self, SeatGuard(self.guard), log) for _, log in zip(works, paths, strict=True)]
         for seat, work in zip(seats, works, strict=True):
-            threading.Thread(target=_work, args=(seat, work), daemon=True).start()
+            seat.thread = threading.Thread(target=_work, args=(seat, work), daemon=True)
+            seat.thread.start()
         ready = seats
         while ready:
             for seat in ready:
-                with _printing(seat.log):
+                with _printing(seat.log), self.guard.passing_on(seat.guard):
                     seat.go.release()
-                    self.back.acquire()
+                    seat.wait()
             ready = self._served([seat for seat in seats if not seat.has_ended])
         return [seat.result for seat in seats]
 
@@ -186,14 +188,17 @@ class Pack:
         return [seat for seat, _ in chosen]
 
     def _answer(self, seats: Sequence[PackSeat], requests: Sequence[Any]) -> None:
+        began = time.monotonic()
         try:
-            answers = self._measured(requests) if isinstance(requests[0], _Measurement) else self._steps(requests)
+            answers: Sequence[Any] = (
+                self._measured(requests) if isinstance(requests[0], _Measurement) else self._steps(requests)
+            )
         except (Exception, Interrupted) as error:
-            for seat in seats:
-                seat.answer = error
-            return
+            answers = [error] * len(seats)
+        share = (time.monotonic() - began) / len(seats)
         for seat, answer in zip(seats, answers, strict=True):
             seat.answer = answer
+            seat.waited -= share
 
     def _measured(self, requests: Sequence[_Measurement]) -> Sequence[Tensor | None]:
         self.guard.check()
@@ -249,6 +254,7 @@ def _peeked(requests: Sequence[_Request]) -> list[Batch]:
 
 def _work(seat: PackSeat, work: Callable[[PackSeat], Any]) -> None:
     seat.go.acquire()
+    seat.guard.thread = threading.get_ident()
     try:
         seat.guard.check()
         seat.result = work(seat)

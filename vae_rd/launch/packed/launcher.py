@@ -24,6 +24,7 @@ from vae_rd.launch.local.launcher import run_local
 from vae_rd.launch.local.progress import SweepProgress
 from vae_rd.launch.local.scheduler import LOGS, LOOK_SECONDS, LOST, POLL_SECONDS, log_of, numbers_of
 from vae_rd.launch.local.supply import Supply
+from vae_rd.launch.packed.devices import shared_out
 from vae_rd.launch.packed.task import End, Task, read_ends, run_pack
 from vae_rd.launch.points.plan import Plan, PlannedRun
 from vae_rd.launch.watch import history_of, progress_of
@@ -36,7 +37,7 @@ def run_packed(plan: Plan, *, jobs: int | None, chunk: int | None) -> int:
 
     Args:
         plan: the sweep.
-        jobs: packs at a time; None of one for each GPU, or for each core.
+        jobs: packs at a time; None of one for each of `--devices`, for each GPU, or for each core.
         chunk: the largest number of runs in a pack; None of all, or as many as memory holds.
 
     Returns:
@@ -47,6 +48,7 @@ def run_packed(plan: Plan, *, jobs: int | None, chunk: int | None) -> int:
         Interrupted: by a signal, once every run has saved what it has.
     """
     _check(plan)
+    plan, jobs = shared_out(plan, jobs)
     return run_local(plan, jobs=jobs, carry_out=partial(_by_packs, chunk=chunk))
 
 
@@ -56,8 +58,6 @@ def _check(plan: Plan) -> None:
         raise InputError(f"{path}: a search decides on a run when others have ended; use --launcher local")
     if plan.file.early_terminate is not None:
         raise InputError(f"{path}: early_terminate stops runs by others' results; use --launcher local")
-    if any(run.config.devices > 1 for run in plan.runs):
-        raise InputError(f"{path}: --devices: a pack is on one device; give its runs to several by --jobs")
 
 
 def _by_packs(
@@ -98,6 +98,7 @@ class _Job:
     process: ForkedFit
     slot: int
     answer: Path
+    log: Path
 
 
 @dataclass
@@ -159,8 +160,9 @@ class Packs:
         answer = logs / f".{runs[0].name}.pack.json"
         answer.unlink(missing_ok=True)
         task = Task([run.argv for run in runs], [log_of(run) for run in runs], answer)
-        process = ForkedFit(task, log=logs / f"{runs[0].name}.pack.log", environment=self.slots[slot], work=run_pack)
-        self._jobs.append(_Job(runs, process, slot, answer))
+        log = logs / f"{runs[0].name}.pack.log"
+        process = ForkedFit(task, log=log, environment=self.slots[slot], work=run_pack)
+        self._jobs.append(_Job(runs, process, slot, answer, log))
 
     def _look(self) -> None:
         for job in self._jobs:
@@ -172,6 +174,8 @@ class Packs:
             self._jobs.remove(job)
             ends = read_ends(job.answer)
             job.answer.unlink(missing_ok=True)
+            if job.log.is_file() and not job.log.stat().st_size:  # Each run has its own.
+                job.log.unlink()
             again = [run for run, end in zip(job.runs, ends or self._unsaid(job), strict=True) if self._ended(run, end)]
             if go_on and len(job.runs) > 1:
                 half = math.ceil(len(job.runs) / 2)
