@@ -1,13 +1,14 @@
-"""What a curve of betas costs on static MNIST: CPU seconds of each way to it, and how far from retraining each ends.
+"""What a curve of betas costs on static MNIST: seconds of each way to it, and how far from retraining each ends.
 
     OMP_NUM_THREADS=1 VAE_RD_DATA=... python benchmarks/cost.py [--seeds 1] [--epochs 8] [--pythae PYTHON] [--write]
 
-The network is 784-512-512-32, the betas are ten from 0.01 to 10. Each way runs in one process of its own, whose CPU
-seconds count from after its imports to its last record; what is there under runs/cost (`--runs`) is not done again.
-The deficit is the mean over test examples of D + beta R less that of the model that was retrained at this beta with
-the same seed, under the same noise, and its standard error is that of these differences. `--pythae` names the Python
-of an environment with benchmarks/requirements.txt, whose default trainer then takes as many epochs, in batches of as
-many. `--write` puts the table into docs/cost.md.
+The network is 784-512-512-32, the betas are ten from 0.01 to 10. Each way runs in one process of its own, whose
+seconds, by the clock and of CPU, count from after its imports to its last record. The packed sweep is a command: its
+seconds are of all processes that it starts, with their imports. What is there under runs/cost (`--runs`) is not done
+again. The deficit is the mean over test examples of D + beta R less that of the model that was retrained at this beta
+with the same seed, under the same noise, and its standard error is that of these differences. `--pythae` names the
+Python of an environment with benchmarks/requirements.txt, whose default trainer then takes as many epochs, in batches
+of as many. `--write` puts the table into docs/cost.md.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from known_answers.processes import called, cpu_seconds
 from known_answers.tables import ROOT, put_table
 
 import vae_rd
@@ -82,6 +84,13 @@ def continued(ways: str) -> Callable[..., Folders]:
     return carried_out
 
 
+def packed(folder: Path, *, epochs: int, seed: int) -> Folders:
+    """Each beta from the seed, as one command with a pack a core."""
+    file = sweep_file(folder, epochs=epochs, seed=seed)
+    called([sys.executable, "-m", "vae_rd.sweep", str(file), "--launcher=packed"])
+    return {run.config.beta: run.folder for run in plan(read_sweep_file(file, fixed={})).runs}
+
+
 def _fitted(runs: Sequence[PlannedRun]) -> Folders:
     for run in runs:
         if fit.main(run.argv):
@@ -115,6 +124,7 @@ def _one(run: Path, **flags: Any) -> Path:
 # The ways to a curve, and what the table calls them; each returns the folders of its points.
 WAYS: dict[str, tuple[str, Callable[..., Folders]]] = {
     "retrained": ("each beta retrained", retrained),
+    "packed": ("each beta retrained, a pack a core", packed),
     "down": ("continuation, from beta 10 down", continued("down")),
     "up": ("continuation, from beta 0.01 up", continued("up")),
     "multirate": ("one multi-rate model", multirate),
@@ -125,12 +135,12 @@ WAYS: dict[str, tuple[str, Callable[..., Folders]]] = {
 
 def work(way: str, folder: Path, *, epochs: int, seed: int) -> None:
     """Carry out a way in this process; leave the seconds that it took, and D + beta R of each test example."""
-    began = time.process_time()
+    began, used = time.perf_counter(), cpu_seconds()
     found = WAYS[way][1](folder / "runs", epochs=epochs, seed=seed)
-    seconds = time.process_time() - began
+    seconds = {"wall_seconds": time.perf_counter() - began, "cpu_seconds": cpu_seconds() - used}
     values = np.stack([objective(found[beta], beta) for beta in BETAS])
     np.save(folder / "values.npy", values)
-    (folder / "cost.json").write_text(json.dumps({"cpu_seconds": seconds}))
+    (folder / "cost.json").write_text(json.dumps(seconds))
 
 
 @torch.no_grad()
@@ -156,8 +166,9 @@ def pythae(python: str, folder: Path, *, epochs: int, seed: int) -> None:
     made = folder / "static_mnist" / str(epochs) / "pythae"
     names = [f"beta{beta:g}-seed{seed}" for beta in BETAS]
     np.save(folder / "values.npy", np.stack([np.load(made / f"{name}.npy") for name in names]))
-    seconds = sum(json.loads((made / f"{name}.json").read_text())["cpu_seconds"] for name in names)
-    (folder / "cost.json").write_text(json.dumps({"cpu_seconds": seconds}))
+    each = [json.loads((made / f"{name}.json").read_text()) for name in names]
+    seconds = {kind: sum(one[kind] for one in each) for kind in ("wall_seconds", "cpu_seconds")}
+    (folder / "cost.json").write_text(json.dumps(seconds))
 
 
 def carried_out(options: argparse.Namespace) -> None:
@@ -183,8 +194,9 @@ def place(options: argparse.Namespace, way: str, seed: int) -> Path:
 def table(options: argparse.Namespace) -> Iterator[str]:
     """What each way cost, and by how much more nats than retraining, at each beta; of the ways that are there."""
     heads = [f"{beta:.3g}" for beta in BETAS]
-    yield "| way | CPU s | of retraining | mean of deficit / (1 + beta) |" + "".join(f" at {head} |" for head in heads)
-    yield "| --- |" + " ---: |" * (3 + len(BETAS))
+    seconds = "s | of retraining | CPU s | of retraining"
+    yield f"| way | {seconds} | mean of deficit / (1 + beta) |" + "".join(f" at {head} |" for head in heads)
+    yield "| --- |" + " ---: |" * (5 + len(BETAS))
     for way in ("retrained", *(name for name in [*WAYS, "pythae"] if name != "retrained")):
         seeds = [s for s in range(options.seeds) if (place(options, way, s) / "cost.json").is_file()]
         if seeds and (place(options, "retrained", seeds[0]) / "cost.json").is_file():
@@ -194,8 +206,10 @@ def table(options: argparse.Namespace) -> Iterator[str]:
 def row(options: argparse.Namespace, way: str, seeds: list[int]) -> str:
     """A line of the table: means over seeds."""
     words = WAYS[way][0] if way in WAYS else "each beta by pythae's default trainer"
-    own, base = (np.mean([_seconds(options, w, seed) for seed in seeds]) for w in (way, "retrained"))
-    start = f"| {words} | {own:.0f} | {own / base:.2f} "
+    start = f"| {words} "
+    for kind in ("wall_seconds", "cpu_seconds"):
+        own, base = (np.mean([_seconds(options, w, seed, kind) for seed in seeds]) for w in (way, "retrained"))
+        start += f"| {own:.0f} | {own / base:.2f} " if math.isfinite(own / base) else "| - | - "
     if way == "retrained":
         nats = np.mean([_values(options, way, seed).mean(1) for seed in seeds], axis=0)
         return start + "| (D + beta R) | " + " | ".join(f"{value:.2f}" for value in nats) + " |"
@@ -207,8 +221,8 @@ def row(options: argparse.Namespace, way: str, seeds: list[int]) -> str:
     return start + f"| {normed:+.2f} | " + " | ".join(cells) + " |"
 
 
-def _seconds(options: argparse.Namespace, way: str, seed: int) -> float:
-    return float(json.loads((place(options, way, seed) / "cost.json").read_text())["cpu_seconds"])
+def _seconds(options: argparse.Namespace, way: str, seed: int, kind: str) -> float:
+    return float(json.loads((place(options, way, seed) / "cost.json").read_text()).get(kind, math.nan))
 
 
 def _values(options: argparse.Namespace, way: str, seed: int) -> np.ndarray:

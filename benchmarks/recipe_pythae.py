@@ -114,7 +114,10 @@ def main() -> None:
         if not (file := folder / f"beta{beta:g}-seed{seed}.json").exists():
             began, cpu = time.perf_counter(), time.process_time()
             model = trained(data, beta=beta, seed=seed, epochs=options.epochs, **sizes)
-            found: dict[str, Any] = {"cpu_seconds": time.process_time() - cpu}
+            found: dict[str, Any] = {
+                "cpu_seconds": time.process_time() - cpu,
+                "wall_seconds": time.perf_counter() - began,
+            }
             values = measured(model, data["test"])
             found |= {name: value.mean().item() for name, value in values.items()}
             found |= {"beta": beta, "seed": seed, "seconds": time.perf_counter() - began}
