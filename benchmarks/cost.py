@@ -52,6 +52,7 @@ FURTHER = {"information_examples": 100, "wandb": "off", "resume": "auto"}
 # Of the one model for all betas: what fits into one and a half times the time of one of one beta, chosen on validation.
 MANY = {"batch_size": 256, "lr": 0.0045, "precision": "bf16", "val_every": 3}
 PASSES = 2.375  # Epochs of it for one of a model of one beta.
+LR_ALONG = 5e-3  # Of one training through all betas, whose parts are short; docs/continuation.md.
 Folders = dict[float, Path]  # The run, or the point of a run, at each beta.
 
 
@@ -108,7 +109,7 @@ def along(share: float) -> Callable[..., Folders]:
     """All betas in one training, of so many times the epochs of a retrained model."""
 
     def carried_out(folder: Path, *, epochs: int, seed: int) -> Folders:
-        run = _one(folder / "along", max_epochs=round(share * epochs), seed=seed, trajectory=BETAS)
+        run = _one(folder / "along", max_epochs=round(share * epochs), seed=seed, trajectory=BETAS, lr=LR_ALONG)
         return {beta: run if beta == BETAS[-1] else point_folder(run, beta) for beta in BETAS}
 
     return carried_out

@@ -38,6 +38,9 @@ from vae_rd.training.base import Descent, TrainedModule
 from vae_rd.training.gan import GANModule
 from vae_rd.training.vae import VAEBlocks
 
+# Adam's decay of squared gradients in parts of a training: a beta's should not be a thousand steps behind its part.
+SHORT = 0.99
+
 
 def build_data(config: FitConfig) -> DataSet:
     """The data set that the flags ask for.
@@ -233,6 +236,7 @@ def build_module(
         schedule=in_parts(schedule, ends) if ends else schedule,
         weight_decay=config.weight_decay,
         grad_clip=config.grad_clip,
+        **({"second_moment": SHORT} if ends else {}),
     )
     own = {"descent": descent, "batch_size": config.batch_size, "seed": config.seed, "after_step": after_step}
     return MODULES[config.model](config, model, card, own)

@@ -6,6 +6,9 @@ import bisect
 import math
 from collections.abc import Callable, Sequence
 
+# Of the second part of a training in parts, and of its last, the highest learning rate as a share of the first one's:
+# docs/continuation.md measures it.
+SECOND, LAST = 0.4, 1.0
 RISE = 0.3  # Of all steps, those over which one_cycle rises.
 CYCLES, RISING = 4, 0.5  # Of cyclic_path, and the share of each in which it rises.
 
@@ -106,21 +109,33 @@ def part_of(step: int, ends: Sequence[int]) -> int:
 
 
 def in_parts(schedule: Callable[..., float], ends: Sequence[int]) -> Callable[..., float]:
-    """A schedule that begins anew with each part of a training.
+    """A schedule that begins anew with each part of a training, `SECOND` as high in the second, and up to `LAST`.
+
+    What has been learned at once is to change little, and more from part to part.
 
     Args:
         schedule: of one training.
         ends: the steps after which each part ends.
 
     Example:
-        >>> falling = in_parts(cosine_decay, [10, 14])
-        >>> [round(falling(step, steps=14), 3) for step in (0, 5, 10, 12, 14)]
-        [1.0, 0.5, 1.0, 0.5, 0.0]
+        >>> falling = in_parts(cosine_decay, [10, 14, 18])
+        >>> [round(falling(step, steps=18), 3) for step in (0, 5, 10, 12, 14, 18)]
+        [1.0, 0.5, 0.4, 0.2, 1.0, 0.0]
     """
 
     def of_part(step: int, *, steps: int) -> float:
         part = part_of(step, ends)
         start = ends[part - 1] if part else 0
-        return schedule(step - start, steps=ends[part] - start)
+        return peak_of(part, parts=len(ends)) * schedule(step - start, steps=ends[part] - start)
 
     return of_part
+
+
+def peak_of(part: int, *, parts: int) -> float:
+    """How high the learning rate of a part goes, by constant factors from the second to the last.
+
+    Example:
+        >>> [round(peak_of(part, parts=4), 3) for part in range(4)]
+        [1.0, 0.4, 0.632, 1.0]
+    """
+    return 1.0 if part == 0 else SECOND * (LAST / SECOND) ** ((part - 1) / max(1, parts - 2))

@@ -73,8 +73,10 @@ class SignalGuard:
     def passing_on(self, to: SeatGuard) -> Iterator[None]:
         """Within the block another thread is at work: a signal that waits here goes to its guard."""
         self._of_another = to
-        yield
-        self._of_another = None
+        try:
+            yield
+        finally:
+            self._of_another = None
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         repeated, self.received = self.received is not None, signum

@@ -55,6 +55,7 @@ class Descent:
         schedule: share of `lr` at a step of `steps`.
         weight_decay: decoupled weight decay.
         grad_clip: largest gradient norm, None for no clipping.
+        second_moment: decay, a step, of Adam's mean of squared gradients.
     """
 
     lr: float
@@ -62,15 +63,17 @@ class Descent:
     schedule: Callable[..., float]
     weight_decay: float
     grad_clip: float | None
+    second_moment: float = 0.999
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of an optimiser step."""
         return self.lr * self.schedule(step, steps=self.steps)
 
     def optimizer(
-        self, parameters: Iterable[nn.Parameter], *, betas: tuple[float, float] = (0.9, 0.999)
+        self, parameters: Iterable[nn.Parameter], *, betas: tuple[float, float] | None = None
     ) -> torch.optim.Optimizer:
         """Fused Adam; its learning rate is set before every step, as a function of the step alone."""
+        betas = betas or (0.9, self.second_moment)
         return torch.optim.AdamW(parameters, lr=self.lr, betas=betas, weight_decay=self.weight_decay, fused=True)
 
 
