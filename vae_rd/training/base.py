@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from vae_rd.data.module import Batch, TrainBatches
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.objectives.base import Objective
+from vae_rd.training.adam import step_of
 from vae_rd.training.advice import Advice
 
 
@@ -130,7 +131,7 @@ class TrainedModule(LightningModule):
         loss.mean().backward()  # Lightning's own backward surrounds this with hooks that nobody uses here.
         if self.descent.grad_clip is not None:
             norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.descent.grad_clip)
-        optimizer.step()
+        step_of(optimizer)
         return norm
 
     def count_steps(self, taken: int) -> None:

@@ -1,0 +1,70 @@
+"""Adam's step on tensors, without what surrounds it in torch's own `step`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.adamw import adamw
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # Of Adam's state of a parameter, with "step".
+
+
+@torch.no_grad()
+def adam(
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    states: Sequence[Mapping[str, Tensor]],
+    group: Mapping[str, Any],
+) -> None:
+    """One step of fused AdamW, in place, on tensors and on its state of them.
+
+    Args:
+        parameters: what is changed.
+        gradients: of the loss, which lie in memory as the parameters do.
+        states: of each parameter its MOMENTS and how many "step"s it has had, [].
+        group: lr, betas, eps and weight_decay, as an entry of an optimiser's `param_groups` has them.
+
+    Example:
+        >>> w, state = torch.ones(2), {"step": torch.zeros(()), **{of: torch.zeros(2) for of in MOMENTS}}
+        >>> group = {"lr": 0.1, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}
+        >>> adam([w], [torch.tensor([5.0, -5.0])], [state], group)
+        >>> w, state["step"]
+        (tensor([0.9000, 1.1000]), tensor(1.))
+    """
+    adamw(
+        list(parameters),
+        list(gradients),
+        [state["exp_avg"] for state in states],
+        [state["exp_avg_sq"] for state in states],
+        max_exp_avg_sqs=[],
+        state_steps=[state["step"] for state in states],
+        fused=True,
+        amsgrad=False,
+        beta1=group["betas"][0],
+        beta2=group["betas"][1],
+        lr=group["lr"],
+        weight_decay=group["weight_decay"],
+        eps=group["eps"],
+        maximize=False,
+    )
+
+
+def step_of(optimizer: torch.optim.Optimizer) -> None:
+    """The step of a fused AdamW of one group, bit for bit, from gradients to parameters and state.
+
+    Its own `step`, with hooks, a record for the profiler and checks, takes 2 to 3 % more of a small step; it takes the
+    first one, which begins the state.
+
+    Args:
+        optimizer: of `Descent.optimizer`.
+    """
+    (group,) = optimizer.param_groups
+    moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+    states = [optimizer.state[parameter] for parameter in moved]
+    if all(states):
+        adam(moved, [parameter.grad for parameter in moved], states, group)
+    else:
+        optimizer.step()
