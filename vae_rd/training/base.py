@@ -124,11 +124,13 @@ class TrainedModule(LightningModule):
     def descend(self, loss: Tensor, step: int) -> Tensor | None:
         """Take one step on a loss, [B]; the norm of the gradients, where it is clipped."""
         optimizer, norm = self.optimizer, None
-        optimizer.param_groups[0]["lr"] = self.descent.learning_rate(step)
-        for parameter in optimizer.param_groups[0]["params"]:
+        (group,) = optimizer.param_groups
+        group["lr"] = self.descent.learning_rate(step)
+        for parameter in group["params"]:
             parameter.grad = None  # As its `zero_grad` does, whose own hooks take 0.8 % of a small step.
         self.trainer.strategy.pre_backward(loss)  # Readies the sum of gradients over processes.
-        loss.mean().backward()  # Lightning's own backward surrounds this with hooks that nobody uses here.
+        # As of `loss.mean()`. Lightning's own backward surrounds this with hooks that nobody uses here.
+        loss.backward(torch.full_like(loss, 1 / len(loss)))
         if self.descent.grad_clip is not None:
             norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.descent.grad_clip)
         step_of(optimizer)
