@@ -15,7 +15,7 @@ import torch
 import vae_rd
 from vae_rd.config.packs import FREE, packs_of
 from vae_rd.errors import Diverged, InputError, Interrupted
-from vae_rd.experiment import experiment, packing
+from vae_rd.experiment import packing, splits
 from vae_rd.experiment.packing import fit_packed
 from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.folder import KEPT, LAST
@@ -201,7 +201,7 @@ def test_a_signal_in_a_member_s_evaluation_does_not_wait_for_its_end(toy, tmp_pa
         while time.monotonic() < deadline:
             time.sleep(0.001)
 
-    monkeypatch.setattr(experiment, "evaluate_split", slow)
+    monkeypatch.setattr(splits, "evaluate_split", slow)
     began = time.monotonic()
     outcomes = fit_packed(configs(toy, tmp_path, "warm-up", max_epochs=1))
     assert time.monotonic() - began < 30
