@@ -41,6 +41,10 @@ MEMBERS = {
     "mixture": ({"prior": "mixture"}, [{"beta": 1.0}, {"beta": 2.0}]),
     "correlation": ({"objective": "beta_tc"}, [{"tc_weight": 4.0}, {"tc_weight": 4.0, "seed": 1}]),
     "many betas": ({"objective": "multirate", "beta_range": [0.1, 10.0]}, [{"seed": 0}, {"seed": 1}]),
+    "trajectory": (
+        {"objective": "trajectory", "trajectory": [0.5, 1.0, 2.0], "max_steps": 7},
+        [{"seed": 0}, {"seed": 1, "lr": 1e-2}],
+    ),
     "fresh draws": ({"objective": "info_vae"}, [{"beta": 1.0}, {"beta": 2.0}]),
 }
 
@@ -107,7 +111,9 @@ def test_a_member_is_the_run_alone(toy, tmp_path, stacked, measured, words):
         check_near(records[k].model, alone.model)
         assert list(history(ours)[0]) == list(history(theirs)[0])
         check_near([numbers(row) for row in history(ours)], [numbers(row) for row in history(theirs)])
-        for file in (KEPT, LAST):
+        passed = [path.relative_to(theirs) for path in theirs.glob(f"betas/*/{KEPT}")]
+        assert len(passed) == (2 if words == "trajectory" else 0)
+        for file in (KEPT, LAST, *passed):
             check_near(*(without_text(read_checkpoint(folder / file)) for folder in (ours, theirs)))
 
 

@@ -218,6 +218,7 @@ class Pack:
         batches = zip(*(request.block for request in requests), strict=True)
         for step, each in enumerate(islice(batches, requests[0].count), first):
             stack.step(each, step, taken)
+            _note_passed(stack, step)
             for module in modules:
                 module.after_step()
         stack.put_back(first + len(taken[0].seen) - 1)
@@ -242,6 +243,15 @@ def _first_of(asked: Sequence[tuple[PackSeat, Any]]) -> list[tuple[PackSeat, Any
     for seat, request in asked:
         found.setdefault((request.first, isinstance(request, _Request), request.like), []).append((seat, request))
     return found[min(found, key=lambda key: key[:2])]
+
+
+def _note_passed(stack: Stack, step: int) -> None:
+    """Keep the models of betas that members leave with a step."""
+    leaving = [module for module in stack.modules if step + 1 in module.passed.ends]
+    if leaving:
+        stack.put_back(step)
+    for module in leaving:
+        module.passed.note(step + 1, module.model)
 
 
 def _peeked(requests: Sequence[_Request]) -> list[Batch]:

@@ -214,6 +214,4 @@ def problem_of(module: VAEBlocks) -> str | None:
         return "some of its parameters are fixed"
     if module.objective.betas is not None:
         return "each example of its batches has a beta of its own"
-    if module.objective.passed:
-        return "models are kept of some of its steps"
     return None
