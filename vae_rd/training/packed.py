@@ -10,59 +10,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from torch import Tensor
 
-from vae_rd.data.module import BLOCK, Batch, SharedBatches, TrainBatches
+from vae_rd.data.module import Batch, SharedBatches
 from vae_rd.errors import Interrupted
 from vae_rd.process.signals import SeatGuard, SignalGuard
 from vae_rd.training.examples import ExampleTerms
+from vae_rd.training.requests import GainRequest, StepsRequest, next_of, peeked
 from vae_rd.training.stacked_gain import Gain, StackedGains
-from vae_rd.training.stacked_loss import Traces, words_of
+from vae_rd.training.stacked_loss import Traces
 from vae_rd.training.stacking import Stack, Taken, is_small, problem_of
 from vae_rd.training.vae import Steps, VAEBlocks
 
 LOOK_SECONDS = 1.0
 SHOWN = 120  # Characters of what kept members from being stacked.
-
-
-@dataclass
-class _Request:
-    """A block of steps that a member is to take."""
-
-    module: VAEBlocks
-    block: Iterable[Batch]
-    first: int
-
-    @property
-    def count(self) -> int:
-        """How many steps there are."""
-        an_epoch = cast(TrainBatches, self.module.trainer.train_dataloader).steps
-        return min(BLOCK, an_epoch - self.first % an_epoch, self.module.descent.steps - self.first)
-
-    @property
-    def like(self) -> Hashable:
-        """What requests that are stacked have in common, beside the step."""
-        return self.count, words_of(self.module.objective)
-
-
-@dataclass
-class _Measurement:
-    """The gain of a few steps on q(z|x) that a member is to know before it goes on from step `first`."""
-
-    gain: Gain
-    first: int
-
-    @property
-    def like(self) -> Hashable:
-        """What requests that are stacked have in common, beside the step."""
-        return self.gain.like
 
 
 @dataclass(eq=False)
@@ -84,7 +52,7 @@ class PackSeat:
     has_ended: bool = False
     waited: float = 0.0
     thread: threading.Thread | None = None
-    request: _Request | _Measurement | None = None
+    request: StepsRequest | GainRequest | None = None
     answer: Taken | Tensor | BaseException | None = None
     go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
@@ -94,7 +62,7 @@ class PackSeat:
         def take(block: Iterable[Batch], first: int) -> tuple[list[ExampleTerms], list[Tensor]]:
             if problem_of(module) is not None or self.pack.is_stacked is False:
                 return module.take_steps(block, first)
-            answer = self._answer_to(request := _Request(module, block, first))
+            answer = self._answer_to(request := StepsRequest(module, block, first))
             if answer is None:  # What cannot be stacked is taken alone.
                 return module.take_steps(request.block, first)
             return answer.seen, answer.norms
@@ -110,7 +78,7 @@ class PackSeat:
         """
         if not self.pack.is_stacked:
             return gain.alone()
-        answer: Tensor | None = self._answer_to(_Measurement(gain, step))
+        answer: Tensor | None = self._answer_to(GainRequest(gain, step))
         return answer
 
     def wait(self) -> None:
@@ -121,7 +89,7 @@ class PackSeat:
                 self.has_ended = True
                 return
 
-    def _answer_to(self, request: _Request | _Measurement) -> Any:
+    def _answer_to(self, request: StepsRequest | GainRequest) -> Any:
         """Let others work until this member's request is answered, and it is its turn again."""
         self.request, began = request, time.monotonic()
         self.pack.back.release()
@@ -181,7 +149,7 @@ class Pack:
         if not seats:
             return []
         asked = [(seat, seat.request) for seat in seats if seat.request is not None]
-        chosen = _first_of(asked)[: self.most]
+        chosen = next_of(asked)[: self.most]
         self._answer([s for s, _ in chosen], [r for _, r in chosen])
         for seat, _ in chosen:
             seat.request = None
@@ -191,7 +159,7 @@ class Pack:
         began = time.monotonic()
         try:
             answers: Sequence[Any] = (
-                self._measured(requests) if isinstance(requests[0], _Measurement) else self._steps(requests)
+                self._measured(requests) if isinstance(requests[0], GainRequest) else self._steps(requests)
             )
         except (Exception, Interrupted) as error:
             answers = [error] * len(seats)
@@ -200,18 +168,18 @@ class Pack:
             seat.answer = answer
             seat.waited -= share
 
-    def _measured(self, requests: Sequence[_Measurement]) -> Sequence[Tensor | None]:
+    def _measured(self, requests: Sequence[GainRequest]) -> Sequence[Tensor | None]:
         self.guard.check()
         return self.gains.of([request.gain for request in requests])
 
-    def _steps(self, requests: Sequence[_Request]) -> Sequence[Taken | None]:
+    def _steps(self, requests: Sequence[StepsRequest]) -> Sequence[Taken | None]:
         if len(requests) == 1:
             return [None]
         modules, first = [request.module for request in requests], requests[0].first
         taken = [Taken([], []) for _ in requests]
         stack = Stack(modules, modules[0].trainer.precision_plugin.forward_context, self.traces)
         if self.is_stacked is None:
-            firsts = _peeked(requests)
+            firsts = peeked(requests)
             self.is_stacked = all(map(is_small, firsts)) and self._agrees(stack, firsts, requests[0].first)
         if not self.is_stacked:
             return [None] * len(requests)
@@ -237,14 +205,6 @@ class Pack:
             return False
 
 
-def _first_of(asked: Sequence[tuple[PackSeat, Any]]) -> list[tuple[PackSeat, Any]]:
-    """The requests that are answered at once: of the least step, before it what is to be measured, and alike."""
-    found: dict[tuple[int, bool, Hashable], list[tuple[PackSeat, Any]]] = {}
-    for seat, request in asked:
-        found.setdefault((request.first, isinstance(request, _Request), request.like), []).append((seat, request))
-    return found[min(found, key=lambda key: key[:2])]
-
-
 def _note_passed(stack: Stack, step: int) -> None:
     """Keep the models of betas that members leave with a step."""
     leaving = [module for module in stack.modules if step + 1 in module.passed.ends]
@@ -252,14 +212,6 @@ def _note_passed(stack: Stack, step: int) -> None:
         stack.put_back(step)
     for module in leaving:
         module.passed.note(step + 1, module.model)
-
-
-def _peeked(requests: Sequence[_Request]) -> list[Batch]:
-    """The first batch of each block, which stays there."""
-    each = [next(iter(request.block)) for request in requests]
-    for request, batch in zip(requests, each, strict=True):
-        request.block = chain([batch], request.block)
-    return each
 
 
 def _work(seat: PackSeat, work: Callable[[PackSeat], Any]) -> None:
