@@ -16,6 +16,7 @@ from vae_rd.objectives.trajectory import ends_of
 from vae_rd.run.folder import KEPT, LAST
 from vae_rd.run.points import points_of
 from vae_rd.run.record import RunRecord
+from vae_rd.run.summary import summary_lines
 
 from helpers.runs import history
 
@@ -61,6 +62,8 @@ def test_a_model_of_each_beta_that_all_else_takes(along, tmp_path):
     assert same({f"model.{name}": v for name, v in vae_rd.load(run, beta=4.0).state_dict().items()}, weights(run))
     with pytest.raises(InputError, match=r"choose one of its points, beta 0\.1, 1"):
         vae_rd.load(run, beta=2.0)
+    shown = [line for line in summary_lines(record, run) if line.startswith("test")]
+    assert [line.split()[-1] for line in shown[1:]] == [str(point) for point in points_of(run)]
     rows = load_runs(run)
     assert rows[rows["split"] == "test"]["beta"].tolist() == BETAS
 

@@ -60,7 +60,7 @@ STEPS: list[Step] = [
     ),
     step("is of betas from 0.01 to 10; choose one of these", loaded(beta=20.0), loaded(beta=4.0), before=FITTED),
     step(
-        "--betas: runs/b is of one beta; choose a run of --objective multirate",
+        "--betas: runs/b is at no beta but its own; choose a run of --objective multirate",
         evaluated("runs/b", "--betas=[2]"),
         evaluated("runs/a", "--betas=[2]"),
         before=each(FITTED, OF_ONE),

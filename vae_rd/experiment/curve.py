@@ -32,7 +32,7 @@ def betas_asked(run: Fitted, betas: Sequence[float], target_rate: float | None) 
     """
     asked = "--betas" if betas else "--target_rate"
     if not is_read("beta_range", vars(run.config)):
-        raise InputError(f"{asked}: {run.folder} is of one beta; choose a run of --objective multirate")
+        raise InputError(f"{asked}: {run.folder} is at no beta but its own; choose a run of --objective multirate")
     for beta in betas:
         check_beta(run.config.beta_range, run.folder, beta, asked=f"--betas {beta:g}")
     return [*betas, *([] if target_rate is None else [beta_of_rate(run, target_rate)])]

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vae_rd.run.points import points_of
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.units import Unit, dequantised_levels, per_nat
 from vae_rd.verdicts.collapse import collapse_lines
@@ -33,7 +34,14 @@ def summary_lines(record: RunRecord, folder: Path, *, units: Unit = "nats") -> l
         lines.append(f"D = C * squared error + constant with C = 1 / (2 scale^2) = {weight:g}")
     if (weight := distortion.get("absolute_error_weight")) is not None:
         lines.append(f"D = C * absolute error + constant with C = 1 / b = {weight:g}")
-    return [*lines, f"record: {folder / 'record.json'}"]
+    return [*lines, *_points_lines(folder, units=units), f"record: {folder / 'record.json'}"]
+
+
+def _points_lines(folder: Path, *, units: Unit) -> list[str]:
+    """The test split at a run's further betas, as far as they are measured there."""
+    records = {point: RunRecord.read(point) for point in points_of(folder)}
+    measured = {point: record for point, record in records.items() if "test" in record.metrics}
+    return [f"{split_lines(record, ['test'], units=units)[-1]}  {point}" for point, record in measured.items()]
 
 
 def split_lines(record: RunRecord, splits: Sequence[str], *, units: Unit = "nats") -> list[str]:
