@@ -172,7 +172,7 @@ def local_gain(
     return gain_of(at, no_change(encoder), draw, plan)
 
 
-def gain_of(at: Objective, change: Tensor, draw: Draws, plan: Plan) -> Tensor:
+def gain_of(at: Objective, change: Tensor, draw: Draws, plan: Plan, *, at_once: int | None = None) -> Tensor:
     """The gain of `local_gain`, of whatever has its ELBOs and their slopes: of several models at once, too.
 
     Args:
@@ -180,9 +180,10 @@ def gain_of(at: Objective, change: Tensor, draw: Draws, plan: Plan) -> Tensor:
         change: none, of what shape it has.
         draw: so many draws of noise, fresh ones at each call.
         plan: steps and draws.
+        at_once: of what is reported, so many draws at a time; None of as many as a step has.
     """
     _, found = _optimise(at, change, draw, steps=plan.steps, draws=plan.draws, learning_rate=plan.learning_rate)
-    after, before = _elbos(at, (found, None), draw, samples=plan.samples, draws=plan.draws)
+    after, before = _elbos(at, (found, None), draw, samples=plan.samples, draws=at_once or plan.draws)
     return after - before
 
 

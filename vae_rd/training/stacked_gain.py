@@ -5,7 +5,7 @@ As a step of training it is mostly Python; what there is of arithmetic is on a h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -100,33 +100,36 @@ class StackedGains:
         given = _given(asked)
         streams = {gain.stream: (gain, gain.noise) for gain in asked}
 
+        plan, part = asked[0].plan, _At(asked[0].model)
+
         def draw(count: int) -> Tensor:
-            drawn = {name: opposite_pairs(gain.model, gain.x, count, noise=n) for name, (gain, n) in streams.items()}
+            """Drawn as alone: so many a time as a step has."""
+            counts = [min(plan.draws, count - first) for first in range(0, count, plan.draws)]
+            drawn = {
+                name: torch.cat([opposite_pairs(gain.model, gain.x, each, noise=noise) for each in counts])
+                for name, (gain, noise) in streams.items()
+            }
             return torch.stack([drawn[gain.stream] for gain in asked])
 
-        def elbo(change: Tensor | None, eps: Tensor) -> Tensor:
-            return self._run(
-                _elbo, asked[0], given._replace(change=given.change if change is None else change, eps=eps)
-            )
+        def elbo(change: Tensor | None, eps: Tensor) -> Tensor:  # Twice in all: a trace would cost more than it saves.
+            return _elbo(part, given._replace(change=given.change if change is None else change, eps=eps))
 
         def slope(change: Tensor, eps: Tensor) -> Tensor:
-            return self._run(_slope, asked[0], given._replace(change=change, eps=eps))
+            return self._slope(part, given._replace(change=change, eps=eps))
 
-        return gain_of(Objective(elbo, slope), given.change, draw, asked[0].plan)
+        return gain_of(Objective(elbo, slope), given.change, draw, plan, at_once=plan.samples)
 
-    def _run(self, work: Callable[[_At, _Given], Tensor], first: Gain, given: _Given) -> Tensor:
-        """Carry it out by the first one's modules: by a trace, from the second time on."""
+    def _slope(self, part: _At, given: _Given) -> Tensor:
+        """By a trace, from the second time on."""
         leaves, spec = pytree.tree_flatten(given)
-        key = work, str(spec), tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        key = str(spec), tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         if (graph := self._known.get(key)) is not None:
             with torch.no_grad():
                 return cast(Tensor, graph(*leaves))
-        part = _At(first.model)
-        found = work(part, given)
+        found = _slope(part, given)
         if key not in self._known:
-            self._known[key] = traced(
-                lambda *flat: work(part, pytree.tree_unflatten(list(flat), spec)), leaves, [found]
-            )
+            run = traced(lambda *flat: _slope(part, pytree.tree_unflatten(list(flat), spec)), leaves, [found])
+            self._known[key] = run
         return found
 
 
