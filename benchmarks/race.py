@@ -24,6 +24,7 @@ import torch
 from known_answers.processes import cpu_seconds
 from known_answers.tables import ROOT, put_table
 
+import vae_rd
 from vae_rd import fit
 from vae_rd.run.record import RunRecord
 
@@ -87,6 +88,14 @@ def table(options: argparse.Namespace) -> Iterator[str]:
         yield f"| {epochs} |" + "".join(f" {cell['cpu_seconds']:.0f} | {cell['nats']:.2f} |" for cell in cells)
 
 
+def caption(options: argparse.Namespace) -> str:
+    """Where and by which code it was measured."""
+    git = RunRecord.read(place(options, "32", options.epochs[-1]).with_suffix("")).git or {}
+    code = f"torch {torch.__version__}, vae_rd {vae_rd.__version__} at {(git.get('commit') or 'unknown')[:10]}"
+    machine = f"{os.cpu_count()} cores of {platform.machine()}, one thread"
+    return f"One seed, beta 1, test split, n = 10,000. {machine}, {code}."
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Nats against CPU seconds, by our defaults and by pythae's.")
     parser.add_argument("--runs", type=Path, default=Path("runs/race"), help="where all is kept [runs/race]")
@@ -99,8 +108,7 @@ def main() -> None:
         fitted(options.work, place(options, options.work, options.epochs[0]), options.epochs[0])
         return
     carry_out(options)
-    where = f"{os.cpu_count()} cores of {platform.machine()}, one thread, torch {torch.__version__}"
-    text = "\n".join([*table(options), "", f"One seed, beta 1, test split, n = 10,000. {where}."])
+    text = "\n".join([*table(options), "", caption(options)])
     print(text)
     if options.write:
         put_table(text, command="python benchmarks/race.py --write", file=DOCS)
