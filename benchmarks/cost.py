@@ -196,8 +196,8 @@ def table(options: argparse.Namespace) -> Iterator[str]:
     """What each way cost, and by how much more nats than retraining, at each beta; of the ways that are there."""
     heads = [f"{beta:.3g}" for beta in BETAS]
     seconds = "s | of retraining | CPU s | of retraining"
-    yield f"| way | {seconds} | mean of deficit / (1 + beta) |" + "".join(f" at {head} |" for head in heads)
-    yield "| --- |" + " ---: |" * (5 + len(BETAS))
+    yield f"| way | seeds | {seconds} | mean of deficit / (1 + beta) |" + "".join(f" at {head} |" for head in heads)
+    yield "| --- |" + " ---: |" * (6 + len(BETAS))
     for way in ("retrained", *(name for name in [*WAYS, "pythae"] if name != "retrained")):
         seeds = [s for s in range(options.seeds) if (place(options, way, s) / "cost.json").is_file()]
         if seeds and (place(options, "retrained", seeds[0]) / "cost.json").is_file():
@@ -207,7 +207,7 @@ def table(options: argparse.Namespace) -> Iterator[str]:
 def row(options: argparse.Namespace, way: str, seeds: list[int]) -> str:
     """A line of the table: means over seeds."""
     words = WAYS[way][0] if way in WAYS else "each beta by pythae's default trainer"
-    start = f"| {words} "
+    start = f"| {words} | {len(seeds)} "
     for kind in ("wall_seconds", "cpu_seconds"):
         own, base = (np.mean([_seconds(options, w, seed, kind) for seed in seeds]) for w in (way, "retrained"))
         start += f"| {own:.0f} | {own / base:.2f} " if math.isfinite(own / base) else "| - | - "
@@ -233,8 +233,8 @@ def _values(options: argparse.Namespace, way: str, seed: int) -> np.ndarray:
 def caption(options: argparse.Namespace) -> str:
     """Where and by which code it was measured."""
     return (
-        f"Test split of static MNIST, {options.epochs} epochs, {options.seeds} seed(s); deficits in nats, positive"
-        f" where retraining is better. {os.cpu_count()} cores of {platform.machine()}, one thread, torch "
+        f"Test split of static MNIST, {options.epochs} epochs of a retrained model; deficits in nats, positive where"
+        f" retraining is better. {os.cpu_count()} cores of {platform.machine()}, one thread, torch "
         f"{torch.__version__}, vae_rd {vae_rd.__version__} at {commits(options)}."
     )
 
