@@ -50,7 +50,7 @@ BETAS = parsed_betas("logspace(-2, 1, 10)")
 FLAGS = {"data": "static_mnist", "hidden": [512, 512], "latent_dim": 32, "batch_size": 128, "media_every": 0}
 FURTHER = {"information_examples": 100, "wandb": "off", "resume": "auto"}
 # Of the one model for all betas: what fits into one and a half times the time of one of one beta, chosen on validation.
-MANY = {"batch_size": 256, "lr": 0.0036, "precision": "bf16", "val_every": 10}
+MANY = {"batch_size": 256, "lr": 0.0036, "precision": "bf16"}
 PASSES = 2.375  # Epochs of it for one of a model of one beta.
 LR_ALONG = 5e-3  # Of one training through all betas, whose parts are short; docs/continuation.md.
 Folders = dict[float, Path]  # The run, or the point of a run, at each beta.
@@ -102,7 +102,8 @@ def _fitted(runs: Sequence[PlannedRun]) -> Folders:
 def multirate(folder: Path, *, epochs: int, seed: int) -> Folders:
     """One model for all betas."""
     flags = {**MANY, "objective": "multirate", "beta_range": [BETAS[0], BETAS[-1]]}
-    return dict.fromkeys(BETAS, _one(folder / "multirate", max_epochs=round(PASSES * epochs), seed=seed, **flags))
+    flags |= dict.fromkeys(("max_epochs", "val_every"), round(PASSES * epochs))  # The last is where the rate is lowest.
+    return dict.fromkeys(BETAS, _one(folder / "multirate", seed=seed, **flags))
 
 
 def along(share: float) -> Callable[..., Folders]:
