@@ -211,7 +211,7 @@ def row(options: argparse.Namespace, way: str, seeds: list[int]) -> str:
     start = f"| {words} | {len(seeds)} "
     for kind in ("wall_seconds", "cpu_seconds"):
         own, base = (np.mean([_seconds(options, w, seed, kind) for seed in seeds]) for w in (way, "retrained"))
-        start += f"| {own:.0f} | {own / base:.2f} " if math.isfinite(own / base) else "| - | - "
+        start += f"| {_told(own, digits=0)} | {_told(own / base, digits=2)} "
     if way == "retrained":
         nats = np.mean([_values(options, way, seed).mean(1) for seed in seeds], axis=0)
         return start + "| (D + beta R) | " + " | ".join(f"{value:.2f}" for value in nats) + " |"
@@ -221,6 +221,10 @@ def row(options: argparse.Namespace, way: str, seeds: list[int]) -> str:
     normed = (mean / (1 + np.array(BETAS))).mean()
     cells = (f"{m:+.2f} ± {s:.2f}" for m, s in zip(mean, stderr, strict=True))
     return start + f"| {normed:+.2f} | " + " | ".join(cells) + " |"
+
+
+def _told(value: float, *, digits: int) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
 
 
 def _seconds(options: argparse.Namespace, way: str, seed: int, kind: str) -> float:
