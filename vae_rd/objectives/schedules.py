@@ -6,9 +6,9 @@ import bisect
 import math
 from collections.abc import Callable, Sequence
 
-# Of the second part of a training in parts, and of its last, the highest learning rate as a share of the first one's:
+# Of the second part of a training in parts, the highest learning rate as a share of that of the first and of the last:
 # docs/continuation.md measures it.
-SECOND, LAST = 0.4, 1.0
+SECOND = 0.4
 RISE = 0.3  # Of all steps, those over which one_cycle rises.
 CYCLES, RISING = 4, 0.5  # Of cyclic_path, and the share of each in which it rises.
 
@@ -109,7 +109,7 @@ def part_of(step: int, ends: Sequence[int]) -> int:
 
 
 def in_parts(schedule: Callable[..., float], ends: Sequence[int]) -> Callable[..., float]:
-    """A schedule that begins anew with each part of a training, `SECOND` as high in the second, and up to `LAST`.
+    """A schedule that begins anew with each part of a training, `SECOND` as high in the second, and as high in the last.
 
     What has been learned at once is to change little, and more from part to part.
 
@@ -138,4 +138,4 @@ def peak_of(part: int, *, parts: int) -> float:
         >>> [round(peak_of(part, parts=4), 3) for part in range(4)]
         [1.0, 0.4, 0.632, 1.0]
     """
-    return 1.0 if part == 0 else SECOND * (LAST / SECOND) ** ((part - 1) / max(1, parts - 2))
+    return 1.0 if part == 0 else SECOND ** (1 - (part - 1) / max(1, parts - 2))
