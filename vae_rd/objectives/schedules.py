@@ -109,7 +109,7 @@ def part_of(step: int, ends: Sequence[int]) -> int:
 
 
 def in_parts(schedule: Callable[..., float], ends: Sequence[int]) -> Callable[..., float]:
-    """A schedule that begins anew with each part of a training, `SECOND` as high in the second, and as high in the last.
+    """A schedule that begins anew with each part of a training, `SECOND` as high in the second, whole in the last.
 
     What has been learned at once is to change little, and more from part to part.
 
