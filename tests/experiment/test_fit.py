@@ -182,12 +182,24 @@ def test_the_learning_rate_follows_its_schedule(schedule, toy):
 
 
 def test_max_steps_ends_within_an_epoch_with_a_validation(toy):
-    config = toy(max_epochs=60, max_steps=6)
+    config = toy(max_epochs=60, max_steps=10, val_every=2)
     record = vae_rd.fit_model(config)
     rows = history(only_run(config))
-    assert [int(row["step"]) for row in rows] == [4, 6]
-    assert rows[-1]["val/objective"]
+    assert [int(row["step"]) for row in rows] == [4, 8, 10]
+    assert [bool(row["val/objective"]) for row in rows] == [False, True, True]
     assert record.status == "finished"
+
+
+OTHERS = [{"objective": "multirate"}, {"objective": "trajectory", "trajectory": [0.5, 2.0]}]
+
+
+@pytest.mark.parametrize("flags", [{}, *OTHERS], ids=str)
+def test_the_last_epoch_is_validated_and_may_be_the_one_that_is_kept(toy, flags):
+    config = toy(max_epochs=5, val_every=3, **flags)
+    kept = vae_rd.fit_model(config).model["kept_epoch"]
+    rows = history(only_run(config))
+    assert [bool(row["val/objective"]) for row in rows] == [False, False, True, False, True]
+    assert kept == 4
 
 
 @pytest.mark.parametrize(
@@ -195,8 +207,7 @@ def test_max_steps_ends_within_an_epoch_with_a_validation(toy):
     [
         {"batch_size": 257},
         {"beta_warmup": 13},
-        {"beta_warmup": 5, "val_every": 3, "max_epochs": 5, "max_steps": 4},
-        {"beta_warmup": 0, "val_every": 4},
+        {"beta_warmup": 5, "max_epochs": 5, "max_steps": 4},
         {"eval_samples": 1},
         {"likelihood": "gaussian"},
     ],

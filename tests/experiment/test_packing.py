@@ -34,7 +34,10 @@ MEMBERS = {
         [{"beta": 0.1}, {"beta": 4.0, "seed": 1, "lr": 1e-3}, {"beta": 1.0, "max_steps": 6, "grad_clip": 0.1}],
     ),
     "warm-up": ({"beta_warmup": 4}, [{"beta": 2.0}, {"beta": 2.0, "beta_start": 8.0, "lr_schedule": "cosine"}]),
-    "multiplier": ({"objective": "target_rate", "samples": 2}, [{"target_rate": 1.0}, {"target_rate": 3.0, "seed": 1}]),
+    "multiplier": (
+        {"objective": "target_rate", "samples": 2, "val_every": 2},
+        [{"target_rate": 1.0}, {"target_rate": 3.0, "seed": 1}],
+    ),
     "free bits": ({"objective": "free_bits", "free_bits": 0.5}, [{"beta": 1.0}, {"beta": 3.0, "weight_decay": 0.1}]),
     "bound": ({"objective": "iwae", "samples": 3}, [{"seed": 0}, {"seed": 1}]),
     "hooks": ({"objective": "iwae", "samples": 3, "gradient": "dreg"}, [{"seed": 0}, {"seed": 1}]),

@@ -60,6 +60,29 @@ def test_a_run_stopped_in_its_evaluation_trains_no_further(toy, tmp_path, monkey
     assert record.metrics == RunRecord.read(only_run(whole)).metrics
 
 
+def test_a_validation_at_an_end_that_is_put_off_changes_no_training_and_counts(toy, tmp_path, monkeypatch):
+    """A run of 4 epochs, stopped in its evaluation, goes on to 6: what is more is that epoch 4 was validated."""
+    settings = {"lr_schedule": "constant", "val_every": 3, "lr": 0.1}
+    whole, parts = ({**settings, "run_dir": str(tmp_path / name), "name": "a"} for name in ("whole", "parts"))
+    vae_rd.fit_model(toy(**whole, max_epochs=6))
+    with monkeypatch.context() as patch:
+        patch.setattr(splits, "evaluate_split", lambda *a, **k: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            vae_rd.fit_model(toy(**parts, max_epochs=4))
+    record = vae_rd.fit_model(toy(**parts, max_epochs=6, resume="auto"))
+    ours, theirs = (tmp_path / name / "a" for name in ("parts", "whole"))
+    weights, others = (torch.load(folder / LAST, weights_only=True) for folder in (ours, theirs))
+    assert all(torch.equal(weights["state_dict"][name], value) for name, value in others["state_dict"].items())
+    rows = [{name: cell for name, cell in row.items() if cell} for row in history(ours)]
+    for epoch, (row, other) in enumerate(zip(rows, history(theirs), strict=True)):
+        common = {name: cell for name, cell in other.items() if cell}
+        changes = {name for name in common if "objective_" in name}  # Since the validation before.
+        assert {n: row[n] for n in common.keys() - changes} == {n: common[n] for n in common.keys() - changes}
+        assert ("val/rate" in row, "val/rate" in common) == (epoch in (2, 3, 5), epoch in (2, 5))
+    best = min((float(row["val/objective"]), epoch) for epoch, row in enumerate(rows) if "val/objective" in row)
+    assert (record.model["score"], record.model["kept_epoch"]) == best
+
+
 def test_resume_auto_on_a_finished_run_changes_nothing(toy):
     config = toy(resume="auto")
     vae_rd.fit_model(config)

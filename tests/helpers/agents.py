@@ -27,7 +27,6 @@ def toy(file: Path, run_dir: Path, **changes: Any) -> dict[str, Any]:
     """A sweep file's content at toy size: what it varies stays, unless `changes` has other choices."""
     content = yaml.safe_load(file.read_text())
     parameters = content["parameters"]
-    parameters.pop("val_every", None)  # No more epochs than these may lie between two validations.
     fixed = {**TOY, "max_epochs": 2, "run_dir": str(run_dir)}
     for name, value in fixed.items():
         if "value" in parameters.setdefault(name, {"value": value}):

@@ -59,15 +59,16 @@ def test_the_average_is_what_is_kept_and_lags_behind_the_generator(adversarial):
 
 
 def test_a_resumed_gan_equals_an_uninterrupted_one_bit_for_bit(adversarial, tmp_path, interrupt):
-    whole = adversarial(run_dir=str(tmp_path / "whole"), max_epochs=4)
+    whole = adversarial(run_dir=str(tmp_path / "whole"), max_epochs=4, val_every=3)
     vae_rd.fit_model(whole)
-    parts = adversarial(run_dir=str(tmp_path / "parts"), max_epochs=4, resume="auto")
+    parts = adversarial(run_dir=str(tmp_path / "parts"), max_epochs=4, val_every=3, resume="auto")
     interrupt(2 * 4 + 2, signal.SIGTERM)
     with pytest.raises(Interrupted):
         vae_rd.fit_model(parts)
     interrupt(0, signal.SIGTERM)
     vae_rd.fit_model(parts)
     folder, other = only_run(parts), only_run(whole)
+    assert [bool(row["val/frechet"]) for row in history(folder)] == [False, False, True, True]
     assert (folder / "history.csv").read_text() == (other / "history.csv").read_text()
     for file in (KEPT, LAST):
         ours, theirs = (torch.load(f / file, weights_only=True)["state_dict"] for f in (folder, other))

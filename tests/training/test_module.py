@@ -158,6 +158,26 @@ class Own(lightning.LightningDataModule):
         return loaders("pair")[1]
 
 
+class Validations(lightning.Callback):
+    """Steps at which there was one."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.steps.append(trainer.global_step)
+
+
+class Stops(lightning.Callback):
+    """Ends training within an epoch, as `Trainer(max_time=)` does."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *given: Any) -> None:
+        trainer.should_stop |= trainer.global_step == self.step
+
+
 def module(**settings: Any) -> vae_rd.VAEModule:
     return vae_rd.VAEModule(network(), BetaObjective(BETA), lr=0.01, **settings)
 
@@ -281,6 +301,33 @@ def test_early_stopping():
     trainer, made = fitted(*loaders(), max_epochs=9, callbacks=[stopping])
     assert trainer.current_epoch == 2
     check_means(trainer.callback_metrics, made.model)
+
+
+@pytest.mark.parametrize(
+    ("ending", "steps"),
+    [
+        ({"max_epochs": 5}, [12, 20]),
+        ({"max_epochs": 9, "max_steps": 18}, [12, 18]),
+        ({"max_epochs": 5, "min_epochs": 5}, [12, 20]),
+        ({"max_epochs": 2, "check_val_every_n_epoch": None, "val_check_interval": 3}, [3, 6, 8]),
+        ({"max_epochs": 1, "check_val_every_n_epoch": 1, "val_check_interval": 3}, [3, 4]),
+        ({"max_epochs": 9, "callbacks": [Stops(17)]}, [12, 17]),
+        ({"max_epochs": 5, "limit_val_batches": 0}, []),
+    ],
+    ids=["epochs", "steps", "min_epochs", "every few steps", "within epochs", "a callback", "no validation"],
+)
+def test_the_end_of_training_is_validated_whichever_way_it_comes(tmp_path, ending, steps):
+    seen = Validations()
+    flags = {"check_val_every_n_epoch": 3, "num_sanity_val_steps": 0} | ending
+    saved = ModelCheckpoint(tmp_path, monitor="val/objective", save_top_k=-1, filename="{step}")
+    callbacks = [*flags.pop("callbacks", []), seen, *([saved] if steps else [])]
+    trainer, made = fitted(*loaders(), enable_checkpointing=bool(steps), callbacks=callbacks, **flags)
+    assert seen.steps == steps
+    assert {path.stem for path in tmp_path.iterdir()} == {f"step={step}" for step in steps}
+    as_before = (flags["check_val_every_n_epoch"], steps[-1:] == [17])
+    assert (trainer.check_val_every_n_epoch, trainer.should_stop) == as_before
+    if steps:
+        check_means(trainer.callback_metrics, made.model)
 
 
 def test_clipping(tmp_path):

@@ -286,15 +286,9 @@ COMBINATIONS = [
     flags("--batch_size 9999", "the training split has 32 examples; give at most as many", "--batch_size 32"),
     flags(
         "--beta_warmup 9",
-        "lower them, or take more steps (--max_epochs, --max_steps)",
+        "lower it, or take more steps (--max_epochs, --max_steps)",
         "--beta_warmup 1",
         "--beta_warmup 9 --max_epochs 9 --max_steps 36",
-    ),
-    flags(
-        "--val_every 3 --max_epochs 2 --max_steps 8",
-        "lower them, or take more steps (--max_epochs, --max_steps)",
-        "--val_every 2 --max_epochs 2 --max_steps 8",
-        "--val_every 3 --max_epochs 3 --max_steps 12",
     ),
     flags(
         "--data sprites --eval_samples 1", "takes 2 or more", "--data sprites --n_train 16 --n_test 16 --eval_samples 2"

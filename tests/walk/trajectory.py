@@ -17,7 +17,7 @@ STEPS: list[Step] = [
     ),
     flags(
         "--trajectory logspace(-1,1,3) --max_steps 2",
-        "there are none for each of them and a validation at the last",
+        "there are none for each of them",
         "--trajectory logspace(-1,1,3) --max_steps 4",
         "--trajectory [0.1,10] --max_steps 2",
     ),

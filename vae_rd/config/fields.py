@@ -508,7 +508,9 @@ class FitConfig:
     patience: int | None = flag(
         None, "stop after this many validations without a better objective [null: never]", group="training", least=1
     )
-    val_every: int = flag(1, "epochs between validations, of which one should be the last", group="training", least=1)
+    val_every: int = flag(
+        1, "epochs between validations; the last epoch has one in any case", group="training", least=1
+    )
     start_from: str | None = flag(
         None,
         "folder of a finished run of the same network and data, whose last weights and optimiser training starts from "

@@ -262,40 +262,30 @@ def steps_of(config: FitConfig, card: DataCard) -> int:
     """How many optimiser steps a fit takes unless patience ends it.
 
     Raises:
-        InputError: when one batch is more than the training split, or no validation would come after warm-up.
+        InputError: when one batch is more than the training split, or no step would come after warm-up.
     """
     an_epoch = card.steps_per_epoch(config.batch_size)
     if an_epoch == 0:
         has = f"the training split has {card.n['train']} examples"
         raise InputError(f"--batch_size {config.batch_size}: {has}; give at most as many")
     steps = tables.steps_asked(config, card)
-    validated_epochs = math.ceil(steps / an_epoch) // config.val_every * config.val_every
     warmup = in_steps(config, steps=steps).beta_warmup or 0
-    validated = min(validated_epochs * an_epoch, steps)
-    _check_parts_of_training(config, card, steps=steps, validated=validated)
-    if not 0 < max(1, warmup) <= validated:
+    _check_parts_of_training(config, card, steps=steps)
+    if warmup > steps:
         raise InputError(
-            f"--beta_warmup {config.beta_warmup} --val_every {config.val_every}: of {steps} steps in all, "
-            f"{an_epoch} an epoch, no validation comes after warm-up, so no checkpoint could be kept; "
-            "lower them, or take more steps (--max_epochs, --max_steps)"
+            f"--beta_warmup {config.beta_warmup}: of {steps} steps in all, {an_epoch} an epoch, none comes after "
+            "warm-up, so no checkpoint could be kept; lower it, or take more steps (--max_epochs, --max_steps)"
         )
     return steps
 
 
-def _check_parts_of_training(config: FitConfig, card: DataCard, *, steps: int, validated: int) -> None:
-    """Refuse a trajectory with a beta that has no step, or whose last one ends without a validation.
-
-    Args:
-        config, card: of the fit.
-        steps: of all.
-        validated: how many are taken when validation comes last.
-    """
+def _check_parts_of_training(config: FitConfig, card: DataCard, *, steps: int) -> None:
+    """Refuse a trajectory with a beta that has no step of all."""
     ends = tables.OBJECTIVES[config.objective](config, card).ends
-    if ends and (len({0, *ends}) <= len(ends) or validated <= ends[-2]):
+    if len({0, *ends}) <= len(ends):
         raise InputError(
-            f"--trajectory of {len(ends)} betas: of {steps} steps in all, with --val_every {config.val_every}, there "
-            "are none for each of them and a validation at the last; take more (--max_epochs, --max_steps), or give "
-            "fewer betas or a lower --val_every"
+            f"--trajectory of {len(ends)} betas: of {steps} steps in all there are none for each of them; take more "
+            "(--max_epochs, --max_steps), or give fewer betas"
         )
 
 

@@ -17,6 +17,7 @@ from vae_rd.model.generative import GenerativeModel
 from vae_rd.objectives.base import Objective
 from vae_rd.training.adam import step_of
 from vae_rd.training.advice import Advice
+from vae_rd.training.ending import validate_at_end
 
 
 @dataclass
@@ -112,6 +113,10 @@ class TrainedModule(LightningModule):
         """Begin the epoch's row of history."""
         for member in self.members:
             member.begin_epoch()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Let the end of training have its validation: `left` says that it has come."""
+        validate_at_end(self.trainer)
 
     def left(self, block: Iterable[Batch], *, first: int) -> Iterator[tuple[int, Batch]]:
         """The batches of a block with the steps they are of, from step `first` on, up to the last step of the fit."""
