@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -401,22 +402,43 @@ def test_precision(precision):
 
 
 @torch.no_grad()
+def added_up(model: VAE, x: Tensor, *stream: str | int, chunks: int = BATCH) -> tuple[float, float]:
+    """Means of D and R of bfloat16's logits and moments, added up in double precision by hand."""
+    distortion, rate = torch.zeros(2, dtype=torch.float64)
+    for chunk, part in enumerate(x.float().split(chunks)):
+        with torch.autocast("cpu", torch.bfloat16):
+            q = model.encoder(part)
+            z = q.from_noise(model.noise(1, part, generator("cpu", 0, *stream, chunk))).z[0]
+            logits = model.decoder(z).logits.double()
+        mean, variance = q.mean.double(), q.variance.double()
+        distortion += F.binary_cross_entropy_with_logits(logits, part.double(), reduction="sum")
+        rate += 0.5 * (mean.square() + variance - 1 - variance.log()).sum()
+    return float(distortion) / len(x), float(rate) / len(x)
+
+
 def test_no_sum_is_in_half_precision():
-    """D and R of bfloat16's logits and moments, added up in double precision by hand."""
     made = module()
     made.float()
     (found,) = lightning.Trainer(**QUIET | {"precision": "bf16-mixed"}).validate(made, loaders()[1], verbose=False)
-    distortion, rate = torch.zeros(2, dtype=torch.float64)
-    for chunk, x in enumerate(VAL.float().split(BATCH)):
-        with torch.autocast("cpu", torch.bfloat16):
-            q = made.model.encoder(x)
-            z = q.from_noise(made.model.noise(1, x, generator("cpu", 0, "validation", chunk))).z[0]
-            logits = made.model.decoder(z).logits.double()
-        mean, variance = q.mean.double(), q.variance.double()
-        distortion += F.binary_cross_entropy_with_logits(logits, x.double(), reduction="sum")
-        rate += 0.5 * (mean.square() + variance - 1 - variance.log()).sum()
-    assert found["val/distortion"] == pytest.approx(float(distortion) / len(VAL), rel=1e-6)
-    assert found["val/rate"] == pytest.approx(float(rate) / len(VAL), rel=1e-6)
+    wanted = added_up(made.model, VAL, "validation")
+    assert (found["val/distortion"], found["val/rate"]) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_no_sum_of_our_own_loop_is_in_half_precision(tmp_path):
+    """Under a learning rate that leaves the weights where they are, so that training's means are of one model."""
+    settings = dataclasses.replace(config(), precision="bf16", max_epochs=1, lr=1e-30)
+    data = build.data_set(Source("static_mnist", {"train": TRAIN, "val": VAL, "test": VAL}, levels=2), settings)
+    model = network().float()
+    made = build.build_module(settings, model, data.card, steps=N // BATCH)
+    (tmp_path / "checkpoints").mkdir()
+    trainer = build_trainer(settings, tmp_path, logger=None, callbacks=[])
+    trainer.fit(made, TensorDataModule(data, batch_size=BATCH, seed=0))
+    found, order = made.members[0].epoch_values, torch.tensor([*Order()])
+    for split, wanted in {
+        "val": added_up(model, VAL, "validation", chunks=len(VAL)),
+        "train": added_up(model, TRAIN[order], "noise", 0),
+    }.items():
+        assert (found[f"{split}/distortion"], found[f"{split}/rate"]) == pytest.approx(wanted, rel=1e-6)
 
 
 def test_no_densities_in_half_precision():
