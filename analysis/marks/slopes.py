@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from analysis.marks.axes import group_colours
 from analysis.marks.defaults import axes_of
@@ -20,6 +20,7 @@ from analysis.style import GREY, Colour, Mark, key
 ZERO = 3.0  # how many times below the least beta 0 stands
 REACH = 4.0  # a forecast so many times beyond the last run is still shown
 SMALL = 0.8 * POINT_SIZE
+TICKS = 3  # at least, for the eye to see that the axis is logarithmic
 CEILING: Mark = {"color": GREY, "linestyle": (0, (1, 1)), "linewidth": 0.8, "zorder": 1}
 FORECAST: Mark = {"color": GREY, "linestyle": (0, (6, 2)), "linewidth": 0.7, "zorder": 1}
 BAR: Mark = {"linewidth": 3.0, "alpha": 0.45, "zorder": 2.5}
@@ -135,18 +136,36 @@ def forecast_lines(rows: pd.DataFrame, *, label: str = "", ax: Axes | None = Non
 
 
 def slope_axis(rows: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """A logarithmic axis over all rows and a forecast near them, with ticks in decades, or thirds, and at 0."""
+    """A logarithmic axis over all rows and a forecast near them, with `ticks_between` its ends, and at 0."""
     ax = axes_of(ax)
     near = [beta for beta in rows["collapse_beta"].dropna() if beta < REACH * rows["x"].max()]
     low, high = rows["x"].min() / 1.4, max([rows["x"].max(), *near]) * 1.4
     ax.set_xscale("log")
     ax.set_xlim(low, high)
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 3) if len(decades) <= 5 else (1,)
     zero = rows["x"][rows["slope"] == 0].unique().tolist()
-    start = zero[0] * 1.5 if zero else low
-    ticks = [step * 10.0**decade for decade in decades for step in steps if start <= step * 10.0**decade <= high]
+    ticks = ticks_between(zero[0] * 1.5 if zero else low, high)
     ax.xaxis.set_major_locator(FixedLocator([*zero, *ticks]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xticks([*zero, *ticks], [*("0" for _ in zero), *(f"{tick:g}" for tick in ticks)])
     return ax
+
+
+def ticks_between(low: float, high: float) -> list[float]:
+    """Ticks of a logarithmic axis: decades, within five of them also thirds; of a narrow one finer ones, three or more.
+
+    Example:
+        >>> [f"{tick:g}" for tick in ticks_between(0.05, 50)]
+        ['0.1', '0.3', '1', '3', '10', '30']
+        >>> [f"{tick:g}" for tick in ticks_between(1.07, 2.1)]
+        ['1.25', '1.5', '1.75', '2']
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in [(1,)] * (len(decades) > 5) + [(1, 3), (1, 2, 5)]:
+        places = [step * 10.0**decade for decade in decades for step in steps]
+        if len(found := [place for place in places if low <= place <= high]) >= TICKS:
+            return found
+    return [
+        place
+        for place in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high).tolist()
+        if low <= place <= high
+    ]
