@@ -164,8 +164,5 @@ def ticks_between(low: float, high: float) -> list[float]:
         places = [step * 10.0**decade for decade in decades for step in steps]
         if len(found := [place for place in places if low <= place <= high]) >= TICKS:
             return found
-    return [
-        place
-        for place in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high).tolist()
-        if low <= place <= high
-    ]
+    finer = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [float(place) for place in finer if low <= place <= high]

@@ -42,8 +42,10 @@ def same(ours, theirs) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_a_model_of_each_beta_that_all_else_takes(along, tmp_path):
+def test_a_model_of_each_beta_that_all_else_takes(along, tmp_path, capsys):
     record = vae_rd.fit_model(along("whole"))
+    assert "2 of 2 units on at beta 0.1 to 4 and collapses from beta" in capsys.readouterr().out
+    assert record.model["forecast"]["collapse_beta"] > 4.0
     run = tmp_path / "runs" / "whole"
     assert record.model["slope"] == 4.0, "the run's own is the last"
     assert [point.name for point in points_of(run)] == ["0.1", "1"]
@@ -54,7 +56,7 @@ def test_a_model_of_each_beta_that_all_else_takes(along, tmp_path):
         assert values["objective"] == pytest.approx(values["distortion"] + beta * values["rate"], rel=1e-6)
         assert (found.model["slope"], found.config["beta"], found.status) == (beta, beta, "finished")
         opened, loaded = open_run(point), vae_rd.load(run, beta=beta)
-        assert opened.slope == beta
+        assert (opened.slope, found.model["forecast"]) == (beta, record.model["forecast"])
         for model in (opened.model, loaded):
             assert same({f"model.{name}": value for name, value in model.state_dict().items()}, weights(point))
         again = vae_rd.evaluate_run(point, split="test").metrics["test"]["distortion"]["value"]

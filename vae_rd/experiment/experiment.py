@@ -19,7 +19,7 @@ from vae_rd.data.module import TensorDataModule
 from vae_rd.errors import Diverged, InputError, Interrupted, LostProcess
 from vae_rd.experiment import build
 from vae_rd.experiment.failures import Failure, cause_of, log_failure, mark_failed, read_failure, report_failure
-from vae_rd.experiment.forecasting import forecast_entry, forecast_words
+from vae_rd.experiment.forecasting import betas_of, forecast_entry, forecast_words
 from vae_rd.experiment.loading import load_weights
 from vae_rd.experiment.matching import check_data, check_network, network_of
 from vae_rd.experiment.preparing import Prepared
@@ -59,8 +59,8 @@ class Experiment:
     def __init__(self, config: FitConfig, claimed: Claim, prepared: Prepared, *, seat: PackSeat | None = None) -> None:
         self.config, self.claimed, self.seat = config, claimed, seat
         self.data, self.model, self.steps = prepared.data, prepared.model, prepared.steps
-        # It is about a beta: where the objective has none, it says nothing of the run.
-        self.forecast = prepared.forecast if is_read("beta", vars(config)) else None
+        # It is about betas: where the objective has none, it says nothing of the run.
+        self.forecast = prepared.forecast if betas_of(config) else None
         self.settled = settled(config, steps=self.steps, forecast=prepared.forecast)
         self.record = RunRecord(
             name=claimed.folder.name,
@@ -134,7 +134,7 @@ class Experiment:
                 logger.announce(self.folder)
             print(described(self.data), flush=True)
             if (forecast := self.forecast) is not None:
-                print(forecast_words(forecast, beta=self.config.beta, latent_dim=self.model.latent_dim), flush=True)
+                print(forecast_words(forecast, betas_of(self.config), latent_dim=self.model.latent_dim), flush=True)
             self._train(guard, logger)
             self._evaluate()
             if self.config.media_every != 0:
