@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from known_answers.tables import ROOT, put_table
@@ -33,33 +34,42 @@ SPECTRA = {
     "equal": [2.0] * 6,
     "forty": [round(20.0 * 0.85**i, 4) for i in range(40)],
 }
+LINEAR = {
+    "data": "gaussian",
+    "encoder": "linear",
+    "decoder": "linear",
+    "likelihood": "gaussian",
+    "likelihood_scale": SCALE,
+    "wandb": "off",
+    "resume": "auto",
+}
 RELATIVE, ABSOLUTE = 0.01, 0.02
 
 
-def sweep_file(name: str, runs: Path) -> Path:
-    """The sweep over beta on one spectrum."""
-    spectrum = SPECTRA[name]
-    flags = {
-        "data": "gaussian",
-        "encoder": "linear",
-        "decoder": "linear",
-        "likelihood": "gaussian",
-        "likelihood_scale": SCALE,
-        "gaussian_eigenvalues": spectrum,
-        "latent_dim": max(16, len(spectrum)),
-        "wandb": "off",
-        "run_dir": str(runs / name.replace(" ", "_")),
-        "resume": "auto",
-    }
+def grid_file(file: Path, grid: Mapping[str, Sequence[Any]], **flags: Any) -> Path:
+    """A sweep file of linear VAEs: every point of a grid, under flags that all share."""
     content = {
         "program": "vae_rd/fit.py",
         "command": ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"],
         "method": "grid",
-        "parameters": {"beta": {"values": list(BETAS)}} | {name: {"value": value} for name, value in flags.items()},
+        "parameters": {name: {"values": list(values)} for name, values in grid.items()}
+        | {name: {"value": value} for name, value in (LINEAR | flags).items()},
     }
-    runs.mkdir(parents=True, exist_ok=True)
-    (file := runs / f"{name.replace(' ', '_')}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
     return file
+
+
+def sweep_file(name: str, runs: Path) -> Path:
+    """The sweep over beta on one spectrum."""
+    spectrum, folder = SPECTRA[name], runs / name.replace(" ", "_")
+    return grid_file(
+        folder.with_suffix(".yaml"),
+        {"beta": BETAS},
+        gaussian_eigenvalues=spectrum,
+        latent_dim=max(16, len(spectrum)),
+        run_dir=str(folder),
+    )
 
 
 def records(name: str, runs: Path) -> list[RunRecord]:
@@ -93,12 +103,17 @@ def table(names: Sequence[str], runs: Path) -> tuple[str, bool]:
     return "\n".join([*lines, *(line for line, _ in rows)]), all(fits for _, fits in rows)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Linear VAEs by plain flags against reverse water-filling.")
+def options_of(description: str, *, runs: str, docs: Path) -> argparse.Namespace:
+    """What the command line asks for: `jobs`, `runs`, and whether to `write`."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--runs", type=Path, default=Path("runs/linear"))
-    parser.add_argument("--write", action="store_true", help="put the table into docs/linear.md")
-    options = parser.parse_args()
+    parser.add_argument("--runs", type=Path, default=Path(runs))
+    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{docs.name}")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = options_of("Linear VAEs by plain flags against reverse water-filling.", runs="runs/linear", docs=DOCS)
     code = max(sweep.main([str(sweep_file(name, options.runs)), f"--jobs={options.jobs}"]) for name in SPECTRA)
     text, fits = table(list(SPECTRA), options.runs)
     print(text)

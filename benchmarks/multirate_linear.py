@@ -11,15 +11,13 @@ form, so that nothing is lost to draws of x or z. Exits with 1 if R or D is off 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from known_answers.tables import ROOT, put_table
-from linear import SCALE, SPECTRA
+from linear import SCALE, SPECTRA, grid_file, options_of
 
 import vae_rd
 from vae_rd import sweep
@@ -36,33 +34,18 @@ RELATIVE, ABSOLUTE = 0.005, 0.01
 
 def sweep_file(runs: Path) -> Path:
     """The fits of all spectra."""
-    flags = {
-        "data": "gaussian",
-        "encoder": "linear",
-        "decoder": "linear",
-        "likelihood": "gaussian",
-        "likelihood_scale": SCALE,
-        "objective": "multirate",
-        "beta_range": list(RANGE),
-        "batch_size": 4096,
-        "lr": 0.03,
-        "max_epochs": 100,
-        "val_every": 20,
-        "latent_dim": UNITS,
-        "wandb": "off",
-        "run_dir": str(runs),
-        "resume": "auto",
-    }
-    content = {
-        "program": "vae_rd/fit.py",
-        "command": ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"],
-        "method": "grid",
-        "parameters": {"gaussian_eigenvalues": {"values": [SPECTRA[name] for name in NAMES]}}
-        | {name: {"value": value} for name, value in flags.items()},
-    }
-    runs.mkdir(parents=True, exist_ok=True)
-    (file := runs / "sweep.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    return file
+    return grid_file(
+        runs / "sweep.yaml",
+        {"gaussian_eigenvalues": [SPECTRA[name] for name in NAMES]},
+        objective="multirate",
+        beta_range=list(RANGE),
+        batch_size=4096,
+        lr=0.03,
+        max_epochs=100,
+        val_every=20,
+        latent_dim=UNITS,
+        run_dir=str(runs),
+    )
 
 
 @torch.no_grad()
@@ -103,11 +86,8 @@ def spectrum_of(folder: Path) -> list[float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Linear multi-rate VAEs against reverse water-filling.")
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--runs", type=Path, default=Path("runs/multirate_linear"))
-    parser.add_argument("--write", action="store_true", help="put the table into docs/multirate.md")
-    options = parser.parse_args()
+    described = "Linear multi-rate VAEs against reverse water-filling."
+    options = options_of(described, runs="runs/multirate_linear", docs=DOCS)
     code = sweep.main([str(sweep_file(options.runs)), f"--jobs={options.jobs}"])
     text, fits = table(options.runs)
     print(text)
