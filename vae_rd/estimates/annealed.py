@@ -24,25 +24,24 @@ from vae_rd.run.record import Json, estimate
 
 ENCODER_DRAWS = 64  # Of z per example, behind the encoder's own R + b D.
 CURVE = np.geomspace(1 / 30, 30, 31)  # Slopes b = 1/beta of a decoder's curve; 1 is among them.
+# Of a record's curve, by what a point has.
+COLUMNS = {
+    "b": "b",
+    "rate": "rate_estimate",
+    "rate_stderr": "rate_stderr",
+    "distortion": "distortion_estimate",
+    "distortion_stderr": "distortion_stderr",
+    "total": "line_upper",
+    "total_stderr": "line_stderr",
+}
 VISITS, LEAPFROG_STEPS = 2, 5  # Transitions at each b of the curve, and gradients per transition.
 
 
 def annealed_curve(run: Fitted, settings: Settings) -> Json:
     """The decoder's own rate-distortion curve and NLL by AIS, and what the encoder loses against it, paired."""
     examples = Examples(run, settings, "ais", few=True)
-    slopes, plan, model = _slopes(run), _plan(run, settings), model_under(run, settings.marginal)
-    ends = _ends(run) if has_rate(run) else []
-
-    def measure(part: int, x: Tensor) -> Values:
-        noise = examples.noise(x, "ais", part)
-        curve = rate_distortion_curve(_path(model, x), slopes, plan, generator=noise)
-        found = {**curve._asdict(), "b": curve.b[:, None]}
-        if not ends:
-            return found
-        lines = _encoder_lines(cast(VAE, model), x, ends, noise=examples.noise(x, "encoder", part))
-        return found | {"encoder": lines.mean(1), "encoder_variance": lines.var(1)}
-
-    values = examples.measure(measure, chains=settings.chains, temperatures=settings.temperatures, **_under(settings))
+    slopes, ends = _slopes(run), _ends(run) if has_rate(run) else []
+    values = _measured(run, settings, examples, ends)
     b = torch.tensor(slopes, dtype=torch.float64)
     curve = RateDistortionCurve(b, **{k: values[k] for k in RateDistortionCurve._fields[1:]})
     points = mean_curve(curve, population=examples.is_population)
@@ -63,16 +62,24 @@ def annealed_curve(run: Fitted, settings: Settings) -> Json:
         temperatures=settings.temperatures,
         ess=at_one.ess,
         encoder_gap={f"{slope:g}": gap(end, slope) for end, slope in enumerate(ends)},
-        curve={
-            "b": [p.b for p in points],
-            "rate": [p.rate_estimate for p in points],
-            "rate_stderr": [p.rate_stderr for p in points],
-            "distortion": [p.distortion_estimate for p in points],
-            "distortion_stderr": [p.distortion_stderr for p in points],
-            "total": [p.line_upper for p in points],
-            "total_stderr": [p.line_stderr for p in points],
-        },
+        curve={name: [getattr(p, of) for p in points] for name, of in COLUMNS.items()},
     ) | _under(settings)
+
+
+def _measured(run: Fitted, settings: Settings, examples: Examples, ends: list[float]) -> Values:
+    """The curve of each example; at the slopes `ends` the encoder's own R + b D, its mean and variance over draws."""
+    plan, model = _plan(run, settings), model_under(run, settings.marginal)
+
+    def measure(part: int, x: Tensor) -> Values:
+        noise = examples.noise(x, "ais", part)
+        curve = rate_distortion_curve(_path(model, x), _slopes(run), plan, generator=noise)
+        found = {**curve._asdict(), "b": curve.b[:, None]}
+        if not ends:
+            return found
+        lines = _encoder_lines(cast(VAE, model), x, ends, noise=examples.noise(x, "encoder", part))
+        return found | {"encoder": lines.mean(1), "encoder_variance": lines.var(1)}
+
+    return examples.measure(measure, chains=settings.chains, temperatures=settings.temperatures, **_under(settings))
 
 
 def annealing_error(run: Fitted, settings: Settings) -> Json:

@@ -31,21 +31,9 @@ STEPS, BATCH = 1500, 500
 def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) -> Json:
     """R* = E KL(q(z|x) || m*(z)), m* the best of these families fitted to q(z) of the training split, paired with R."""
     best = min((_fitted(word, run, settings) for word in families), key=lambda found: found.cost)
-    components, head = best.asked["components"], best.head
+    components = best.asked["components"]
     examples = Examples(run, settings, kind := f"marginal_{best.asked['word']}")
-    draws = POPULATION_SAMPLES if examples.is_population else DRAWS
-
-    @torch.no_grad()
-    def measure(part: int, x: Tensor) -> Values:
-        terms = run.vae.terms(x, run.vae.noise(draws, x, examples.noise(x, "marginal", part)))
-        if terms.rate is None:
-            return {"distortion": terms.distortion.double()}
-        # Beside the rate itself, which may be analytic, only the two priors' difference is drawn.
-        gain = head().log_prob(terms.z) - terms.log_mz
-        values = {"distortion": terms.distortion, "rate": terms.rate, "gain": gain}
-        return {name: value.double() for name, value in values.items()}
-
-    values = examples.measure(measure, components=components)
+    values = _measured(best, examples)
 
     def mean(each: Tensor) -> Json:
         return examples.number(*mean_and_stderr(each, population=examples.is_population))
@@ -69,6 +57,23 @@ def fitted_marginal(families: Sequence[str], run: Fitted, settings: Settings) ->
         samples=settings.samples if has_nll else None,
         nll=_nll(best, examples) if has_nll else None,
     )
+
+
+def _measured(best: FittedPrior, examples: Examples) -> Values:
+    """D of each example; where q(z|x) has a density also R, and what m* saves of it, `gain`."""
+    vae, draws = examples.run.vae, POPULATION_SAMPLES if examples.is_population else DRAWS
+
+    @torch.no_grad()
+    def measure(part: int, x: Tensor) -> Values:
+        terms = vae.terms(x, vae.noise(draws, x, examples.noise(x, "marginal", part)))
+        if terms.rate is None:
+            return {"distortion": terms.distortion.double()}
+        # Beside the rate itself, which may be analytic, only the two priors' difference is drawn.
+        gain = best.head().log_prob(terms.z) - terms.log_mz
+        values = {"distortion": terms.distortion, "rate": terms.rate, "gain": gain}
+        return {name: value.double() for name, value in values.items()}
+
+    return examples.measure(measure, components=best.asked["components"])
 
 
 def _nll(best: FittedPrior, examples: Examples) -> Json:

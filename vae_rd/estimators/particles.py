@@ -142,9 +142,14 @@ def particle_bound(
     values = _values(x, fitted, distortion, weight=weight)
     if control is not None:
         pilot = draw(PILOT, generator).double()
-        coefficients = _coefficients(control(pilot), _values(pilot, fitted, distortion, weight=weight))
-        values = values - control(x) @ coefficients
-    (value, rate, mean), errors = values.mean(0).tolist(), (values.std(0) / math.sqrt(n_eval)).tolist()
+        values -= control(x) @ _coefficients(control(pilot), _values(pilot, fitted, distortion, weight=weight))
+    return _bound_of(values, fitted, weight=weight, steps=steps, batch=batch)
+
+
+def _bound_of(values: Tensor, particles: Particles, *, weight: float, steps: int, batch: int) -> ParticleBound:
+    """The means of the bound, the rate and the distortion at each x, [N, 3], with their standard errors."""
+    n = len(values)
+    (value, rate, mean), errors = values.mean(0).tolist(), (values.std(0) / math.sqrt(n)).tolist()
     return ParticleBound(
         value=value,
         stderr=errors[0],
@@ -153,9 +158,9 @@ def particle_bound(
         rate_stderr=errors[1],
         distortion=mean,
         distortion_stderr=errors[2],
-        n=n_eval,
+        n=n,
         weight=weight,
-        particles=fitted,
+        particles=particles,
         steps=steps,
         batch=batch,
     )

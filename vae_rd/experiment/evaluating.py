@@ -78,6 +78,25 @@ def evaluate_run(
         [('importance', 20)]
     """
     check_network_and_data(model, data)
+    _check_words(kinds, settings, split, marginal)
+    wanted = Settings(split=split or "test", factor=factor, marginal=marginal, kinds=kinds, **settings)
+    folder = Path(run_dir)
+    with ExitStack() as held:
+        _hold([folder], held)
+        run = open_run(folder, model=model, data=data, data_file=data_file)
+        check_estimates(run, wanted, kinds)
+        splits, points = [split] if split else SPLITS, _points(run, betas, target_rate)
+        for _ in add_estimates(run, wanted, kinds):
+            pass  # Each has gone into the record.
+        for _ in measure_points(run, points, splits, examples=wanted.examples):
+            pass
+        if not (kinds or points):
+            renew_metrics(run, splits, examples=wanted.examples)
+    return RunRecord.read(folder)
+
+
+def _check_words(kinds: Sequence[str], settings: Mapping[str, int], split: str | None, marginal: str | None) -> None:
+    """Refuse words that `evaluate_run` does not know, and settings that are no numbers."""
     words: tuple[tuple[str, Collection[str], Collection[str]], ...] = (
         ("kind", kinds, KINDS),
         ("setting", settings, OPTIONS),
@@ -91,22 +110,6 @@ def evaluate_run(
         least = 0 if name == "seed" else 2
         if type(value) is not int or value < least:
             raise InputError(f"evaluate_run: {name} is {value!r}; give a whole number from {least} on")
-    folder, wanted = (
-        Path(run_dir),
-        Settings(split=split or "test", factor=factor, marginal=marginal, kinds=kinds, **settings),
-    )
-    with ExitStack() as held:
-        _hold([folder], held)
-        run = open_run(folder, model=model, data=data, data_file=data_file)
-        check_estimates(run, wanted, kinds)
-        splits, points = [split] if split else SPLITS, _points(run, betas, target_rate)
-        for _ in add_estimates(run, wanted, kinds):
-            pass  # Each has gone into the record.
-        for _ in measure_points(run, points, splits, examples=wanted.examples):
-            pass
-        if not (kinds or points):
-            renew_metrics(run, splits, examples=wanted.examples)
-    return RunRecord.read(folder)
 
 
 def evaluate_runs(

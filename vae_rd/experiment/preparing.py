@@ -82,13 +82,7 @@ def prepare(
         file_sha256 = data.file_sha256 or file_sha256
     check_agreement(config, data.card, model=model, data=given)
     steps = build.steps_of(config, data.card)
-    if any(data.card.population.values()) and config.eval_samples == 1:
-        raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
-    if config.model != MODEL and (fewest := min(data.card.n.values())) < LEAST:
-        raise InputError(
-            f"--model {config.model}: a split of {fewest} examples is too small to hold samples against; give data of "
-            f"{LEAST} or more in each"
-        )
+    _check_examples(config, data)
     made: GenerativeModel = model or build.build_model(config, data.card)
     if model is not None:
         check_model(model, data)
@@ -108,6 +102,17 @@ def prepare(
         file_sha256=file_sha256,
         forecast=forecast_of(made, data) if made.has_encoder else None,
     )
+
+
+def _check_examples(config: FitConfig, data: DataSet) -> None:
+    """Refuse data on which what is asked for has no standard error, or nothing to be held against."""
+    if any(data.card.population.values()) and config.eval_samples == 1:
+        raise InputError("--eval_samples 1: on a population only z is random, its standard error takes 2 or more")
+    if config.model != MODEL and (fewest := min(data.card.n.values())) < LEAST:
+        raise InputError(
+            f"--model {config.model}: a split of {fewest} examples is too small to hold samples against; give data of "
+            f"{LEAST} or more in each"
+        )
 
 
 def _take_sample(model: GenerativeModel, data: DataSet, *, seed: int) -> None:

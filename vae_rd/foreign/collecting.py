@@ -23,6 +23,7 @@ from vae_rd.model.stated import Terms
 from vae_rd.run.record import SPLITS, Json
 
 INFORMATION_EXAMPLES = 5_000
+STATED = ("family", "measure", "scale", "squared_error_weight", "constant")  # What D is, in a record.
 
 
 class Seen(NamedTuple):
@@ -52,6 +53,11 @@ class Collected:
         self.chunks, self.contents, self.last = list[Chunk](), Contents(), cast(Seen | None, None)
         for seen in batches:
             self.add(seen)
+
+    @property
+    def n(self) -> int:
+        """How many examples there were."""
+        return sum(chunk.values["distortion"].shape[1] for chunk in self.chunks)
 
     def add(self, seen: Seen, *, with_x: bool = True) -> None:
         """Take note of a batch, and of its x unless somebody else does."""
@@ -108,20 +114,17 @@ def of_terms(
         raise InputError(f"split: {split!r} is none of {', '.join(SPLITS)}")
     began = time.monotonic()
     collected = batches if isinstance(batches, Collected) else Collected(batches)
-    chunks, contents, last = collected.chunks, collected.contents, collected.last
-    if last is None:
+    if (last := collected.last) is None:
         raise InputError("loader: it has no examples; give one that has")
-    stated = {"family": None, "measure": None, "scale": None, "squared_error_weight": None, "constant": None}
-    stated |= dict(distortion or {})
-    values = _values(chunks, last.posterior, information_examples, device=torch.device(device), seed=seed, split=split)
-    card = _card(
-        contents, values.distortion.shape[1], split, name=data, shape=shape, support=support, population=population
-    )
-    card = _with_entropy(card, contents, entropy, split=split, measure=stated["measure"])
-    metrics = summarise(values, card, split, slope=beta, measure=stated["measure"])
-    metrics["variance_ratio_per_dim"] = _variance_ratio(metrics["variance_per_dim"], last.terms, seed=seed)
+    stated = dict.fromkeys(STATED) | dict(distortion or {})
+    measure = stated["measure"]
+    values = _values(collected, information_examples, device=torch.device(device), seed=seed, split=split)
+    facts = _card(collected, split, name=data, shape=shape, support=support, population=population)
+    card = _with_entropy(facts, collected.contents, entropy, split=split, measure=measure)
+    metrics = summarise(values, card, split, slope=beta, measure=measure)
+    ratio = _variance_ratio(metrics["variance_per_dim"], last.terms, seed=seed)
     return RateDistortionResult(
-        metrics=metrics,
+        metrics=metrics | {"variance_ratio_per_dim": ratio},
         values=values,
         card=card,
         split=split,
@@ -136,28 +139,19 @@ def of_terms(
     )
 
 
-def _values(
-    chunks: Sequence[Chunk],
-    posterior: Posterior | None,
-    wanted: int | None,
-    *,
-    device: torch.device,
-    seed: int,
-    split: str,
-) -> SplitValues:
+def _values(collected: Collected, wanted: int | None, *, device: torch.device, seed: int, split: str) -> SplitValues:
     """All batches together, with the information of so many examples."""
-    n = sum(chunk.values["distortion"].shape[1] for chunk in chunks)
+    posterior = None if collected.last is None else collected.last.posterior
     dear = None if posterior is None else posterior.most_compared
-    references, asked = compared(n, dear, wanted, seed=seed, split=split)
+    references, asked = compared(collected.n, dear, wanted, seed=seed, split=split)
     if len(asked) < len(references):
-        for chunk in chunks:
+        for chunk in collected.chunks:
             chunk.values.update({name: z[:1] for name, z in chunk.values.items() if name == "z"})
-    return joined(chunks, device=device, asked=asked, references=references)
+    return joined(collected.chunks, device=device, asked=asked, references=references)
 
 
 def _card(
-    contents: Contents,
-    n: int,
+    collected: Collected,
     split: str,
     *,
     name: str,
@@ -166,12 +160,13 @@ def _card(
     population: bool,
 ) -> DataCard:
     """The facts of the examples, as far as they are known."""
+    contents = collected.contents
     has_x = bool(contents.shape) or not shape
     if not has_x and population:
         raise InputError("population: without x nothing can be counted; give entropy")
     return DataCard(
         name=name,
-        n={some: n if some == split else 0 for some in SPLITS},
+        n={some: collected.n if some == split else 0 for some in SPLITS},
         shape=cast(Any, contents.shape if has_x else tuple(shape or ())),
         support=support or (contents.support if has_x else "real"),
         population={some: population and some == split for some in SPLITS},
