@@ -91,7 +91,7 @@ __all__ = ["__version__", *_LAZY]
 def __getattr__(name: str) -> Any:
     """Import a public name when it is asked for; signals wait for that, as half a torch serves no second attempt."""
     if name in _LAZY:
-        with import_module("vae_rd.process.signals").whole_imports():
+        with import_module("vae_rd.process.imports").whole_imports():
             module = import_module(_LAZY[name])
         return module if _LAZY[name].endswith(f".{name}") else getattr(module, name)
     raise AttributeError(f"module 'vae_rd' has no attribute {name!r}")

@@ -10,8 +10,8 @@ from pathlib import Path
 from vae_rd.errors import InputError
 from vae_rd.experiment.options import kinds_of, parser, settings_of
 from vae_rd.process.command import Answer, run_command
+from vae_rd.process.imports import whole_imports
 from vae_rd.process.ranks import check_place, place, run_processes
-from vae_rd.process.signals import whole_imports
 from vae_rd.run.finding import finished_of
 from vae_rd.run.points import run_of_point
 

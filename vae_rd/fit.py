@@ -12,8 +12,8 @@ if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, wit
 from vae_rd.config.cli import parse
 from vae_rd.config.fields import FitConfig
 from vae_rd.process.command import Answer, Text, run_command
+from vae_rd.process.imports import whole_imports
 from vae_rd.process.ranks import check_place, place, run_processes
-from vae_rd.process.signals import whole_imports
 from vae_rd.run.folder import check_data_file, check_unread, claim, folder_of
 from vae_rd.run.summary import summary_lines
 

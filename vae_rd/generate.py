@@ -12,7 +12,7 @@ from vae_rd.config.fields import MOST
 from vae_rd.config.options import Parser, whole
 from vae_rd.errors import InputError
 from vae_rd.process.command import run_command
-from vae_rd.process.signals import whole_imports
+from vae_rd.process.imports import whole_imports
 from vae_rd.run.finding import check_finished
 from vae_rd.run.record import RunRecord
 

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from vae_rd.errors import Interrupted
-from vae_rd.process.signals import SignalGuard, whole_imports
+from vae_rd.process.imports import whole_imports
+from vae_rd.process.signals import SignalGuard
 from vae_rd.training.tracking import RunLogger, mark_preempting
 
 from helpers.common import ROOT, TOY

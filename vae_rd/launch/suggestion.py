@@ -18,7 +18,7 @@ from vae_rd.launch.options import fixed_flags, path_of
 from vae_rd.launch.points.command import COMMAND
 from vae_rd.launch.points.plan import plan
 from vae_rd.launch.points.sweep_file import checked_sweep
-from vae_rd.process.signals import whole_imports
+from vae_rd.process.imports import whole_imports
 from vae_rd.run.files import write_atomic
 from vae_rd.run.folder import as_bad_input, check_data_file, check_unread
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from vae_rd.errors import InputError, Interrupted
 from vae_rd.process.counting import bars
+from vae_rd.process.imports import end_without_collection
 from vae_rd.process.ranks import Place, place
 from vae_rd.process.signals import SignalGuard
 from vae_rd.process.terminal import LastingStream, discard, lasting_output
@@ -36,6 +37,7 @@ def run_command(action: Callable[[], Answer], *, goes_on: str) -> int:
         action: the command's work: its lines, or its exit code where other processes did it and have spoken.
         goes_on: what a user does after a signal, in a few words.
     """
+    end_without_collection()
     with lasting_output() as (out, errors):
         try:
             return _run(action, out, goes_on=goes_on)

@@ -118,17 +118,3 @@ class SeatGuard(SignalGuard):
 
         Stopped.__name__ = Interrupted.__name__
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread), ctypes.py_object(Stopped))
-
-
-@contextmanager
-def whole_imports() -> Iterator[None]:
-    """Make signals wait for the end of the block, which imports; then they go to whoever handled them before.
-
-    torch tries to import NumPy and forgets why that failed: what a signal raises there would be lost, and the half of
-    NumPy that is imported fails later.
-    """
-    with SignalGuard() as guard:
-        guard.hold()
-        yield
-    if guard.received is not None:
-        signal.raise_signal(guard.received)

@@ -23,7 +23,7 @@ from vae_rd.process.signals import heard
 # A server that forks needs POSIX; elsewhere every fit pays for its imports.
 METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 CONTEXT: Any = multiprocessing.get_context(METHOD)
-IMPORTED = ("vae_rd.fit", "vae_rd.experiment.fitting", "omegaconf")
+IMPORTED = ("vae_rd.experiment.preloaded", "vae_rd.fit", "omegaconf")
 NVML = "PYTORCH_NVML_BASED_CUDA_CHECK"  # Asking whether there is a GPU must not open CUDA in a process that forks.
 
 

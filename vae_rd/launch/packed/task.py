@@ -12,7 +12,7 @@ from vae_rd.config.cli import parse
 from vae_rd.errors import InputError, Interrupted, OutOfMemory
 from vae_rd.launch.ledger import State
 from vae_rd.launch.local.forks import as_fit
-from vae_rd.process.signals import whole_imports
+from vae_rd.process.imports import whole_imports
 from vae_rd.run.files import write_atomic
 
 
