@@ -3,6 +3,7 @@
 import csv
 import functools
 import io
+import json
 import math
 import os
 import signal
@@ -125,10 +126,12 @@ def numbers(row):
 
 
 def without_text(content):
-    """A checkpoint, its history as numbers."""
+    """A checkpoint, its history and the rows of its notes as numbers."""
     for state in content.get("callbacks", {}).values():
         if "csv" in state:
             state["csv"] = [numbers(row) for row in csv.DictReader(io.StringIO(state["csv"]))]
+        if "rows" in state:
+            state["rows"] = [json.loads(row) for row in state["rows"].splitlines()]
     return content
 
 

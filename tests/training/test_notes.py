@@ -13,7 +13,9 @@ import vae_rd
 from vae_rd import fit
 from vae_rd.errors import Interrupted
 from vae_rd.run.record import RunRecord
+from vae_rd.training.notes import TrainingNotes
 from vae_rd.training.tracking import summary_of
+from vae_rd.verdicts.notes import TrainingFacts
 from vae_rd.verdicts.training import AT_END, EACH_EPOCH
 
 from helpers.common import ROOT, TOY
@@ -70,6 +72,17 @@ def test_a_resumed_run_says_nothing_twice_and_ends_with_the_same_notes(toy, inte
     interrupt(0, signal.SIGTERM)
     assert vae_rd.fit_model(parts).verdicts["training"] == notes
     assert not set(before) & set(notes_in(capsys.readouterr().out))
+
+
+def test_rows_come_back_from_the_text_of_a_checkpoint_and_from_the_list_of_an_earlier_one():
+    rows = [{"epoch": 0, "step": 14, "annealing": 1, "val/rate": 1 / 3}, {"epoch": 1, "step": 28, "annealing": 0}]
+    state = {"rows": rows, "said": [], "before": None, "best": None}
+    for _ in range(2):
+        notes = TrainingNotes(TrainingFacts(1.0, is_sample=True, values=1), said=[])
+        notes.load_state_dict(state)
+        assert notes.rows == rows
+        state = notes.state_dict()
+    assert isinstance(state["rows"], str)
 
 
 def test_where_output_is_piped_there_is_a_line_an_epoch_and_one_a_split(toy, capsys):

@@ -85,8 +85,13 @@ def write_atomic(path: Path, text: str) -> Path:
     return path
 
 
-def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, header: bool = True) -> str:
     """Rows as CSV text with full float precision; a missing or None value is an empty cell.
+
+    Args:
+        columns: in order.
+        rows: by column.
+        header: whether the columns come first, on a line of their own.
 
     Example:
         >>> csv_text(["epoch", "val/rate"], [{"epoch": 0, "val/rate": 0.5}, {"epoch": 1}])
@@ -94,6 +99,7 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
+    if header:
+        writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()

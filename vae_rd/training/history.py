@@ -44,6 +44,7 @@ class HistoryWriter(Checkpoint):
         self.path = folder / HISTORY_FILE
         self.rows: list[Mapping[str, Any]] = []
         self.text = ""
+        self.columns: list[str] = []  # Of the text, once an epoch has been added.
         self.begun: Sequence[str] = ()  # The columns of a history that this one goes on with.
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -56,16 +57,23 @@ class HistoryWriter(Checkpoint):
         assert isinstance(pl_module, TrainedModule)
         (member,) = pl_module.members
         row = {"epoch": trainer.current_epoch, "step": trainer.global_step, **member.epoch_values}
-        fixed = history_columns(member.model.latent_dim)
-        later = set(fixed) - set(self.begun or fixed)
-        self.rows.append({name: value for name, value in row.items() if name not in later and not _undefined(value)})
-        columns = [*(name for name in fixed if name not in later), *(name for row in self.rows for name in row)]
-        self.text = csv_text(list(dict.fromkeys(columns)), self.rows)
+        self._add(row, history_columns(member.model.latent_dim))
         if trainer.is_global_zero:
             write_atomic(self.path, self.text)
         if trainer.logger is not None:
             logged = {name: value for name, value in self.rows[-1].items() if name != "step"}
             trainer.logger.log_metrics(logged, step=trainer.global_step)
+
+    def _add(self, row: Mapping[str, Any], fixed: Sequence[str]) -> None:
+        """Add a row's line; where it has a column that the lines before have not, all of them are written anew."""
+        later = set(fixed) - set(self.begun or fixed)
+        self.rows.append({name: value for name, value in row.items() if name not in later and not _undefined(value)})
+        if self.columns and self.rows[-1].keys() <= set(self.columns):
+            self.text += csv_text(self.columns, self.rows[-1:], header=False)
+            return
+        columns = [*(name for name in fixed if name not in later), *(name for row in self.rows for name in row)]
+        self.columns = list(dict.fromkeys(columns))
+        self.text = csv_text(self.columns, self.rows)
 
     def state_dict(self) -> dict[str, Any]:
         """The file as it stands."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -38,6 +39,7 @@ class TrainingNotes(Checkpoint):
     def __init__(self, facts: TrainingFacts, *, said: list[Json]) -> None:
         self.facts, self.said = facts, said
         self.rows: list[dict[str, float]] = []
+        self.text = ""  # Of the rows, a line of JSON each.
         self.changes = ValidationChanges()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -52,6 +54,7 @@ class TrainingNotes(Checkpoint):
         annealing = {"annealing": int(is_annealing)}
         known = {name: _kept(name, value) for name, value in known.items() if math.isfinite(value)}
         self.rows.append(place | annealing | known)
+        self.text += json.dumps(self.rows[-1]) + "\n"
         member.epoch_values = known | member.epoch_values  # History has them too, so that a run can be judged again.
         self._say(EACH_EPOCH, trainer)
 
@@ -67,12 +70,14 @@ class TrainingNotes(Checkpoint):
                 trainer.logger.note(note.kind, note.text)
 
     def state_dict(self) -> dict[str, Any]:
-        """What must survive a resume."""
-        return {"rows": self.rows, "said": self.said, **self.changes.state_dict()}
+        """What must survive a resume; rows as text, as thousands of numbers one by one take longer than a step."""
+        return {"rows": self.text, "said": self.said, **self.changes.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where the checkpoint left off."""
-        self.rows, self.said[:] = state_dict["rows"], state_dict["said"]
+        """Go on where the checkpoint left off; in earlier ones rows are a list."""
+        rows, self.said[:] = state_dict["rows"], state_dict["said"]
+        self.rows = [json.loads(line) for line in rows.splitlines()] if isinstance(rows, str) else rows
+        self.text = "".join(f"{json.dumps(row)}\n" for row in self.rows)
         self.changes.load_state_dict(state_dict)
 
 
