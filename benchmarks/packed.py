@@ -5,12 +5,13 @@
     python benchmarks/packed.py --accelerator gpu --members 32 --data static_mnist
 
 Every way fits the same MLPs (batch 128, 16 latent units, betas even in logarithm from 0.1 to 10) with all that a fit
-does: validation and diagnosis each epoch, checkpoints, the evaluation of three splits. In turns: one after another in a
-process that has all imports behind it, on as many threads as torch takes; one pack in such a process; `python -m
-vae_rd.sweep --launcher packed`, a pack a core; `python -m vae_rd.fit` of each, one after another. The last two pay for
-their imports, of which the sweep's end when its first run begins. Reported are the medians over turns of seconds, of
-those until the first run began, and of CPU seconds with all processes; and the first way's seconds over each one's, the
-median of the turns with the least and the most. `--write` puts the table into docs/packed.md.
+does: validation and diagnosis each epoch, checkpoints, the evaluation of three splits. In turns, each from the start of
+its first process to the end of its last, imports and exit with it: one script that calls `fit_model` for one after
+another, on as many threads as torch takes; one that calls `fit_packed`; `python -m vae_rd.sweep --launcher packed`, a
+pack a core; `python -m vae_rd.fit` of each, one after another. Reported are the medians over turns of seconds, of those
+from the moment that the first run began, and of CPU seconds of all processes; and the first way's seconds over each
+one's, whole and from that moment on, the median of the turns with the least and the most. `--write` puts the table into
+docs/packed.md.
 With --steps it is the CPU time of an optimiser step of a member in a stack and alone, the least over blocks of steps,
 even where a pack would take turns.
 """
@@ -48,6 +49,18 @@ from vae_rd.training.vae import VAEBlocks
 
 BITS = {"digits": {"binarization": "threshold"}}
 SWEEP = ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"]
+# They end as commands do, without a last search for garbage.
+SCRIPT = """
+import json, sys
+from vae_rd import FitConfig, fit_model
+from vae_rd.experiment.packing import fit_packed
+from vae_rd.process.imports import end_without_collection
+
+end_without_collection()
+configs = [FitConfig(**flags) for flags in json.loads(sys.argv[1])]
+{call}
+"""
+IN_TURN, PACKED = "for config in configs: fit_model(config)", "fit_packed(configs)"
 
 
 def flags(args: argparse.Namespace, folder: Path) -> dict[str, object]:
@@ -68,13 +81,12 @@ def betas(args: argparse.Namespace) -> list[float]:
     return [round(float(beta), 4) for beta in torch.logspace(-1, 1, args.members)]
 
 
-def in_process(way: Callable[[list[FitConfig]], object], args: argparse.Namespace) -> Callable[[Path], None]:
-    """A way that takes configs, here."""
+def scripted(call: str, args: argparse.Namespace) -> Callable[[Path], None]:
+    """A call with all configs, in a process of its own."""
 
     def run(folder: Path) -> None:
-        common = FitConfig(**flags(args, folder))  # type: ignore[arg-type]
-        with contextlib.redirect_stdout(io.StringIO()):
-            way([replace(common, beta=beta) for beta in betas(args)])
+        each = json.dumps([{**flags(args, folder), "beta": beta} for beta in betas(args)])
+        called([sys.executable, "-c", SCRIPT.format(call=call), each])
 
     return run
 
@@ -103,10 +115,10 @@ def commands(args: argparse.Namespace) -> Callable[[Path], None]:
 
 
 class Turn(NamedTuple):
-    """Seconds of a way, those until its first run began, and CPU seconds of all its processes."""
+    """Seconds of a way, those from the moment that its first run began, and CPU seconds of all its processes."""
 
     wall: float
-    start: float
+    running: float
     cpu: float
 
 
@@ -117,14 +129,14 @@ def timed(way: Callable[[Path], None]) -> Turn:
         way(Path(folder))
         wall, cpu = time.perf_counter() - began, cpu_seconds() - used
         first = min(path.stat().st_mtime for path in Path(folder).glob(f"*/{CONFIG_FILE}"))  # Written as a run begins.
-        return Turn(wall, first - clock, cpu)
+        return Turn(wall, wall - (first - clock), cpu)
 
 
 def ways(args: argparse.Namespace) -> dict[str, Callable[[Path], None]]:
     """By what the table calls them."""
     return {
-        "fits one after another in one process": in_process(fit_models, args),
-        "one pack in one process": in_process(fit_packed, args),
+        "fits one after another in one process": scripted(IN_TURN, args),
+        "one pack in one process": scripted(PACKED, args),
         "`sweep --launcher packed`, a pack a core": swept(args),
         "`python -m vae_rd.fit` of each": commands(args),
     }
@@ -135,8 +147,10 @@ def steps(args: argparse.Namespace) -> Iterator[str]:
     stacking.MOST_VALUES = sys.maxsize
     alone = least_time(VAEBlocks, "take_steps", lambda found: len(found[0]))
     stacked = least_time(Pack, "_steps", lambda found: len(found) * len(found[0].seen))
-    for way in (fit_packed, fit_models):
-        timed(in_process(way, args))
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        configs = [FitConfig(**flags(args, Path(folder)), beta=beta) for beta in betas(args)]  # type: ignore[arg-type]
+        fit_packed(configs)
+        fit_models([replace(config, overwrite=True) for config in configs])
     one, each = (1e3 * min(times) for times in (alone, stacked))
     yield f"a step takes {one:.3f} ms alone, {each:.3f} ms a member in a stack: {one / each:.2f} x"
 
@@ -157,14 +171,14 @@ def least_time(owner: type, name: str, count: Callable[[Any], int]) -> list[floa
 
 def table(turns: dict[str, list[Turn]], args: argparse.Namespace) -> Iterator[str]:
     """A row of each way, and under what it was measured."""
-    yield "| way | s | of these until the first run began | CPU s | times as fast as the first way (least to most) |"
-    yield "| --- | ---: | ---: | ---: | ---: |"
+    yield "| way | s | s from its first run on | CPU s | times as fast as the first way | from its first run on |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     first = next(iter(turns.values()))
     for name, own in turns.items():
-        wall, start, cpu = (statistics.median(column) for column in zip(*own, strict=True))
-        ratios = sorted(one.wall / other.wall for one, other in zip(first, own, strict=True))
-        spread = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-        yield f"| {name} | {wall:.1f} | {start:.1f} | {cpu:.1f} | {spread} |"
+        wall, running, cpu = (statistics.median(column) for column in zip(*own, strict=True))
+        pairs = list(zip(first, own, strict=True))
+        whole, later = _spread([a.wall / b.wall for a, b in pairs]), _spread([a.running / b.running for a, b in pairs])
+        yield f"| {name} | {wall:.1f} | {running:.1f} | {cpu:.1f} | {whole} | {later} |"
     yield ""
     machine = f"{torch.get_num_threads()} threads in the first two ways, {os.cpu_count()} cores of {platform.machine()}"
     commit = ((capture_git() or {}).get("commit") or "unknown")[:10]
@@ -172,6 +186,10 @@ def table(turns: dict[str, list[Turn]], args: argparse.Namespace) -> Iterator[st
         f"{args.members} fits of {args.epochs} epochs on {args.data}, {args.hidden} hidden units, {args.repeats} "
         f"turns; {machine}, torch {torch.__version__}, vae_rd {vae_rd.__version__} at {commit}."
     )
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def main(argv: Sequence[str]) -> None:
@@ -188,8 +206,7 @@ def main(argv: Sequence[str]) -> None:
         print(*steps(args), sep="\n")
         return
     short = argparse.Namespace(**{**vars(args), "epochs": 1})
-    for way in (fit_models, fit_packed):
-        timed(in_process(way, short))  # Imports, allocation, caches.
+    timed(scripted(PACKED, short))  # The disk's caches.
     turns: dict[str, list[Turn]] = {name: [] for name in ways(args)}
     for _ in range(args.repeats):
         for name, way in ways(args).items():
