@@ -7,7 +7,8 @@ import torch
 
 from vae_rd.data.module import Batch
 from vae_rd.model.terms import Terms
-from vae_rd.objectives.multirate import EXAMPLES, MARGIN, MultiRateObjective, normalised
+from vae_rd.objectives.base import BetaRange
+from vae_rd.objectives.multirate import EXAMPLES, MARGIN, MultiRateObjective
 from vae_rd.training.many_betas import GRID, BetaGrid, rows_of
 
 from helpers.members import moved
@@ -17,8 +18,8 @@ LOW, HIGH = 0.01, 10.0
 pytestmark = pytest.mark.usefixtures("float64")
 
 
-def objective() -> MultiRateObjective:
-    return MultiRateObjective(LOW, HIGH, beta=1.0)
+def objective(power: float = 1.0) -> MultiRateObjective:
+    return MultiRateObjective(LOW, HIGH, beta=1.0, power=power)
 
 
 def drawn(examples: int, seed: int = 0) -> torch.Tensor:
@@ -52,19 +53,21 @@ def test_several_processes_have_the_betas_that_one_would(examples, processes):
     assert torch.equal(spread, whole.repeat_interleave(examples // len(whole)))
 
 
-def test_the_loss_of_an_example_is_that_of_its_beta_weighed():
+@pytest.mark.parametrize("power", [1.0, 0.5, 0.0])
+def test_the_loss_of_an_example_is_that_of_its_beta_weighed(power):
     beta, d, r = torch.tensor([0.1, 9.0]), torch.rand(3, 4), torch.rand(3, 4)
     terms = Terms.stated(log_px_z=-d, rate=r)
-    plain = objective()(terms, 0, noise=torch.Generator())
+    plain = objective(power)(terms, 0, noise=torch.Generator())
     assert torch.allclose(plain, (d + r).mean(0))
     terms.context = beta.log()
-    found = objective()(terms, 0, noise=torch.Generator())
-    weights, each = torch.tensor([2 / 1.1, 2 / 1.1, 0.2, 0.2]), torch.tensor([0.1, 0.1, 9.0, 9.0])
+    found = objective(power)(terms, 0, noise=torch.Generator())
+    each = torch.tensor([0.1, 0.1, 9.0, 9.0])
+    weights = torch.tensor([(2 / 1.1) ** power] * 2 + [0.2**power] * 2)
     assert torch.allclose(found, weights * (d + each * r).mean(0))
 
 
 def test_validation_at_a_few_betas_is_that_of_the_model_at_each_on_its_share_of_the_examples():
-    model, grid = moved(multirate()), BetaGrid(0.1, 8.0)
+    model, grid = moved(multirate()), BetaGrid(BetaRange(0.1, 8.0, power=0.5))
     x, eps = inputs(model, samples=1, examples=14)
     for part, rows in enumerate((slice(0, 10), slice(10, 14))):
         grid.add(model, Batch(x[rows], part), eps[:, rows])
@@ -75,7 +78,7 @@ def test_validation_at_a_few_betas_is_that_of_the_model_at_each_on_its_share_of_
         rows = [i for i in range(14) if (i if i < 10 else i - 10) % GRID == place]
         wanted = (terms.distortion + beta * terms.rate)[0, rows].mean()
         assert means[f"objective_beta_{beta:g}"] == pytest.approx(wanted.item(), rel=1e-10)
-        weighted.append((normalised(torch.tensor(beta)) * wanted).item())
+        weighted.append(math.sqrt(2 / (1 + beta)) * wanted.item())
     assert means["over_betas"] == pytest.approx(sum(weighted) / GRID, rel=1e-10)
     assert objective().score({"objective": 1.0, **means}) == means["over_betas"]
     assert grid.means() == {}

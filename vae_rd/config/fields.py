@@ -354,6 +354,15 @@ class FitConfig:
         models=("vae",),
         only={"objective": RANGED},
     )
+    multirate_power: float = flag(
+        1.0,
+        "p of the weight (2 / (1 + b))^p of the loss of a beta b: the lower, the more high betas count, best at 0.4 "
+        "where --beta_range begins near 1",
+        group="objective",
+        models=("vae",),
+        least=0,
+        only={"objective": RANGED},
+    )
     trajectory: list[float] = flag(
         [0.01, 0.0215443, 0.0464159, 0.1, 0.215443, 0.464159, 1.0, 2.15443, 4.64159, 10.0],
         'betas that one training goes through in this order, up or down, a list or "logspace(-2, 1, 10)"; each keeps a '

@@ -8,9 +8,10 @@ from vae_rd.experiment.recipe import is_linear
 from vae_rd.model.coders import Decoder
 from vae_rd.model.multirate import MultiRateVAE
 from vae_rd.model.vae import VAE
+from vae_rd.objectives.base import BetaRange
 
 
-def over_betas(config: FitConfig, model: VAE, betas: tuple[float, float]) -> MultiRateVAE:
+def over_betas(config: FitConfig, model: VAE, betas: BetaRange) -> MultiRateVAE:
     """The model as one of a range of betas.
 
     Raises:
@@ -27,5 +28,4 @@ def over_betas(config: FitConfig, model: VAE, betas: tuple[float, float]) -> Mul
         raise InputError(
             f"{given} the one scale of --likelihood {config.likelihood}; choose gaussian or gaussian_pixel"
         )
-    low, high = betas
-    return MultiRateVAE(model, low=low, high=high, beta=config.beta, is_linear=is_linear(config))
+    return MultiRateVAE(model, low=betas.low, high=betas.high, beta=config.beta, is_linear=is_linear(config))

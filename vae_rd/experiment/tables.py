@@ -252,7 +252,7 @@ OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
         c.beta, free=c.free_bits, per_unit=c.free_bits_per == "unit", **_path(c)
     ),
     "iwae": lambda c, card: IWAEObjective(),
-    "multirate": lambda c, card: MultiRateObjective(*c.beta_range, beta=c.beta),
+    "multirate": lambda c, card: MultiRateObjective(*c.beta_range, beta=c.beta, power=c.multirate_power),
     "trajectory": lambda c, card: TrajectoryObjective(c.trajectory, steps=steps_asked(c, card)),
     "beta_tc": lambda c, card: PenalisedObjective(
         BetaObjective(1.0), TotalCorrelation(**_sizes(card)), weight=c.tc_weight - 1.0

@@ -4,12 +4,40 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
 from vae_rd.model.terms import Terms
+
+
+@dataclass(frozen=True)
+class BetaRange:
+    """The betas of a model for many, each of which has a share in what is minimised.
+
+    Attributes:
+        low: the least.
+        high: the greatest.
+        power: p, of their weights.
+    """
+
+    low: float
+    high: float
+    power: float = 1.0
+
+    def weights(self, beta: Tensor) -> Tensor:
+        """(2 / (1 + beta))^p: with p = 1 the losses of all betas are of one size, 1 at beta 1.
+
+        D + beta R is about (1 + beta) times what both are near where they are equal; over a range without low betas
+        it grows more slowly, and its high betas gain by a lower p.
+
+        Example:
+            >>> BetaRange(0.01, 10.0).weights(torch.tensor([0.0, 1.0, 9.0]))
+            tensor([2.0000, 1.0000, 0.2000])
+        """
+        return (2 / (1 + beta)) ** self.power
 
 
 class Objective(nn.Module, ABC):
@@ -22,7 +50,7 @@ class Objective(nn.Module, ABC):
         weighs_draws: whether the loss is -ln of a mean of weights p(x|z) m(z) / q(z|x), one a draw.
         takes_draws: whether the loss takes draws of z where D and R would not.
         takes_factors: whether the loss takes a q(z|x) that is a product of normals.
-        betas: the least and the greatest beta that it trains one model over, which takes ln beta; None for one beta.
+        betas: what it trains one model over, which takes ln beta; None for one beta.
         ends: the steps after which the parts of a training in several parts end, of which each has a learning rate that
             rises and falls; empty of one whole.
         passed: betas whose models are kept on the way, by the steps that are then taken.
@@ -34,7 +62,7 @@ class Objective(nn.Module, ABC):
     weighs_draws: bool = False
     takes_draws: bool = False
     takes_factors: bool = False
-    betas: tuple[float, float] | None = None
+    betas: BetaRange | None = None
     ends: Sequence[int] = ()
     passed: Mapping[int, float] = MappingProxyType({})
 

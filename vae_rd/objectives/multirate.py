@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vae_rd.functional.statistics import over_draws
 from vae_rd.model.terms import Terms
-from vae_rd.objectives.base import Objective
+from vae_rd.objectives.base import BetaRange, Objective
 
 # By how much the range of ln beta in training is wider than what is asked for, at each end: what a layer has of ln beta
 # is learned from both sides there, too. On static MNIST, beta from 0.01 to 10, it takes D + beta R at 0.01 from 54.3 to
@@ -19,20 +19,8 @@ MARGIN = 0.5
 EXAMPLES = 8  # Of a batch that share a beta: what layers have of it is then computed for an eighth of the rows.
 
 
-def normalised(beta: Tensor) -> Tensor:
-    """2 / (1 + beta): what the loss of a beta is multiplied by, so that those of all betas are of one size.
-
-    D + beta R is about (1 + beta) times what both are near where they are equal; at beta 1 the weight is 1.
-
-    Example:
-        >>> normalised(torch.tensor([0.0, 1.0, 9.0])).tolist()
-        [2.0, 1.0, 0.20000000298023224]
-    """
-    return 2 / (1 + beta)
-
-
 class MultiRateObjective(Objective):
-    """2 / (1 + beta) (D + beta R) with ln beta uniform over a range, which the model takes as the context of its terms.
+    """(2 / (1 + beta))^p (D + beta R), ln beta uniform over a range, which the model takes as the context of its terms.
 
     Of terms without a context it is D + beta R at one beta of the range: what the model is measured at where nothing
     else is said.
@@ -44,6 +32,7 @@ class MultiRateObjective(Objective):
         low: the least beta.
         high: the greatest.
         beta: the one without a context.
+        power: p, of the weights of betas.
 
     Example:
         >>> objective = MultiRateObjective(0.01, 100.0, beta=1.0)
@@ -51,9 +40,11 @@ class MultiRateObjective(Objective):
         tensor([-3.8384, -0.5916,  0.2258,  2.8896])
     """
 
-    def __init__(self, low: float, high: float, *, beta: float) -> None:
+    betas: BetaRange
+
+    def __init__(self, low: float, high: float, *, beta: float, power: float = 1.0) -> None:
         super().__init__()
-        self.betas, self.beta = (low, high), beta
+        self.betas, self.beta = BetaRange(low, high, power), beta
         self.low, self.high = math.log(low), math.log(high)
 
     def context(self, examples: int, noise: torch.Generator) -> Tensor:
@@ -72,7 +63,7 @@ class MultiRateObjective(Objective):
         if terms.context is None:
             return over_draws(terms.distortion + self.beta * rate)
         beta = terms.context.exp().repeat_interleave(rate.shape[-1] // max(1, len(terms.context)))
-        return normalised(beta) * over_draws(terms.distortion + beta * rate)
+        return self.betas.weights(beta) * over_draws(terms.distortion + beta * rate)
 
     def weight(self, step: int) -> float:
         """beta, of which the range is made."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from vae_rd.data.module import Batch
 from vae_rd.functional.statistics import over_draws
 from vae_rd.model.vae import VAE
-from vae_rd.objectives.multirate import normalised
+from vae_rd.objectives.base import BetaRange
 from vae_rd.process.collectives import all_gather
 
 GRID = 5
@@ -41,12 +41,12 @@ class BetaGrid:
     so is their noise.
 
     Args:
-        low: the least beta.
-        high: the greatest.
+        wanted: the betas that are trained for.
     """
 
-    def __init__(self, low: float, high: float) -> None:
-        self.betas = torch.logspace(math.log10(low), math.log10(high), GRID, dtype=torch.float64)
+    def __init__(self, wanted: BetaRange) -> None:
+        self.betas = torch.logspace(math.log10(wanted.low), math.log10(wanted.high), GRID, dtype=torch.float64)
+        self.weights = wanted.weights(self.betas)
         self._sums: dict[int, Tensor] = {}  # By evaluation chunk: of D + b R by beta, and the examples, [GRID, 2].
 
     def add(self, model: VAE, batch: Batch, eps: Tensor) -> None:
@@ -62,13 +62,13 @@ class BetaGrid:
         self._sums[batch.part] = rows.new_zeros(GRID, 2).index_add(0, place.cpu(), rows)
 
     def means(self) -> dict[str, float]:
-        """`objective_beta_<b>` at each beta, and `over_betas`, the mean of 2 / (1 + b) times these; nothing of none."""
+        """`objective_beta_<b>` at each beta, and `over_betas`, their weighted mean; nothing of none."""
         found, self._sums = all_gather(self._sums), {}
         if not found:
             return {}
         sums, counts = torch.stack([found[part] for part in sorted(found)]).sum(0).unbind(1)
         means = sums / counts
-        weighted = (normalised(self.betas) * means)[counts > 0].mean()
+        weighted = (self.weights * means)[counts > 0].mean()
         named = {
             f"objective_beta_{beta:g}": mean for beta, mean in zip(self.betas.tolist(), means.tolist(), strict=True)
         }

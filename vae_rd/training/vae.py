@@ -75,7 +75,7 @@ class VAEBlocks(TrainedModule):
         self.seat: Seat | None = None
         self.passed = Passed(objective.passed)
         # Of a batch of many betas there is no objective of one; D and R are then means over all of them.
-        self.grid = None if objective.betas is None else BetaGrid(*objective.betas)
+        self.grid = None if objective.betas is None else BetaGrid(objective.betas)
         slope = objective.slope() if self.grid is None else None
         self.train_metrics = RateDistortion(model.latent_dim, slope=slope)
         self.val_metrics = RateDistortion(model.latent_dim, slope=objective.slope())
