@@ -52,6 +52,16 @@ def adam(
     )
 
 
+def shares_of(loss: Tensor) -> Tensor:
+    """1 / B for each of a loss, [B]: what a gradient of its mean begins with.
+
+    Example:
+        >>> shares_of(torch.zeros(4))
+        tensor([0.2500, 0.2500, 0.2500, 0.2500])
+    """
+    return torch.full_like(loss, 1 / len(loss))
+
+
 def step_of(optimizer: torch.optim.Optimizer) -> None:
     """The step of a fused AdamW of one group, bit for bit, from gradients to parameters and state.
 

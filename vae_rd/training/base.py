@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vae_rd.data.module import Batch, TrainBatches
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.objectives.base import Objective
-from vae_rd.training.adam import step_of
+from vae_rd.training.adam import shares_of, step_of
 from vae_rd.training.advice import Advice
 from vae_rd.training.ending import validate_at_end
 
@@ -128,14 +128,18 @@ class TrainedModule(LightningModule):
 
     def descend(self, loss: Tensor, step: int) -> Tensor | None:
         """Take one step on a loss, [B]; the norm of the gradients, where it is clipped."""
-        optimizer, norm = self.optimizer, None
-        (group,) = optimizer.param_groups
-        group["lr"] = self.descent.learning_rate(step)
-        for parameter in group["params"]:
+        for parameter in self.optimizer.param_groups[0]["params"]:
             parameter.grad = None  # As its `zero_grad` does, whose own hooks take 0.8 % of a small step.
         self.trainer.strategy.pre_backward(loss)  # Readies the sum of gradients over processes.
         # As of `loss.mean()`. Lightning's own backward surrounds this with hooks that nobody uses here.
-        loss.backward(torch.full_like(loss, 1 / len(loss)))
+        loss.backward(shares_of(loss))
+        return self.move(step)
+
+    def move(self, step: int) -> Tensor | None:
+        """Take one step by the gradients that parameters have; their norm, where it is clipped."""
+        optimizer, norm = self.optimizer, None
+        (group,) = optimizer.param_groups
+        group["lr"] = self.descent.learning_rate(step)
         if self.descent.grad_clip is not None:
             norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.descent.grad_clip)
         step_of(optimizer)

@@ -18,11 +18,12 @@ from torch.func import functional_call, vmap
 from torch.fx import GraphModule
 from torch.utils import _pytree as pytree
 
+from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
+from vae_rd.objectives.gradients.base import Gradient
 from vae_rd.training.examples import ExampleTerms, example_terms
 from vae_rd.training.traces import traced
-from vae_rd.training.vae import VAEBlocks
 
 Tensors = dict[str, Tensor]
 Numbers = dict[tuple[str, str], Any]
@@ -56,28 +57,37 @@ class Found(NamedTuple):
 
 
 class Loss(nn.Module):
-    """A training step of a member under its objective, as a function of tensors."""
+    """What a training step differentiates, as a function of tensors."""
 
-    def __init__(self, module: VAEBlocks) -> None:
+    def __init__(self, model: VAE, objective: Objective, gradient: Gradient) -> None:
         super().__init__()
-        self.model, self.objective, self.gradient = module.model, module.objective, module.gradient
+        self.model, self.objective, self.gradient = model, objective, gradient
 
     def forward(
-        self, x: Tensor, eps: Tensor, target: Tensor | None, step: Any, numbers: Numbers
+        self,
+        x: Tensor,
+        eps: Tensor,
+        target: Tensor | None,
+        step: Any,
+        numbers: Numbers,
+        context: Tensor | None = None,
     ) -> tuple[Tensor, ExampleTerms]:
-        """The mean to differentiate, [], and what the batch adds to the means."""
+        """What to differentiate the mean of, [B], and what the batch adds to the means."""
         objective = with_numbers(self.objective, numbers)
         scored = {} if target is None else {"target": target}
         nowhere: Any = None  # A loss that draws again is not stacked: it finds no stream.
-        terms, loss, surrogate = self.gradient.step(self.model, objective, x, eps, step, noise=nowhere, **scored)
-        return surrogate.mean(), example_terms(terms, loss, latent_dim=self.model.latent_dim)
+        terms, loss, surrogate = self.gradient.step(
+            self.model, objective, x, eps, step, noise=nowhere, context=context, **scored
+        )
+        return surrogate, example_terms(terms, loss, latent_dim=self.model.latent_dim)
 
 
 def stacked(loss: Loss, given: Inputs, step: Any) -> Found:
     """The step of every member, by the first one's modules."""
 
     def one(own: Tensors, buffers: Tensors, x: Tensor, eps: Tensor, target: Tensor | None, numbers: Numbers) -> Any:
-        return functional_call(loss, (own, buffers), (x, eps, target, step, numbers))
+        surrogate, examples = functional_call(loss, (own, buffers), (x, eps, target, step, numbers))
+        return surrogate.mean(), examples
 
     with torch.enable_grad():
         leaves = {name: parameter.detach().requires_grad_() for name, parameter in given.parameters.items()}

@@ -16,11 +16,10 @@ from torch import Tensor, nn
 
 from vae_rd.data.module import Batch
 from vae_rd.functional.seeding import generator
-from vae_rd.model.likelihoods.base import Likelihood
-from vae_rd.model.stated import Terms
 from vae_rd.objectives.base import Objective
 from vae_rd.training.adam import MOMENTS, adam
-from vae_rd.training.examples import ExampleTerms
+from vae_rd.training.examples import ExampleTerms, as_terms
+from vae_rd.training.replay import takes_note
 from vae_rd.training.stacked_loss import Inputs, Loss, Tensors, Traces, numbers_of, stacked
 from vae_rd.training.traces import is_near
 from vae_rd.training.vae import VAEBlocks
@@ -49,7 +48,7 @@ class Stack:
         self, modules: Sequence[VAEBlocks], context: Callable[[], AbstractContextManager[None]], traces: Traces
     ) -> None:
         self.modules, self.context, self.traces = modules, context, traces
-        self.losses = [Loss(module) for module in modules]
+        self.losses = [Loss(m.model, m.objective, m.gradient) for m in modules]
         self.own = [_trained(loss) for loss in self.losses]
         self.parameters = {name: torch.stack([own[name].detach() for own in self.own]) for name in self.own[0]}
         self.buffers = self._stacked_buffers()
@@ -88,7 +87,7 @@ class Stack:
             if norms is not None and module.descent.grad_clip is not None:
                 mine.norms.append(norms[k])
             if self.turns:
-                module.objective.after_step(_stated(mine.seen[-1]))
+                module.objective.after_step(as_terms(mine.seen[-1]))
         if self.turns:
             self.buffers = self._stacked_buffers()
 
@@ -189,14 +188,6 @@ def _adam_state(module: VAEBlocks, own: Mapping[str, nn.Parameter]) -> dict[str,
     return {name: state[parameter] for name, parameter in own.items()}
 
 
-def _stated(seen: ExampleTerms) -> Terms:
-    """The terms of a batch as tensors, which is all that an objective takes note of after a step."""
-    undefined = bool(seen.rate_per_dim.isnan().all())
-    return Terms.stated(
-        log_px_z=-seen.distortion, rate=seen.rate, rate_per_dim=None if undefined else seen.rate_per_dim
-    )
-
-
 def is_small(batch: Batch) -> bool:
     """Whether a step of one member leaves much of a CPU idle, in Python and in short loops; on a GPU it always does.
 
@@ -207,8 +198,7 @@ def is_small(batch: Batch) -> bool:
 
 def problem_of(module: VAEBlocks) -> str | None:
     """Why the steps of a member are not stacked with others'; None where nothing is known against it."""
-    likelihood = getattr(module.model.decoder, "likelihood", None)
-    if isinstance(likelihood, Likelihood) and type(likelihood).after_step is not Likelihood.after_step:
+    if takes_note(module.model):
         return "its likelihood takes note of every step"
     if any(not parameter.requires_grad for parameter in module.parameters()):
         return "some of its parameters are fixed"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import BuiltinFunctionType, MethodDescriptorType
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
@@ -32,6 +34,7 @@ def traced(run: Callable[..., Any], leaves: Sequence[Any], found: Sequence[Tenso
         with torch.no_grad():
             graph = make_fx(run)(*leaves)
             _without_copies(graph)
+            _called_by_name(graph)
             made = pytree.tree_leaves(graph(*leaves), is_leaf=lambda each: each is None)
     except Exception:  # Of whatever kind, as anything may be in a network: it is then carried out as it stands.
         return None
@@ -45,7 +48,23 @@ def _without_copies(graph: GraphModule) -> None:
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
     graph.graph.eliminate_dead_code()
+
+
+def _called_by_name(graph: GraphModule) -> None:
+    """Call torch's own function of an operation where there is one: by its schema, a call takes 1.5 us more."""
+    for node in graph.graph.nodes:
+        # Such a function takes no list with gaps, as of indices.
+        if isinstance(node.target, OpOverload) and not any(isinstance(a, list) and None in a for a in node.args):
+            node.target = _function_of(node.target) or node.target
     graph.recompile()
+
+
+def _function_of(operation: OpOverload) -> Callable[..., Any] | None:
+    name = operation._schema.name.removeprefix("aten::")
+    function, method = getattr(torch, name, None), getattr(Tensor, name, None)
+    if isinstance(function, BuiltinFunctionType):
+        return function
+    return method if isinstance(method, MethodDescriptorType) else None
 
 
 def is_near(ours: Tensor | None, theirs: Tensor | None) -> bool:

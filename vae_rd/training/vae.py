@@ -21,10 +21,12 @@ from vae_rd.objectives.gradients.base import Gradient
 from vae_rd.process.collectives import all_gather
 from vae_rd.process.memory import memory_advice
 from vae_rd.training.base import Descent, Member, TrainedModule, as_number
-from vae_rd.training.examples import ExampleTerms, add_examples, example_terms, read_means
+from vae_rd.training.examples import ExampleTerms, add_examples, as_terms, example_terms, read_means
 from vae_rd.training.guard import check_terms, check_weights
 from vae_rd.training.many_betas import BetaGrid, rows_of
 from vae_rd.training.passed import Passed
+from vae_rd.training.replay import LEAST, Given, Replay, is_known, takes_note
+from vae_rd.training.stacked_loss import Loss
 
 Steps = Callable[[Iterable[Batch], int], tuple[list[ExampleTerms], list[Tensor]]]
 
@@ -53,6 +55,8 @@ class VAEBlocks(TrainedModule):
 
     Attributes:
         seat: its place among members that are trained together; None of one alone.
+        replay: its steps as a list of operations on tensors; None while they are built anew each time.
+        turns: whether the objective takes note of steps.
         passed: models of the betas that training has passed, where its objective goes on to others.
     """
 
@@ -73,6 +77,8 @@ class VAEBlocks(TrainedModule):
         self.batch_size, self.samples, self.seed = batch_size, samples, seed
         self.after_step = after_step
         self.seat: Seat | None = None
+        self.replay: Replay | None = None
+        self.turns = type(objective).after_step is not Objective.after_step
         self.passed = Passed(objective.passed)
         # Of a batch of many betas there is no objective of one; D and R are then means over all of them.
         self.grid = None if objective.betas is None else BetaGrid(objective.betas)
@@ -107,21 +113,46 @@ class VAEBlocks(TrainedModule):
 
     def take_steps(self, block: Iterable[Batch], first: int) -> tuple[list[ExampleTerms], list[Tensor]]:
         """Take the steps of a block from step `first` on; what each adds to the epoch's means, and norms it clipped."""
-        seen, norms = [], []
+        seen, norms, replay = [], [], self._replay_from(first)
         for step, batch in self.left(block, first=first):
             noise = generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
             eps, context = self.training_noise(batch.x, noise), self._training_context(batch.x, noise)
-            terms, loss, surrogate = self.gradient.step(
-                self.model, self.objective, batch.x, eps, step, noise=noise, context=context, **batch.scored
-            )
-            seen.append(example_terms(terms, loss, latent_dim=self.model.latent_dim))
-            if (norm := self.descend(surrogate, step)) is not None:
+            given = Given(batch.x, eps, context, **batch.scored)
+            examples = None if replay is None else replay.step(given, step)
+            examples, norm = self._built(given, step, noise) if examples is None else self._replayed(examples, step)
+            seen.append(examples)
+            if norm is not None:
                 norms.append(norm)
-            terms.after_step()
-            self.objective.after_step(terms)
             self.passed.note(step + 1, self.model)
             self.after_step()
         return seen, norms
+
+    def _built(self, given: Given, step: int, noise: torch.Generator) -> tuple[ExampleTerms, Tensor | None]:
+        """Take a step by modules and autograd."""
+        x, eps, context, target = given
+        terms, loss, surrogate = self.gradient.step(
+            self.model, self.objective, x, eps, step, noise=noise, context=context, target=target
+        )
+        examples = example_terms(terms, loss, latent_dim=self.model.latent_dim)
+        norm = self.descend(surrogate, step)
+        terms.after_step()
+        self.objective.after_step(terms)
+        return examples, norm
+
+    def _replayed(self, examples: ExampleTerms, step: int) -> tuple[ExampleTerms, Tensor | None]:
+        """Take a step whose gradients the parameters have."""
+        norm = self.move(step)
+        if self.turns:
+            self.objective.after_step(as_terms(examples))
+        return examples, norm
+
+    def _replay_from(self, first: int) -> Replay | None:
+        """What carries out steps from `first` on without modules and autograd; None where that is not worth it."""
+        left = self.descent.steps - first
+        if self.replay is None and first and left >= LEAST and self.trainer.world_size == 1:
+            loss = Loss(self.model, self.objective, self.gradient)
+            self.replay = Replay(loss) if is_known(loss) and not takes_note(self.model) else None
+        return self.replay
 
     def training_noise(self, x: Tensor, noise: torch.Generator) -> Tensor:
         """This process's rows of the noise of the whole batch, which all processes draw from the step's stream."""

@@ -1,0 +1,152 @@
+"""Steps of one model by a list of its tensor operations, traced from one step and carried out for those that follow.
+
+What Python's modules, distributions and autograd do around them is a third of a small step. The operations are the
+same, and so are their numbers, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.fx import GraphModule
+
+from vae_rd.model.likelihoods.base import Likelihood
+from vae_rd.model.vae import VAE
+from vae_rd.objectives.beta import BetaObjective
+from vae_rd.training.adam import shares_of
+from vae_rd.training.examples import ExampleTerms
+from vae_rd.training.stacked_loss import Loss, Numbers, numbers_of
+from vae_rd.training.traces import traced
+
+# Steps that are left where a trace is made: it takes as long as it saves in about 1,000 steps of a small network.
+LEAST = 2_000
+KNOWN = ("torch", "vae_rd")  # Whose modules do nothing in a step but operations on tensors,
+OF_CALLABLES = ("torch_terms",)  # but for those made of anyone's functions.
+
+
+class Given(NamedTuple):
+    """What a step is of: x and its noise, what the model is given, and what p(.|z) is of where that is not x."""
+
+    x: Tensor
+    eps: Tensor
+    context: Tensor | None = None
+    target: Tensor | None = None
+
+
+class Replay:
+    """The step of one model as a function of tensors, traced the first time that it is asked for.
+
+    Args:
+        loss: of the model. Tensors of its modules are changed in place alone.
+
+    Example:
+        >>> from vae_rd.model.vae import VAE
+        >>> from vae_rd.objectives.gradients.base import Reparameterised
+        >>> from vae_rd import BernoulliLikelihood, Decoder, DiagonalPosterior, Encoder, StandardNormalPrior
+        >>> encoder = Encoder(nn.Flatten(), DiagonalPosterior(4, latent_dim=2))
+        >>> decoder = Decoder(nn.Sequential(nn.Linear(2, 4), nn.Unflatten(1, (1, 2, 2))), BernoulliLikelihood())
+        >>> model = VAE(encoder, decoder, StandardNormalPrior(2), latent_dim=2)
+        >>> replay = Replay(Loss(model, BetaObjective(1.0), Reparameterised()))
+        >>> given = Given(torch.ones(8, 1, 2, 2), torch.zeros(1, 8, 2))
+        >>> replay.step(given, 0).distortion.shape, decoder.trunk[0].weight.grad.shape
+        (torch.Size([1, 8]), torch.Size([4, 2]))
+    """
+
+    def __init__(self, loss: Loss) -> None:
+        self.loss = loss
+        self.parameters, self.buffers = dict(loss.named_parameters()), dict(loss.named_buffers())
+        self.trained = [parameter for parameter in self.parameters.values() if parameter.requires_grad]
+        self.paths = [part for part in loss.objective.modules() if isinstance(part, BetaObjective)]
+        self._graphs: dict[Hashable, GraphModule | None] = {}
+        self._weights: list[tuple[float, float]] | None = None
+        self._numbers: Numbers = {}
+
+    def step(self, given: Given, step: int) -> ExampleTerms | None:
+        """Give the parameters the gradients of a step, and return its terms; None where it is to be built each time.
+
+        Args:
+            given: what the step is of.
+            step: of the optimiser.
+        """
+        kind = tuple(None if value is None else (value.shape, value.dtype) for value in given)
+        if kind not in self._graphs:
+            self._graphs[kind] = self._traced(given, step)
+        graph = self._graphs[kind]
+        if graph is None:
+            return None
+        with torch.no_grad():
+            gradients, examples = graph(*self._leaves(given, step))
+        for parameter, gradient in zip(self.trained, gradients, strict=True):
+            parameter.grad = _laid_out(gradient, parameter)
+        return ExampleTerms(*examples)
+
+    def _leaves(self, given: Given, step: int) -> list[Any]:
+        numbers = [number for held in self._numbers_of(step).values() for number in held]
+        return [*self.parameters.values(), *self.buffers.values(), *given, *numbers]
+
+    def _numbers_of(self, step: int) -> Numbers:
+        """The weights of a step's loss as tensors, made anew where they have changed."""
+        weights = [path.weights(step) for path in self.paths]
+        if weights != self._weights:
+            like = next(iter(self.parameters.values()))
+            self._weights, self._numbers = weights, numbers_of([self.loss.objective], step, like=like)
+        return self._numbers
+
+    def _traced(self, given: Given, step: int) -> GraphModule | None:
+        """The operations of a step; None of one that draws again, for which there is no stream, or moves buffers."""
+        versions, leaves = [buffer._version for buffer in self.buffers.values()], self._leaves(given, step)
+        try:
+            gradients, examples = self._built(*leaves)
+        except Exception:  # Of whatever kind: built as it stands, a step raises its own.
+            return None
+        apart = [gradient.untyped_storage().data_ptr() for gradient in gradients if gradient is not None]
+        if versions != [b._version for b in self.buffers.values()] or len(set(apart)) < len(apart):
+            return None
+        return traced(self._built, leaves, [*gradients, *examples])
+
+    def _built(self, *leaves: Any) -> tuple[list[Tensor | None], list[Tensor]]:
+        """Gradients and terms by modules and autograd, at leaves of their own."""
+        named, given, numbers = self._named(leaves)
+        trained = {
+            name: named[name].detach().requires_grad_() for name, p in self.parameters.items() if p.requires_grad
+        }
+        with torch.enable_grad():
+            inputs = (given.x, given.eps, given.target, object(), numbers, given.context)  # No step, to who reads it.
+            surrogate, examples = functional_call(self.loss, named | trained, inputs)
+            gradients = torch.autograd.grad(surrogate, [*trained.values()], shares_of(surrogate), allow_unused=True)
+        return list(gradients), list(examples)
+
+    def _named(self, leaves: Sequence[Any]) -> tuple[dict[str, Tensor], Given, Numbers]:
+        names, given = [*self.parameters, *self.buffers], len(Given._fields)
+        numbers = iter(leaves[len(names) + given :])
+        held = {name: tuple(next(numbers) for _ in values) for name, values in self._numbers.items()}
+        return dict(zip(names, leaves, strict=False)), Given(*leaves[len(names) : len(names) + given]), held
+
+
+def _laid_out(gradient: Tensor | None, like: Tensor) -> Tensor | None:
+    """In memory as its parameter is, which autograd sees to and fused Adam takes for granted."""
+    if gradient is None or gradient.stride() == like.stride():
+        return gradient
+    return torch.empty_like(like).copy_(gradient)
+
+
+def is_known(loss: Loss) -> bool:
+    """Whether a step of it is operations on tensors alone: its modules are ours or torch's, and have no hooks."""
+    tensors = [*loss.parameters(), *loss.buffers()]
+    return all(map(_is_plain, loss.modules())) and not any(tensor._backward_hooks for tensor in tensors)
+
+
+def _is_plain(module: nn.Module) -> bool:
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    ours = type(module).__module__.split(".")
+    return ours[0] in KNOWN and ours[-1] not in OF_CALLABLES and "forward" not in vars(module) and not any(hooks)
+
+
+def takes_note(model: VAE) -> bool:
+    """Whether the likelihood of a model has running scales, which see what a step has seen."""
+    likelihood = getattr(model.decoder, "likelihood", None)
+    return isinstance(likelihood, Likelihood) and type(likelihood).after_step is not Likelihood.after_step
