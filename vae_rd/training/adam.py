@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # Of Adam's state of a parameter, with "step".
 
@@ -19,7 +18,9 @@ def adam(
     states: Sequence[Mapping[str, Tensor]],
     group: Mapping[str, Any],
 ) -> None:
-    """One step of fused AdamW, in place, on tensors and on its state of them.
+    """One step of fused AdamW, in place, on tensors of one device and on its state of them.
+
+    torch's function around the operation sorts tensors by their kinds, which takes 0.3 to 0.5 % of a small step.
 
     Args:
         parameters: what is changed.
@@ -34,20 +35,21 @@ def adam(
         >>> w, state["step"]
         (tensor([0.9000, 1.1000]), tensor(1.))
     """
-    adamw(
+    steps = [state["step"] for state in states]
+    torch._foreach_add_(steps, 1)
+    torch._fused_adamw_(
         list(parameters),
         list(gradients),
         [state["exp_avg"] for state in states],
         [state["exp_avg_sq"] for state in states],
-        max_exp_avg_sqs=[],
-        state_steps=[state["step"] for state in states],
-        fused=True,
-        amsgrad=False,
+        [],
+        steps,
+        lr=group["lr"],
         beta1=group["betas"][0],
         beta2=group["betas"][1],
-        lr=group["lr"],
         weight_decay=group["weight_decay"],
         eps=group["eps"],
+        amsgrad=False,
         maximize=False,
     )
 
