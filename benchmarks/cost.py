@@ -3,12 +3,12 @@
     OMP_NUM_THREADS=1 VAE_RD_DATA=... python benchmarks/cost.py [--seeds 1] [--epochs 8] [--pythae PYTHON] [--write]
 
 The network is 784-512-512-32, the betas are ten from 0.01 to 10. Each way runs in one process of its own, whose
-seconds, by the clock and of CPU, count from after its imports to its last record. The packed sweep is a command: its
-seconds are of all processes that it starts, with their imports. What is there under runs/cost (`--runs`) is not done
-again. The deficit is the mean over test examples of D + beta R less that of the model that was retrained at this beta
-with the same seed, under the same noise, and its standard error is that of these differences. `--pythae` names the
-Python of an environment with benchmarks/requirements.txt, whose default trainer then takes as many epochs, in batches
-of as many. `--write` puts the table into docs/cost.md.
+seconds, by the clock and of CPU, count from after its imports to its last record. The packed sweep and the two
+multi-rate models at once are commands: their seconds are of all processes that they start, with their imports. What
+is there under runs/cost (`--runs`) is not done again. The deficit is the mean over test examples of D + beta R less
+that of the model that was retrained at this beta with the same seed, under the same noise, and its standard error is
+that of these differences. `--pythae` names the Python of an environment with benchmarks/requirements.txt, whose
+default trainer then takes as many epochs, in batches of as many. `--write` puts the table into docs/cost.md.
 """
 
 from __future__ import annotations
@@ -52,17 +52,24 @@ FURTHER = {"information_examples": 100, "wandb": "off", "resume": "auto"}
 # Of the one model for all betas: what fits into one and a half times the time of one of one beta, chosen on validation.
 MANY = {"batch_size": 256, "lr": 0.0036, "precision": "bf16"}
 PASSES = 2.375  # Epochs of it for one of a model of one beta.
+# Of two models that share the range out between them at a beta, likewise; they are trained at once, a core each.
+BETWEEN, POWER, PASSES_OF_EACH = 0.6, 0.0, 2.25
 LR_ALONG = 5e-3  # Of one training through all betas, whose parts are short; docs/continuation.md.
 Folders = dict[float, Path]  # The run, or the point of a run, at each beta.
 
 
 def sweep_file(folder: Path, *, epochs: int, seed: int) -> Path:
     """The sweep over all betas, with its runs in a folder."""
-    flags = {**FLAGS, **FURTHER, "max_epochs": epochs, "seed": seed, "run_dir": str(folder)}
+    return _sweep_file(folder, {"beta": BETAS}, max_epochs=epochs, seed=seed)
+
+
+def _sweep_file(folder: Path, varied: Mapping[str, Sequence[Any]], **flags: Any) -> Path:
+    flags = {**FLAGS, **FURTHER, "run_dir": str(folder), **flags}
+    parameters = {name: {"values": values} for name, values in varied.items()}
     content = {
         "command": ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"],
         "method": "grid",
-        "parameters": {"beta": {"values": BETAS}} | {name: {"value": value} for name, value in flags.items()},
+        "parameters": parameters | {name: {"value": value} for name, value in flags.items()},
     }
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "sweep.yaml"
@@ -106,6 +113,16 @@ def multirate(folder: Path, *, epochs: int, seed: int) -> Folders:
     return dict.fromkeys(BETAS, _one(folder / "multirate", seed=seed, **flags))
 
 
+def ranges(folder: Path, *, epochs: int, seed: int) -> Folders:
+    """A model for the low betas and one for the high ones, as one command with a fit a core."""
+    flags = {**MANY, "objective": "multirate", "multirate_power": POWER, "beta": BETWEEN, "seed": seed}
+    flags |= dict.fromkeys(("max_epochs", "val_every"), round(PASSES_OF_EACH * epochs))
+    file = _sweep_file(folder, {"beta_range": [[BETAS[0], BETWEEN], [BETWEEN, BETAS[-1]]]}, **flags)
+    called([sys.executable, "-m", "vae_rd.sweep", str(file)])
+    low, high = (run.folder for run in plan(read_sweep_file(file, fixed={})).runs)
+    return {beta: low if beta < BETWEEN else high for beta in BETAS}
+
+
 def along(share: float) -> Callable[..., Folders]:
     """All betas in one training, of so many times the epochs of a retrained model."""
 
@@ -130,6 +147,7 @@ WAYS: dict[str, tuple[str, Callable[..., Folders]]] = {
     "down": ("continuation, from beta 10 down", continued("down")),
     "up": ("continuation, from beta 0.01 up", continued("up")),
     "multirate": ("one multi-rate model", multirate),
+    "ranges": ("two multi-rate models, of betas below 0.6 and above, a core each", ranges),
     "along": ("one training through all betas, from 0.01 up", along(1.0)),
     "along_longer": ("the same, of half as many epochs more", along(1.5)),
 }
