@@ -13,6 +13,9 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+ATEN = torch.ops.aten
+CUTS = ATEN.detach.default, ATEN.alias.default
+SHAPES = ATEN.view.default, ATEN.expand.default, ATEN._unsafe_view.default  # Which vmap takes to the shape it has.
 TOLERANCE = 1e-2  # Of a loss or gradient from what it should be, a share of it: in bf16 rounding is that much.
 
 
@@ -33,7 +36,7 @@ def traced(run: Callable[..., Any], leaves: Sequence[Any], found: Sequence[Tenso
     try:
         with torch.no_grad():
             graph = make_fx(run)(*leaves)
-            _without_copies(graph)
+            _shorten(graph)
             _called_by_name(graph)
             made = pytree.tree_leaves(graph(*leaves), is_leaf=lambda each: each is None)
     except Exception:  # Of whatever kind, as anything may be in a network: it is then carried out as it stands.
@@ -41,13 +44,17 @@ def traced(run: Callable[..., Any], leaves: Sequence[Any], found: Sequence[Tenso
     return graph if all(map(is_near, made, found)) else None
 
 
-def _without_copies(graph: GraphModule) -> None:
-    """Take out what only cuts a tensor off from its graph, as there is none."""
+def _shorten(graph: GraphModule) -> None:
+    """Take out what gives the tensor that it is given: cut off from a graph of which there is none, or as it was."""
     for node in list(graph.graph.nodes):
-        if node.target in (torch.ops.aten.detach.default, torch.ops.aten.alias.default):
+        if node.target in CUTS or (node.target in SHAPES and _shape(node) == _shape(node.args[0])):
             node.replace_all_uses_with(node.args[0])
             graph.graph.erase_node(node)
     graph.graph.eliminate_dead_code()
+
+
+def _shape(node: Any) -> torch.Size | None:
+    return getattr(node.meta.get("val"), "shape", None)
 
 
 def _called_by_name(graph: GraphModule) -> None:
