@@ -1,6 +1,6 @@
 """Fits in processes that start at once, forked from a server that has imported all that a fit imports.
 
-A `python -m vae_rd.fit` of its own spends five seconds on imports. What runs in the fork is that command: its exit
+A `python -m vae_rd.fit` of its own spends three seconds on imports. What runs in the fork is that command: its exit
 code, its output, its record.
 """
 
