@@ -203,23 +203,25 @@ def test_a_pack_that_is_killed_goes_on_to_the_same_end(toy, tmp_path, interrupt)
             check_near(*(without_text(read_checkpoint(tmp_path / f"{way}/m{k}" / file)) for way in ("parts", "whole")))
 
 
-def test_a_signal_in_a_member_s_evaluation_does_not_wait_for_its_end(toy, tmp_path, monkeypatch):
-    evaluated = []
+@pytest.mark.parametrize(("module", "name"), [(splits, "evaluate_split"), (packing.build, "build_data")])
+def test_a_signal_in_a_member_s_own_work_does_not_wait_for_its_end(toy, tmp_path, monkeypatch, module, name):
+    begun = []
 
     def slow(*given, **named):
-        evaluated.append(given)
+        begun.append(given)
         os.kill(os.getpid(), signal.SIGTERM)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             time.sleep(0.001)
 
-    monkeypatch.setattr(splits, "evaluate_split", slow)
+    monkeypatch.setattr(module, name, slow)
     began = time.monotonic()
     outcomes = fit_packed(configs(toy, tmp_path, "warm-up", max_epochs=1))
     assert time.monotonic() - began < 30
-    assert len(evaluated) == 1
+    assert len(begun) == 1
     assert all(isinstance(outcome, Interrupted) for outcome in outcomes)
-    assert [RunRecord.read(tmp_path / f"m{k}").stopped_by for k in (0, 1)] == [signal.SIGTERM] * 2
+    records = [RunRecord.read(folder) for folder in tmp_path.glob("m?")]
+    assert [record.stopped_by for record in records] == ([signal.SIGTERM] * 2 if module is splits else [])
 
 
 @pytest.mark.slow

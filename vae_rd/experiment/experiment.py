@@ -136,7 +136,10 @@ class Experiment:
             if (forecast := self.forecast) is not None:
                 print(forecast_words(forecast, betas_of(self.config), latent_dim=self.model.latent_dim), flush=True)
             self._train(guard, logger)
-            self._evaluate()
+            if self.seat is None:
+                self._evaluate()
+            else:
+                self.seat.in_main_thread(self._evaluate)
             if self.config.media_every != 0:
                 epoch = self.record.model["kept_epoch"]
                 keep_media(self.measured, self.data, self.folder, epoch=epoch, logger=logger)

@@ -18,7 +18,7 @@ from vae_rd.experiment.door import check_given, data_set_of
 from vae_rd.experiment.experiment import Experiment
 from vae_rd.experiment.failures import cause_of, log_failure, mark_failed
 from vae_rd.experiment.loading import precision_of
-from vae_rd.experiment.preparing import check_same_run, prepare
+from vae_rd.experiment.preparing import Prepared, check_same_run, prepare
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import broadcast, check_same, connected, is_first, on_all_ranks, rank_zero_first
 from vae_rd.process.signals import SignalGuard
@@ -94,8 +94,12 @@ def fit_claimed(
         if is_first():
             print(f"{claimed.folder}: finished already, nothing to do")
         return claimed.record
+
+    def ready() -> Prepared:
+        return on_all_ranks(lambda: rank_zero_first(lambda: prepare(config, model, data, read=read)))
+
     try:
-        prepared = on_all_ranks(lambda: rank_zero_first(lambda: prepare(config, model, data, read=read)))
+        prepared = ready() if seat is None else seat.in_main_thread(ready)
     except Exception as error:
         if not isinstance(error, InputError) and is_first():  # A fault of the code, not of its input.
             _leave_failure(config, claimed, error)

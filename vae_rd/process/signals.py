@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -35,7 +32,6 @@ class SignalGuard:
         self.received: int | None = None
         self._holding = False
         self._previous: dict[int, Any] = {}
-        self._of_another: SeatGuard | None = None
 
     def __enter__(self) -> SignalGuard:
         if threading.current_thread() is threading.main_thread():
@@ -69,52 +65,24 @@ class SignalGuard:
             self._holding = False
             raise Interrupted(self.received)
 
-    @contextmanager
-    def passing_on(self, to: SeatGuard) -> Iterator[None]:
-        """Within the block another thread is at work: a signal that waits here goes to its guard."""
-        self._of_another = to
-        try:
-            yield
-        finally:
-            self._of_another = None
-
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         repeated, self.received = self.received is not None, signum
         if repeated or not self._holding:
             raise Interrupted(signum)
-        if self._of_another is not None:
-            self._of_another.hear(signum)
 
 
 class SeatGuard(SignalGuard):
-    """The guard of a thread of its own, whose signals come to the main one.
+    """The guard of a thread of its own, where no signal raises but at a check.
 
     Args:
-        of: the main thread's.
-
-    Attributes:
-        thread: the identity of the thread.
+        of: the main thread's, to which signals come.
     """
 
     def __init__(self, of: SignalGuard) -> None:
         super().__init__()
-        self.thread: int | None = None
         self._of = of
 
     def check(self) -> None:
         """Raise `Interrupted` if a signal has come there."""
         self.received = self._of.received
         super().check()
-
-    def hear(self, signum: int) -> None:
-        """Raise `Interrupted` in the thread, before its next instruction, unless signals wait for a check there."""
-        self.received = signum
-        if self._holding or self.thread is None:
-            return
-
-        class Stopped(Interrupted):
-            def __init__(self) -> None:
-                super().__init__(signum)
-
-        Stopped.__name__ = Interrupted.__name__
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread), ctypes.py_object(Stopped))

@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
@@ -29,7 +29,7 @@ from vae_rd.training.stacked_loss import Traces
 from vae_rd.training.stacking import Stack, Taken, is_small, problem_of
 from vae_rd.training.vae import Steps, VAEBlocks
 
-LOOK_SECONDS = 1.0
+T = TypeVar("T")
 SHOWN = 120  # Characters of what kept members from being stacked.
 
 
@@ -43,6 +43,7 @@ class PackSeat:
         log: the file that what it prints is appended to; None where it is printed.
         result: what its work has given or raised, once it has ended.
         waited: seconds that went by while others were at work, without its share of what was done for several at once.
+        work: what it wants to have done in the main thread.
     """
 
     pack: Pack
@@ -51,9 +52,9 @@ class PackSeat:
     result: Any = None
     has_ended: bool = False
     waited: float = 0.0
-    thread: threading.Thread | None = None
+    work: Callable[[], Any] | None = None
     request: StepsRequest | GainRequest | None = None
-    answer: Taken | Tensor | BaseException | None = None
+    answer: Any = None
     go: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def steps_of(self, module: VAEBlocks) -> Steps:
@@ -81,20 +82,22 @@ class PackSeat:
         answer: Tensor | None = self._answer_to(GainRequest(gain, step))
         return answer
 
-    def wait(self) -> None:
-        """Until it lets others work, or has ended; a signal that comes at its very end may keep it from saying so."""
-        assert self.thread is not None, "it works"
-        while not self.pack.back.acquire(timeout=LOOK_SECONDS):
-            if not self.thread.is_alive():
-                self.has_ended = True
-                return
+    def in_main_thread(self, work: Callable[[], T]) -> T:
+        """Have something done for this member in the thread that signals come to: there one ends it at once."""
+        self.work = work
+        found: T = self._answer()
+        return found
 
     def _answer_to(self, request: StepsRequest | GainRequest) -> Any:
         """Let others work until this member's request is answered, and it is its turn again."""
         self.request, began = request, time.monotonic()
+        answer = self._answer()
+        self.waited += time.monotonic() - began
+        return answer
+
+    def _answer(self) -> Any:
         self.pack.back.release()
         self.go.acquire()
-        self.waited += time.monotonic() - began
         if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
@@ -133,16 +136,34 @@ class Pack:
         paths: Sequence[Path | None] = logs or [None] * len(works)
         seats = [PackSeat(self, SeatGuard(self.guard), log) for _, log in zip(works, paths, strict=True)]
         for seat, work in zip(seats, works, strict=True):
-            seat.thread = threading.Thread(target=_work, args=(seat, work), daemon=True)
-            seat.thread.start()
+            threading.Thread(target=_work, args=(seat, work), daemon=True).start()
         ready = seats
         while ready:
             for seat in ready:
-                with _printing(seat.log), self.guard.passing_on(seat.guard):
-                    seat.go.release()
-                    seat.wait()
+                with _printing(seat.log):
+                    self._give_turn(seat)
             ready = self._served([seat for seat in seats if not seat.has_ended])
         return [seat.result for seat in seats]
+
+    def _give_turn(self, seat: PackSeat) -> None:
+        """Until it waits for others, or has ended; what it wants to have done here is done meanwhile."""
+        seat.go.release()
+        self.back.acquire()
+        while (work := seat.work) is not None:
+            seat.work, seat.answer = None, self._done(work)
+            seat.go.release()
+            self.back.acquire()
+
+    def _done(self, work: Callable[[], Any]) -> Any:
+        """What it gives or raises."""
+        try:
+            self.guard.check()
+            self.guard.release()
+            return work()
+        except BaseException as error:  # A network of one's own may even end the program.
+            return error
+        finally:
+            self.guard.hold()
 
     def _served(self, seats: Sequence[PackSeat]) -> list[PackSeat]:
         """Take the steps of those who are furthest behind, as many as may be stacked; whose turn it is then."""
@@ -216,7 +237,6 @@ def _note_passed(stack: Stack, step: int) -> None:
 
 def _work(seat: PackSeat, work: Callable[[PackSeat], Any]) -> None:
     seat.go.acquire()
-    seat.guard.thread = threading.get_ident()
     try:
         seat.guard.check()
         seat.result = work(seat)
