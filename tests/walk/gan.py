@@ -10,21 +10,28 @@ from helpers.own import own_vae
 from walk.analysis import drawn as figure
 from walk.evaluations import NAMED, POINT, checked
 from walk.evaluations import drawn as images
-from walk.steps import Call, Step, archive, each, evaluated, fitted, step
+from walk.steps import Call, Step, each, evaluated, fitted
+from walk.steps import step as step_after
 
-GREY = ("--data=digits", "--likelihood=gaussian")
-BITS = ("--data=digits", "--binarization=threshold")
+GREY = ("--data=npz", "--data_file=grey.npz")
+BITS = ("--data=npz", "--data_file=own.npz")
 GAN = ("--model=gan", "--eval_samples=null")
 FITTED = fitted(*NAMED, *BITS, *GAN)
-SMALL = {"data": "digits", "binarization": "threshold", "hidden": [4], "max_steps": 1, "batch_size": 8, "wandb": "off"}
+SMALL = {"data": "npz", "data_file": "own.npz", "hidden": [4], "max_steps": 1, "batch_size": 8, "wandb": "off"}
 
 
 def from_python(*, own: bool) -> Call:
     return lambda: fit_model(FitConfig(model="gan", **SMALL), model=own_vae() if own else None)
 
 
-def stored() -> object:
-    return archive(images=np.random.default_rng(0).integers(0, 2, (400, 4, 4)).astype(np.uint8))()
+def stored() -> None:
+    """As many images as samples can be held against, and no more: each fit compares them with each other."""
+    for file, levels in (("own.npz", 2), ("grey.npz", 256)):
+        np.savez(file, images=np.random.default_rng(0).integers(0, levels, (400, 8, 8)).astype(np.uint8))
+
+
+def step(says: str, refused: Call, *remedies: Call, before: Call = lambda: None) -> Step:
+    return step_after(says, refused, *remedies, before=each(stored, before))
 
 
 VAE = fitted(*NAMED, *BITS, "--overwrite")
@@ -37,11 +44,11 @@ STEPS: list[Step] = [
     ),
     step(
         "with --model gan choose bernoulli, gaussian, laplace or continuous_bernoulli",
-        fitted("--data=digits", "--likelihood=beta_binomial", *GAN),
+        fitted(*GREY, "--likelihood=beta_binomial", *GAN),
         FITTED,
-        fitted(*GREY, *GAN),
-        fitted("--data=digits", "--likelihood=laplace", *GAN),
-        fitted("--data=digits", "--dequantize=uniform", "--likelihood=continuous_bernoulli", *GAN),
+        fitted(*GREY, "--likelihood=gaussian", *GAN),
+        fitted(*GREY, "--likelihood=laplace", *GAN),
+        fitted(*GREY, "--dequantize=uniform", "--likelihood=continuous_bernoulli", *GAN),
     ),
     step(
         "nothing trains it with --model gan; leave it out", fitted(*BITS, *GAN, "--prior=mixture"), fitted(*BITS, *GAN)
@@ -59,10 +66,7 @@ STEPS: list[Step] = [
     step(
         "give data of 20 or more in each",
         fitted(*GAN),
-        each(
-            stored,
-            fitted(*GAN, "--data=npz", "--data_file=own.npz"),
-        ),
+        fitted(*BITS, *GAN),
     ),
     step(
         "choose --nll prior or --ais or --quality, or another run",
