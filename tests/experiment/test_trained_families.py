@@ -118,8 +118,13 @@ def test_training_reaches_the_water_filling_optimum(toy, beta):
     "path", [*CONFIGS, *(pytest.param(path, marks=pytest.mark.slow) for path in GRID)], ids=lambda p: p.stem
 )
 def test_every_config_file_is_parsed_built_and_stepped(path, tmp_path):
-    """On stand-in pixels of the data set's own size and levels, so that no file is needed."""
+    """On stand-in pixels of the data set's own size and levels, so that no file is needed.
+
+    Those of the grid have one batch of 8 and no pictures: a decoder that reads x, cut to each of 32 units in turn, and
+    drawn from value by value, takes minutes for more. tests/explore has pictures of such decoders.
+    """
     flags = {"max_epochs": 1, "batch_size": 16, "val_every": 1, "beta_warmup": 1, "n_test": 16}
+    flags |= {"media_every": 0, "batch_size": 8, "n_test": 8} if path in GRID else {}
     flags |= {"run_dir": str(tmp_path), "wandb": "off"}
     config = parse(["--config", str(path), *(f"--{name}={value}" for name, value in flags.items())]).config
     record = vae_rd.fit_model(config, data=stand_in(config))
@@ -133,7 +138,7 @@ def stand_in(config: FitConfig) -> DataSet | None:
     if config.data not in shapes:
         return None
     *shape, levels = shapes[config.data]
-    pixels = torch.randint(levels, (32, *shape), dtype=torch.uint8)
+    pixels = torch.randint(levels, (config.batch_size, *shape), dtype=torch.uint8)
     return build.data_set(Source(config.data, dict.fromkeys(("train", "val", "test"), pixels), levels=levels), config)
 
 
