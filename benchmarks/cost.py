@@ -52,8 +52,10 @@ FURTHER = {"information_examples": 100, "wandb": "off", "resume": "auto"}
 # Of the one model for all betas: what fits into one and a half times the time of one of one beta, chosen on validation.
 MANY = {"batch_size": 256, "lr": 0.0036, "precision": "bf16"}
 PASSES = 2.375  # Epochs of it for one of a model of one beta.
-# Of two models that share the range out between them at a beta, likewise; they are trained at once, a core each.
-BETWEEN, POWER, PASSES_OF_EACH = 0.6, 0.0, 2.25
+# Of two models for ranges of their own, trained at once, a core each, likewise; the second one's goes beyond its last beta.
+RANGES, AT = [[0.01, 0.6], [0.6, 14.0]], 0.6
+OF_RANGES = {**MANY, "lr": 0.005, "multirate_power": 0.0}
+PASSES_OF_EACH = 2.0
 LR_ALONG = 5e-3  # Of one training through all betas, whose parts are short; docs/continuation.md.
 Folders = dict[float, Path]  # The run, or the point of a run, at each beta.
 
@@ -115,12 +117,12 @@ def multirate(folder: Path, *, epochs: int, seed: int) -> Folders:
 
 def ranges(folder: Path, *, epochs: int, seed: int) -> Folders:
     """A model for the low betas and one for the high ones, as one command with a fit a core."""
-    flags = {**MANY, "objective": "multirate", "multirate_power": POWER, "beta": BETWEEN, "seed": seed}
+    flags = {**OF_RANGES, "objective": "multirate", "beta": AT, "seed": seed}
     flags |= dict.fromkeys(("max_epochs", "val_every"), round(PASSES_OF_EACH * epochs))
-    file = _sweep_file(folder, {"beta_range": [[BETAS[0], BETWEEN], [BETWEEN, BETAS[-1]]]}, **flags)
+    file = _sweep_file(folder, {"beta_range": RANGES}, **flags)
     called([sys.executable, "-m", "vae_rd.sweep", str(file)])
     low, high = (run.folder for run in plan(read_sweep_file(file, fixed={})).runs)
-    return {beta: low if beta < BETWEEN else high for beta in BETAS}
+    return {beta: low if beta < AT else high for beta in BETAS}
 
 
 def along(share: float) -> Callable[..., Folders]:
