@@ -173,25 +173,34 @@ def first_points_by_an_agent(user: User, file: Path, *, count: int) -> list[RunR
     return records_in(run_dir)
 
 
+def is_grid(file: Path) -> bool:
+    return read_sweep_file(file, fixed={}).method == "grid"
+
+
+def count_of(file: Path) -> int:
+    """How many of its points are run: of a search two, of a grid, whose next point differs by a value, the first."""
+    return 1 if is_grid(file) else 2
+
+
 @pytest.fixture(scope="module")
-def first_two(tmp_path_factory):
-    """The records of the first two points of every sweep file; three agents at a time, each with a sweep of its own."""
+def first_points(tmp_path_factory):
+    """The records of the first points of every sweep file; three agents at a time, each with a sweep of its own."""
     with a_user(tmp_path_factory.mktemp("files")) as user, ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(lambda file: first_points_by_an_agent(user, file, count=2), SWEEPS))
+        found = list(pool.map(lambda file: first_points_by_an_agent(user, file, count=count_of(file)), SWEEPS))
         yield user, dict(zip(SWEEPS, found, strict=True))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
-def test_the_first_two_points_of_every_file_run(file, first_two):
-    user, records = first_two
+def test_the_first_points_of_every_file_run(file, first_points):
+    user, records = first_points
     run_dir, content = user.home / file.stem, toy(file, user.home / file.stem)
     points = SweepBackend()
     points.on_UpsertSweep({"config": yaml.safe_dump(content), "projectName": "toys"})
-    taken = [next(points.sweeps["sweep0"].points) for _ in range(2)]
+    taken = [next(points.sweeps["sweep0"].points) for _ in range(count_of(file))]
     expected = [to_dict(FitConfig(**{name: entry["value"] for name, entry in point.items()})) for point in taken]
-    assert [record.status for record in records[file]] == ["finished", "finished"]
+    assert [record.status for record in records[file]] == ["finished"] * count_of(file)
     assert sorted([record.config for record in records[file]], key=str) == sorted(expected, key=str)
     served = {run.name for run in user.server.runs.values() if run.config["run_dir"] == str(run_dir) and run.started}
     tracked = content["parameters"].get("wandb") != {"value": "off"}
@@ -210,14 +219,14 @@ def essence(record: RunRecord, folder: Path) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("file", SWEEPS, ids=lambda file: file.stem)
-def test_the_local_launcher_leaves_the_same_records(file, first_two, tmp_path, monkeypatch):
+def test_the_local_launcher_leaves_the_same_records(file, first_points, tmp_path, monkeypatch):
     """Of a search, whose points are the server's to draw, it is given those that the agent got."""
-    user, records = first_two
+    user, records = first_points
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(tmp_path)
     words = [str(user.home / f"{file.stem}.yaml"), f"--run_dir={tmp_path / 'runs'}", "--wandb=off"]
-    if read_sweep_file(file, fixed={}).method == "grid":
-        assert sweep.main([*words, "--count=2"]) == 0
+    if is_grid(file):
+        assert sweep.main([*words, f"--count={count_of(file)}"]) == 0
     else:
         for record in records[file]:
             point = [f"--{name}={record.config[name]}" for name in ("lr", "hidden")]
