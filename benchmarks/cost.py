@@ -52,10 +52,10 @@ FURTHER = {"information_examples": 100, "wandb": "off", "resume": "auto"}
 # Of the one model for all betas: what fits into one and a half times the time of one of one beta, chosen on validation.
 MANY = {"batch_size": 256, "lr": 0.0036, "precision": "bf16"}
 PASSES = 2.375  # Epochs of it for one of a model of one beta.
-# Of two models that are trained at once, a core each, likewise; the range of the second one goes beyond its last beta.
-RANGES, AT = [[0.01, 0.6], [0.6, 14.0]], 0.6
-OF_RANGES = {**MANY, "lr": 0.005, "multirate_power": 0.0}
-PASSES_OF_EACH = 2.0
+# Of two models that are trained at once, a core each, likewise; the second one's range is wider than what it is read at.
+RANGES, AT = [[0.01, 0.6], [0.35, 15.0]], 0.5
+OF_RANGES = {**MANY, "lr": 0.007, "multirate_power": 0.0}
+PASSES_OF_EACH = 1.625
 LR_ALONG = 5e-3  # Of one training through all betas, whose parts are short; docs/continuation.md.
 Folders = dict[float, Path]  # The run, or the point of a run, at each beta.
 
@@ -149,7 +149,7 @@ WAYS: dict[str, tuple[str, Callable[..., Folders]]] = {
     "down": ("continuation, from beta 10 down", continued("down")),
     "up": ("continuation, from beta 0.01 up", continued("up")),
     "multirate": ("one multi-rate model", multirate),
-    "ranges": ("two multi-rate models, of betas below 0.6 and above, a core each", ranges),
+    "ranges": ("two multi-rate models, for betas below and above 0.5, a core each", ranges),
     "along": ("one training through all betas, from 0.01 up", along(1.0)),
     "along_longer": ("the same, of half as many epochs more", along(1.5)),
 }
