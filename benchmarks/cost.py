@@ -52,7 +52,7 @@ FURTHER = {"information_examples": 100, "wandb": "off", "resume": "auto"}
 # Of the one model for all betas: what fits into one and a half times the time of one of one beta, chosen on validation.
 MANY = {"batch_size": 256, "lr": 0.0036, "precision": "bf16"}
 PASSES = 2.375  # Epochs of it for one of a model of one beta.
-# Of two models that are trained at once, a core each, likewise; the second one's range is wider than what it is read at.
+# Of two models that are trained at once, a core each, likewise; the second one's range is wider than it is read at.
 RANGES, AT = [[0.01, 0.6], [0.35, 15.0]], 0.5
 OF_RANGES = {**MANY, "lr": 0.007, "multirate_power": 0.0}
 PASSES_OF_EACH = 1.625

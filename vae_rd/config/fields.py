@@ -356,8 +356,8 @@ class FitConfig:
     )
     multirate_power: float = flag(
         1.0,
-        "p of the weight (2 / (1 + b))^p of the loss of a beta b: the lower, the more high betas count, best at 0.4 "
-        "where --beta_range begins near 1",
+        "p of the weight (2 / (1 + b))^p of the loss of a beta b: the lower, the more high betas count; 0 suits ranges "
+        "of less than two decades",
         group="objective",
         models=("vae",),
         least=0,
