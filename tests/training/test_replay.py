@@ -93,6 +93,18 @@ def test_steps_have_the_gradients_and_terms_of_modules_and_autograd(flags):
     assert differences(loss, samples=2) == []
 
 
+@pytest.mark.parametrize(
+    "flags", [{}, {"posterior": "iaf"}, {"prior": "maf"}, {"prior": "spline"}, {"objective": "multirate"}], ids=str
+)
+def test_in_half_precision_what_is_kept_out_of_it_stays_out(flags):
+    loss = loss_of(**flags)
+    with torch.no_grad():
+        for parameter in loss.parameters():  # Flows begin as the identity, which is exact in any precision.
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert differences(loss, steps=(3,)) == []  # Of one: autocast keeps the casts of weights.
+
+
 ROWS = [
     *(("objective", word) for word in tables.OBJECTIVES),
     *(("gradient", word) for word in tables.GRADIENTS),
@@ -131,9 +143,14 @@ def test_what_anyone_made_may_do_more_than_operations_on_tensors():
 
 def test_a_likelihood_that_takes_note_of_steps_and_buffers_that_move_are_left_alone():
     assert takes_note(loss_of(likelihood="gaussian_optimal").model)
-    loss = loss_of()
-    loss.model.encoder.trunk.insert(2, nn.BatchNorm1d(9))
-    assert Replay(loss).step(given_of(loss, 0, 1), 0) is None
+    for layer in (nn.BatchNorm1d(9), nn.Dropout(0.001)):
+        loss = loss_of()
+        loss.model.encoder.trunk.insert(2, layer)
+        given, stream = given_of(loss, 0, 1), torch.get_rng_state()
+        before = [buffer.clone() for buffer in loss.buffers()]
+        assert Replay(loss).step(given, 0) is None
+        assert all(map(torch.equal, loss.buffers(), before))
+        assert torch.equal(torch.get_rng_state(), stream)
 
 
 def test_a_fit_is_the_same_bit_for_bit(tmp_path, monkeypatch):

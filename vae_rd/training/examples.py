@@ -36,11 +36,8 @@ def example_terms(terms: Terms, loss: Tensor, *, latent_dim: int) -> ExampleTerm
 
 
 def as_terms(seen: ExampleTerms) -> Terms:
-    """The terms of a batch as tensors, which is all that an objective takes note of after a step."""
-    undefined = bool(seen.rate_per_dim.isnan().all())
-    return Terms.stated(
-        log_px_z=-seen.distortion, rate=seen.rate, rate_per_dim=None if undefined else seen.rate_per_dim
-    )
+    """D and R of a batch as terms, which is all that an objective takes note of after a step."""
+    return Terms.stated(log_px_z=-seen.distortion, rate=seen.rate)
 
 
 def _undefined(loss: Tensor, latent_dim: int) -> Tensor:

@@ -31,10 +31,10 @@ class VAEModule(LightningModule):
 
     Once an epoch it logs `train/` and `val/` (or `test/`) distortion, rate, elbo, objective, loss, active_units and
     rate_dim_<d>: means over examples in nats, of training over weights as they moved. A second validation loader's have
-    "/dataloader_idx_1" after their names, as Lightning does it. The end of training is always validated, whatever
-    `check_val_every_n_epoch` and `val_check_interval` say. The noise of a batch is a function of (seed, epoch,
-    its number), in validation of (seed, its number), so that a run that goes on from a checkpoint repeats it and
-    several processes draw what one would.
+    "/dataloader_idx_1" after their names, as Lightning does it. The end of training is validated whatever
+    `check_val_every_n_epoch` and `val_check_interval` say, within an epoch where `min_epochs` and `min_steps` allow it.
+    The noise of a batch is a function of (seed, epoch, its number), in validation of (seed, its number), so that a run
+    that goes on from a checkpoint repeats it and several processes draw what one would.
 
     Args:
         model: the VAE.
@@ -83,7 +83,7 @@ class VAEModule(LightningModule):
         self._means: dict[Split, RateDistortion] = {}
         self._taken = 0  # Optimiser steps that running scales have seen.
         self._val_every: int | None = None  # As the Trainer had it.
-        self._is_stopped = False  # By somebody else.
+        self._is_ours = False  # That training was asked to stop.
         if problem := self.gradient.objective_problem(self.objective):
             raise InputError(f"VAEModule(gradient={type(self.gradient).__name__}(...)) {problem}")
         if self.objective.betas is not None and self.model.betas is None:
@@ -125,11 +125,13 @@ class VAEModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Note where training stands."""
-        self._taken, self._val_every = self.global_step, self.trainer.check_val_every_n_epoch
+        self._taken, self._val_every, self._is_ours = self.global_step, self.trainer.check_val_every_n_epoch, False
 
     def on_train_end(self) -> None:
-        """Leave the Trainer as it was."""
-        self.trainer.check_val_every_n_epoch, self.trainer.should_stop = self._val_every, self._is_stopped
+        """Leave the Trainer as it would be without the validation at the end."""
+        self.trainer.check_val_every_n_epoch = self._val_every
+        if self._is_ours:
+            self.trainer.should_stop = False
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Let running scales and multipliers take note of a step, by the terms of the last batch that it summed.
@@ -139,8 +141,9 @@ class VAEModule(LightningModule):
         if self.global_step > self._taken:
             outputs["terms"].after_step()
             self.objective.after_step(outputs["terms"])
-        self._taken, self._is_stopped = self.global_step, self.trainer.should_stop
+        self._taken, asked = self.global_step, self.trainer.should_stop
         validate_at_end(self.trainer)
+        self._is_ours = self.trainer.should_stop and not asked
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's training means, and the settings to come."""

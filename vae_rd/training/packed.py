@@ -161,6 +161,8 @@ class Pack:
             self.guard.release()
             return work()
         except BaseException as error:  # A network of one's own may even end the program.
+            if isinstance(error, Exception) and (signum := self.guard.received) is not None:
+                return Interrupted(signum)  # A library may make an error of its own of it.
             return error
         finally:
             self.guard.hold()

@@ -20,7 +20,7 @@ from vae_rd.objectives.beta import BetaObjective
 from vae_rd.training.adam import shares_of
 from vae_rd.training.examples import ExampleTerms
 from vae_rd.training.stacked_loss import Loss, Numbers, numbers_of
-from vae_rd.training.traces import traced
+from vae_rd.training.traces import carried_out, traced
 
 # Steps that are left where a trace is made: it takes as long as it saves in about 1,000 steps of a small network.
 LEAST = 2_000
@@ -78,8 +78,7 @@ class Replay:
         graph = self._graphs[kind]
         if graph is None:
             return None
-        with torch.no_grad():
-            gradients, examples = graph(*self._leaves(given, step))
+        gradients, examples = carried_out(graph, self._leaves(given, step))
         for parameter, gradient in zip(self.trained, gradients, strict=True):
             parameter.grad = _laid_out(gradient, parameter)
         return ExampleTerms(*examples)
@@ -97,16 +96,24 @@ class Replay:
         return self._numbers
 
     def _traced(self, given: Given, step: int) -> GraphModule | None:
-        """The operations of a step; None of one that draws again, for which there is no stream, or moves buffers."""
-        versions, leaves = [buffer._version for buffer in self.buffers.values()], self._leaves(given, step)
-        try:
-            gradients, examples = self._built(*leaves)
-        except Exception:  # Of whatever kind: built as it stands, a step raises its own.
-            return None
-        apart = [gradient.untyped_storage().data_ptr() for gradient in gradients if gradient is not None]
-        if versions != [b._version for b in self.buffers.values()] or len(set(apart)) < len(apart):
-            return None
-        return traced(self._built, leaves, [*gradients, *examples])
+        """The operations of a step; None of one that draws again, for which there is no stream, or moves buffers.
+
+        The trial moves neither the model's own buffers nor torch's own streams.
+        """
+        leaves, first = self._leaves(given, step), len(self.parameters)
+        leaves[first:] = [value.clone() if isinstance(value, Tensor) else value for value in leaves[first:]]
+        buffers = leaves[first : first + len(self.buffers)]
+        device = given.x.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            before = _state(device)
+            try:
+                gradients, examples = self._built(*leaves)
+            except Exception:  # Of whatever kind: built as it stands, a step raises its own.
+                return None
+            apart = [gradient.untyped_storage().data_ptr() for gradient in gradients if gradient is not None]
+            if any(buffer._version for buffer in buffers) or _state(device) != before or len(set(apart)) < len(apart):
+                return None
+            return traced(self._built, leaves, [*gradients, *examples])
 
     def _built(self, *leaves: Any) -> tuple[list[Tensor | None], list[Tensor]]:
         """Gradients and terms by modules and autograd, at leaves of their own."""
@@ -127,6 +134,12 @@ class Replay:
         return dict(zip(names, leaves, strict=False)), Given(*leaves[len(names) : len(names) + given]), held
 
 
+def _state(device: torch.device) -> list[bytes]:
+    """Of torch's own streams, from which networks may draw, such as dropout does."""
+    states = [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+    return [state.numpy().tobytes() for state in states]
+
+
 def _laid_out(gradient: Tensor | None, like: Tensor) -> Tensor | None:
     """In memory as its parameter is, which autograd sees to and fused Adam takes for granted."""
     if gradient is None or gradient.stride() == like.stride():
@@ -137,13 +150,16 @@ def _laid_out(gradient: Tensor | None, like: Tensor) -> Tensor | None:
 def is_known(loss: Loss) -> bool:
     """Whether a step of it is operations on tensors alone: its modules are ours or torch's, and have no hooks."""
     tensors = [*loss.parameters(), *loss.buffers()]
-    return all(map(_is_plain, loss.modules())) and not any(tensor._backward_hooks for tensor in tensors)
+    hooked = any(t._backward_hooks or t._post_accumulate_grad_hooks for t in tensors)
+    return all(map(_is_plain, loss.modules())) and not hooked
 
 
 def _is_plain(module: nn.Module) -> bool:
     hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     ours = type(module).__module__.split(".")
-    return ours[0] in KNOWN and ours[-1] not in OF_CALLABLES and "forward" not in vars(module) and not any(hooks)
+    is_known = ours[0] in KNOWN and ours[-1] not in OF_CALLABLES and "forward" not in vars(module)
+    # Recurrent networks read their weights from a list of their own, which is not that of a call's.
+    return is_known and not any(hooks) and not isinstance(module, nn.RNNBase)
 
 
 def takes_note(model: VAE) -> bool:

@@ -23,7 +23,7 @@ from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.gradients.base import Gradient
 from vae_rd.training.examples import ExampleTerms, example_terms
-from vae_rd.training.traces import traced
+from vae_rd.training.traces import carried_out, traced
 
 Tensors = dict[str, Tensor]
 Numbers = dict[tuple[str, str], Any]
@@ -119,8 +119,7 @@ class Traces:
         graph = self.known[key]
         if graph is None:
             return stacked(loss, given, step)
-        with torch.no_grad():
-            means, gradients, examples = graph(*leaves)
+        means, gradients, examples = carried_out(graph, leaves)
         return Found(means, dict(zip(given.parameters, gradients, strict=True)), ExampleTerms(*examples))
 
 

@@ -38,10 +38,20 @@ def traced(run: Callable[..., Any], leaves: Sequence[Any], found: Sequence[Tenso
             graph = make_fx(run)(*leaves)
             _shorten(graph)
             _called_by_name(graph)
-            made = pytree.tree_leaves(graph(*leaves), is_leaf=lambda each: each is None)
+            made = pytree.tree_leaves(carried_out(graph, leaves), is_leaf=lambda each: each is None)
     except Exception:  # Of whatever kind, as anything may be in a network: it is then carried out as it stands.
         return None
     return graph if all(map(is_near, made, found)) else None
+
+
+def carried_out(graph: GraphModule, leaves: Sequence[Any]) -> Any:
+    """What traced operations give.
+
+    Casts of autocast are among them: within it, what was kept out of half precision would be in it.
+    """
+    device = next(leaf.device for leaf in leaves if isinstance(leaf, Tensor))
+    with torch.no_grad(), torch.autocast(device.type, enabled=False):
+        return graph(*leaves)
 
 
 def _shorten(graph: GraphModule) -> None:
