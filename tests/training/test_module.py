@@ -313,19 +313,30 @@ def test_early_stopping():
         ({"max_epochs": 2, "check_val_every_n_epoch": None, "val_check_interval": 3}, [3, 6, 8]),
         ({"max_epochs": 1, "check_val_every_n_epoch": 1, "val_check_interval": 3}, [3, 4]),
         ({"max_epochs": 9, "callbacks": [Stops(17)]}, [12, 17]),
+        ({"max_epochs": 6, "min_epochs": 4, "callbacks": [Stops(5)]}, [12, 16]),
         ({"max_epochs": 5, "limit_val_batches": 0}, []),
     ],
-    ids=["epochs", "steps", "min_epochs", "every few steps", "within epochs", "a callback", "no validation"],
+    ids=[
+        "epochs",
+        "steps",
+        "min_epochs",
+        "every few steps",
+        "within epochs",
+        "a callback",
+        "a callback in vain",
+        "no validation",
+    ],
 )
 def test_the_end_of_training_is_validated_whichever_way_it_comes(tmp_path, ending, steps):
     seen = Validations()
     flags = {"check_val_every_n_epoch": 3, "num_sanity_val_steps": 0} | ending
+    stopped = "callbacks" in ending
     saved = ModelCheckpoint(tmp_path, monitor="val/objective", save_top_k=-1, filename="{step}")
     callbacks = [*flags.pop("callbacks", []), seen, *([saved] if steps else [])]
     trainer, made = fitted(*loaders(), enable_checkpointing=bool(steps), callbacks=callbacks, **flags)
     assert seen.steps == steps
     assert {path.stem for path in tmp_path.iterdir()} == {f"step={step}" for step in steps}
-    as_before = (flags["check_val_every_n_epoch"], steps[-1:] == [17])
+    as_before = (flags["check_val_every_n_epoch"], stopped)
     assert (trainer.check_val_every_n_epoch, trainer.should_stop) == as_before
     if steps:
         check_means(trainer.callback_metrics, made.model)
