@@ -5,13 +5,15 @@ import math
 import pytest
 import torch
 
+from vae_rd.config.fields import FitConfig
 from vae_rd.data.module import Batch
+from vae_rd.experiment.tables import OBJECTIVES
 from vae_rd.model.terms import Terms
 from vae_rd.objectives.base import BetaRange
 from vae_rd.objectives.multirate import EXAMPLES, MARGIN, MultiRateObjective
 from vae_rd.training.many_betas import GRID, BetaGrid, rows_of
 
-from helpers.members import moved
+from helpers.members import card, moved
 from helpers.multirate import inputs, multirate
 
 LOW, HIGH = 0.01, 10.0
@@ -64,6 +66,11 @@ def test_the_loss_of_an_example_is_that_of_its_beta_weighed(power):
     each = torch.tensor([0.1, 0.1, 9.0, 9.0])
     weights = torch.tensor([(2 / 1.1) ** power] * 2 + [0.2**power] * 2)
     assert torch.allclose(found, weights * (d + each * r).mean(0))
+
+
+def test_flags_say_the_range_and_the_power():
+    config = FitConfig(objective="multirate", beta_range=[0.5, 8.0], multirate_power=0.25)
+    assert OBJECTIVES["multirate"](config, card()).betas == BetaRange(0.5, 8.0, 0.25)
 
 
 def test_validation_at_a_few_betas_is_that_of_the_model_at_each_on_its_share_of_the_examples():

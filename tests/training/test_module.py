@@ -301,6 +301,7 @@ def test_early_stopping():
     stopping = EarlyStopping("val/objective", min_delta=1e6, patience=1)
     trainer, made = fitted(*loaders(), max_epochs=9, callbacks=[stopping])
     assert trainer.current_epoch == 2
+    assert trainer.should_stop, "as it leaves it"
     check_means(trainer.callback_metrics, made.model)
 
 

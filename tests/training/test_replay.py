@@ -139,6 +139,11 @@ def test_what_anyone_made_may_do_more_than_operations_on_tensors():
     assert [is_known(loss) for loss in (plain, own, hooked, patched)] == [True, False, False, False]
     plain.model.encoder.trunk[-2].weight.register_hook(lambda gradient: gradient)
     assert not is_known(plain)
+    after, recurrent = loss_of(), loss_of()
+    after.model.encoder.trunk[-2].weight.register_post_accumulate_grad_hook(lambda parameter: None)
+    recurrent.model.encoder.trunk.append(nn.GRU(6, 6))
+    assert not is_known(after)
+    assert not is_known(recurrent)
 
 
 def test_a_likelihood_that_takes_note_of_steps_and_buffers_that_move_are_left_alone():

@@ -1,6 +1,7 @@
 """What a server has imported before it forks the first fit; for such a server alone to import.
 
-It ends, and its forks search for garbage, without a look at any of that.
+When the server ends, and when a fork searches for garbage, none of these objects is looked at: there are
+many, and they stay.
 """
 
 import gc
