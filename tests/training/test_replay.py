@@ -8,7 +8,7 @@ from vae_rd import fit
 from vae_rd.config.fields import FitConfig
 from vae_rd.experiment import build, tables
 from vae_rd.training import vae
-from vae_rd.training.examples import example_terms
+from vae_rd.training.examples import as_terms, example_terms
 from vae_rd.training.replay import Given, Replay, is_known, takes_note
 from vae_rd.training.stacked_loss import Loss
 
@@ -114,18 +114,38 @@ ROWS = [
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("flag", "word"), ROWS)
-def test_of_every_member_steps_are_the_same_or_built_each_time(flag, word):
+def loss_with(flag: str, word: str) -> Loss:
+    """Of a model with that member, and what it needs."""
     needed = {"target_rate": {"target_rate": 2.0}, "multirate": {"beta_range": [0.1, 8.0]}}.get(word, {})
     needed |= {"target_distortion": {"target_distortion": 3.0}, "geco": {"target_distortion": 3.0}}.get(word, {})
     if word == "categorical" and flag != "likelihood":
         needed = {"prior": "categorical", "posterior": "categorical"}
     if word == "deterministic":
         needed = {"beta": 0.0}
-    loss = loss_of(**{flag: word, **needed})
+    return loss_of(**{flag: word, **needed})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("flag", "word"), ROWS)
+def test_of_every_member_steps_are_the_same_or_built_each_time(flag, word):
+    loss = loss_with(flag, word)
     found = differences(loss, samples=max(3, loss.gradient.least_samples))
     assert found == [] or (found is None and (flag, word) in BUILT_EACH_TIME)
+
+
+@pytest.mark.parametrize("word", tables.OBJECTIVES)
+def test_an_objective_takes_the_same_note_of_what_a_step_by_its_list_leaves(word):
+    loss, same_loss = loss_with("objective", word), loss_with("objective", word)
+    given = given_of(loss, 0, samples := 3)
+    noise = torch.Generator().manual_seed(0)
+    terms, each, _ = loss.gradient.step(
+        loss.model, loss.objective, given.x, given.eps, 0, noise=noise, context=given.context
+    )
+    assert terms.distortion.shape == (samples, EXAMPLES)
+    loss.objective.after_step(terms)
+    same_loss.objective.after_step(as_terms(example_terms(terms, each, latent_dim=loss.model.latent_dim)))
+    for ours, theirs in zip(loss.objective.buffers(), same_loss.objective.buffers(), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def test_what_anyone_made_may_do_more_than_operations_on_tensors():

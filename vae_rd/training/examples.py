@@ -36,8 +36,8 @@ def example_terms(terms: Terms, loss: Tensor, *, latent_dim: int) -> ExampleTerm
 
 
 def as_terms(seen: ExampleTerms) -> Terms:
-    """D and R of a batch as terms, which is all that an objective takes note of after a step."""
-    return Terms.stated(log_px_z=-seen.distortion, rate=seen.rate)
+    """D and the rates of a batch, nan where undefined, which is all that an objective takes note of after a step."""
+    return Terms.stated(log_px_z=-seen.distortion, rate=seen.rate, rate_per_dim=seen.rate_per_dim)
 
 
 def _undefined(loss: Tensor, latent_dim: int) -> Tensor:
