@@ -40,9 +40,10 @@ def shown_texts(figure: Figure) -> dict[Text, Bbox]:
 
 
 def legend_boxes(figure: Figure) -> list[tuple[Axes | None, Bbox]]:
-    """The box of each legend and the axes that it belongs to, None for those of the figure."""
-    own = [(ax, legend.get_window_extent()) for ax in figure.axes if (legend := ax.get_legend())]
-    return own + [(None, legend.get_window_extent()) for legend in figure.legends]
+    """The box of each legend, as it is saved, and the axes that it belongs to, None for those of the figure."""
+    with mpl.rc_context(STYLE):
+        own = [(ax, legend.get_window_extent()) for ax in figure.axes if (legend := ax.get_legend())]
+        return own + [(None, legend.get_window_extent()) for legend in figure.legends]
 
 
 def legend_cost(figure: Figure) -> float:
