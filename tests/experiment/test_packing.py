@@ -7,8 +7,9 @@ import json
 import math
 import os
 import signal
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.folder import KEPT, LAST
 from vae_rd.run.record import RunRecord
 from vae_rd.training import stacked_gain, stacking
-from vae_rd.training.packed import Pack
+from vae_rd.training.packed import Pack, PackSeat
 
 from helpers.runs import history
 
@@ -267,6 +268,30 @@ def test_a_batch_of_one_seed_is_made_once(toy, tmp_path, monkeypatch):
     fit_packed([toy(beta=beta, seed=seed, run_dir=str(tmp_path)) for beta in (1.0, 2.0) for seed in (0, 1)])
     assert len(drawn) == 1
     assert set(shapes) == {2}
+
+
+def test_others_work_while_a_member_s_files_come_to_the_disk(toy, tmp_path, monkeypatch):
+    away, alone, synced = PackSeat.away, os.fsync, []
+    inside = set()
+
+    @contextmanager
+    def watched(seat):
+        with away(seat):
+            inside.add(threading.get_ident())
+            yield
+            inside.remove(threading.get_ident())
+
+    def fsync(descriptor):
+        if threading.current_thread() is not threading.main_thread():
+            synced.append(threading.get_ident() in inside)
+        alone(descriptor)
+
+    monkeypatch.setattr(PackSeat, "away", watched)
+    monkeypatch.setattr(os, "fsync", fsync)
+    records = fit_packed([toy(beta=beta, run_dir=str(tmp_path), max_epochs=2) for beta in (1.0, 2.0)])
+    assert [record.status for record in records] == ["finished"] * 2
+    assert len(synced) >= 2 * 2 * 3  # Members, epochs; history, the kept and the last checkpoint.
+    assert all(synced)
 
 
 def test_members_have_all_in_common_but_what_is_free(toy):

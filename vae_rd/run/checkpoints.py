@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import zipfile
 from collections.abc import Collection
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 
 from vae_rd.errors import InputError
+from vae_rd.run.files import put_on_disk
 from vae_rd.run.folder import KEPT, LAST, PREVIOUS
 
 # Under which keys of `callbacks` a checkpoint holds the rows of history and the keeper's counts: class names.
@@ -92,8 +92,7 @@ def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
     try:
         with path.open("wb") as stream:
             torch.save(checkpoint, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
+            put_on_disk(stream)
     except (OSError, RuntimeError) as error:
         # torch's writer fails once more when it closes the file that was cut short, and hides why it was.
         cause = error if isinstance(error, OSError) else error.__context__

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
+
+from vae_rd.process.waiting import waiting_for_disk
 
 RECORD_FILE = "record.json"
 HISTORY_FILE = "history.csv"
@@ -56,7 +58,8 @@ def staged(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        temporary.replace(path)
+        with waiting_for_disk():
+            temporary.replace(path)
     finally:
         if temporary.parent.is_dir():
             temporary.unlink(missing_ok=True)
@@ -80,9 +83,15 @@ def write_atomic(path: Path, text: str) -> Path:
     """Write `text` to `path` whole, and wait until it is on the disk."""
     with staged(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
+        put_on_disk(stream)
     return path
+
+
+def put_on_disk(stream: IO[Any]) -> None:
+    """Wait until what was written to a file is on the disk."""
+    stream.flush()
+    with waiting_for_disk():
+        os.fsync(stream.fileno())
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, header: bool = True) -> str:

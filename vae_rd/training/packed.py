@@ -3,7 +3,8 @@
 Each fit is what it is alone, in a thread of its own: its Trainer, callbacks, folder, record. One thread at a time is at
 work, since torch's default precision and its global stream are the whole process's. A fit that has come to a block of
 steps waits; once all wait, those that have taken as many are stacked and take theirs at once, in the thread that
-signals come to. So members that go on from different epochs fall into step: those behind go first.
+signals come to. So members that go on from different epochs fall into step: those behind go first. While a fit waits
+for the disk, others work.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor
 from vae_rd.data.module import Batch, SharedBatches
 from vae_rd.errors import Interrupted
 from vae_rd.process.signals import SeatGuard, SignalGuard
+from vae_rd.process.waiting import wait_within
 from vae_rd.training.examples import ExampleTerms
 from vae_rd.training.requests import GainRequest, StepsRequest, next_of, peeked
 from vae_rd.training.stacked_gain import Gain, StackedGains
@@ -44,6 +46,7 @@ class PackSeat:
         result: what its work has given or raised, once it has ended.
         waited: seconds that went by while others were at work, without its share of what was done for several at once.
         work: what it wants to have done in the main thread.
+        is_away: whether it has left its turn to others until the disk has what it wrote.
     """
 
     pack: Pack
@@ -51,6 +54,7 @@ class PackSeat:
     log: Path | None = None
     result: Any = None
     has_ended: bool = False
+    is_away: bool = False
     waited: float = 0.0
     work: Callable[[], Any] | None = None
     request: StepsRequest | GainRequest | None = None
@@ -87,6 +91,19 @@ class PackSeat:
         self.work = work
         found: T = self._answer()
         return found
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Let others work within the block, which only waits; then wait for a turn."""
+        self.is_away = True
+        self.pack.back.release()
+        try:
+            yield
+        finally:
+            began = time.monotonic()
+            self.go.acquire()
+            self.waited += time.monotonic() - began
+            self.is_away = False
 
     def _answer_to(self, request: StepsRequest | GainRequest) -> Any:
         """Let others work until this member's request is answered, and it is its turn again."""
@@ -142,7 +159,7 @@ class Pack:
             for seat in ready:
                 with _printing(seat.log):
                     self._give_turn(seat)
-            ready = self._served([seat for seat in seats if not seat.has_ended])
+            ready = [seat for seat in ready if seat.is_away] or self._served([s for s in seats if not s.has_ended])
         return [seat.result for seat in seats]
 
     def _give_turn(self, seat: PackSeat) -> None:
@@ -239,6 +256,7 @@ def _note_passed(stack: Stack, step: int) -> None:
 
 def _work(seat: PackSeat, work: Callable[[PackSeat], Any]) -> None:
     seat.go.acquire()
+    wait_within(seat.away)
     try:
         seat.guard.check()
         seat.result = work(seat)
