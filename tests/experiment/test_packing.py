@@ -14,11 +14,12 @@ from contextlib import contextmanager, suppress
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import vae_rd
 from vae_rd.config.packs import FREE, packs_of
 from vae_rd.errors import Diverged, InputError, Interrupted
-from vae_rd.experiment import packing, splits
+from vae_rd.experiment import build, packing, splits
 from vae_rd.experiment.packing import fit_packed
 from vae_rd.run.checkpoints import read_checkpoint
 from vae_rd.run.folder import KEPT, LAST
@@ -292,6 +293,44 @@ def test_others_work_while_a_member_s_files_come_to_the_disk(toy, tmp_path, monk
     assert [record.status for record in records] == ["finished"] * 2
     assert len(synced) >= 2 * 2 * 3  # Members, epochs; history, the kept and the last checkpoint.
     assert all(synced)
+
+
+def test_whole_numbers_are_those_that_their_flags_would_be(toy, tmp_path):
+    """As ints they would be words, which stacks have in common; each member has its own target."""
+    given = {"objective": "target_rate", "rate_weight": 20, "max_epochs": 8}
+    grid = [(target, seed) for target in (1, 6) for seed in (0, 1)]
+    packed = fit_packed([toy(**given, target_rate=t, seed=s, run_dir=str(tmp_path / "packed")) for t, s in grid])
+    alone = vae_rd.fit_model(toy(**given, target_rate=6, seed=1, run_dir=str(tmp_path / "alone")))
+    check_near(packed[-1].metrics, alone.metrics)
+    assert abs(packed[-1].metrics["val"]["rate"]["value"] - packed[1].metrics["val"]["rate"]["value"]) > 0.1
+
+
+def test_a_flag_that_nothing_reads_is_refused_of_its_member_alone(toy, tmp_path):
+    outcomes = fit_packed([toy(run_dir=str(tmp_path), target_rate=2.0), toy(run_dir=str(tmp_path), max_epochs=1)])
+    assert isinstance(outcomes[0], InputError)
+    assert outcomes[1].status == "finished"
+    assert len(list(tmp_path.glob("*/record.json"))) == 1
+
+
+@pytest.mark.parametrize("own", ["buffers that move", "a gradient of one's own"])
+def test_members_with_something_of_their_own_in_a_step_take_turns(toy, tmp_path, monkeypatch, stacked, own):
+    built = build.build_module
+
+    def with_own(config, model, *given, **named):
+        if own == "buffers that move":
+            model.encoder.trunk.insert(2, nn.BatchNorm1d(16, dtype=torch.float64))
+        module = built(config, model, *given, **named)
+        if own == "a gradient of one's own":
+            module.gradient.__class__ = type("Own", (type(module.gradient),), {})
+        return module
+
+    monkeypatch.setattr(build, "build_module", with_own)
+    packed = fit_packed([toy(seed=seed, run_dir=str(tmp_path / "packed"), name=f"m{seed}") for seed in (0, 1)])
+    assert not stacked
+    alone = vae_rd.fit_model(toy(run_dir=str(tmp_path / "alone"), name="m0"))
+    check_near(packed[0].metrics, alone.metrics)
+    saved = [read_checkpoint(tmp_path / way / "m0" / LAST) for way in ("packed", "alone")]
+    check_near(*(content["state_dict"] for content in saved))
 
 
 def test_members_have_all_in_common_but_what_is_free(toy):

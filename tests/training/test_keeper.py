@@ -7,10 +7,11 @@ import torch
 
 import vae_rd
 from vae_rd.config.fields import FitConfig
+from vae_rd.errors import InputError
 from vae_rd.experiment import build
 from vae_rd.metrics.split import evaluate_split
-from vae_rd.run.folder import KEPT, LAST
-from vae_rd.training.keeper import CheckpointKeeper
+from vae_rd.run.folder import KEPT, LAST, PREVIOUS
+from vae_rd.training.keeper import CheckpointKeeper, StagedCheckpointIO
 
 from helpers.families import sprites_card
 from helpers.runs import history, only_run
@@ -53,6 +54,25 @@ def test_nothing_is_kept_during_warmup_nor_without_validation(saved):
 
 def test_patience_counts_validations_after_warmup(saved):
     assert saved([1.0, 9.0, 9.5, None, 9.5, 1.0], warmup_epochs=1, patience=2)[1] == [0, 1, 2, 3, 4]
+
+
+def test_a_damaged_last_checkpoint_does_not_take_the_place_of_the_one_before(tmp_path):
+    folder = tmp_path / "run/checkpoints"
+    folder.mkdir(parents=True)
+    last, before, kept = (folder / Path(name).name for name in (LAST, PREVIOUS, KEPT))
+    for epoch in (0, 1):
+        StagedCheckpointIO().save_checkpoint({"epoch": epoch}, last)
+    whole = before.read_bytes()
+    last.write_bytes(b"damaged")
+    files = StagedCheckpointIO()
+    with pytest.raises(InputError):  # It has no more than an epoch, but it is what a fit would go on from.
+        files.load_checkpoint(before)
+    for path in (kept, last):
+        files.save_checkpoint({"epoch": 1}, path)
+    assert before.read_bytes() == whole
+    again = last.read_bytes()
+    files.save_checkpoint({"epoch": 2}, last)
+    assert before.read_bytes() == again
 
 
 def test_kept_checkpoint_of_a_run_is_the_epoch_history_says(toy):

@@ -1,16 +1,18 @@
 """Whose turn it is in a pack, by works that train nothing."""
 
+import sys
 import threading
 import time
+from pathlib import Path
 
 from vae_rd.process.signals import SignalGuard
 from vae_rd.process.waiting import waiting_for_disk
 from vae_rd.training.packed import Pack
 
 
-def results(*works):
+def results(*works, **of_each):
     with SignalGuard() as guard:
-        return Pack(guard).run(works)
+        return Pack(guard).run(works, **of_each)
 
 
 def test_others_work_while_a_member_waits_for_the_disk():
@@ -59,3 +61,24 @@ def test_a_member_s_seconds_have_its_wait_for_the_disk_and_not_that_for_its_turn
 
     results(waits, lambda seat: time.sleep(0.4))
     assert 0.25 < waited[0] < 0.39
+
+
+def test_at_each_turn_a_member_finds_its_own_command_line(monkeypatch):
+    monkeypatch.setattr(sys, "argv", [*sys.argv])
+
+    def reads(seat):
+        seen = [sys.argv[1:]]
+        with waiting_for_disk():
+            pass
+        return [*seen, sys.argv[1:], seat.in_main_thread(lambda: sys.argv[1:])]
+
+    words = [["--beta=1"], ["--beta=2", "--seed=1"]]
+    assert results(reads, reads, commands=words) == [[own] * 3 for own in words]
+
+
+def test_a_log_that_takes_nothing_costs_no_member_its_result(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    logs = [Path("/dev/full"), tmp_path, tmp_path / "file/log", tmp_path / "logs/own"]
+    assert results(*[lambda seat: print("a line", flush=True)] * 4, logs=logs) == [None] * 4
+    assert logs[-1].read_text() == "a line\n"
+    assert capsys.readouterr().out == "a line\n" * 2  # Of logs that are no files.

@@ -166,6 +166,15 @@ def test_what_anyone_made_may_do_more_than_operations_on_tensors():
     assert not is_known(recurrent)
 
 
+@pytest.mark.parametrize("is_own", ["gradient", "penalty", None])
+def test_what_anyone_s_gradient_or_penalty_keeps_of_a_step_is_not_in_a_list(is_own):
+    loss = loss_with("objective", "dip_vae_ii")
+    rules = {"gradient": loss.gradient, "penalty": loss.objective.penalty}
+    if is_own:
+        rules[is_own].__class__ = type("Own", (type(rules[is_own]),), {})
+    assert is_known(loss) == (is_own is None)
+
+
 def test_a_likelihood_that_takes_note_of_steps_and_buffers_that_move_are_left_alone():
     assert takes_note(loss_of(likelihood="gaussian_optimal").model)
     for layer in (nn.BatchNorm1d(9), nn.Dropout(0.001)):

@@ -148,7 +148,11 @@ class SharedBatches:
             else:
                 yield from islice(make(), step, None)
                 return
-            batch = next(source, None)
+            try:
+                batch = next(source, None)
+            except BaseException:
+                self._last.pop(key[0], None)  # It gives no more; whoever asks next comes to the fault by itself.
+                raise
             if batch is None:
                 return
             self._last[key[0]] = key, source, batch

@@ -94,7 +94,8 @@ class StagedCheckpointIO(TorchCheckpointIO):
             write_checkpoint({**checkpoint, "run": self.run or run_of(path)}, temporary)
             if path.name == Path(LAST).name and path.is_file() and not self.is_last_damaged:
                 path.replace(path.with_name(Path(PREVIOUS).name))
-        self.is_last_damaged = False
+        if path.name == Path(LAST).name:
+            self.is_last_damaged = False
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None

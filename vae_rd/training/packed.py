@@ -9,20 +9,22 @@ for the disk, others work.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from torch import Tensor
 
 from vae_rd.data.module import Batch, SharedBatches
 from vae_rd.errors import Interrupted
 from vae_rd.process.signals import SeatGuard, SignalGuard
+from vae_rd.process.terminal import LastingStream
 from vae_rd.process.waiting import wait_within
 from vae_rd.training.examples import ExampleTerms
 from vae_rd.training.requests import GainRequest, StepsRequest, next_of, peeked
@@ -42,6 +44,7 @@ class PackSeat:
     Attributes:
         pack: its pack.
         guard: of its signals.
+        command: the words of its command line.
         log: the file that what it prints is appended to; None where it is printed.
         result: what its work has given or raised, once it has ended.
         waited: seconds that went by while others were at work, without its share of what was done for several at once.
@@ -51,6 +54,7 @@ class PackSeat:
 
     pack: Pack
     guard: SeatGuard
+    command: Sequence[str]
     log: Path | None = None
     result: Any = None
     has_ended: bool = False
@@ -139,11 +143,18 @@ class Pack:
         self.is_stacked: bool | None = None
         self.back = threading.Semaphore(0)
 
-    def run(self, works: Sequence[Callable[[PackSeat], Any]], *, logs: Sequence[Path] = ()) -> list[Any]:
+    def run(
+        self,
+        works: Sequence[Callable[[PackSeat], Any]],
+        *,
+        commands: Sequence[Sequence[str]] = (),
+        logs: Sequence[Path] = (),
+    ) -> list[Any]:
         """Carry them out; what each has returned or raised, in order.
 
         Args:
             works: of the members, of one network and data; each is given its seat.
+            commands: of each, the words of its command line after the program's; by default those of this process.
             logs: of each, the file that what it prints is appended to; by default it is printed.
 
         Raises:
@@ -151,12 +162,14 @@ class Pack:
         """
         self.guard.hold()
         paths: Sequence[Path | None] = logs or [None] * len(works)
-        seats = [PackSeat(self, SeatGuard(self.guard), log) for _, log in zip(works, paths, strict=True)]
+        words = commands or [sys.argv[1:]] * len(works)
+        seats = [PackSeat(self, SeatGuard(self.guard), *own) for own in zip(words, paths, strict=True)]
         for seat, work in zip(seats, works, strict=True):
             threading.Thread(target=_work, args=(seat, work), daemon=True).start()
         ready = seats
         while ready:
             for seat in ready:
+                sys.argv[1:] = seat.command  # W&B reads it as well, whenever a run of it begins.
                 with _printing(seat.log):
                     self._give_turn(seat)
             ready = [seat for seat in ready if seat.is_away] or self._served([s for s in seats if not s.has_ended])
@@ -269,10 +282,21 @@ def _work(seat: PackSeat, work: Callable[[PackSeat], Any]) -> None:
 
 @contextmanager
 def _printing(log: Path | None) -> Iterator[None]:
-    """What is printed within the block goes to the end of a file."""
+    """What is printed within the block goes to the end of a file, as far as the system takes it."""
     if log is None:
         yield
         return
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as stream, redirect_stdout(stream), redirect_stderr(stream):
+    with ExitStack() as stack:
+        with suppress(OSError):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            stream = log.open("a", encoding="utf-8")
+            stack.callback(_closed, stream)
+            lasting = LastingStream(stream)
+            stack.enter_context(redirect_stdout(lasting))
+            stack.enter_context(redirect_stderr(lasting))
         yield
+
+
+def _closed(stream: IO[str]) -> None:
+    with suppress(OSError):
+        stream.close()

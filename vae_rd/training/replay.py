@@ -17,6 +17,7 @@ from torch.fx import GraphModule
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.beta import BetaObjective
+from vae_rd.objectives.penalised import PenalisedObjective
 from vae_rd.training.adam import shares_of
 from vae_rd.training.examples import ExampleTerms
 from vae_rd.training.stacked_loss import Loss, Numbers, numbers_of
@@ -148,16 +149,26 @@ def _laid_out(gradient: Tensor | None, like: Tensor) -> Tensor | None:
 
 
 def is_known(loss: Loss) -> bool:
-    """Whether a step of it is operations on tensors alone: its modules are ours or torch's, and have no hooks."""
+    """Whether a step of it is operations on tensors alone: its parts are ours or torch's, and have no hooks."""
     tensors = [*loss.parameters(), *loss.buffers()]
     hooked = any(t._backward_hooks or t._post_accumulate_grad_hooks for t in tensors)
-    return all(map(_is_plain, loss.modules())) and not hooked
+    return all(map(_is_plain, loss.modules())) and has_known_rules(loss) and not hooked
+
+
+def has_known_rules(loss: Loss) -> bool:
+    """Whether its gradient and its penalty, which are no modules, are ours: anyone's may keep something of a step."""
+    rules = [loss.gradient, *(p.penalty for p in loss.objective.modules() if isinstance(p, PenalisedObjective))]
+    return all(map(_is_known_class, rules))
+
+
+def _is_known_class(part: object) -> bool:
+    words = type(part).__module__.split(".")
+    return words[0] in KNOWN and words[-1] not in OF_CALLABLES
 
 
 def _is_plain(module: nn.Module) -> bool:
     hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
-    ours = type(module).__module__.split(".")
-    is_known = ours[0] in KNOWN and ours[-1] not in OF_CALLABLES and "forward" not in vars(module)
+    is_known = _is_known_class(module) and "forward" not in vars(module)
     # Recurrent networks read their weights from a list of their own, which is not that of a call's.
     return is_known and not any(hooks) and not isinstance(module, nn.RNNBase)
 

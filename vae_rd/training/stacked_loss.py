@@ -124,10 +124,10 @@ class Traces:
 
 
 def _key(loss: Loss, leaves: Sequence[Any], spec: Any) -> Hashable:
-    """What decides the operations of a step: shapes, and the numbers of the objective that are not stacked."""
+    """What decides the operations of a step: shapes, and what of the objective is not stacked."""
     shapes = tuple((leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else leaf for leaf in leaves)
     own = tuple((part, *sorted(floats(module).items())) for part, module in loss.objective.named_modules())
-    return shapes, str(spec), own, torch.is_autocast_enabled("cpu")
+    return shapes, str(spec), own, words_of(loss.objective), torch.is_autocast_enabled("cpu")
 
 
 def _traced(loss: Loss, leaves: Sequence[Any], spec: Any, found: Found) -> GraphModule | None:

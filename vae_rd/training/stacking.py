@@ -19,7 +19,7 @@ from vae_rd.functional.seeding import generator
 from vae_rd.objectives.base import Objective
 from vae_rd.training.adam import MOMENTS, adam
 from vae_rd.training.examples import ExampleTerms, as_terms
-from vae_rd.training.replay import takes_note
+from vae_rd.training.replay import has_known_rules, takes_note
 from vae_rd.training.stacked_loss import Inputs, Loss, Tensors, Traces, numbers_of, stacked
 from vae_rd.training.traces import is_near
 from vae_rd.training.vae import VAEBlocks
@@ -101,7 +101,19 @@ class Stack:
         return Inputs(self.parameters, self.buffers, x, eps, target, numbers, (x_axis, eps_axis, target_axis))
 
     def is_like_alone(self, batches: Sequence[Batch], step: int) -> bool:
-        """Whether each member has in the stack the loss and the gradients that it has alone."""
+        """Whether each member has in the stack the loss and the gradients that it has alone, and moves no buffers."""
+        own = [buffer for loss in self.losses for buffer in loss.buffers()]
+        held, kept = [*self.buffers.values(), *own], [buffer.clone() for buffer in own]
+        before = [buffer._version for buffer in held]
+        is_like = self._agrees(batches, step)
+        if before == [buffer._version for buffer in held]:
+            return is_like
+        with torch.no_grad():
+            for buffer, value in zip(own, kept, strict=True):
+                buffer.copy_(value)
+        return False
+
+    def _agrees(self, batches: Sequence[Batch], step: int) -> bool:
         with self.context():
             found = stacked(self.losses[0], self.inputs(batches, step), step)
             alone = [self._alone(module, batch, step) for module, batch in zip(self.modules, batches, strict=True)]
@@ -204,4 +216,6 @@ def problem_of(module: VAEBlocks) -> str | None:
         return "some of its parameters are fixed"
     if module.objective.betas is not None:
         return "each example of its batches has a beta of its own"
+    if not has_known_rules(Loss(module.model, module.objective, module.gradient)):
+        return "its gradient or its penalty may keep something of its own"
     return None
