@@ -1,6 +1,7 @@
 """What the defaults of training are worth: fits by them and by earlier or other ones, on eight data sets.
 
-    VAE_RD_DATA=... python benchmarks/recipe.py [--cases ...] [--budgets ...] [--recipes ...] [--seeds N] [--jobs N]
+    VAE_RD_DATA=... python benchmarks/recipe.py [--cases ...] [--budgets ...] [--recipes ...] [--betas ...] [--seeds N]
+        [--jobs N]
     VAE_RD_DATA=... python benchmarks/recipe.py --search
     VAE_RD_DATA=... python benchmarks/recipe_pythae.py
     python benchmarks/recipe.py [--search] --table [--write]
@@ -83,16 +84,18 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
 PYTHAE = "pythae"  # Fitted by recipe_pythae.py.
 
 
-def sweep_file(case: str, budget: str, recipe: str, *, runs: Path, seeds: int) -> Path:
-    """The sweep of one cell of the table, written where its runs will lie."""
+def sweep_file(
+    case: str, budget: str, recipe: str, *, runs: Path, seeds: int, betas: Sequence[float] | None = None
+) -> Path:
+    """The sweep of one cell of the table, of all betas or of these, written where its runs will lie."""
     folder = folder_of(case, budget, recipe, runs=runs)
     flags = CASES[case] | RECIPES[recipe] | {"max_epochs": EPOCHS[budget], "wandb": "off"}
-    betas = flags.pop("beta")
+    of_case = flags.pop("beta")
     content = {
         "program": "vae_rd/fit.py",
         "command": ["${env}", "${interpreter}", "-m", "vae_rd.fit", "${args}"],
         "method": "grid",
-        "parameters": {"seed": {"values": list(range(seeds))}, "beta": {"values": betas}}
+        "parameters": {"seed": {"values": list(range(seeds))}, "beta": {"values": betas or of_case}}
         | {name: {"value": value} for name, value in flags.items()}
         | {"run_dir": {"value": str(folder)}, "resume": {"value": "auto"}},
     }
@@ -153,10 +156,11 @@ def table(cases: Sequence[str], budgets: Sequence[str], recipes: Sequence[str], 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Compare recipes of training on seven data sets.")
+    parser = argparse.ArgumentParser(description="Compare recipes of training on eight cases.")
     parser.add_argument("--cases", nargs="+", choices=CASES)
     parser.add_argument("--budgets", nargs="+", choices=EPOCHS)
     parser.add_argument("--recipes", nargs="+", choices=[*RECIPES, PYTHAE])
+    parser.add_argument("--betas", type=float, nargs="+", help="in place of all of a case")
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--runs", type=Path, default=Path("runs/recipe"))
@@ -171,7 +175,7 @@ def main() -> int:
     codes = [0]
     fitted = [recipe for recipe in recipes if recipe != PYTHAE and not options.table]
     for case, budget, recipe in itertools.product(cases, budgets, fitted):
-        file = sweep_file(case, budget, recipe, runs=options.runs, seeds=seeds)
+        file = sweep_file(case, budget, recipe, runs=options.runs, seeds=seeds, betas=options.betas)
         codes.append(sweep.main([str(file), f"--jobs={options.jobs}"]))
     text = table(cases, budgets, recipes, runs=options.runs, split="val" if options.search else "test")
     print(text)
