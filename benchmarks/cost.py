@@ -8,7 +8,7 @@ multi-rate models at once are commands: their seconds are of all processes that 
 is there under runs/cost (`--runs`) is not done again. The deficit is the mean over test examples of D + beta R less
 that of the model that was retrained at this beta with the same seed, under the same noise, and its standard error is
 that of these differences. `--pythae` names the Python of an environment with benchmarks/requirements.txt, whose
-default trainer then takes as many epochs, in batches of as many. `--write` puts the table into docs/cost.md.
+trainer then takes as many epochs, in batches of as many (by default it has 64). `--write` puts the table into docs/cost.md.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def objective(folder: Path, beta: float) -> np.ndarray:
 
 
 def pythae(python: str, folder: Path, *, epochs: int, seed: int) -> None:
-    """Ten models by pythae's default trainer, in batches of as many examples, in its own environment."""
+    """Ten models by pythae's trainer, in batches of as many examples as ours, in its own environment."""
     folder.mkdir(parents=True, exist_ok=True)
     words = ["--epochs", str(epochs), "--batch_size", str(FLAGS["batch_size"]), "--first_seed", str(seed)]
     words += ["--seeds", "1", "--betas", *map(str, BETAS), "--runs", str(folder), "--values"]
@@ -227,7 +227,7 @@ def table(options: argparse.Namespace) -> Iterator[str]:
 
 def row(options: argparse.Namespace, way: str, seeds: list[int]) -> str:
     """A line of the table: means over seeds."""
-    words = WAYS[way][0] if way in WAYS else "each beta by pythae's default trainer"
+    words = WAYS[way][0] if way in WAYS else "each beta by pythae's trainer, in batches of 128 (its default is 64)"
     start = f"| {words} | {len(seeds)} "
     for kind in ("wall_seconds", "cpu_seconds"):
         own, base = (np.mean([_seconds(options, w, seed, kind) for seed in seeds]) for w in (way, "retrained"))
