@@ -105,7 +105,7 @@ def row(word: str, runs: Path) -> str:
 
 def table(runs: Path) -> str:
     """All rows."""
-    head = "| model | epochs | D | R | -ELBO | L_5000 | images | minutes of the fit |"
+    head = "| model | epochs | D | R | -ELBO | -L_5000 | images | minutes of the fit |"
     return "\n".join([head, "|:---|---:|---:|---:|---:|---:|---:|---:|", *(row(word, runs) for word in MODELS)])
 
 
