@@ -8,7 +8,8 @@ multi-rate models at once are commands: their seconds are of all processes that 
 is there under runs/cost (`--runs`) is not done again. The deficit is the mean over test examples of D + beta R less
 that of the model that was retrained at this beta with the same seed, under the same noise, and its standard error is
 that of these differences. `--pythae` names the Python of an environment with benchmarks/requirements.txt, whose
-trainer then takes as many epochs, in batches of as many (by default it has 64). `--write` puts the table into docs/cost.md.
+trainer then takes as many epochs, in batches of as many (its default is 64). `--write` puts the table into
+docs/cost.md.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def test_the_readme_s_python_runs(tmp_path, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "'n': 3584, 'resampled': 'z'" in shown
     assert names["q"].mean.shape == (1, 2)
-    assert (tmp_path / "runs" / "mine" / "record.json").is_file()
+    assert (tmp_path / "runs" / "my_vae" / "record.json").is_file()
 
 
 def test_the_lines_for_a_reader_s_own_trainer_run(tmp_path, monkeypatch, capsys):
