@@ -7,7 +7,7 @@
 #     make lint         ruff, its formatter and mypy
 #     make clean        remove what these leave behind
 #
-# `make demo` installs what users get, the others the developers' tools too.
+# `make demo` and `make figures` install what users get (the latter adds plotly), the others the developers' tools too.
 # CONTRIBUTING.md says how to use a CPU build of torch, or one that is installed already.
 
 PYTHON ?= python3
