@@ -1,5 +1,7 @@
 """`python -m vae_rd.generate`: draws of a run's own prior and of one that was fitted to it afterwards."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +58,17 @@ def test_a_picture_holds_the_images_in_rows(run, tmp_path):
     picture = imread(tmp_path / "a.png")
     assert picture.shape == (2 * 17 - 1, 3 * 17 - 1)
     assert (picture[17:, 17:33] == arrays[4]).all()
+
+
+def test_a_run_of_a_gpu_is_opened_where_there_is_none(run, tmp_path, monkeypatch):
+    folder = shutil.copytree(run, tmp_path / "run")
+    record = json.loads((folder / "record.json").read_text())
+    record["config"]["accelerator"] = "gpu"
+    (folder / "record.json").write_text(json.dumps(record))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for name, array in draws(run, tmp_path / "cpu.npz").items():
+        assert (draws(folder, tmp_path / "gpu.npz")[name] == array).all()
+    assert evaluate.main([str(folder), "--split=test"]) == 0
 
 
 def test_without_a_fitted_prior_it_names_the_command_that_fits_one(run, tmp_path, capsys):

@@ -109,6 +109,17 @@ def test_flags_win_over_files_and_later_files_over_earlier(tmp_path):
     assert parse(["--config", str(first), "--config", str(second)]).config.beta == 5.0
 
 
+def test_the_place_of_a_dataset_of_hugging_face_wins_as_a_flag_does(tmp_path):
+    file = tmp_path / "a.yaml"
+    for below in ("data_file: own.npz\n", "data: hf:other\n", "data: npz\ndata_file: own.npz\n"):
+        file.write_text(below)
+        config = parse(["--config", str(file), "--data", "hf:ylecun/mnist"]).config
+        assert (config.data, config.data_file) == ("hf", "ylecun/mnist")
+    file.write_text("data: hf:other\n")
+    config = parse(["--data", "sprites", "--config", str(file)]).config
+    assert (config.data, config.data_file) == ("sprites", None)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -21,6 +21,7 @@ import torch
 
 from vae_rd import evaluate, fit
 from vae_rd.errors import InputError
+from vae_rd.launch.devices import slots
 from vae_rd.process import ranks as processes
 from vae_rd.process.collectives import (
     all_gather,
@@ -53,6 +54,15 @@ LIMIT = 30.0  # Seconds within which all processes end after one has failed.
 )
 def test_the_environment_says_which_process_this_is(environment: dict[str, str], expected: Place | None) -> None:
     assert place(environment) == expected
+
+
+def test_each_process_has_its_share_of_the_cores_that_this_one_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a part of a machine that SLURM, taskset or a container gives."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    assert [given["OMP_NUM_THREADS"] for given in processes._environments(2)] == ["3", "3"]
+    assert [slot["OMP_NUM_THREADS"] for slot in slots(2, gpus=[], per_run=1, runs=9)] == ["3", "3"]
 
 
 def test_another_number_of_processes_than_asked_for_is_refused() -> None:

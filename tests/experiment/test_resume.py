@@ -7,6 +7,8 @@ import pytest
 import torch
 
 import vae_rd
+from vae_rd.config.cli import parse
+from vae_rd.config.fields import to_dict, to_yaml
 from vae_rd.errors import InputError, Interrupted
 from vae_rd.experiment import splits
 from vae_rd.run.folder import KEPT, LAST, claim
@@ -103,6 +105,23 @@ def test_an_existing_run_is_refused_replaced_or_refused_by_field(toy):
     vae_rd.fit_model(toy(name="mine", lr=0.02, overwrite=True))
     assert not (folder / "mark").exists()
     assert RunRecord.read(folder).config["lr"] == 0.02
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["now", "before"])
+@pytest.mark.parametrize(
+    ("asked", "other"), [({"overwrite": True}, "--resume=auto"), ({"resume": "auto"}, "--overwrite")]
+)
+def test_what_was_asked_for_once_is_not_asked_for_by_the_config_file_of_a_run(toy, tmp_path, asked, other, is_old):
+    fitted = toy(name="mine", max_epochs=1, **asked)
+    vae_rd.fit_model(fitted)
+    file, own = only_run(fitted) / "config.yaml", tmp_path / "own.yaml"
+    own.write_text(to_yaml(fitted))
+    assert to_dict(parse([f"--config={own}"]).config) == to_dict(fitted), "a user's own file is taken at its word"
+    if is_old:  # Such a file was the run's, too.
+        own.replace(file)
+    with pytest.raises(InputError, match="this run exists"):
+        claim(parse([f"--config={file}", "--beta=2"]).config)
+    assert claim(parse([f"--config={file}", other]).config).action == ("start" if "over" in other else "finished")
 
 
 def test_overwrite_never_removes_a_folder_that_is_no_run(toy, tmp_path):

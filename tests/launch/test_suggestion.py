@@ -11,7 +11,7 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.experiment.preparing import prepare
 from vae_rd.launch.points.plan import plan
 from vae_rd.launch.points.sweep_file import read_sweep_file
-from vae_rd.launch.suggestion import Asked, content_of
+from vae_rd.launch.suggestion import Asked, content_of, parse
 from vae_rd.run.record import RunRecord
 from vae_rd.theory.forecast import Forecast
 
@@ -56,6 +56,12 @@ def test_betas_that_are_close_keep_the_digits_that_tell_them_apart():
     asked = Asked(FitConfig(), {}, (), 6, None)
     betas = content_of(Forecast((1.0, 0.99999), values=1000), asked)["parameters"]["beta"]["values"]
     assert len(set(betas)) == 6
+
+
+def test_a_dataset_of_hugging_face_keeps_its_place(here):
+    asked = parse(["--suggest", "--data", "hf:ylecun/mnist", "--likelihood", "gaussian"])
+    parameters = content_of(Forecast((8.0, 4.0)), asked)["parameters"]
+    assert (parameters["data"], parameters["data_file"]) == ({"value": "hf"}, {"value": "ylecun/mnist"})
 
 
 @pytest.mark.slow

@@ -10,7 +10,9 @@ import yaml
 from scipy import stats
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
+from vae_rd.config.cli import parse
 from vae_rd.errors import InputError
+from vae_rd.launch.options import parse as command_line
 from vae_rd.launch.points.command import MACROS
 from vae_rd.launch.points.draws import NAMES, quantile_of
 from vae_rd.launch.points.hyperband import Hyperband, hyperband_of
@@ -79,6 +81,22 @@ def test_the_project_of_the_file_is_that_of_runs_here_too(write):
 def test_labels_are_printable_whatever_the_values(write):
     path = write(parameters={"data": {"value": "npz"}, "data_file": {"values": ["a\nb\x1b[31m.npz", "c.npz"]}})
     assert plan(read_sweep_file(path, fixed={})).runs[0].label == "data_file a\\nb\\x1b[31m.npz"
+
+
+@pytest.mark.parametrize("method", [{"method": "grid"}, {"method": "random", "run_cap": 2}])
+def test_places_of_hugging_face_may_be_swept(write, method):
+    path = write(parameters={"data": {"values": ["hf:ylecun/mnist", "hf:saved"]}}, **method)
+    runs = plan(read_sweep_file(path, fixed={})).runs
+    assert {(run.config.data, run.config.data_file) for run in runs} == {("hf", "ylecun/mnist"), ("hf", "saved")}
+    assert all(parse(run.argv).config == run.config for run in runs)
+
+
+@pytest.mark.parametrize("data", [{}, {"data_file": {"value": "a.npz"}}, {"data": {"value": "hf:saved"}}])
+def test_a_place_of_hugging_face_on_the_command_line_holds_for_every_run(write, data):
+    _, file = command_line([str(write(parameters=BETA | data)), "--data", "hf:ylecun/mnist"])
+    runs = plan(file).runs
+    assert {(run.config.data, run.config.data_file) for run in runs} == {("hf", "ylecun/mnist")}
+    assert file.upload()["parameters"]["data_file"] == {"value": "ylecun/mnist"}
 
 
 def test_what_the_command_line_fixes_holds_for_every_run_and_for_w_and_b(write):

@@ -20,7 +20,7 @@ from vae_rd.config.fields import FIELDS, FitConfig, choices, to_yaml, value_type
 from vae_rd.config.help import help_text
 from vae_rd.config.rules import validate
 from vae_rd.config.values import expanded, expected, typed_value
-from vae_rd.config.versions import DEFAULTS_VERSION, EARLIER, FIRST_FIELDS
+from vae_rd.config.versions import DEFAULTS_VERSION, EARLIER, FIRST_FIELDS, ONCE, RECORD_FILE
 from vae_rd.config.yaml_text import read_yaml
 from vae_rd.errors import InputError
 
@@ -57,8 +57,10 @@ class Given:
     of_a_run: frozenset[str] = frozenset()
 
     def plus(self, flags: Mapping[str, str]) -> Given:
-        """With further flags, which win."""
-        return Given({**self.values, **flags}, self.of_a_run - flags.keys())
+        """With further flags, which win; a `data: hf:PLACE` among them is also the data_file."""
+        said = with_place(flags).keys()
+        below = {name: value for name, value in self.values.items() if name not in said}
+        return Given({**below, **flags}, self.of_a_run - said)
 
 
 def parse(argv: Sequence[str]) -> Parsed:
@@ -89,10 +91,13 @@ def given(argv: Sequence[str]) -> Given:
     pairs, files = split(argv), Given({})
     for path in (value for key, value in pairs if key == "config"):
         content = _read_config(path)
-        files = files.plus(content)
         if content.keys() >= FIRST_FIELDS:
+            if Path(expanded(path, where="--config")).with_name(RECORD_FILE).is_file():  # Older ones state these.
+                content = {name: value for name, value in content.items() if name not in ONCE}
             content = {"defaults_version": 1, **content}
             files = Given({**files.values, **content}, files.of_a_run | content.keys())
+        else:
+            files = files.plus(content)
     return files.plus({k: v for k, v in pairs if k not in (*COMMANDS, "config") and not _left_by_agent(k)})
 
 
@@ -129,16 +134,25 @@ def typed(values: Mapping[str, Any], *, where: str) -> FitConfig:
     """
     for name in values:
         _known(name, where=where)
-    found = {name: typed_value(name, value) for name, value in _with_place(values).items()}
+    found = typed_values(values)
     earlier = EARLIER.get(found.get("defaults_version", DEFAULTS_VERSION), {})
     return FitConfig(**{**earlier, **_chosen_objective(found), **found})
 
 
-def _with_place(values: Mapping[str, Any]) -> Mapping[str, Any]:
+def typed_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Flat values of known names, each of its field's type.
+
+    Raises:
+        InputError: for a value of the wrong type.
+    """
+    return {name: typed_value(name, value) for name, value in with_place(values).items()}
+
+
+def with_place(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Values in which `data: hf:PLACE` is hf with PLACE as its data_file.
 
     Example:
-        >>> _with_place({"data": "hf:ylecun/mnist"})
+        >>> with_place({"data": "hf:ylecun/mnist"})
         {'data': 'hf', 'data_file': 'ylecun/mnist'}
     """
     word, colon, place = str(values.get("data")).partition(":")

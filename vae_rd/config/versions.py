@@ -15,6 +15,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+RECORD_FILE = "record.json"  # Beside a whole config.yaml: the file is a run's own, and no user's.
+# What a command asks for once: the config.yaml of a run has neither, or whoever begins another run by it, or goes on
+# with this one, would ask for it again.
+ONCE: Mapping[str, Any] = MappingProxyType({"resume": "never", "overwrite": False})
 DEFAULTS_VERSION = 3
 # By version, what a field meant unsaid where that is not what it means now.
 _UNTIL_2 = {

@@ -6,6 +6,7 @@ import math
 import signal
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from vae_rd.config.fields import FitConfig, to_dict, to_yaml
 from vae_rd.config.names import checkpoint_owners, identity, is_read
+from vae_rd.config.versions import ONCE
 from vae_rd.data.description import described
 from vae_rd.data.module import TensorDataModule
 from vae_rd.errors import Diverged, InputError, Interrupted, LostProcess
@@ -181,7 +183,7 @@ class Experiment:
         self.record.git = capture_git()
         folder = held.enter_context(self.claimed.taken(self.config))
         self.record.write(folder)  # First: a folder with anything else and no record is taken for a stranger's.
-        write_atomic(folder / CONFIG_FILE, to_yaml(self.config))
+        write_atomic(folder / CONFIG_FILE, to_yaml(replace(self.config, **ONCE)))
         return folder
 
     def _follow(self, guard: SignalGuard) -> RunRecord:

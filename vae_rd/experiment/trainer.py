@@ -29,6 +29,11 @@ def accelerator(config: FitConfig) -> Literal["cuda", "cpu"]:
     """
     if config.accelerator == "gpu" and not torch.cuda.is_available():
         raise InputError("--accelerator gpu: torch finds no CUDA device here; choose --accelerator cpu")
+    return device_here(config)
+
+
+def device_here(config: FitConfig) -> Literal["cuda", "cpu"]:
+    """The device on which a finished run is opened: one that was fitted on a GPU may be where there is none."""
     return "cuda" if config.accelerator != "cpu" and torch.cuda.is_available() else "cpu"
 
 

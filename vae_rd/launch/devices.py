@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import InputError
+from vae_rd.process.ranks import cores
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 THREADS = "OMP_NUM_THREADS"
@@ -23,11 +24,6 @@ COUNT = "import torch; print(torch.cuda.device_count())"
 MOST_JOBS = 8  # by default, without GPUs: each takes some hundred MB
 
 Environment = MappingProxyType[str, str]
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def slots(jobs: int | None, *, gpus: Sequence[str], per_run: int, runs: int) -> list[Environment]:

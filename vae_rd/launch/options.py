@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vae_rd import __version__
-from vae_rd.config.cli import split
+from vae_rd.config.cli import split, with_place
 from vae_rd.config.fields import FIELDS, MOST
 from vae_rd.config.options import Parser, whole
 from vae_rd.config.values import expanded
@@ -51,7 +51,7 @@ def parser() -> Parser:
     command.add_argument("--version", action="version", version=f"vae_rd {__version__}")
     command.add_argument("--dry_run", action="store_true", help="print the runs' commands and do nothing")
     along = command.add_argument_group("with --launcher continuation: each beta from its neighbour's weights")
-    epochs = "of every run but the first of each chain [a quarter of its]"
+    epochs = "of every run but the first of each chain [a quarter of its, and of its --max_steps]"
     along.add_argument("--continuation_epochs", type=whole(1), help=epochs)
     along.add_argument("--ways", choices=WAYS, help="from the greatest beta down, the least up, or down and up [both]")
     packed = command.add_argument_group("with --launcher packed")
@@ -104,7 +104,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def fixed_flags(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """The flags of fits on a command line, each with its one value.
+    """The flags of fits on a command line, each with its one value; `--data hf:PLACE` is two of them.
 
     Raises:
         InputError: for one that is given two, or that is none of a fit's.
@@ -115,4 +115,4 @@ def fixed_flags(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
             raise InputError(f"--{name} is given twice; runs differ by the file, as in {name}: {{values: [...]}}")
     if others := [name for name in fixed if name not in FIELDS]:
         raise InputError(f"--{others[0]}: goes into the sweep file's command, before ${{args}}")
-    return fixed
+    return with_place(fixed)

@@ -75,6 +75,11 @@ def check_place(found: Place | None, *, devices: int, num_nodes: int) -> None:
         raise InputError(f"--num_nodes {num_nodes}: start the command on every machine, by torchrun or srun")
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def end_with_parent() -> None:
     """Watch the pipe of the process that started this one, and end when it closes."""
     if descriptor := os.environ.get(LIFELINE):
@@ -139,7 +144,7 @@ def _environments(count: int) -> Iterator[dict[str, str]]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     # Two processes that each take all cores run tens of times slower than with their share.
-    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // count))
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, cores() // count))
     for rank in range(count):
         ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "GROUP_RANK": 0}
         address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": threads}

@@ -12,9 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any
 
+from vae_rd.config import versions
 from vae_rd.process.waiting import waiting_for_disk
 
-RECORD_FILE = "record.json"
+RECORD_FILE = versions.RECORD_FILE
 HISTORY_FILE = "history.csv"
 CONFIG_FILE = "config.yaml"
 # What processes other than the first leave when they end early: their number between the two.

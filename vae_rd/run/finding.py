@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from vae_rd.errors import InputError
 from vae_rd.run.files import ERROR_FILE, RECORD_FILE
-from vae_rd.run.lock import holder_of
+from vae_rd.run.lock import holder_of, locked
 from vae_rd.run.points import points_of, run_of_point
 from vae_rd.run.record import RunRecord
 
@@ -46,6 +47,13 @@ def finished_of(named: Sequence[Path]) -> tuple[list[Path], list[str]]:
         check_finished(records[folder], folder)
     said = ", ".join(f"{folder} ({records[folder].standing(folder)})" for folder in unfinished)
     return [f for f in found if f not in unfinished], [f"left out, not finished: {said}"] if unfinished else []
+
+
+def hold_finished(folders: Sequence[Path], held: ExitStack) -> None:
+    """Keep every other process from working on these runs, which must be finished, until `held` is closed."""
+    for folder in {folder.resolve(): folder for folder in folders}.values():
+        check_finished(RunRecord.read(folder), folder)  # No file is written where there is no run to work on.
+        held.enter_context(locked(folder))
 
 
 def check_finished(record: RunRecord, folder: Path) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vae_rd.config.cli import typed_values
 from vae_rd.config.fields import FIELDS, value_type
-from vae_rd.config.values import typed_value
 from vae_rd.errors import InputError
 from vae_rd.launch.points.command import GOES_ON
 from vae_rd.launch.points.draws import Quantile, distribution_of, draws_whole, is_number, quantile_of
@@ -168,9 +168,10 @@ def _check_values(parameter: Parameter, *, method: str, where: str) -> None:
         found.add(f"{typed}")
 
 
-def _typed(name: str, value: Any, *, where: str) -> Any:
+def _typed(name: str, value: Any, *, where: str) -> Mapping[str, Any]:
+    """What a value says, flag by flag: `data: hf:PLACE` is a data_file as well."""
     try:
-        return typed_value(name, value)
+        return typed_values({name: value})
     except InputError as error:
         hint = "; values is a list of such lists" if value_type(name) is list else ""
         raise InputError(f"{where}: {error}{hint}") from None
