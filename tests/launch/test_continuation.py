@@ -9,6 +9,7 @@ import yaml
 from vae_rd.config.cli import parse
 from vae_rd.config.fields import to_dict
 from vae_rd.config.names import identity, run_name
+from vae_rd.errors import InputError
 from vae_rd.launch.ledger import Ledger
 from vae_rd.launch.local.supply import Listed
 from vae_rd.launch.points.continuation import continuation
@@ -31,8 +32,9 @@ def asked(tmp_path, monkeypatch):
     """The plan of chains over the betas 0.1, 1, 4 with two seeds."""
     monkeypatch.chdir(tmp_path)
 
-    def make(epochs=None, ways="both"):
-        Path("a.yaml").write_text(yaml.safe_dump({"command": COMMAND, "method": "grid", "parameters": PARAMETERS}))
+    def make(epochs=None, ways="both", **changes):
+        content = {"command": COMMAND, "method": "grid", "parameters": PARAMETERS | changes}
+        Path("a.yaml").write_text(yaml.safe_dump(content))
         return continuation(read_sweep_file(Path("a.yaml"), fixed={}), epochs=epochs, ways=ways)
 
     return make
@@ -54,6 +56,26 @@ def test_each_run_starts_from_its_neighbour_of_the_same_seed(asked, ways, betas)
     assert asked(epochs=3).runs[1].config.max_epochs == 3
     labels = [run.label for run in asked().runs[:5:2]]
     assert labels == ["beta 4, seed 0", "beta 0.1, seed 0, way down", "beta 4, seed 0, way up"]
+
+
+def test_a_limit_of_steps_is_shared_as_epochs_are(asked):
+    limited = {"max_steps": {"value": 10}}
+    lengths = [(run.config.max_epochs, run.config.max_steps) for run in asked(ways="up", **limited).runs[:3]]
+    assert lengths == [(20, 10), (5, 2), (5, 2)]
+    assert asked(ways="up", max_steps={"value": 3}).runs[1].config.max_steps == 1
+    assert asked(epochs=3, **limited).runs[1].config.max_steps == 10, "what is said is left alone"
+
+
+@pytest.mark.parametrize(
+    ("changes", "twins"),
+    [
+        ({"seed": {"values": [0, 0]}}, "beta 4, seed 0 and beta 4, seed 0"),
+        ({"beta": {"values": [4, 1, "1.0"]}}, "beta 1 and beta 1.0"),
+    ],
+)
+def test_two_points_that_are_one_run_are_refused(asked, changes, twins):
+    with pytest.raises(InputError, match=f"^a.yaml: {twins} are one run; leave one of them out$"):
+        asked(**changes)
 
 
 def test_a_run_waits_for_the_one_it_starts_from_and_another_chain_for_nobody(asked):

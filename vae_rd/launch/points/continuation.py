@@ -11,14 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vae_rd.config.fields import FitConfig
 from vae_rd.config.values import typed_value
 from vae_rd.errors import InputError
 from vae_rd.launch.points.parameters import Parameter
-from vae_rd.launch.points.plan import Plan, PlannedRun, planned
+from vae_rd.launch.points.plan import Plan, PlannedRun, distinct, one_run, planned
 from vae_rd.launch.points.sweep_file import SweepFile
 
 WAYS = ("both", "down", "up")
-SHARE = 4  # The first run of a chain takes this many times the epochs of the others; docs/continuation.md measures it.
+SHARE = 4  # The first run of a chain is this many times as long as the others; docs/continuation.md measures it.
 
 
 def continuation(file: SweepFile, *, epochs: int | None, ways: str) -> Plan:
@@ -26,21 +27,21 @@ def continuation(file: SweepFile, *, epochs: int | None, ways: str) -> Plan:
 
     Args:
         file: a grid with several betas; each combination of its other parameters is a chain.
-        epochs: of a run that starts from another; None for a quarter of the first one's, and at least one.
+        epochs: of a run that starts from another; None for a quarter of the first one's, and of its max_steps.
         ways: "down" from the greatest beta, "up" from the least, or "both": down, and from there up again.
 
     Raises:
-        InputError: where the file is no grid over beta, or a point is none that a run could be.
+        InputError: where the file is no grid over beta, a point is none that a run could be, or two are one run.
     """
     beta = _beta_of(file)
     others = [parameter for parameter in file.parameters if parameter is not beta]
-    betas = _along(beta.choices, ways)
+    betas = _along(file, beta.choices, ways)
     points = (
         {parameter.name: value for parameter, value in zip(others, values, strict=True)}
         for values in itertools.product(*(parameter.choices for parameter in others))
     )
     chains = (_chain(file, point, betas, epochs) for point in points)
-    runs = tuple(itertools.islice(itertools.chain.from_iterable(chains), file.run_cap))
+    runs = tuple(itertools.islice(distinct(file, itertools.chain.from_iterable(chains)), file.run_cap))
     return Plan(file, Path(runs[0].config.run_dir), runs, runs[0])
 
 
@@ -51,20 +52,35 @@ def _beta_of(file: SweepFile) -> Parameter:
     return found
 
 
-def _along(betas: Sequence[Any], ways: str) -> list[Any]:
+def _along(file: SweepFile, betas: Sequence[Any], ways: str) -> list[Any]:
     """The betas in the order in which they are trained; where a way turns, its beta has one run."""
-    rising = sorted(betas, key=lambda beta: float(typed_value("beta", beta)))
+    rising = sorted(betas, key=_number)
+    for low, high in itertools.pairwise(rising):
+        if _number(low) == _number(high):  # Starting from each other, they would have two names.
+            raise one_run(file, f"beta {low}", f"beta {high}")
     return {"up": rising, "down": rising[::-1], "both": [*rising[::-1], *rising[1:]]}[ways]
+
+
+def _length(first: FitConfig, epochs: int | None) -> dict[str, int]:
+    """How long each run but the first trains, as flags: whichever limit ends that one, the others have their share."""
+    if epochs is not None:
+        return {"max_epochs": epochs}
+    limits = {"max_epochs": first.max_epochs, "max_steps": first.max_steps}
+    return {name: max(1, limit // SHARE) for name, limit in limits.items() if limit is not None}
+
+
+def _number(beta: Any) -> float:
+    return float(typed_value("beta", beta))
 
 
 def _chain(file: SweepFile, point: Mapping[str, Any], betas: Sequence[Any], epochs: int | None) -> Iterator[PlannedRun]:
     """One run after another, each from the one before it; the first trains in full."""
     before = planned(file, {**point, "beta": betas[0]})
-    share = epochs or max(1, before.config.max_epochs // SHARE)
+    length = _length(before.config, epochs)
     yield before
     for last, beta in itertools.pairwise(betas):
-        way = "down" if float(typed_value("beta", beta)) < float(typed_value("beta", last)) else "up"
-        start = {"start_from": f"{before.folder}", "max_epochs": share}
+        way = "down" if _number(beta) < _number(last) else "up"
+        start = {"start_from": f"{before.folder}", **length}
         run = planned(file, {**point, "beta": beta, **start})
         before = replace(run, point={**run.point, "way": way}, after=before.name)
         yield before

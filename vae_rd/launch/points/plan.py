@@ -6,7 +6,7 @@ import itertools
 import math
 import random
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,6 +139,24 @@ def planned(file: SweepFile, point: Point) -> PlannedRun:
     return PlannedRun(run_name(parsed.config), argv, parsed.config, varied)
 
 
+def distinct(file: SweepFile, runs: Iterable[PlannedRun]) -> Iterator[PlannedRun]:
+    """The runs, as long as each is another one.
+
+    Raises:
+        InputError: when it comes to one that was there before.
+    """
+    seen: dict[str, PlannedRun] = {}
+    for run in runs:
+        if (twin := seen.setdefault(run.name, run)) is not run:
+            raise one_run(file, twin.label, run.label)
+        yield run
+
+
+def one_run(file: SweepFile, first: str, second: str) -> InputError:
+    """What is said of two points that are no two runs."""
+    return InputError(f"{file.path}: {first} and {second} are one run; leave one of them out")
+
+
 def uniforms(file: SweepFile, search_seed: int, index: int) -> dict[str, float]:
     """A uniform number in [0, 1) for each parameter: draw number `index`, a function of the seed and nothing else."""
     source = random.Random(f"{search_seed} {index}")
@@ -167,12 +185,9 @@ def _check_combinations(file: SweepFile, point: Point) -> None:
 
 
 def _grid(file: SweepFile) -> Iterator[PlannedRun]:
-    seen: dict[str, PlannedRun] = {}
-    for values in itertools.product(*(parameter.choices for parameter in file.parameters)):
-        run = planned(file, {parameter.name: value for parameter, value in zip(file.parameters, values, strict=True)})
-        if (twin := seen.setdefault(run.name, run)) is not run:
-            raise InputError(f"{file.path}: {twin.label} and {run.label} are one run; leave one of them out")
-        yield run
+    names = [parameter.name for parameter in file.parameters]
+    points = itertools.product(*(parameter.choices for parameter in file.parameters))
+    return distinct(file, (planned(file, dict(zip(names, values, strict=True))) for values in points))
 
 
 def _random(file: SweepFile, search_seed: int) -> Iterator[PlannedRun]:
