@@ -15,6 +15,7 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import Entropy, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
+from vae_rd.experiment.loading import open_run
 from vae_rd.experiment.matching import network_of
 from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
 from vae_rd.run.record import SPLITS, RunRecord
@@ -291,3 +292,22 @@ def test_a_run_on_a_population_from_before_it_was_known_better_goes_on(tmp_path,
     cut = DataSet(Source("mine", {"train": pixels}, levels=17, population=True), n_train=32, **flags)
     with pytest.raises(InputError, match="not what this run was fitted to"):
         vae_rd.fit_model(settings, data=cut)
+
+
+def test_runs_of_the_same_data_have_them_in_memory_once(tmp_path):
+    file = tmp_path / "own.npz"
+    np.savez(file, images=bits(0))
+    of_a = ["--data=npz", f"--data_file={file}", *SHORT, f"--run_dir={tmp_path}"]
+    asked = {"a": [], "b": ["--beta=2", "--seed=1", "--latent_dim=3"], "fewer": ["--n_train=20"]}
+    for name, flags in asked.items():
+        assert fit.main([*of_a, f"--name={name}", *flags]) == 0
+    opened = []
+    for name in asked:
+        opened.append(open_run(tmp_path / name, opened=opened))
+    a, b, fewer = (run.data for run in opened)
+    assert b is a
+    assert fewer is not a
+    assert len(fewer.pixels["train"]) == 20
+    np.savez(file, images=bits(1))
+    with pytest.raises(InputError, match="other pixels"):
+        open_run(tmp_path / "a")

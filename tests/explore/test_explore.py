@@ -10,6 +10,7 @@ from PIL import Image
 
 from vae_rd import FitConfig, explore_run, fit_model
 from vae_rd.config.explorations import EXPLORATIONS
+from vae_rd.errors import InputError
 from vae_rd.explore import __main__ as explore
 from vae_rd.explore import inference, interpolation, ood, regularity
 from vae_rd.explore.kinds import KINDS
@@ -86,3 +87,9 @@ def test_a_population_whose_images_are_all_trained_on_has_nothing_to_hold_copies
     found = explore_run(tmp_path / "a", "samples")["samples"]
     assert found["numbers"]["prior, x"]["verdict"] is None
     assert "copies cannot be told" in found["line"]
+
+
+def test_a_folder_without_a_run_is_named_as_that_and_nothing_is_written(tmp_path):
+    with pytest.raises(InputError, match=r"no run record can be read there .*; give the folder of a run$"):
+        explore_run(tmp_path / "typo" / "x", "samples")
+    assert list(tmp_path.iterdir()) == []

@@ -21,8 +21,7 @@ from vae_rd.experiment.measuring import add_estimates, check_estimates, history_
 from vae_rd.experiment.options import OPTIONS
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import broadcast, check_same, connected, on_all_ranks, rank_zero_first
-from vae_rd.run.finding import check_finished
-from vae_rd.run.lock import locked
+from vae_rd.run.finding import hold_finished
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.run.summary import with_error
 from vae_rd.units import Unit, check_units
@@ -82,7 +81,7 @@ def evaluate_run(
     wanted = Settings(split=split or "test", factor=factor, marginal=marginal, kinds=kinds, **settings)
     folder = Path(run_dir)
     with ExitStack() as held:
-        _hold([folder], held)
+        hold_finished([folder], held)
         run = open_run(folder, model=model, data=data, data_file=data_file)
         check_estimates(run, wanted, kinds)
         splits, points = [split] if split else SPLITS, _points(run, betas, target_rate)
@@ -142,9 +141,11 @@ def evaluate_runs(
     cuda = torch.cuda.is_available() and any(_wants_gpu(folder) for folder in folders)
     with connected(**processes, cuda=cuda), ExitStack() as held:
         check_same([[str(folder) for folder in folders], list(kinds), split, dict(given)], what="options")
-        broadcast(lambda: _hold(folders, held))
-        opened = (partial(open_run, folder, data_file=data_file) for folder in folders)
-        runs = [on_all_ranks(partial(rank_zero_first, opening)) for opening in opened]
+        broadcast(lambda: hold_finished(folders, held))
+        runs: list[Fitted] = []
+        for folder in folders:
+            opening = partial(open_run, folder, data_file=data_file, opened=runs)
+            runs.append(on_all_ranks(partial(rank_zero_first, opening)))
         for run in runs:
             check_estimates(run, settings, kinds)
             record = RunRecord.read(run.folder)
@@ -171,13 +172,6 @@ def _points(run: Fitted, betas: Sequence[float], target_rate: float | None) -> l
 
 def _wants_gpu(folder: Path) -> bool:
     return RunRecord.read(folder).config.get("accelerator") != "cpu"
-
-
-def _hold(folders: Sequence[Path], held: ExitStack) -> None:
-    """Keep every other process from working on these runs until `held` is closed."""
-    for folder in {folder.resolve(): folder for folder in folders}.values():
-        check_finished(RunRecord.read(folder), folder)  # No file is written where there is no run to measure.
-        held.enter_context(locked(folder))
 
 
 def _lines(entry: Json) -> list[str]:

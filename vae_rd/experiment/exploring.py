@@ -20,7 +20,7 @@ from vae_rd.explore.base import Asked
 from vae_rd.explore.files import FOLDER, write_found
 from vae_rd.explore.kinds import KINDS
 from vae_rd.model.vae import VAE
-from vae_rd.run.lock import locked
+from vae_rd.run.finding import hold_finished
 from vae_rd.run.record import Json, RunRecord
 from vae_rd.training.tracking import track_afterwards
 
@@ -67,7 +67,8 @@ def explore_run(
     if unknown := [word for word in only if word not in EXPLORATIONS]:
         raise InputError(f"explore_run: {unknown[0]} is no exploration; choose one of {', '.join(EXPLORATIONS)}")
     folder, asked = Path(run_dir), Asked(only, seed)
-    with locked(folder):
+    with ExitStack() as held:
+        hold_finished([folder], held)
         run = open_run(folder, model=model, data=data, data_file=data_file)
         lines = dict(_explored(run, asked._replace(others=other_data(run, asked, against))))
     return {word: {"why_not": why} if (why := KINDS[word].why_not(run)) else _read(folder, word) for word in lines}
@@ -94,9 +95,10 @@ def explore_runs(
         InputError: where a run cannot be opened, or nothing can be written there.
     """
     with ExitStack() as held:
+        hold_finished(folders, held)
+        runs: list[Fitted] = []
         for folder in folders:
-            held.enter_context(locked(folder))
-        runs = [open_run(folder, data_file=data_file) for folder in folders]
+            runs.append(open_run(folder, data_file=data_file, opened=runs))
         others = [other_data(run, asked, against) for run in runs]
         for folder in folders:
             with _writing(folder):

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from vae_rd.config.cli import recorded
 from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import checkpoint_owners
 from vae_rd.data.base import DataCard
+from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted
 from vae_rd.experiment import build
 from vae_rd.experiment.door import check_network_and_data, data_set_of
-from vae_rd.experiment.matching import check_data, check_network
-from vae_rd.experiment.trainer import accelerator
+from vae_rd.experiment.matching import check_data, check_network, data_differences
+from vae_rd.experiment.trainer import device_here
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.vae import VAE
 from vae_rd.run.checkpoints import read_checkpoint
@@ -35,7 +36,12 @@ _ALONE = threading.RLock()  # A thread that opens a run on the way to measuring 
 
 
 def open_run(
-    run_dir: str | Path, *, model: VAE | None = None, data: Any = None, data_file: str | None = None
+    run_dir: str | Path,
+    *,
+    model: VAE | None = None,
+    data: Any = None,
+    data_file: str | None = None,
+    opened: Sequence[Fitted] = (),
 ) -> Fitted:
     """A finished run with its model, its data and its config, ready to be measured again on this machine's device.
 
@@ -44,6 +50,7 @@ def open_run(
         model: the network, where the run was fitted with one's own.
         data: the data, where the run was fitted to some given from Python.
         data_file: where the file or folder of one's own data is now.
+        opened: runs whose data it shares where its own are the same, so that they are in memory once.
 
     Raises:
         InputError: when the folder holds no finished run that flags alone can rebuild, or the data have changed.
@@ -53,15 +60,30 @@ def open_run(
     check_finished(record, folder)
     config = recorded(record.config, where=str(folder / RECORD_FILE))
     config = config if data_file is None else _moved(config, data_file, folder)
-    device = torch.device(accelerator(config))
+    device = torch.device(device_here(config))
     refuse_given(record, folder, of_data=data is None, of_network=model is None, otherwise="")
     with precision_of(config):
         loaded = load(folder, model=model).to(device).at(config.beta)
-        data = build.build_data(config) if data is None else data_set_of(data, config)
+        data = _data_of(config, record, opened) if data is None else data_set_of(data, config)
     moved = "" if record.data["is_own"] else ", or say by --data_file where they are now"
     check_data(data, record, folder, otherwise=moved)
     data.to(device)
     return Fitted(folder, config, loaded, data, record.model["slope"])
+
+
+def _data_of(config: FitConfig, record: RunRecord, opened: Sequence[Fitted]) -> DataSet:
+    """The data of a run: those of one that is open, where the flags and what the record says of them are the same."""
+    for other in opened:
+        if _of_data(other.config) == _of_data(config) and not any(data_differences(other.data, record)):
+            return other.data
+    return build.build_data(config)
+
+
+def _of_data(config: FitConfig) -> list[Any]:
+    """The flags that decide what data are, in which numbers and where."""
+    return [getattr(config, f.name) for f in fields(config) if f.metadata["group"] in ("data", "device")] + [
+        *(config.target, config.precision)
+    ]
 
 
 def _moved(config: FitConfig, data_file: str, folder: Path) -> FitConfig:
