@@ -12,6 +12,8 @@ import yaml
 from vae_rd import sweep
 from vae_rd.launch.ledger import Ledger
 from vae_rd.launch.local import launcher as local
+from vae_rd.launch.local.tracker import Tracker
+from vae_rd.launch.options import parse as command_line
 from vae_rd.launch.packed import launcher
 from vae_rd.launch.packed.launcher import packs
 from vae_rd.launch.packed.task import End, Task, run_pack
@@ -20,6 +22,7 @@ from vae_rd.launch.points.sweep_file import COMMAND, read_sweep_file
 from vae_rd.run.record import RunRecord
 
 from helpers.common import TOY
+from helpers.runs import record_of
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ class Inline:
         self.sizes.append(len(task.commands))
         log.parent.mkdir(parents=True, exist_ok=True)
         log.touch()
-        self.code = ends.pop(len(task.commands)) if len(task.commands) in ends else work(list(task))
+        self.code = ends[len(task.commands)] if len(task.commands) in ends else work(list(task))
 
     def send(self, signum):
         raise AssertionError("nothing is left to send to")
@@ -120,6 +123,85 @@ def test_a_pack_that_crashes_is_reported(swept, capsys):
     code, states, sizes = swept(_3=-signal.SIGSEGV)
     assert (code, states, sizes) == (1, ["failed"] * 3, [3])
     assert "its process was ended by SIGSEGV" in capsys.readouterr().out
+
+
+def test_what_a_record_said_before_the_pack_began_is_not_how_it_ended(swept, capsys):
+    runs_of(beta=[1, 2, 4])
+    _, file = command_line(["sweep.yaml", "--run_dir=runs", *TOY, "--max_epochs=1"])
+    for run in plan(file).runs:
+        run.folder.mkdir(parents=True)
+        record_of(run.config, run.name, status="failed", error="of an earlier call").write(run.folder)
+    code, states, sizes = swept(**dict.fromkeys(("_3", "_2", "_1"), -signal.SIGKILL))
+    assert (code, states, sizes) == (1, ["failed"] * 3, [3, 2, 1, 1, 1])
+    said = capsys.readouterr().out
+    assert "did memory run out?" in said
+    assert "earlier" not in said
+
+
+class Scripted:
+    """The process of a pack that ends on being asked, `after` so many looks, with no answer; `sent` is what came."""
+
+    sentinel = 0
+
+    def __init__(self, after, sent, task, **_):
+        self.after, self.sent, self.left = after[len(sent)], sent, None
+        self.sent.append([])
+        self.place = len(sent) - 1
+
+    @property
+    def code(self):
+        if self.left is None:
+            return None
+        self.left -= 1
+        return None if self.left >= 0 else 128 + self.sent[self.place][0]
+
+    def send(self, signum):
+        self.sent[self.place].append(signum)
+        self.left = self.after
+
+
+@pytest.fixture
+def staged(here, monkeypatch):
+    """Carries out a sweep of three betas, a pack each, which end so many looks after a signal: what each was sent."""
+
+    def run(after, look):
+        sent = []
+        monkeypatch.setattr(launcher, "ForkedFit", lambda task, **given: Scripted(after, sent, task, **given))
+        monkeypatch.setattr(launcher, "wait", lambda *_: None)
+        monkeypatch.setattr(local, "server", lambda *_, **__: contextlib.nullcontext())
+        monkeypatch.setattr(Tracker, "look", look)
+        runs_of(beta=[1, 2, 4])
+        code = sweep.main(["sweep.yaml", "--launcher=packed", "--jobs=3", "--run_dir=runs", *TOY])
+        return code, sent
+
+    return run
+
+
+def test_a_disk_that_stays_full_keeps_no_pack_from_saving_what_it_has(staged, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    def fill(*_):
+        monkeypatch.setattr(Ledger, "write", full)
+        full()
+
+    code, sent = staged([1, 2, 3], fill)
+    assert code != 0
+    assert sent == [[signal.SIGTERM]] * 3, "none was killed"
+
+
+def test_what_a_second_signal_kills_is_told_as_interrupted(staged, monkeypatch, capsys):
+    def twice(*_):
+        monkeypatch.setattr(launcher, "wait", lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.raise_signal(signal.SIGINT)
+
+    code, sent = staged([9, 9, 9], twice)
+    assert (code, sent) == (130, [[signal.SIGINT, signal.SIGKILL]] * 3)
+    entries = Ledger.opened(Path("runs"), file="sweep.yaml", sweep={}).runs.values()
+    assert {(entry.state, entry.error) for entry in entries} == {
+        ("interrupted", "interrupted: it was killed, and goes on from its last epoch")
+    }
+    assert "runs: 3 runs, 3 interrupted" in capsys.readouterr().out
 
 
 def test_how_each_run_of_a_pack_ended_is_told(here, tmp_path):

@@ -20,6 +20,7 @@ from vae_rd.launch.slurm.launcher import SlurmOptions, submit
 from vae_rd.launch.slurm.task import IDLE_ATTEMPTS, FitTask
 from vae_rd.launch.wandb import launcher as by_agents
 from vae_rd.launch.wandb.launcher import agent_script, agents_on_slurm
+from vae_rd.run.lock import locked
 from vae_rd.run.record import RunRecord
 
 from helpers import slurm_cluster
@@ -465,3 +466,12 @@ def test_agents_in_a_real_array_finish_a_sweep_of_which_one_run_is_preempted(mon
     for run in runs:
         assert RunRecord.read(run.folder).status == "finished"
         assert [row["epoch"] for row in history(run.folder)] == [str(epoch) for epoch in range(100)]
+
+
+def test_a_sweep_that_another_process_is_submitting_is_refused(cluster):
+    sweep = toy_plan()
+    sweep.folder.mkdir(parents=True)
+    with locked(sweep.folder / "sweep"), pytest.raises(InputError, match="is working on this sweep; wait for it"):
+        submit(sweep, OPTIONS)
+    assert cluster.tasks() == []
+    assert submit(sweep, OPTIONS)[0] == "0 finished, 0 queued or running, 3 left to submit"

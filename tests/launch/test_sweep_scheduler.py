@@ -15,6 +15,7 @@ from vae_rd.launch.local import scheduler
 from vae_rd.launch.local.progress import SweepProgress
 from vae_rd.launch.local.scheduler import Scheduler, log_of
 from vae_rd.launch.local.supply import supply_of
+from vae_rd.launch.local.tracker import Tracker
 from vae_rd.launch.points.plan import PlannedRun, plan
 from vae_rd.launch.points.sweep_file import COMMAND, read_sweep_file
 
@@ -53,7 +54,7 @@ def carry_out(tmp_path, monkeypatch):
         ledger = Ledger.opened(asked.folder, file="sweep.yaml", sweep={})
         places = [{"SLOT": str(k)} for k in range(slots)]
         with SweepProgress(asked.total, 0) as progress:
-            Scheduler(asked, ledger, supply_of(asked, ledger), places, progress).run()
+            Scheduler(asked, supply_of(asked, ledger), places, Tracker(ledger, progress)).run()
         return ledger
 
     return run
@@ -226,6 +227,27 @@ def test_a_failure_of_the_launcher_lets_every_run_save_what_it_has(carry_out, mo
     assert stage.signals == [(1.0, signal.SIGTERM), (2.0, signal.SIGTERM)]
     found = states(Ledger.opened(Path("runs"), file="", sweep={}))
     assert found == {1.0: ("interrupted", 1), 2.0: ("interrupted", 1), 3.0: ("waiting", 0)}
+
+
+def test_a_disk_that_stays_full_keeps_no_run_from_saving_what_it_has(carry_out, monkeypatch):
+    stage = Stage({1.0: [0], 2.0: [0], 3.0: [0]}, looks=9)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def fill(_: Scheduler) -> None:
+        monkeypatch.setattr(Ledger, "write", full)
+        full()
+
+    def end_one_after_another(self: Played, signum: int) -> None:
+        stage.signals.append((self.beta, signum))
+        self._code, self._left = 128 + signum, int(self.beta)
+
+    monkeypatch.setattr(Scheduler, "_look", fill)
+    monkeypatch.setattr(Played, "send", end_one_after_another)
+    with pytest.raises(OSError, match="No space"):
+        carry_out(stage, slots=3)
+    assert stage.signals == [(beta, signal.SIGTERM) for beta in stage.script], "none was killed"
 
 
 def test_a_log_that_was_removed_is_no_failure_of_the_launcher(carry_out, monkeypatch):

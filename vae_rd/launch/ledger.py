@@ -7,13 +7,16 @@ is finished is its record's to say.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from vae_rd.errors import InputError
-from vae_rd.run.files import write_atomic
+from vae_rd.run.files import new_folder, write_atomic
+from vae_rd.run.folder import as_bad_input
+from vae_rd.run.lock import locked
 
 SWEEP_FILE = "sweep.json"
 SCHEMA_VERSION = 1
@@ -90,3 +93,17 @@ class Ledger:
 
 def _entry(content: Mapping[str, Any]) -> Entry:
     return Entry(**{f.name: content[f.name] for f in fields(Entry)})
+
+
+@contextmanager
+def held_sweep(folder: Path) -> Iterator[None]:
+    """Keep every other process from carrying out a sweep in a folder within the block; it is made where there is none.
+
+    Raises:
+        InputError: when another process is at it, or the folder cannot be used; nothing is left of a new one then.
+    """
+    with ExitStack() as held:
+        with as_bad_input(folder):
+            held.enter_context(new_folder(folder))
+        held.enter_context(locked(folder / "sweep", what="sweep", instead="--run_dir"))
+        yield

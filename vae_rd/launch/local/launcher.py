@@ -6,32 +6,28 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 
 from vae_rd.config.fields import FitConfig
 from vae_rd.errors import InputError
 from vae_rd.launch.devices import Environment, gpus_for, slots
-from vae_rd.launch.ledger import SETTLED, Ledger
+from vae_rd.launch.ledger import SETTLED, Ledger, held_sweep
 from vae_rd.launch.local.forks import server
 from vae_rd.launch.local.progress import SweepProgress
 from vae_rd.launch.local.scheduler import Scheduler, log_of
 from vae_rd.launch.local.supply import Supply, supply_of
+from vae_rd.launch.local.tracker import Tracker
 from vae_rd.launch.points.plan import Plan, PlannedRun
 from vae_rd.launch.watch import entry_of, final_loss
-from vae_rd.run.files import new_folder
-from vae_rd.run.folder import as_bad_input, claim
-from vae_rd.run.lock import locked
+from vae_rd.run.folder import claim
 from vae_rd.run.record import RunRecord
 from vae_rd.run.summary import with_error
 
-CarryOut = Callable[[Plan, Ledger, Supply, Sequence[Environment], SweepProgress], None]
+CarryOut = Callable[[Plan, Supply, Sequence[Environment], Tracker], None]
 
 
-def by_scheduler(
-    plan: Plan, ledger: Ledger, supply: Supply, places: Sequence[Environment], progress: SweepProgress
-) -> None:
+def by_scheduler(plan: Plan, supply: Supply, places: Sequence[Environment], tracker: Tracker) -> None:
     """Each run in a process of its own."""
-    Scheduler(plan, ledger, supply, places, progress).run()
+    Scheduler(plan, supply, places, tracker).run()
 
 
 def run_local(plan: Plan, *, jobs: int | None, carry_out: CarryOut = by_scheduler) -> int:
@@ -50,10 +46,7 @@ def run_local(plan: Plan, *, jobs: int | None, carry_out: CarryOut = by_schedule
         Interrupted: by a signal, once every run has saved what it has.
     """
     _check(plan)
-    with ExitStack() as held:
-        with as_bad_input(plan.folder):
-            held.enter_context(new_folder(plan.folder))
-        held.enter_context(locked(plan.folder / "sweep", what="sweep", instead="--run_dir"))
+    with held_sweep(plan.folder):
         ledger = Ledger.opened(plan.folder, file=str(plan.file.path), sweep=plan.file.upload())
         supply = supply_of(plan, ledger)
         left = plan.total - _settled(supply, ledger)
@@ -62,7 +55,7 @@ def run_local(plan: Plan, *, jobs: int | None, carry_out: CarryOut = by_schedule
             if left:
                 shown = SweepProgress(plan.total, plan.total - left)
                 with server(places[0], tracked=plan.example.config.wandb != "off"), shown as progress:
-                    carry_out(plan, ledger, supply, places, progress)
+                    carry_out(plan, supply, places, Tracker(ledger, progress))
         finally:
             print(*_report(plan, ledger, supply.runs), sep="\n")
     return int(bool(_left(ledger, supply.runs)))

@@ -60,6 +60,11 @@ class SweepProgress:
         if self._bars is not None:
             self._bars.stop()
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anyone sees how far runs have come: their histories need not be read where nobody does."""
+        return self._bars is not None
+
     def started(self, run: PlannedRun, progress: Progress) -> None:
         """A run has been started, or goes on."""
         clock = Clock(done=progress.done)

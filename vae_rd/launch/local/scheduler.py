@@ -12,14 +12,14 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from vae_rd.errors import InputError, Interrupted
-from vae_rd.launch.ledger import SETTLED, Ledger, State
+from vae_rd.launch.ledger import State
 from vae_rd.launch.local.forks import ForkedFit
-from vae_rd.launch.local.progress import SweepProgress
 from vae_rd.launch.local.supply import Supply
+from vae_rd.launch.local.tracker import Ended, Tracker
 from vae_rd.launch.points.hyperband import Hyperband
 from vae_rd.launch.points.plan import Plan, PlannedRun
 from vae_rd.launch.points.sweep_file import Metric
-from vae_rd.launch.watch import history_of, losses_of, progress_of
+from vae_rd.launch.watch import history_of, losses_of
 from vae_rd.process.signals import SIGNALS, SignalGuard
 from vae_rd.run.files import ERROR_FILE
 from vae_rd.run.record import RunRecord
@@ -30,6 +30,7 @@ POLL_SECONDS = 0.2
 LOOK_SECONDS = 1.0  # between two looks at the runs' histories
 TRIES = 2
 BAD_INPUT = 2
+KILLED = "it was killed, and goes on from its last epoch"
 LOST = 255  # What multiprocessing says of a fit whose server is gone.
 BY_SIGNAL = {code for s in SIGNALS for code in (128 + s, -s)}
 
@@ -50,22 +51,19 @@ class Scheduler:
 
     Attributes:
         plan: the sweep.
-        ledger: what became of each run, kept on disk.
         supply: which run comes next.
         slots: the environment of each job.
-        progress: what the user sees.
+        tracker: what is noted of the runs.
     """
 
     plan: Plan
-    ledger: Ledger
     supply: Supply
     slots: Sequence[Mapping[str, str]]
-    progress: SweepProgress
+    tracker: Tracker
     _jobs: list[Job] = field(default_factory=list)
     _again: list[PlannedRun] = field(default_factory=list)
     _tried: dict[str, int] = field(default_factory=dict)
     _looked: float = 0.0
-    _ending: bool = False
 
     def run(self) -> None:
         """Carry them out; the ledger says how each ended.
@@ -73,7 +71,7 @@ class Scheduler:
         Raises:
             Interrupted: by a signal, which went to every job; a second one does not wait for them.
         """
-        self.ledger.write()
+        self.tracker.ledger.write()
         with SignalGuard() as guard:
             guard.hold()
             try:
@@ -103,11 +101,8 @@ class Scheduler:
         return run if run is not None or not self._again else self._again.pop(0)
 
     def _start(self, run: PlannedRun, slot: int) -> None:
-        entry = self.ledger.runs[run.name]
-        entry.state, entry.error, entry.attempts = "running", None, entry.attempts + 1
         self._tried[run.name] = self._tried.get(run.name, 0) + 1
-        self.ledger.write()
-        self.progress.started(run, progress_of(history_of(run.folder), run.config))
+        self.tracker.started([run])
         fit = ForkedFit(run.argv, log=log_of(run), environment=self.slots[slot])
         self._jobs.append(Job(run, fit, slot))
 
@@ -116,8 +111,7 @@ class Scheduler:
         if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        for job in self._jobs:
-            self.progress.seen(job.run, progress_of(history_of(job.run.folder), job.run.config))
+        self.tracker.look([job.run for job in self._jobs])
         if self.plan.file.early_terminate is not None and self.plan.file.metric is not None:
             self._judge(self.plan.file.early_terminate, self.plan.file.metric)
 
@@ -132,10 +126,11 @@ class Scheduler:
         for job in [job for job in self._jobs if job.fit.code is not None]:
             self._jobs.remove(job)
             state = self._state(job)
-            again = state == "failed" and self._tried[job.run.name] < TRIES and not self._ending
+            again = state == "failed" and self._tried[job.run.name] < TRIES and not self.tracker.is_ending
             if again:
                 self._again.append(job.run)
-            self._settle(job.run, state, how=self._how(job, state), again=again)
+            note = "; it is tried again" if again else ""
+            self.tracker.ended([Ended(job.run, state, self._how(job, state), note)])
             if not again:
                 self.supply.told(job.run)
 
@@ -149,12 +144,6 @@ class Scheduler:
             return "interrupted" if job.stopped_at is None else "stopped early"
         return "failed"
 
-    def _settle(self, run: PlannedRun, state: State, *, how: str, again: bool = False) -> None:
-        entry = self.ledger.runs[run.name]
-        entry.state, entry.error = state, None if state == "finished" else how
-        self.progress.ended(run, what=f"{how}; it is tried again" if again else how, settled=state in SETTLED)
-        self.ledger.write()
-
     def _how(self, job: Job, state: State) -> str:
         if state == "finished":
             return f"finished, {numbers_of(RunRecord.read(job.run.folder))}"
@@ -164,7 +153,7 @@ class Scheduler:
 
     def _end_all(self, signum: int) -> None:
         """Pass a signal on and wait until every run has saved what it has."""
-        self._ending = True
+        self.tracker.is_ending = True
         for job in self._jobs:
             job.fit.send(signum)
         while self._jobs:
@@ -173,11 +162,11 @@ class Scheduler:
 
     def _kill_all(self) -> None:
         """Of jobs that are still at work, which only a second signal leaves."""
+        self.tracker.is_ending = True
         while self._jobs:
             job = self._jobs.pop(0)
             job.fit.send(signal.SIGKILL)
-            with contextlib.suppress(OSError):  # The disk may be full.
-                self._settle(job.run, "interrupted", how="interrupted: it was killed, and goes on from its last epoch")
+            self.tracker.ended([Ended(job.run, "interrupted", f"interrupted: {KILLED}")])
 
 
 def log_of(run: PlannedRun) -> Path:

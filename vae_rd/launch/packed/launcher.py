@@ -18,17 +18,17 @@ from pathlib import Path
 
 from vae_rd.config.packs import packs_of
 from vae_rd.errors import InputError, Interrupted
-from vae_rd.launch.ledger import SETTLED, Ledger
+from vae_rd.launch.ledger import SETTLED
 from vae_rd.launch.local.forks import ForkedFit
 from vae_rd.launch.local.launcher import run_local
-from vae_rd.launch.local.progress import SweepProgress
-from vae_rd.launch.local.scheduler import LOGS, LOOK_SECONDS, LOST, POLL_SECONDS, log_of, numbers_of
+from vae_rd.launch.local.scheduler import KILLED, LOGS, LOOK_SECONDS, LOST, POLL_SECONDS, log_of, numbers_of
 from vae_rd.launch.local.supply import Supply
+from vae_rd.launch.local.tracker import Ended, Tracker
 from vae_rd.launch.packed.devices import shared_out
 from vae_rd.launch.packed.task import End, Task, read_ends, run_pack
 from vae_rd.launch.points.plan import Plan, PlannedRun
-from vae_rd.launch.watch import history_of, progress_of
 from vae_rd.process.signals import SignalGuard
+from vae_rd.run.files import RECORD_FILE
 from vae_rd.run.record import RunRecord
 
 
@@ -61,16 +61,10 @@ def _check(plan: Plan) -> None:
 
 
 def _by_packs(
-    plan: Plan,
-    ledger: Ledger,
-    supply: Supply,
-    places: Sequence[Mapping[str, str]],
-    progress: SweepProgress,
-    *,
-    chunk: int | None,
+    plan: Plan, supply: Supply, places: Sequence[Mapping[str, str]], tracker: Tracker, *, chunk: int | None
 ) -> None:
-    left = [run for name, run in supply.runs.items() if ledger.runs[name].state not in SETTLED]
-    Packs(plan, ledger, places, progress, deque(packs(left, jobs=len(places), chunk=chunk))).run()
+    left = [run for name, run in supply.runs.items() if tracker.ledger.runs[name].state not in SETTLED]
+    Packs(plan, places, tracker, deque(packs(left, jobs=len(places), chunk=chunk))).run()
 
 
 def packs(runs: Sequence[PlannedRun], *, jobs: int, chunk: int | None) -> list[list[PlannedRun]]:
@@ -92,9 +86,10 @@ def packs(runs: Sequence[PlannedRun], *, jobs: int, chunk: int | None) -> list[l
 
 @dataclass
 class _Job:
-    """A pack at work in a slot."""
+    """A pack at work in a slot; `records` is when each run's record had last been written before it."""
 
     runs: list[PlannedRun]
+    records: list[int | None]
     process: ForkedFit
     slot: int
     answer: Path
@@ -107,16 +102,14 @@ class Packs:
 
     Attributes:
         plan: the sweep.
-        ledger: what became of each run, kept on disk.
         slots: the environment of each process.
-        progress: what the user sees.
+        tracker: what is noted of the runs.
         waiting: packs that have not begun.
     """
 
     plan: Plan
-    ledger: Ledger
     slots: Sequence[Mapping[str, str]]
-    progress: SweepProgress
+    tracker: Tracker
     waiting: deque[list[PlannedRun]]
     _jobs: list[_Job] = field(default_factory=list)
 
@@ -126,22 +119,23 @@ class Packs:
         Raises:
             Interrupted: by a signal, which went to every process; a second one does not wait for them.
         """
-        self.ledger.write()
+        self.tracker.ledger.write()
         with SignalGuard() as guard:
             guard.hold()
             try:
                 while self._start_more():
                     wait([job.process.sentinel for job in self._jobs], LOOK_SECONDS)
                     guard.check()
-                    self._look()
+                    self.tracker.look([run for job in self._jobs for run in job.runs])
                     self._collect()
-            except BaseException as error:  # A full disk, too: what the runs have is worth saving all the same.
-                self.waiting.clear()
-                self._end_all(error.signum if isinstance(error, Interrupted) else signal.SIGTERM)
+            except Interrupted as stop:
+                self._end_all(stop.signum)
+                raise
+            except Exception:  # Of ours, or a full disk: what the runs have is worth saving all the same.
+                self._end_all(signal.SIGTERM)
                 raise
             finally:
-                for job in self._jobs:  # Only a second signal leaves any.
-                    job.process.send(signal.SIGKILL)
+                self._kill_all()
 
     def _start_more(self) -> bool:
         """Fill the free slots; whether anything is at work then."""
@@ -151,44 +145,33 @@ class Packs:
         return bool(self._jobs)
 
     def _start(self, runs: list[PlannedRun], slot: int) -> None:
-        for run in runs:
-            entry = self.ledger.runs[run.name]
-            entry.state, entry.error, entry.attempts = "running", None, entry.attempts + 1
-            self.progress.started(run, progress_of(history_of(run.folder), run.config))
-        self.ledger.write()
+        self.tracker.started(runs)
         logs = self.plan.folder / LOGS
         answer = logs / f".{runs[0].name}.pack.json"
         answer.unlink(missing_ok=True)
         task = Task([run.argv for run in runs], [log_of(run) for run in runs], answer)
         log = logs / f"{runs[0].name}.pack.log"
+        records = [_written(run) for run in runs]
         process = ForkedFit(task, log=log, environment=self.slots[slot], work=run_pack)
-        self._jobs.append(_Job(runs, process, slot, answer, log))
+        self._jobs.append(_Job(runs, records, process, slot, answer, log))
 
-    def _look(self) -> None:
-        for job in self._jobs:
-            for run in job.runs:
-                self.progress.seen(run, progress_of(history_of(run.folder), run.config))
-
-    def _collect(self, *, go_on: bool = True) -> None:
+    def _collect(self) -> None:
         for job in [job for job in self._jobs if job.process.code is not None]:
             self._jobs.remove(job)
             ends = read_ends(job.answer)
             job.answer.unlink(missing_ok=True)
             if job.log.is_file() and not job.log.stat().st_size:  # Each run has its own.
                 job.log.unlink()
-            again = [run for run, end in zip(job.runs, ends or self._unsaid(job), strict=True) if self._ended(run, end)]
-            if go_on and len(job.runs) > 1:
+            again = self._settle(job, ends or self._unsaid(job))
+            if not self.tracker.is_ending and len(job.runs) > 1:
                 half = math.ceil(len(job.runs) / 2)
                 self.waiting.extend(part for i in range(0, len(again), half) if (part := again[i : i + half]))
 
-    def _ended(self, run: PlannedRun, end: End) -> bool:
-        """Note how a run ended; whether it is worth another try with fewer beside it."""
-        how = f"{end.state}: {end.error}" if end.error else f"finished, {numbers_of(RunRecord.read(run.folder))}"
-        entry = self.ledger.runs[run.name]
-        entry.state, entry.error = end.state, end.error and how
-        self.progress.ended(run, what=how, settled=end.state in SETTLED)
-        self.ledger.write()
-        return end.is_memory
+    def _settle(self, job: _Job, ends: Sequence[End]) -> list[PlannedRun]:
+        """Note how the runs of a pack ended; those that are worth another try with fewer beside them."""
+        pairs = list(zip(job.runs, ends, strict=True))
+        self.tracker.ended([Ended(run, end.state, _how(run, end)) for run, end in pairs])
+        return [run for run, end in pairs if end.is_memory]
 
     def _unsaid(self, job: _Job) -> list[End]:
         """How the runs of a process ended that was ended from outside: some may be finished."""
@@ -196,15 +179,42 @@ class Packs:
         by = "the process that forks the packs was killed" if code == LOST else f"its process ended with code {code}"
         by = f"its process was ended by {signal.Signals(-code).name}" if code < 0 else by
         is_killed = -code == signal.SIGKILL  # As the kernel does where memory runs out.
-        return [_by_record(run) or End("failed", f"{by}; did memory run out?", is_killed) for run in job.runs]
+        return _by_records(job, End("failed", f"{by}; did memory run out?", is_killed))
 
     def _end_all(self, signum: int) -> None:
         """Pass a signal on and wait until every run has saved what it has."""
+        self.tracker.is_ending = True
+        self.waiting.clear()
         for job in self._jobs:
             job.process.send(signum)
         while self._jobs:
             wait([job.process.sentinel for job in self._jobs], POLL_SECONDS)
-            self._collect(go_on=False)
+            self._collect()
+
+    def _kill_all(self) -> None:
+        """Of packs that are still at work, which only a second signal leaves."""
+        self.tracker.is_ending = True
+        while self._jobs:
+            job = self._jobs.pop(0)
+            job.process.send(signal.SIGKILL)
+            self._settle(job, _by_records(job, End("interrupted", KILLED)))
+
+
+def _how(run: PlannedRun, end: End) -> str:
+    return f"{end.state}: {end.error}" if end.error else f"finished, {numbers_of(RunRecord.read(run.folder))}"
+
+
+def _by_records(job: _Job, unsaid: End) -> list[End]:
+    """How the runs of a pack ended by their records; `unsaid` where one says nothing, or what an earlier call left."""
+    times = zip(job.runs, job.records, strict=True)
+    return [(_by_record(run) if _written(run) != before else None) or unsaid for run, before in times]
+
+
+def _written(run: PlannedRun) -> int | None:
+    """When a run's record was last written; None where there is none."""
+    with contextlib.suppress(OSError):
+        return (run.folder / RECORD_FILE).stat().st_mtime_ns
+    return None
 
 
 def _by_record(run: PlannedRun) -> End | None:

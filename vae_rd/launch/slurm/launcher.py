@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from vae_rd.errors import InputError
+from vae_rd.launch.ledger import held_sweep
 from vae_rd.launch.points.plan import Plan, PlannedRun
 from vae_rd.launch.slurm.task import FitTask
 from vae_rd.run.files import new_folder, tree_sha256, write_atomic
@@ -71,9 +72,14 @@ def submit(plan: Plan, options: SlurmOptions) -> list[str]:
         options: what a task asks for.
 
     Raises:
-        InputError: when SLURM or submitit is missing, or sbatch refuses.
+        InputError: when SLURM or submitit is missing, sbatch refuses, or another process is at this sweep.
     """
     _check(plan)
+    with held_sweep(plan.folder):  # Two calls at once would both submit what neither has submitted yet.
+        return _submit(plan, options)
+
+
+def _submit(plan: Plan, options: SlurmOptions) -> list[str]:
     waiting = _waiting(plan.folder)
     checksum = cache(tree_sha256)
     finished = {run.name for run in plan.runs if is_finished(run.config, checksum=checksum)}

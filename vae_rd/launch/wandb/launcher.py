@@ -11,13 +11,11 @@ from pathlib import Path
 
 from vae_rd.errors import InputError
 from vae_rd.launch.devices import gpus_for, slots
-from vae_rd.launch.ledger import Ledger
+from vae_rd.launch.ledger import Ledger, held_sweep
 from vae_rd.launch.points.plan import Plan
 from vae_rd.launch.slurm.launcher import FOLDER, SlurmOptions, check_tasks, resources
 from vae_rd.launch.wandb.agents import check_tracking, join_sweep, run_agents
-from vae_rd.run.files import new_folder, write_atomic
-from vae_rd.run.folder import as_bad_input
-from vae_rd.run.lock import locked
+from vae_rd.run.files import write_atomic
 
 JOIN_SECONDS = 60.0  # To wait for another call, which is joining this very sweep: the server has 40 s to answer.
 POLL_SECONDS = 0.2
@@ -145,12 +143,10 @@ def _joined(plan: Plan) -> str:
 
 def _lock(folder: Path, held: ExitStack) -> None:
     """Take the sweep's lock until `held` is closed, when whoever has it has joined."""
-    with as_bad_input(folder):
-        held.enter_context(new_folder(folder))
     deadline = time.monotonic() + JOIN_SECONDS
     while True:
         try:
-            return held.enter_context(locked(folder / "sweep", what="sweep", instead="--run_dir"))
+            return held.enter_context(held_sweep(folder))
         except InputError:
             if time.monotonic() > deadline or not os.access(folder, os.W_OK | os.X_OK):
                 raise
