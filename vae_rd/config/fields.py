@@ -522,8 +522,8 @@ class FitConfig:
     )
     start_from: str | None = flag(
         None,
-        "folder of a finished run of the same network and data, whose last weights and optimiser training starts from "
-        "[null: from the seed]",
+        "folder of a finished run of the same network and data, whose last weights and optimiser training starts from, "
+        "or of a run of many betas, from whose model at --beta [null: from the seed]",
         group="training",
         models=("vae",),
     )
