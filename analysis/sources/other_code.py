@@ -55,8 +55,11 @@ def _split(columns: Json) -> str:
 def _settings(config: Json, columns: Json) -> Json:
     """The config, less the column of beta, with what every record has."""
     own = {name: value for name, value in config.items() if name != columns["beta"].removeprefix("config.")}
+    units = own.pop("latent_dim", None)
+    if type(units) is not int:  # Null, or the units of several layers, which still tell runs apart.
+        own, units = own | ({} if units is None else {"latent_dims": units}), 0
     seed = config.get("seed") if type(config.get("seed")) is int else 0
-    return {"latent_dim": 0, **own, "seed": seed, "wandb": "off"}
+    return {**own, "latent_dim": units, "seed": seed, "wandb": "off"}
 
 
 def _of_columns(run: Any, columns: Json) -> Iterator[Json]:

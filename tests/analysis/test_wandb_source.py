@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ from analysis import load_runs
 from analysis.__main__ import main
 from analysis.rows.finding import RunWarning
 from analysis.rows.running import load_running
+from analysis.sources.other_code import made_up
 from analysis.sources.wandb_runs import local_runs
 from vae_rd.errors import InputError
 
@@ -143,6 +145,24 @@ def test_runs_of_other_code_are_drawn_by_the_columns_that_the_user_names(server,
     assert running[["beta", "epoch", "rate", "distortion"]].to_numpy().tolist() == [[2.0, 7, 5.0, 160.0]]
     with pytest.raises(InputError, match="none of the 2 runs of the project has a record"):
         local_runs("wandb:tester/other")
+
+
+def of_other_code(root, **configs):
+    """Records of finished runs of one project, by name, which have these configs beside beta = 1."""
+    columns = {"beta": "config.beta", "rate": "val/kl", "distortion": "val/recon"}
+    for place, (name, config) in enumerate(configs.items()):
+        (root / name).mkdir()
+        numbers = {"val/kl": 5.0 + place, "val/recon": 80.0}
+        known = {"name": name, "entity": "me", "project": "vae", "state": "finished", "summary": numbers}
+        assert made_up(SimpleNamespace(**known, config={"beta": 1.0, **config}), root / name, columns) == ""
+    return load_runs(root)
+
+
+def test_units_that_other_code_does_not_state_as_a_number_are_no_damage(tmp_path):
+    configs = {"a": {"latent_dim": None}, "b": {"latent_dim": 8}, "c": {"latent_dim": [16, 8]}, "d": {}}
+    runs = of_other_code(tmp_path, **configs).set_index("run")
+    assert runs["latent_dim"].to_dict() == {"a": 0, "b": 8, "c": 0, "d": 0}
+    assert json.loads(runs.loc["c", "config"])["latent_dims"] == [16, 8]
 
 
 @pytest.mark.parametrize(
