@@ -226,11 +226,13 @@ def _folders(options: argparse.Namespace) -> list[Path]:
 
 
 def _selected(folders: Sequence[Path], options: argparse.Namespace) -> pd.DataFrame:
-    from analysis.rows.runs import load_runs
+    from analysis.rows.runs import load_runs, measured_on
     from analysis.rows.selecting import select_runs
 
     runs = load_runs(folders, units=options.units)
-    return select_runs(runs, options.select, split=getattr(options, "split", "test")) if options.select else runs
+    if options.select:
+        runs = select_runs(runs, options.select, split=getattr(options, "split", "test"))
+    return measured_on(runs, options.split) if "split" in options else runs  # A data set may have no such run.
 
 
 def _view(options: argparse.Namespace) -> View:

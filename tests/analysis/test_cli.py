@@ -144,6 +144,25 @@ def test_a_figure_is_made_again_and_in_other_formats_and_another_one_leaves_its_
     assert made("beta", "a.svg") == 0  # The only figure of that name, which the user replaces.
 
 
+def measured_on_val_alone(folder):
+    path = folder / "record.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"metrics": {"val": record["metrics"]["val"]}}))
+
+
+@pytest.mark.parametrize("command", ["plane", "table", "frontier", "beta"])
+def test_a_run_that_was_not_measured_on_the_split_is_named_and_left_out(tmp_path, capsys, command):
+    runs, numbers = tmp_path / "runs", tmp_path / "a.csv"
+    left_out = [sprites_sweep(runs, betas=[0.5, 1.0, 4.0])[1], mnist_sweep(runs, betas=[1.0])[0]]
+    for folder in left_out:
+        measured_on_val_alone(folder)
+    assert main([command, str(runs), "-o", str(numbers if command == "table" else numbers.with_suffix(".svg"))]) == 0
+    names = ", ".join(sorted(folder.name for folder in left_out))
+    assert capsys.readouterr().err == f"warning: left out, no metrics on the test split: {names}\n"
+    with numbers.open(newline="") as stream:
+        assert {row["beta"] for row in csv.DictReader(stream)} == {"0.5", "4.0"}
+
+
 def test_the_csv_holds_the_numbers_of_the_plane_with_full_precision(sweep, tmp_path, capsys):
     assert main(["plane", str(sweep), "-o", str(tmp_path / "plane.svg")]) == 0
     with (tmp_path / "plane.csv").open(newline="") as stream:
