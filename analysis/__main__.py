@@ -208,9 +208,17 @@ def _drawn(options: argparse.Namespace, words: Sequence[str], folders: Sequence[
         from analysis.rows.running import load_running
 
         view = replace(view, more={**view.more, "running": load_running(folders, units=options.units)})
+    inputs = [*folders, *_published(view)]
     return output.write_figure(
-        drawing.draw(runs, view), drawing.numbers(runs, view), options.out, runs=runs, argv=words
+        drawing.draw(runs, view), drawing.numbers(runs, view), options.out, runs=runs, argv=words, inputs=inputs
     )
+
+
+def _published(view: View) -> list[Path]:
+    """The files of points of others."""
+    from analysis.rows.foreign import parsed
+
+    return [parsed(option).path for option in view.more.get("foreign") or ()]
 
 
 def _folders(options: argparse.Namespace) -> list[Path]:
@@ -218,11 +226,13 @@ def _folders(options: argparse.Namespace) -> list[Path]:
 
 
 def _selected(folders: Sequence[Path], options: argparse.Namespace) -> pd.DataFrame:
-    from analysis.rows.runs import load_runs
+    from analysis.rows.runs import load_runs, measured_on
     from analysis.rows.selecting import select_runs
 
     runs = load_runs(folders, units=options.units)
-    return select_runs(runs, options.select, split=getattr(options, "split", "test")) if options.select else runs
+    if options.select:
+        runs = select_runs(runs, options.select, split=getattr(options, "split", "test"))
+    return measured_on(runs, options.split) if "split" in options else runs  # A data set may have no such run.
 
 
 def _view(options: argparse.Namespace) -> View:
@@ -250,7 +260,7 @@ def _table(options: argparse.Namespace) -> Sequence[str | Path]:
         content = output.csv_bytes(tables.table_numbers(runs, split=options.split))
     else:
         content = tables.table(runs, split=options.split, suffix=suffix).encode()
-    return output.write_all({options.out: content})
+    return output.write_all({options.out: content}, command=options.command, inputs=folders)
 
 
 def _report(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
@@ -265,7 +275,8 @@ def _report(options: argparse.Namespace, words: Sequence[str]) -> list[Path]:
     runs, command = _selected(folders, options), provenance.command_of(words)
     found = contents(runs, split=options.split, group_by=options.group_by, command=command)
     made = provenance.statement(runs, words, options.out, packages=provenance.OF_REPORT)
-    return output.write_all({options.out: page(found, plotly=script).encode(), provenance.beside(options.out): made})
+    files = {options.out: page(found, plotly=script).encode(), provenance.beside(options.out): made}
+    return output.write_all(files, command=options.command, inputs=folders)
 
 
 def _redone(path: Path) -> list[Path]:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from analysis import provenance
 from vae_rd.errors import InputError
-from vae_rd.run.files import staged
+from vae_rd.run.files import HISTORY_FILE, MEDIA, RECORD_FILE, staged
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 FIGURE_SUFFIXES = (".pdf", ".svg", ".png")
+NUMBERS = (".csv", ".json")  # What lies beside a figure, and is replaced with it.
 UNSHOWN = ("card", "config", "made")  # Columns that only serve comparison.
 
 
@@ -32,7 +33,13 @@ def check_suffix(out: Path, suffixes: Sequence[str]) -> Path:
 
 
 def write_figure(
-    figure: Figure, numbers: Mapping[str, pd.DataFrame], out: Path, *, runs: pd.DataFrame, argv: Sequence[str]
+    figure: Figure,
+    numbers: Mapping[str, pd.DataFrame],
+    out: Path,
+    *,
+    runs: pd.DataFrame,
+    argv: Sequence[str],
+    inputs: Sequence[Path],
 ) -> list[Path]:
     """Write a figure, its numbers as CSV beside it, and as JSON how it was made; returns all paths.
 
@@ -43,6 +50,7 @@ def write_figure(
         out: the figure's path.
         runs: from `load_runs`: all that it is of.
         argv: the command line, less the program's name.
+        inputs: as for `write_all`.
     """
     import matplotlib as mpl  # No refusal has to wait for it.
 
@@ -53,7 +61,8 @@ def write_figure(
         figure.savefig(buffer, format=suffix[1:], metadata=_metadata(suffix, provenance.command_of(argv)))
     how = provenance.statement(runs, argv, out, caption=str(figure.get_label()))
     tables = {out.with_name(f"{out.stem}{end}.csv"): csv_bytes(table) for end, table in numbers.items()}
-    return write_all({out: buffer.getvalue(), **tables, provenance.beside(out): how})
+    contents = {out: buffer.getvalue(), **tables, provenance.beside(out): how}
+    return write_all(contents, command=argv[0], inputs=inputs)
 
 
 def _metadata(suffix: str, command: str) -> dict[str, str | None]:
@@ -71,13 +80,24 @@ def csv_bytes(numbers: pd.DataFrame) -> bytes:
     return numbers.drop(columns=[*UNSHOWN], errors="ignore").to_csv(index=False, lineterminator="\n").encode()
 
 
-def write_all(contents: Mapping[Path, bytes]) -> list[Path]:
+def write_all(contents: Mapping[Path, bytes], *, command: str, inputs: Sequence[Path]) -> list[Path]:
     """Write every file under a temporary name, then put all in place; returns the paths.
 
+    A file that exists is replaced where its name was given, and beside it where it is of the figure of that name.
+
+    Args:
+        contents: by path, that of the name which was given first.
+        command: which figure, table or report it is.
+        inputs: run folders and files that were read, which are never replaced.
+
     Raises:
-        InputError: when one of them cannot be written; none is then left half-written.
+        InputError: when one of them must not be replaced or cannot be written; none is then left half-written.
     """
+    out = next(iter(contents))
     try:
+        for path in filter(Path.is_file, contents):
+            if why := _kept(path, out, command, inputs):
+                raise InputError(f"-o {out}: would write over {path}, {why}; choose another name")
         with ExitStack() as together:
             for path, content in contents.items():
                 if path.is_dir():
@@ -89,3 +109,24 @@ def write_all(contents: Mapping[Path, bytes]) -> list[Path]:
         where = error.filename2 or (blocked if blocked in path.parents else path)
         raise InputError(f"-o {where}: cannot be written ({error.strerror}); give another place") from None
     return list(contents)
+
+
+def _kept(path: Path, out: Path, command: str, inputs: Sequence[Path]) -> str:
+    """Why a file that exists must not be replaced by what is written with `out`; empty where it may be."""
+    if any(_is_read(path.resolve(), one.resolve()) for one in inputs):
+        return "which is read here"
+    made, others = provenance.command_in(provenance.beside(out)), _of_that_name(out)
+    if made is None:
+        return "" if path == out else "which no figure of that name left there"
+    return f"which belongs to {others[0]} ({made})" if made != command and others and path.suffix in NUMBERS else ""
+
+
+def _is_read(path: Path, one: Path) -> bool:
+    """Whether it is an input, a file or the folder of a run."""
+    return path in (one, one / RECORD_FILE, one / HISTORY_FILE) or one / MEDIA in path.parents
+
+
+def _of_that_name(out: Path) -> list[Path]:
+    """Other figures and reports whose numbers lie where those of `out` do."""
+    named = [out.with_suffix(suffix) for suffix in (*FIGURE_SUFFIXES, ".html")]
+    return [path for path in named if path != out and path.is_file()]

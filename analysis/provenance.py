@@ -79,6 +79,15 @@ def statement(
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
+def command_in(path: Path) -> str | None:
+    """Which command such a file is of, as in "plane"; None where there is no file, or another."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return str(content["argv"][0]) if "made_in" in content else None
+    except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return None
+
+
 def read(path: Path) -> Made:
     """What the file of a figure says.
 

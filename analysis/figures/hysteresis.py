@@ -59,8 +59,11 @@ def _draw(rows: pd.DataFrame, groups: Groups, axes: Sequence[Axes]) -> None:
     slopes.slope_lines(rows, "distortion", colours=colours, ax=top).set_ylabel(f"$D$ [{unit}]")
     slopes.slope_lines(rows, "rate", colours=colours, ax=middle).set_ylabel(f"$R$ [{unit}]")
     bottom.axhline(0.0, color=GREY, linewidth=0.6)
+    places = dict(zip(rows["slope"], rows["x"], strict=True))  # 0 has one too.
     for _, found in differences(rows).groupby("alike", sort=False):
-        bottom.errorbar(found["beta"], found["objective_difference"], yerr=2 * found["objective_stderr"], **BAR)
+        bottom.errorbar(
+            found["beta"].map(places), found["objective_difference"], yerr=2 * found["objective_stderr"], **BAR
+        )
     for ax in axes:
         slopes.slope_axis(rows, ax=ax)
     bottom.set(xlabel=r"$\beta$", ylabel=rf"$\Delta(D + \beta R)$ [{unit}]")

@@ -39,7 +39,7 @@ def table(runs: pd.DataFrame, *, split: str = "test", suffix: str = ".md") -> st
         suffix: ".md", or ".tex" for LaTeX with booktabs.
 
     Raises:
-        InputError: when a run has no metrics on `split`.
+        InputError: when no run has metrics on `split`.
 
     Warns:
         RunWarning: one line for each row that a known H or a lower bound on I rules out.

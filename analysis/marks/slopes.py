@@ -81,7 +81,7 @@ def slope_lines(
 def information_bars(
     rows: pd.DataFrame, *, colours: Mapping[str, Colour] | None = None, ax: Axes | None = None
 ) -> Axes:
-    """I of each run: a thick bar between its bounds where InfoNCE is capped, else a line through what is known.
+    """I of each run: a thick bar between its bounds where InfoNCE is capped, else a line through runs of known beta.
 
     Args:
         rows: from `add_slopes`, with the columns of `load_runs`, and `group` where there are several.
@@ -94,9 +94,11 @@ def information_bars(
     bounded = (rows["mutual_information_lower_kind"] == "bound").to_numpy()
     ink = [colours[str(group)] for group in groups[bounded]]
     ax.vlines(rows["x"][bounded], ends[bounded, 0], ends[bounded, 1], colors=ink, **BAR)
-    for group, part in rows.assign(information=ends[:, 0])[~bounded].groupby(groups[~bounded], sort=False):
+    known = rows.assign(information=ends[:, 0])[~bounded]
+    for (group, held), part in known.groupby([groups[~bounded], "held"], sort=False):
         means = part.groupby("x")["information"].mean().dropna()
-        ax.plot(means.index, means, color=colours[str(group)], marker="_", markersize=4, zorder=2.1, **INFORMATION)
+        line: Mark = INFORMATION | ({"linestyle": "none"} if held else {})
+        ax.plot(means.index, means, color=colours[str(group)], marker="_", markersize=4, zorder=2.1, **line)
     return ax
 
 

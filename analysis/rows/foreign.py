@@ -15,13 +15,16 @@ import csv
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from analysis.rows.finding import RunWarning
 from analysis.rows.runs import Row, as_rows
 from analysis.rows.scale import Scale
 from vae_rd.errors import InputError
@@ -100,6 +103,9 @@ def load_foreign(options: Sequence[str], runs: pd.DataFrame) -> pd.DataFrame:
     Raises:
         InputError: for a file that has no such columns, and where data or likelihood differ from those of the runs or
             are not said.
+
+    Warns:
+        RunWarning: one line a file that names the rows with R or D alone.
     """
     return pd.DataFrame([row for option in options for row in _rows(parsed(option), runs)], columns=list(COLUMNS))
 
@@ -131,34 +137,65 @@ def _rows(foreign: Foreign, runs: pd.DataFrame) -> list[Row]:
 
 
 def _points(foreign: Foreign) -> list[Row]:
-    """The points of a file as they stand there."""
+    """The points of a file as they stand there; a row without R or without D is none.
+
+    Warns:
+        RunWarning: one line that names the rows that have one of the two.
+    """
     said = foreign.said
     columns = {key: said[key] for key in ("beta", "rate", "distortion", "mse", "psnr") if key in said}
     column, _, value = said.get("only", "").partition(":")
     words = {"name": said.get("name", foreign.path.stem), "source": foreign.path.name}
     try:
-        rows = _table(foreign.path)
-        chosen = [row for row in rows if not column or row[column] == value]
-        known = [row for row in chosen if row[columns["rate"]] not in ("", None)]
-        found = [words | {key: float(row[name]) for key, name in columns.items()} for row in known]
+        chosen = {place: row for place, row in _table(foreign.path).items() if not column or row[column] == value}
+        cells = {place: {key: row[name] for key, name in columns.items()} for place, row in chosen.items()}
     except OSError as error:
         raise foreign.refused(f"cannot be read ({error.strerror})", "give a CSV file or one of CompressAI") from None
     except KeyError as error:
         raise foreign.refused(f"no column {error.args[0]!r} there", "name one that the file has") from None
     except (ValueError, TypeError, AttributeError) as error:
-        raise foreign.refused(f"not numbers throughout ({error})", "name columns of numbers") from None
+        raise foreign.refused(f"no table of columns ({error})", "give a CSV file or one of CompressAI") from None
+    read = {
+        place: {key: _number(foreign, place, key, cell) for key, cell in row.items()} for place, row in cells.items()
+    }
+    found = [words | row for row in _complete(foreign, read)]
     if not found:
         raise foreign.refused("no point there", "see its rows, and what only= says")
     return found
 
 
-def _table(path: Path) -> list[Row]:
+def _number(foreign: Foreign, place: str, key: str, cell: object) -> float:
+    """What stands in a cell, NaN for nothing; infinite is the PSNR of no error alone."""
+    with suppress(ValueError):
+        number = float(str(cell)) if cell is not None and str(cell).strip() else math.nan
+        if key == "psnr" or not math.isinf(number):
+            return number
+    raise foreign.refused(f"{place}, column {foreign.said[key]}: {cell!r} is no number", "name columns of numbers")
+
+
+def _complete(foreign: Foreign, read: Mapping[str, Row]) -> Iterator[Row]:
+    """The rows that have both R and D; those of one of the two are named."""
+    half: list[str] = []
+    for place, row in read.items():
+        missing = [foreign.said[key] for key, number in row.items() if key != "beta" and math.isnan(number)]
+        if not missing:
+            yield row
+        elif len(missing) == 1:
+            half.append(f"{place} without {missing[0]}")
+    if half:
+        warnings.warn(f"left out of {foreign.path}: {', '.join(half)}", RunWarning, stacklevel=2)
+
+
+def _table(path: Path) -> dict[str, Row]:
+    """The rows of a file by their place in it."""
     if path.suffix.lower() == ".json":
-        results = json.loads(path.read_text(encoding="utf-8"))["results"]
+        results = json.loads(path.read_text(encoding="utf-8-sig"))["results"]
         lists = {name: column for name, column in results.items() if isinstance(column, list)}
-        return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+        rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+        return {f"point {place}": row for place, row in enumerate(rows, start=1)}
+    with path.open(encoding="utf-8-sig", newline="") as stream:  # Spreadsheets may begin a file with a mark.
+        reader = csv.DictReader(stream)
+        return {f"line {reader.line_num}": row for row in reader}
 
 
 def _matching(foreign: Foreign, runs: pd.DataFrame) -> list[Row]:

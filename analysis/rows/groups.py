@@ -193,10 +193,14 @@ def _cell(value: object) -> Any:
 
 
 def _rank(value: object) -> Sequence[Any]:
-    """Numbers by size, then lists by length and size, then words; null and what is not known come first."""
-    content = json.loads(value) if isinstance(value, str) else None
+    """Numbers by size, then lists by length and entries, then words; null and what is not known come first."""
+    return _order(json.loads(value)) if isinstance(value, str) else (0, words(value))
+
+
+def _order(content: Any) -> Sequence[Any]:
+    """Of what stands in a setting; entries of a list may be of several kinds."""
     if content is None:
-        return (0, words(value))
+        return (0, words("null"))
     if isinstance(content, list):
-        return (2, len(content), content)
+        return (2, len(content), [_order(entry) for entry in content])
     return (1, content) if isinstance(content, int | float) else (3, str(content))

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -37,7 +38,7 @@ import pandas as pd
 
 from analysis.rows.aims import AIMS
 from analysis.rows.data_sets import first_cards
-from analysis.rows.finding import Runs, account_for, find_records, without_copies
+from analysis.rows.finding import Runs, RunWarning, account_for, find_records, without_copies
 from analysis.rows.reading import AGAIN, Damaged, Part
 from analysis.rows.scale import Scale, dequantised_levels
 from vae_rd.errors import InputError
@@ -260,14 +261,25 @@ def is_gan(run: Mapping[str, Any]) -> bool:
     return json.loads(run["config"]).get("model") == "gan"
 
 
-def of_split(runs: pd.DataFrame, split: str) -> pd.DataFrame:
-    """The rows of one split.
+def measured_on(runs: pd.DataFrame, split: str) -> pd.DataFrame:
+    """The rows, of all splits, of the runs that have metrics on one of them.
 
     Raises:
-        InputError: naming the runs that have no metrics there.
+        InputError: where none has.
+
+    Warns:
+        RunWarning: one line that names the others.
     """
-    rows = runs[runs["split"] == split]
-    if missing := sorted(set(runs["run"][~runs["folder"].isin(rows["folder"])])):
-        remedy = "evaluate the runs again, or choose another --split"
-        raise InputError(f"no metrics on the {split} split: {', '.join(missing)}; {remedy}")
-    return rows
+    folders = set(runs["folder"][runs["split"] == split])
+    if missing := sorted(set(runs["run"][~runs["folder"].isin(folders)])):
+        message = f"no metrics on the {split} split: {', '.join(missing)}"
+        if not folders:
+            raise InputError(f"{message}; evaluate the runs again, or choose another --split")
+        warnings.warn(f"left out, {message}", RunWarning, stacklevel=3)
+    return runs[runs["folder"].isin(folders)].reset_index(drop=True)
+
+
+def of_split(runs: pd.DataFrame, split: str) -> pd.DataFrame:
+    """The rows of one split; refused and warned of as in `measured_on`."""
+    found = measured_on(runs, split)
+    return found[found["split"] == split]

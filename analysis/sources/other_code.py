@@ -1,10 +1,12 @@
 """Records of runs at W&B that other code made, from columns that a user names.
 
-D, R and beta alone are known: n and standard errors are null, and the data are nobody else's.
+D, R and beta alone are known: n and standard errors are null, and the data are nobody else's: those of a project, told
+apart by what the configs call them.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from analysis.sources.histories import is_number, scanned, write_history
 from analysis.sources.states import ALIVE, FINISHED
 from vae_rd.run.record import SPLITS, RunRecord
 
+READING = 2  # Raised where columns are read in another way, so that no cache has what was read before.
+DATA = ("data", "dataset", "data_set", "data_name", "dataset_name")  # what configs call the data by
 Json = dict[str, Any]
 
 
@@ -29,7 +33,7 @@ def made_up(run: Any, place: Path, columns: Json) -> str:
         name=run.name,
         command="",
         config=_settings(config, columns) | {"beta": beta},
-        data=_card(f"{run.entity}/{run.project}"),
+        data=_card(_data(run, config)),
         model={"slope": beta, "kept_epoch": None, "is_own": True, "distortion": {"family": None, "scale": None}},
         metrics={_split(columns): _metrics(rate, distortion, beta)},
         status="finished" if run.state == FINISHED else "running" if run.state in ALIVE else "failed",
@@ -55,8 +59,18 @@ def _split(columns: Json) -> str:
 def _settings(config: Json, columns: Json) -> Json:
     """The config, less the column of beta, with what every record has."""
     own = {name: value for name, value in config.items() if name != columns["beta"].removeprefix("config.")}
+    units = own.pop("latent_dim", None)
+    if type(units) is not int:  # Null, or the units of several layers, which still tell runs apart.
+        own, units = own | ({} if units is None else {"latent_dims": units}), 0
     seed = config.get("seed") if type(config.get("seed")) is int else 0
-    return {"latent_dim": 0, **own, "seed": seed, "wandb": "off"}
+    return {**own, "latent_dim": units, "seed": seed, "wandb": "off"}
+
+
+def _data(run: Any, config: Json) -> str:
+    """Whose data they are and what they are called: numbers of two data sets share no axes."""
+    called = [config[name] for name in DATA if config.get(name) is not None]
+    words = [value if isinstance(value, str) else json.dumps(value, sort_keys=True) for value in called]
+    return " ".join((f"{run.entity}/{run.project}", *words))
 
 
 def _of_columns(run: Any, columns: Json) -> Iterator[Json]:

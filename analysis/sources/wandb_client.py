@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.sources.histories import logged, write_history
-from analysis.sources.other_code import made_up
+from analysis.sources.other_code import READING, made_up
 from analysis.sources.states import ALIVE, STATE_FILE, heard
 from vae_rd.run.files import HISTORY_FILE, RECORD_FILE, write_atomic
 
@@ -46,7 +46,8 @@ def answer(request: Json) -> Json:
 
 def _brought(run: Any, folder: Path, columns: Json | None) -> str:
     """Bring one run up to date; why it cannot be, else nothing."""
-    state = {"state": run.state, "heard": run.heartbeat_at, "rows": run.history_line_count, "columns": columns}
+    state = {"state": run.state, "heard": run.heartbeat_at, "rows": run.history_line_count}
+    state |= {"columns": columns and [READING, columns]}
     if heard(folder) == state and (folder / RECORD_FILE).is_file():
         return ""
     staged = folder.with_name(f".{folder.name}.{os.getpid()}")

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.rows.finding import RunWarning
-from analysis.rows.runs import LIMIT, Row, as_rows, of_split
+from analysis.rows.runs import LIMIT, Row, as_rows, measured_on, of_split
 from analysis.statistics.shannon import add_gaps
 from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
@@ -99,7 +99,7 @@ def entropies(runs: pd.DataFrame, *, split: str) -> dict[str, Entropy]:
     """H by split: as recorded, and for `split` alone the runs' estimate where it is not recorded.
 
     Raises:
-        InputError: when a run has no metrics on `split`.
+        InputError: when no run has metrics on `split`.
     """
     estimated = estimated_entropy(of_split(runs, split))
     return ({} if estimated is None else {split: estimated}) | known_entropies(runs)
@@ -121,8 +121,9 @@ def add_bounds(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
 
     Args:
         runs: runs of one data set, from `load_runs`.
-        split: the split that the reader asked for.
+        split: the split that the reader asked for; runs without metrics there are left out, as `measured_on` says.
     """
+    runs = measured_on(runs, split)
     of = entropies(runs, split=split)
     rows = runs[runs["split"].isin(distinct_splits(runs, split=split))].reset_index(drop=True)
     for column in ("value", "stderr", "kind", "source"):

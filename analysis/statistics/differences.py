@@ -124,7 +124,8 @@ def _difference(one: Redrawn, other: Redrawn, kind: Kind) -> dict[str, Any]:
 
 
 def _are_paired(one: Frontier, other: Frontier) -> bool:
-    return len(one.seed_numbers) >= PAIRED_FROM and one.seed_numbers == other.seed_numbers
+    seeds = set(one.seed_numbers)  # Two runs of one seed have no partner that is theirs.
+    return one.seeds == len(seeds) >= PAIRED_FROM and one.seed_numbers == other.seed_numbers
 
 
 def areas(found: Sequence[Redrawn]) -> pd.DataFrame:

@@ -1,9 +1,10 @@
 """The frontier of each group of runs: chosen on validation, measured on another split, averaged over seeds.
 
-A point is what runs that differ in seed alone have in common. What varies is their seeds, drawn again whole, all points
-of a seed together, since those share its initialisation and its order; and the examples of the split, whose standard
-errors of D, R and D + R give the noise of both: one draw for all points of a group, which saw the same examples, and
-one a point where the split is the whole source and z alone is noise. Groups are drawn apart from each other.
+A point is what runs that differ in seed alone have in common; several of one seed, as of other code, which may state
+none, count as a seed each. What varies is their seeds, drawn again whole, all points of a seed together, since those
+share its initialisation and its order; and the examples of the split, whose standard errors of D, R and D + R give the
+noise of both: one draw for all points of a group, which saw the same examples, and one a point where the split is the
+whole source and z alone is noise. Groups are drawn apart from each other.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from vae_rd.errors import InputError
 
 AXES = ["rate", "distortion"]
 KEY = [*AIMS, "config"]  # what the runs of a point share
+SEED = ["seed", "again"]  # and what tells them apart
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Frontier:
         shown: the same on the split that is shown.
         noise: of both splits: factors of the covariance of (R, D) over examples, [2, C, 2, 2].
         is_population: whether the split shown is the whole source.
-        seed_numbers: those of the runs, S of them; none of published points.
+        seed_numbers: those of the runs, S of them, several runs of one counted each; none of published points.
         of_codec: its D is a squared error that was published, so that R compares in per cent at equal PSNR.
     """
 
@@ -87,7 +89,7 @@ def frontiers(rows: pd.DataFrame, groups: Groups, *, split: str, chosen_on: str)
         split: whose points are shown.
         chosen_on: the split that chooses which of them are on the front.
     """
-    data = rows.assign(group=groups.places(rows))
+    data = _numbered(rows.assign(group=groups.places(rows)))
     chooser, shown = (data[data["split"] == name] for name in (chosen_on, split))
     return [
         _frontier(groups.labels[place], chooser[chooser["group"] == place], shown[shown["group"] == place])
@@ -132,9 +134,15 @@ def with_both_splits(rows: pd.DataFrame, *, split: str, chosen_on: str) -> pd.Da
     return known[known["folder"].isin(both)]
 
 
+def _numbered(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with `again`: of the runs of one point and seed on a split, the how many-th it is."""
+    same = rows.sort_values("folder").groupby(["group", "split", *KEY, "seed"], dropna=False)
+    return rows.assign(again=same.cumcount())
+
+
 def _frontier(label: str, chooser: pd.DataFrame, shown: pd.DataFrame) -> Frontier:
     keys = shown.drop_duplicates(KEY)[KEY].sort_values(AIMS, kind="stable", ignore_index=True)
-    seeds = sorted(set(shown["seed"]))
+    seeds = sorted(set(shown[SEED].itertuples(index=False, name=None)))
     values, noises = zip(*(_arrays(part, keys, seeds) for part in (chooser, shown)), strict=True)
     points = keys.assign(seeds=(~np.isnan(values[1][..., 0])).sum(1))
     for end, array in zip(("_chosen_on", ""), values, strict=True):
@@ -145,7 +153,7 @@ def _frontier(label: str, chooser: pd.DataFrame, shown: pd.DataFrame) -> Frontie
     noise = np.stack(noises)
     if whole := bool(shown["population"].all()):
         noise = noise * (points["seeds"].to_numpy() == 1)[:, None, None]  # The spread over seeds has it in it.
-    return Frontier(label, points, values[0], values[1], noise, whole, tuple(seeds))
+    return Frontier(label, points, values[0], values[1], noise, whole, tuple(seed for seed, _ in seeds))
 
 
 def _judged(points: pd.DataFrame) -> pd.DataFrame:
@@ -155,15 +163,15 @@ def _judged(points: pd.DataFrame) -> pd.DataFrame:
     return points.assign(front=points.index.isin(front), hull=points.index.isin(hull))
 
 
-def _arrays(part: pd.DataFrame, keys: pd.DataFrame, seeds: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(part: pd.DataFrame, keys: pd.DataFrame, seeds: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     """(R, D) of each point and seed, [C, S, 2], and the noise of each point, [C, 2, 2]."""
     place_of = {tuple(map(str, key)): place for place, key in enumerate(keys.itertuples(index=False))}
     values = np.full((len(keys), len(seeds), 2), np.nan)
     noise: list[list[np.ndarray]] = [[] for _ in range(len(keys))]
-    columns = [*KEY, "seed", *AXES, "rate_stderr", "distortion_stderr", "elbo_stderr"]
-    for *key, seed, rate, distortion, rate_se, distortion_se, sum_se in part[columns].itertuples(index=False):
+    columns = [*KEY, *SEED, *AXES, "rate_stderr", "distortion_stderr", "elbo_stderr"]
+    for *key, seed, again, rate, distortion, rate_se, distortion_se, sum_se in part[columns].itertuples(index=False):
         place = place_of[tuple(map(str, key))]
-        values[place, seeds.index(seed)] = rate, distortion
+        values[place, seeds.index((seed, again))] = rate, distortion
         noise[place].append(_factor(*np.nan_to_num([rate_se, distortion_se, sum_se])))
     return values, np.stack([np.mean(factors, axis=0) for factors in noise])
 

@@ -46,7 +46,8 @@ def hysteresis(rows: pd.DataFrame) -> pd.DataFrame:
 
     `<quantity>_difference` is the mean over seeds, which pair the two; its `_stderr` is of the spread of these
     differences from two seeds on. Of one seed it is that of two independent samples of test examples: the examples are
-    the same, so that it is too large where their values go together. `seeds` counts the pairs, and `better` is the way
+    the same, so that it is too large where their values go together. Runs of one seed, way and beta count as one, their
+    mean. `seeds` counts the pairs, and `better` is the way
     with the lower D + beta R where they differ by more than 2 s.e., else None.
 
     Args:
@@ -78,11 +79,13 @@ def _without_way(config: str) -> str:
 
 def _compared(part: pd.DataFrame) -> dict[str, float | int | str | None]:
     """One beta: each seed's two runs make a pair."""
-    ways = {way: part[part["direction"] == way].groupby("seed").first() for way in (DOWN, UP)}
-    seeds = ways[DOWN].index.intersection(ways[UP].index)
+    columns = [column for name in QUANTITIES for column in (name, f"{name}_stderr")]
+    of = {way: part[part["direction"] == way].groupby("seed")[columns].mean() for way in (DOWN, UP)}
+    seeds = of[DOWN].index.intersection(of[UP].index)
+    ways = {way: means.loc[seeds] for way, means in of.items()}
     row: dict[str, float | int | str | None] = {"seeds": len(seeds)}
     for name in QUANTITIES:
-        pairs = (ways[UP][name] - ways[DOWN][name])[seeds]
+        pairs = ways[UP][name] - ways[DOWN][name]
         row |= {f"{name}_difference": float(pairs.mean()), f"{name}_stderr": _stderr(pairs.tolist(), ways, name)}
     difference, stderr = (row[f"objective_{key}"] for key in ("difference", "stderr"))
     assert isinstance(difference, float), "a mean"
@@ -93,4 +96,4 @@ def _compared(part: pd.DataFrame) -> dict[str, float | int | str | None]:
 def _stderr(pairs: Sequence[float], ways: dict[str, pd.DataFrame], name: str) -> float:
     if len(pairs) >= TWO:
         return statistics.stdev(pairs) / math.sqrt(len(pairs))
-    return math.hypot(*(ways[way][f"{name}_stderr"].astype(float).tolist()[0] for way in (DOWN, UP)))
+    return math.hypot(*(float(ways[way][f"{name}_stderr"].mean()) for way in (DOWN, UP)))

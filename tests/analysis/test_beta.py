@@ -50,6 +50,15 @@ def test_means_over_seeds_are_joined_and_every_run_is_marked(tmp_path):
     np.testing.assert_allclose(sorted(marks[0].get_ydata()), sorted(np.ravel(rates)))
 
 
+def test_a_line_of_information_joins_no_held_run(tmp_path):
+    sprites_sweep(tmp_path, betas=[0.5, 4.0])
+    sprites_targets(tmp_path, rates=[2.0], slope=1.7)
+    runs = load_runs(tmp_path)
+    ax = information_bars(add_slopes(runs[runs["split"] == "test"]), ax=Figure().add_subplot())
+    drawn = {tuple(line.get_xdata()): line.get_linestyle() for line in ax.lines}
+    assert drawn == {(0.5, 4.0): "--", (1.7,): "None"}
+
+
 def test_capped_information_is_an_interval(tmp_path):
     mnist_sweep(tmp_path, betas=[0.5, 4.0])
     runs = load_runs(tmp_path)

@@ -94,6 +94,75 @@ def test_a_figure_and_its_numbers_are_written_and_named(sweep, tmp_path, capsys,
     assert sorted(p.name for p in out.parent.iterdir()) == sorted([out.name, *tables])
 
 
+def contents_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_numbers_of_a_figure_never_take_the_place_of_a_record(sweep, tmp_path, capsys):
+    run = next(sweep.iterdir())
+    before = contents_of(tmp_path)
+    for command, out, lost in (
+        ("plane", "record.png", "record.json"),
+        ("frontier", "history.svg", "history.csv"),
+        ("table", "history.csv", "history.csv"),
+    ):
+        assert f"would write over {run / lost}, which " in refused(capsys, command, sweep, "-o", run / out)
+    assert contents_of(tmp_path) == before
+
+
+def test_the_numbers_of_a_figure_never_take_the_place_of_published_ones(tmp_path, capsys, monkeypatch):
+    mnist_sweep(tmp_path / "runs", betas=[1.0, 4.0])
+    monkeypatch.chdir(tmp_path)
+    Path("pub.csv").write_text("R,D\n25,69\n")
+    said = "pub.csv:rate=R,distortion=D,data=static_mnist,likelihood=bernoulli"
+    argv = ["plane", "runs", "--foreign", said, "-o", "pub.png"]
+    assert refused(capsys, *argv) == (
+        "error: -o pub.png: would write over pub.csv, which is read here; choose another name\n"
+    )
+    assert refused(capsys, "plane", "runs", "-o", "pub.png") == (
+        "error: -o pub.png: would write over pub.csv, which no figure of that name left there; choose another name\n"
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "pub.csv"}
+    Path("pub.json").write_text('{"argv": ["plane"], "made_in": "."}')
+    assert "which is read here" in refused(capsys, *argv)
+
+
+def test_a_figure_is_made_again_and_in_other_formats_and_another_one_leaves_its_numbers(sweep, tmp_path, capsys):
+    def made(command, name):
+        return main([command, str(sweep), "-o", str(tmp_path / name)])
+
+    assert [made("plane", "a.svg"), made("plane", "a.svg"), made("plane", "a.png")] == [0, 0, 0]
+    before = contents_of(tmp_path)
+    capsys.readouterr()
+    assert f"a.csv, which belongs to {tmp_path / 'a.png'} (plane); choose" in refused(
+        capsys, "beta", sweep, "-o", tmp_path / "a.svg"
+    )
+    assert "(plane); choose" in refused(capsys, "table", sweep, "-o", tmp_path / "a.csv")
+    assert contents_of(tmp_path) == before
+    assert made("table", "a.md") == 0
+    (tmp_path / "a.png").unlink()
+    assert made("beta", "a.svg") == 0  # The only figure of that name, which the user replaces.
+
+
+def measured_on_val_alone(folder):
+    path = folder / "record.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"metrics": {"val": record["metrics"]["val"]}}))
+
+
+@pytest.mark.parametrize("command", ["plane", "table", "frontier", "beta"])
+def test_a_run_that_was_not_measured_on_the_split_is_named_and_left_out(tmp_path, capsys, command):
+    runs, numbers = tmp_path / "runs", tmp_path / "a.csv"
+    left_out = [sprites_sweep(runs, betas=[0.5, 1.0, 4.0])[1], mnist_sweep(runs, betas=[1.0])[0]]
+    for folder in left_out:
+        measured_on_val_alone(folder)
+    assert main([command, str(runs), "-o", str(numbers if command == "table" else numbers.with_suffix(".svg"))]) == 0
+    names = ", ".join(sorted(folder.name for folder in left_out))
+    assert capsys.readouterr().err == f"warning: left out, no metrics on the test split: {names}\n"
+    with numbers.open(newline="") as stream:
+        assert {row["beta"] for row in csv.DictReader(stream)} == {"0.5", "4.0"}
+
+
 def test_the_csv_holds_the_numbers_of_the_plane_with_full_precision(sweep, tmp_path, capsys):
     assert main(["plane", str(sweep), "-o", str(tmp_path / "plane.svg")]) == 0
     with (tmp_path / "plane.csv").open(newline="") as stream:

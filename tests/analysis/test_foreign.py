@@ -17,6 +17,7 @@ from analysis.__main__ import main
 from analysis.figures.frontier import draw as draw_frontier
 from analysis.figures.frontier import numbers
 from analysis.figures.plane import draw
+from analysis.rows.finding import RunWarning
 from analysis.rows.foreign import load_foreign
 from analysis.statistics.fronts import Curve, bd_rate, distortion_difference
 from analysis.view import View
@@ -44,6 +45,41 @@ def test_points_are_read_in_the_units_of_the_runs(tmp_path, published):
         assert set(rows["name"]) == {"Theirs"}
     bits = load_foreign([f"{published}:{SAID},units=bits,only=set:b"], load_runs(tmp_path / "runs"))
     assert bits[["beta", "rate"]].to_numpy().tolist() == [[4.0, pytest.approx(3.5 * math.log(2))]]
+
+
+@pytest.mark.parametrize("gap", ["", "nan"])
+def test_a_row_without_r_or_without_d_is_no_point_and_is_named(tmp_path, gap):
+    mnist_sweep(tmp_path / "runs", betas=[1.0])
+    path = tmp_path / "theirs.csv"
+    path.write_text(f"b,R,D\n0.5,40,50\n1,25.6,{gap}\n{gap},10,100\n,{gap},{gap}\n4,3.5,148.4\n6,{gap},160\n")
+    view = View(more={"foreign": [f"{path}:{SAID}"]})
+    with pytest.warns(RunWarning) as said:
+        points = numbers(load_runs(tmp_path / "runs"), view)[""]
+    assert [str(one.message) for one in said] == [f"left out of {path}: line 3 without D, line 7 without R"]
+    theirs = points[points["group"] != "runs"]
+    assert theirs[["rate", "distortion", "front"]].to_numpy().tolist() == [
+        [3.5, 148.4, True],
+        [10.0, 100.0, True],
+        [40.0, 50.0, True],
+    ]
+    assert theirs["beta"].isna().tolist() == [False, True, False]
+
+
+def test_a_mark_of_the_encoding_is_no_part_of_the_first_column(tmp_path):
+    mnist_sweep(tmp_path / "runs", betas=[1.0])
+    path = tmp_path / "theirs.csv"
+    path.write_text("R,D\n40,50\n", encoding="utf-8-sig")
+    option = f"{path}:rate=R,distortion=D,data=static_mnist,likelihood=bernoulli"
+    assert load_foreign([option], load_runs(tmp_path / "runs"))["rate"].tolist() == [40.0]
+
+
+@pytest.mark.parametrize("cell", ["1e999", "n/a"])
+def test_a_cell_that_is_no_number_is_named_by_line_and_column(tmp_path, cell):
+    mnist_sweep(tmp_path / "runs", betas=[1.0])
+    path = tmp_path / "theirs.csv"
+    path.write_text(f"b,R,D\n1,40,50\n\n2,30,{cell}\n")
+    with pytest.raises(InputError, match=f"line 4, column D: '{cell}' is no number; name columns of numbers"):
+        load_foreign([f"{path}:{SAID}"], load_runs(tmp_path / "runs"))
 
 
 def test_the_plane_holds_them_and_says_whose_they_are(tmp_path, published):
@@ -145,7 +181,7 @@ def test_the_delta_rate_is_that_of_an_independent_integral():
         ("rate=R,distortion=D,data=static_mnist,likelihood=continuous_bernoulli", "D is of continuous_bernoulli"),
         ("rate=R,mse=D,data=static_mnist,likelihood=bernoulli", "a squared error is no D in nats"),
         ("rate=K,distortion=D,data=static_mnist,likelihood=bernoulli", "no column 'K' there"),
-        ("rate=set,distortion=D,data=static_mnist,likelihood=bernoulli", "not numbers throughout"),
+        ("rate=set,distortion=D,data=static_mnist,likelihood=bernoulli", "line 2, column set: 'a' is no number"),
         (f"{SAID},only=set:c", "no point there"),
         (f"{SAID},units=bytes", "bytes is no unit"),
         ("distortion=D", "not of its form"),

@@ -91,6 +91,18 @@ def test_points_are_means_over_seeds_with_their_standard_error():
     assert point["rate_stderr"] == pytest.approx(values.std(ddof=1) / 2)
 
 
+def test_several_runs_of_one_seed_count_as_a_seed_each():
+    """As of other code that states no seed: none of its runs is dropped."""
+    rows, groups = synthetic(seeds=4, spread=1.0, shared=0.0, stderr=0.1)
+    apart = frontiers(rows, groups, split="test", chosen_on="val")
+    unstated = frontiers(rows.sample(frac=1.0, random_state=0).assign(seed=0), groups, split="test", chosen_on="val")
+    for one, other in zip(apart, unstated, strict=True):
+        pd.testing.assert_frame_equal(one.points, other.points)
+        assert np.array_equal(one.shown, other.shown)
+    assert differences(redraw(apart, draws=5))["paired"].all()
+    assert not differences(redraw(unstated, draws=5))["paired"].any()
+
+
 def test_one_seed_has_no_spread_and_examples_alone_are_noise():
     frontier = found(seeds=1, spread=0.0, shared=0.0, stderr=0.1)[0]
     assert frontier.points["rate_stderr"].isna().all()

@@ -92,6 +92,14 @@ def test_any_other_field_makes_groups_in_order_of_its_values(tmp_path, field):
     assert sorted(set(groups.place_of.values())) == list(range(len(words)))
 
 
+def test_lists_of_several_kinds_of_entries_are_told_in_order(tmp_path):
+    values = ([1, "a"], ["a", 1], [1, 2], [None, 1], [[8], "x"])
+    for value, folder in zip(values, sprites_sweep(tmp_path, betas=[1.0], seeds=range(5)), strict=True):
+        edit_config(folder, stages=value)
+    found = group_runs(load_runs(tmp_path)).labels
+    assert found == tuple(f"stages {words}" for words in ("[null, 1]", "[1, 2]", "[1, a]", "[[8], x]", "[a, 1]"))
+
+
 def test_a_network_from_python_is_a_group_of_its_own(tmp_path):
     folders = sprites_sweep(tmp_path, betas=[1.0, 2.0])
     edit(folders[0], model=json.loads((folders[0] / "record.json").read_text())["model"] | {"is_own": True})

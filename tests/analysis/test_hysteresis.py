@@ -1,10 +1,14 @@
 """Ways along beta: which runs are on which, and what pairs of them differ by, against numbers written down here."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis import load_runs
 from analysis.figures.hysteresis import hysteresis, numbers
+from analysis.statistics.hysteresis import hysteresis as differences
 from analysis.view import View
 from vae_rd.errors import InputError
 
@@ -34,6 +38,39 @@ def test_of_one_seed_the_spread_is_that_of_two_samples(tmp_path):
     chain(tmp_path, 0)
     row = numbers(load_runs(tmp_path), View())["-differences"].set_index("beta").loc[4.0]
     assert row["rate_stderr"] == pytest.approx(0.001 * 2**0.5)
+
+
+def way(name: str, beta: float, seed: int, distortion: float, stderr: float) -> dict[str, object]:
+    of = {"direction": name, "seed": seed, "beta": beta, "card": "", "config": "{}"}
+    values = {"distortion": distortion, "rate": 1.0, "objective": distortion + beta}
+    return of | values | {f"{quantity}_stderr": stderr for quantity in values}
+
+
+def test_the_standard_error_of_one_pair_is_that_of_its_own_runs():
+    rows = [way("down", 2.0, 0, 50.0, 9.0), way("down", 2.0, 1, 60.0, 0.3), way("up", 2.0, 1, 64.0, 0.4)]
+    row = differences(pd.DataFrame(rows)).iloc[0]
+    assert (row["seeds"], row["distortion_difference"], row["better"]) == (1, 4.0, "down")
+    assert row["distortion_stderr"] == pytest.approx(0.5)
+
+
+def test_several_runs_of_one_seed_count_by_their_mean():
+    rows = [way("down", 2.0, 0, 60.0, 0.3), way("up", 2.0, 0, 64.0, 0.4), way("up", 2.0, 0, 70.0, 0.4)]
+    row = differences(pd.DataFrame(rows)).iloc[0]
+    assert (row["seeds"], row["distortion_difference"]) == (1, 7.0)
+
+
+def test_the_difference_at_beta_zero_stands_at_the_place_of_zero(tmp_path):
+    for seed in range(2):
+        chain(tmp_path, seed)
+    for path in tmp_path.glob("*/record.json"):
+        content = json.loads(path.read_text())
+        content["model"]["slope"] %= 4.0  # Beta 4 becomes 0, and 10 becomes 2.
+        path.write_text(json.dumps(content))
+    bottom = hysteresis(load_runs(tmp_path)).axes[2]
+    zero = bottom.get_xticks()[0]
+    assert bottom.get_xticklabels()[0].get_text() == "0"
+    drawn = [line.get_xdata().tolist() for line in bottom.lines if line.get_marker() == "o"]
+    assert drawn == [[zero, 2.0]]
 
 
 def test_runs_that_start_from_none_are_on_no_way(tmp_path):

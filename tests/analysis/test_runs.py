@@ -205,12 +205,15 @@ def test_a_record_of_a_later_schema_is_read_as_far_as_it_is_known(tmp_path):
         assert set(load_runs(tmp_path)["run"]) == {one.name}
 
 
-def test_a_split_without_metrics_is_refused_naming_the_run(tmp_path):
+def test_a_run_without_metrics_on_a_split_is_named_and_left_out_and_refused_where_no_run_has_any(tmp_path):
     folders = sprites_sweep(tmp_path, betas=[1.0, 2.0])
-    content = json.loads((folders[0] / "record.json").read_text())
-    del content["metrics"]["val"]
-    edit(folders[0], metrics=content["metrics"])
-    with pytest.raises(InputError, match=folders[0].name):
+    for folder, left in zip(folders, (folders[1:], []), strict=True):
+        metrics = json.loads((folder / "record.json").read_text())["metrics"]
+        edit(folder, metrics={split: found for split, found in metrics.items() if split != "val"})
+        if left:
+            with pytest.warns(RunWarning, match=f"left out, no metrics on the val split: {folder.name}$"):
+                assert of_split(load_runs(tmp_path), "val")["folder"].tolist() == [str(left[0])]
+    with pytest.raises(InputError, match=f"{folders[0].name}, {folders[1].name}; evaluate the runs again"):
         of_split(load_runs(tmp_path), "val")
 
 

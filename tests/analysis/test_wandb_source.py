@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from analysis import load_runs
 from analysis.__main__ import main
+from analysis.rows.data_sets import data_sets
 from analysis.rows.finding import RunWarning
+from analysis.rows.groups import group_runs
 from analysis.rows.running import load_running
+from analysis.sources.other_code import made_up
 from analysis.sources.wandb_runs import local_runs
+from analysis.statistics.frontiers import frontiers
 from vae_rd.errors import InputError
 
 from helpers.fake_records import sprites_sweep
@@ -143,6 +148,41 @@ def test_runs_of_other_code_are_drawn_by_the_columns_that_the_user_names(server,
     assert running[["beta", "epoch", "rate", "distortion"]].to_numpy().tolist() == [[2.0, 7, 5.0, 160.0]]
     with pytest.raises(InputError, match="none of the 2 runs of the project has a record"):
         local_runs("wandb:tester/other")
+
+
+def of_other_code(root, **configs):
+    """Records of finished runs of one project, by name, which have these configs beside beta = 1."""
+    columns = {"beta": "config.beta", "rate": "val/kl", "distortion": "val/recon"}
+    for place, (name, config) in enumerate(configs.items()):
+        (root / name).mkdir()
+        numbers = {"val/kl": 5.0 + place, "val/recon": 80.0}
+        known = {"name": name, "entity": "me", "project": "vae", "state": "finished", "summary": numbers}
+        assert made_up(SimpleNamespace(**known, config={"beta": 1.0, **config}), root / name, columns) == ""
+    return load_runs(root)
+
+
+def test_data_sets_of_one_project_of_other_code_share_no_axes(tmp_path):
+    configs = {"a": {"dataset": "mnist"}, "b": {"dataset": "omniglot"}, "c": {"data": {"name": "mnist"}}, "d": {}}
+    found = data_sets(of_other_code(tmp_path, **configs))
+    assert {name: rows["run"].tolist() for name, rows in found.items()} == {
+        "me/vae": ["d"],
+        "me/vae mnist": ["a"],
+        "me/vae omniglot": ["b"],
+        'me/vae {"name": "mnist"}': ["c"],
+    }
+
+
+def test_units_that_other_code_does_not_state_as_a_number_are_no_damage(tmp_path):
+    configs = {"a": {"latent_dim": None}, "b": {"latent_dim": 8}, "c": {"latent_dim": [16, 8]}, "d": {}}
+    runs = of_other_code(tmp_path, **configs).set_index("run")
+    assert runs["latent_dim"].to_dict() == {"a": 0, "b": 8, "c": 0, "d": 0}
+    assert json.loads(runs.loc["c", "config"])["latent_dims"] == [16, 8]
+
+
+def test_runs_of_other_code_without_a_seed_are_all_of_a_point_of_the_frontier(tmp_path):
+    runs = of_other_code(tmp_path, a={}, b={}, c={"seed": 0})
+    [found] = frontiers(runs, group_runs(runs), split="val", chosen_on="val")
+    assert found.points[["seeds", "rate", "rate_stderr"]].to_numpy().tolist() == [[3, 6.0, pytest.approx(3**-0.5)]]
 
 
 @pytest.mark.parametrize(

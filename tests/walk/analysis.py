@@ -100,6 +100,12 @@ STEPS: list[Step] = [
         drawn(*TABLE, "-o", "b.md"),
         before=each(FITTED, lambda: Path("a.md").mkdir()),
     ),
+    step(
+        "which is read here; choose another name",
+        drawn(*PLANE, "-o", "runs/a/record.png"),
+        drawn(*PLANE, "-o", "runs/a/plane.png"),
+        before=FITTED,
+    ),
     step("give another place", drawn(*TABLE, "-o", "bits.npz/a.md"), drawn(*TABLE, "-o", "b/a.md"), before=FITTED),
     step(
         "finish one with --resume auto",
