@@ -15,6 +15,7 @@ if __name__ == "__main__":  # Ctrl-C ends these imports as other signals do, wit
 
 from vae_rd.launch.options import SLURM, parse
 from vae_rd.launch.points.continuation import WAYS, continuation
+from vae_rd.launch.points.multirate import multirate
 from vae_rd.launch.points.plan import plan
 from vae_rd.launch.points.search import first_commands
 from vae_rd.launch.points.sweep_file import SweepFile
@@ -35,8 +36,8 @@ def _answer(argv: Sequence[str]) -> Answer:
         asked = parse_suggestion(argv)
         return suggest(asked) if asked.output else Text(suggest(asked))
     options, file = parse(argv)
-    if options.launcher == "continuation":
-        return _continued(options, file)
+    if options.launcher in ("continuation", "multirate"):
+        return _along_beta(options, file)
     if options.dry_run:
         return Text(first_commands(file, search_seed=options.search_seed))
     wanted = plan(file, search_seed=options.search_seed)
@@ -61,9 +62,12 @@ def _answer(argv: Sequence[str]) -> Answer:
     return run_local(wanted, jobs=options.jobs)
 
 
-def _continued(options: argparse.Namespace, file: SweepFile) -> Answer:
-    """The runs of each chain one after another, as many chains at a time as there are jobs."""
-    wanted = continuation(file, epochs=options.continuation_epochs, ways=options.ways or WAYS[0])
+def _along_beta(options: argparse.Namespace, file: SweepFile) -> Answer:
+    """Runs that start from others of the sweep, each once that one is finished."""
+    if options.launcher == "continuation":
+        wanted = continuation(file, epochs=options.continuation_epochs, ways=options.ways or WAYS[0])
+    else:
+        wanted = multirate(file, ranges=options.ranges, epochs=options.tuning_epochs)
     if options.dry_run:
         return Text([run.command for run in wanted.runs])
     from vae_rd.launch.local.launcher import run_local

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,11 @@ from vae_rd.config.options import Parser, whole
 from vae_rd.config.values import expanded
 from vae_rd.errors import InputError
 from vae_rd.launch.points.continuation import WAYS
+from vae_rd.launch.points.multirate import TUNING_EPOCHS
 from vae_rd.launch.points.sweep_file import SweepFile, read_sweep_file
 
 DESCRIPTION = "Carry out a W&B sweep file here, by W&B's agents, or on SLURM."
-LAUNCHERS = ("local", "packed", "continuation", "wandb", "slurm")
-CONTINUATION = ("continuation_epochs", "ways")
+LAUNCHERS = ("local", "packed", "continuation", "multirate", "wandb", "slurm")
 # The options of SLURM's tasks, which are the fields of SlurmOptions: what each means, and its type.
 SLURM: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "partition": ("of the cluster", str),
@@ -27,6 +29,12 @@ SLURM: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "cpus": ("of a process of a fit [1]", whole(1)),
     "memory_gb": ("of a task", whole(1)),
     "at_once": ("tasks at a time", whole(1)),
+}
+OF_LAUNCHER = {  # The options that one launcher alone looks at.
+    "continuation": ("continuation_epochs", "ways"),
+    "multirate": ("ranges", "tuning_epochs"),
+    "packed": ("ensemble_chunk",),
+    "slurm": (*SLURM, "no_requeue", "script"),
 }
 
 
@@ -54,6 +62,9 @@ def parser() -> Parser:
     epochs = "of every run but the first of each chain [a quarter of its, and of its --max_steps]"
     along.add_argument("--continuation_epochs", type=whole(1), help=epochs)
     along.add_argument("--ways", choices=WAYS, help="from the greatest beta down, the least up, or down and up [both]")
+    many = command.add_argument_group("with --launcher multirate: each beta from a model of many")
+    many.add_argument("--ranges", type=_ranges, help='of betas, a model each, as "[[0.01, 0.6], [0.3, 10]]" [one]')
+    many.add_argument("--tuning_epochs", type=whole(1), help=f"of the run at each beta [{TUNING_EPOCHS}]")
     packed = command.add_argument_group("with --launcher packed")
     packed.add_argument("--ensemble_chunk", type=_chunk, help="runs in a pack, or auto: as many as memory holds [auto]")
     slurm = command.add_argument_group("with --launcher slurm")
@@ -66,6 +77,16 @@ def parser() -> Parser:
 
 def _chunk(text: str) -> int | str:
     return text if text == "auto" else whole(1)(text)
+
+
+def _ranges(text: str) -> list[tuple[float, float]]:
+    try:
+        found = [(float(low), float(high)) for low, high in json.loads(text)]
+    except (ValueError, TypeError):
+        found = []
+    if not found or not all(0 < low < high < math.inf for low, high in found):
+        raise argparse.ArgumentTypeError(f"{text!r}: give the least and the greatest beta of each, as [[0.01, 0.6]]")
+    return found
 
 
 def parse(argv: Sequence[str]) -> tuple[argparse.Namespace, SweepFile]:
@@ -89,14 +110,10 @@ def path_of(text: str) -> Path:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuse options that the launcher would not look at."""
-    given = [name for name in (*SLURM, "no_requeue", "script") if getattr(options, name) not in (None, False)]
-    if given and options.launcher != "slurm":
-        raise InputError(f"--{given[0]} belongs to --launcher slurm; add it, or leave --{given[0]} out")
-    beside = [name for name in CONTINUATION if getattr(options, name) is not None]
-    if beside and options.launcher != "continuation":
-        raise InputError(f"--{beside[0]} belongs to --launcher continuation; add it, or leave --{beside[0]} out")
-    if options.ensemble_chunk is not None and options.launcher != "packed":
-        raise InputError("--ensemble_chunk belongs to --launcher packed; add it, or leave --ensemble_chunk out")
+    for launcher, names in OF_LAUNCHER.items():
+        given = [name for name in names if getattr(options, name) not in (None, False)]
+        if given and options.launcher != launcher:
+            raise InputError(f"--{given[0]} belongs to --launcher {launcher}; add it, or leave --{given[0]} out")
     if options.search_seed != 0 and (options.launcher == "wandb" or options.script is not None):
         raise InputError("--search_seed: W&B's server draws the points of its sweeps; leave it out")
     if options.jobs is not None and options.launcher == "slurm":

@@ -15,7 +15,7 @@ from vae_rd.launch.points.search import STARTUP, BayesSearch, Cube, first_cube, 
 from vae_rd.launch.points.sweep_file import Metric
 from vae_rd.launch.watch import final_loss, history_of, losses_of
 from vae_rd.run.files import RECORD_FILE, sha256, tree_sha256
-from vae_rd.run.folder import LAST, is_finished
+from vae_rd.run.folder import KEPT, LAST, is_finished
 from vae_rd.run.record import RunRecord
 
 MISSES = 20  # places in a row that are runs already: the search has nothing new to ask for
@@ -95,11 +95,12 @@ class Listed:
 
     def _is_of_another_start(self, run: PlannedRun) -> bool:
         """Whether a run is there that started from what the run before it was, and no longer is."""
-        last = self.runs[run.after or ""].folder / LAST
-        if not (run.folder / RECORD_FILE).is_file() or not last.is_file():
+        before = self.runs[run.after or ""].folder
+        there = [path for path in (before / LAST, before / KEPT) if path.is_file()]
+        if not (run.folder / RECORD_FILE).is_file() or not there:
             return False
         start = RunRecord.read(run.folder).model.get("start") or {}
-        return start.get("checkpoint_sha256") != sha256(last)
+        return start.get("checkpoint_sha256") not in [sha256(path) for path in there]
 
     def told(self, run: PlannedRun) -> None:
         """Nothing: a list does not depend on what its runs give."""

@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from vae_rd.config.fields import FitConfig
-from vae_rd.config.values import typed_value
-from vae_rd.errors import InputError
-from vae_rd.launch.points.parameters import Parameter
-from vae_rd.launch.points.plan import Plan, PlannedRun, distinct, one_run, planned
+from vae_rd.launch.points.curves import curves, number
+from vae_rd.launch.points.plan import Plan, PlannedRun, distinct, planned
 from vae_rd.launch.points.sweep_file import SweepFile
 
 WAYS = ("both", "down", "up")
@@ -33,32 +31,11 @@ def continuation(file: SweepFile, *, epochs: int | None, ways: str) -> Plan:
     Raises:
         InputError: where the file is no grid over beta, a point is none that a run could be, or two are one run.
     """
-    beta = _beta_of(file)
-    others = [parameter for parameter in file.parameters if parameter is not beta]
-    betas = _along(file, beta.choices, ways)
-    points = (
-        {parameter.name: value for parameter, value in zip(others, values, strict=True)}
-        for values in itertools.product(*(parameter.choices for parameter in others))
-    )
-    chains = (_chain(file, point, betas, epochs) for point in points)
+    rising, others = curves(file, launcher="continuation")
+    betas = {"up": rising, "down": rising[::-1], "both": [*rising[::-1], *rising[1:]]}[ways]  # One run where it turns.
+    chains = (_chain(file, point, betas, epochs) for point in others)
     runs = tuple(itertools.islice(distinct(file, itertools.chain.from_iterable(chains)), file.run_cap))
     return Plan(file, Path(runs[0].config.run_dir), runs, runs[0])
-
-
-def _beta_of(file: SweepFile) -> Parameter:
-    found = next((parameter for parameter in file.varied if parameter.name == "beta"), None)
-    if file.method != "grid" or found is None:
-        raise InputError(f"{file.path}: --launcher continuation goes along beta; give method: grid, and beta values")
-    return found
-
-
-def _along(file: SweepFile, betas: Sequence[Any], ways: str) -> list[Any]:
-    """The betas in the order in which they are trained; where a way turns, its beta has one run."""
-    rising = sorted(betas, key=_number)
-    for low, high in itertools.pairwise(rising):
-        if _number(low) == _number(high):  # Starting from each other, they would have two names.
-            raise one_run(file, f"beta {low}", f"beta {high}")
-    return {"up": rising, "down": rising[::-1], "both": [*rising[::-1], *rising[1:]]}[ways]
 
 
 def _length(first: FitConfig, epochs: int | None) -> dict[str, int]:
@@ -69,17 +46,13 @@ def _length(first: FitConfig, epochs: int | None) -> dict[str, int]:
     return {name: max(1, limit // SHARE) for name, limit in limits.items() if limit is not None}
 
 
-def _number(beta: Any) -> float:
-    return float(typed_value("beta", beta))
-
-
 def _chain(file: SweepFile, point: Mapping[str, Any], betas: Sequence[Any], epochs: int | None) -> Iterator[PlannedRun]:
     """One run after another, each from the one before it; the first trains in full."""
     before = planned(file, {**point, "beta": betas[0]})
     length = _length(before.config, epochs)
     yield before
     for last, beta in itertools.pairwise(betas):
-        way = "down" if _number(beta) < _number(last) else "up"
+        way = "down" if number(beta) < number(last) else "up"
         start = {"start_from": f"{before.folder}", **length}
         run = planned(file, {**point, "beta": beta, **start})
         before = replace(run, point={**run.point, "way": way}, after=before.name)
