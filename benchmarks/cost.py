@@ -39,6 +39,7 @@ from vae_rd.experiment.loading import open_run
 from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import over_draws
 from vae_rd.launch.points.continuation import continuation
+from vae_rd.launch.points.multirate import multirate as planned_many
 from vae_rd.launch.points.plan import PlannedRun, plan
 from vae_rd.launch.points.sweep_file import read_sweep_file
 from vae_rd.model.vae import VAE
@@ -57,6 +58,9 @@ PASSES = 2.375  # Epochs of it for one of a model of one beta.
 RANGES, AT = [[0.01, 0.6], [0.35, 15.0]], 0.5
 OF_RANGES = {**MANY, "lr": 0.007, "multirate_power": 0.0}
 PASSES_OF_EACH = 1.625
+# Of two such models by `--launcher multirate`, and of the betas that get a run of their own from them.
+NARROWER, TUNED = [(0.01, 0.6), (0.3, 10.0)], [1.0, 10.0]
+PASSES_OF_TUNED = 1.5
 LR_ALONG = 5e-3  # Of one training through all betas, whose parts are short; docs/continuation.md.
 Folders = dict[float, Path]  # The run, or the point of a run, at each beta.
 
@@ -126,6 +130,22 @@ def ranges(folder: Path, *, epochs: int, seed: int) -> Folders:
     return {beta: low if beta < AT else high for beta in BETAS}
 
 
+def tuned(betas: Sequence[float]) -> Callable[..., Folders]:
+    """Two models as one command, which goes on to train some betas by themselves; others are read from the two."""
+
+    def carried_out(folder: Path, *, epochs: int, seed: int) -> Folders:
+        flags = {name: value for name, value in OF_RANGES.items() if name != "multirate_power"} | {"seed": seed}
+        flags |= dict.fromkeys(("max_epochs", "val_every"), round(PASSES_OF_TUNED * epochs))
+        file = _sweep_file(folder, {"beta": betas}, **flags)
+        words = ["--launcher=multirate", f"--ranges={json.dumps(NARROWER)}"]
+        called([sys.executable, "-m", "vae_rd.sweep", str(file), *words])
+        low, high, *runs = planned_many(read_sweep_file(file, fixed={}), ranges=NARROWER, epochs=None).runs
+        own = {run.config.beta: run.folder for run in runs}
+        return {beta: (low if beta < AT else high).folder for beta in BETAS} | own
+
+    return carried_out
+
+
 def along(share: float) -> Callable[..., Folders]:
     """All betas in one training, of so many times the epochs of a retrained model."""
 
@@ -151,6 +171,8 @@ WAYS: dict[str, tuple[str, Callable[..., Folders]]] = {
     "up": ("continuation, from beta 0.01 up", continued("up")),
     "multirate": ("one multi-rate model", multirate),
     "ranges": ("two multi-rate models, for betas below and above 0.5, a core each", ranges),
+    "tuned": ("the same by `--launcher multirate`, which trains beta 1 and 10 on for 2 epochs each", tuned(TUNED)),
+    "tuned_all": ("the same for all ten betas", tuned(BETAS)),
     "along": ("one training through all betas, from 0.01 up", along(1.0)),
     "along_longer": ("the same, of half as many epochs more", along(1.5)),
 }

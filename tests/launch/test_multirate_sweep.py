@@ -59,6 +59,10 @@ def test_each_beta_starts_from_the_model_of_its_range_and_seed(asked):
     for run in runs:
         assert run_name(parse(run.argv).config) == run.name, "the command says it all"
     assert asked(ranges=TWO, epochs=1)[-1].config.max_epochs == 1
+    low, high, at_1, _ = asked(ranges=TWO, beta={"values": [1, 10]}, seed={"value": 0})
+    assert (low.config.beta_range, at_1.after) == ([0.01, 0.5], high.name), (
+        "a range that holds no beta is read at others"
+    )
     assert [run.label for run in (runs[0], runs[2])] == ["beta 0.071, seed 0, range 0.01 to 0.5", "beta 0.01, seed 0"]
 
 

@@ -7,7 +7,8 @@ from walk.steps import Step, each, fitted, step
 from walk.sweeps import file, of_words, planned
 
 FIRST = fitted("--name=a")
-ALONG = "--launcher=continuation"
+ALONG, MANY = "--launcher=continuation", "--launcher=multirate"
+RANGES = "--ranges=[[1, 2], [2, 4]]"
 
 STEPS: list[Step] = [
     step(
@@ -27,6 +28,24 @@ STEPS: list[Step] = [
         ("--ways=up",),
         (ALONG, "--ways=up"),
         (),
+    ),
+    of_words(
+        "--ranges belongs to --launcher multirate; add it, or leave --ranges out",
+        (RANGES,),
+        (MANY, RANGES),
+        (),
+    ),
+    of_words(
+        "beta 4 lies in none of --ranges; give wider ones, or leave it out",
+        (MANY, "--ranges=[[1, 2]]"),
+        (MANY, RANGES),
+        ("--launcher=multirate",),
+    ),
+    step(
+        "is of betas from 1 to 2; choose one of these",
+        fitted("--name=b", "--start_from=runs/a", "--beta=4"),
+        fitted("--name=b", "--start_from=runs/a", "--beta=2"),
+        before=fitted("--name=a", "--objective=multirate", "--beta_range=[1, 2]"),
     ),
     step(
         "give method: grid, and beta values",

@@ -31,7 +31,8 @@ def multirate(file: SweepFile, *, ranges: Sequence[Range] | None, epochs: int | 
     Args:
         file: a grid with several betas; each combination of its other parameters has models of its own. Its flags are
             those of the models of many; of runs that start from these, lr is `LR_SHARE` of that.
-        ranges: of betas, one for each model of many; None of one from the least beta to the greatest.
+        ranges: of betas, one for each model of many; None of one from the least beta to the greatest. The first that
+            holds a beta is where its run starts.
         epochs: of a run at one beta; None for `TUNING_EPOCHS`.
 
     Raises:
@@ -41,7 +42,7 @@ def multirate(file: SweepFile, *, ranges: Sequence[Range] | None, epochs: int | 
     betas, others = curves(file, launcher="multirate")
     ranges = ranges or [(number(betas[0]), number(betas[-1]))]
     of_beta = {beta: _range_of(file, beta, ranges) for beta in betas}
-    found = (_curve(file, point, of_beta, epochs or TUNING_EPOCHS) for point in others)
+    found = (_curve(file, point, ranges, of_beta, epochs or TUNING_EPOCHS) for point in others)
     runs = tuple(itertools.islice(distinct(file, itertools.chain.from_iterable(found)), file.run_cap))
     return Plan(file, Path(runs[0].config.run_dir), runs, runs[0])
 
@@ -55,10 +56,10 @@ def _range_of(file: SweepFile, beta: Any, ranges: Sequence[Range]) -> Range:
 
 
 def _curve(
-    file: SweepFile, point: Mapping[str, Any], of_beta: Mapping[Any, Range], epochs: int
+    file: SweepFile, point: Point, ranges: Sequence[Range], of_beta: Mapping[Any, Range], epochs: int
 ) -> Iterator[PlannedRun]:
     """The models of many betas, then the runs that start from them."""
-    many = {range_: _of_many(file, point, range_) for range_ in dict.fromkeys(of_beta.values())}
+    many = {range_: _of_many(file, point, range_) for range_ in ranges}
     yield from many.values()
     for beta, range_ in of_beta.items():
         start = many[range_]
