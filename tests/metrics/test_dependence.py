@@ -7,7 +7,7 @@ import torch
 
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
-from vae_rd.metrics.dependence import dependence, dependence_metrics
+from vae_rd.metrics.dependence import dependence, dependence_entries, dependence_metrics
 from vae_rd.metrics.units import unit_metrics, variance_ratio
 from vae_rd.model.vae import VAE
 
@@ -44,6 +44,26 @@ def test_the_rises_of_a_linear_decoder_have_a_closed_form():
     information = 0.5 * (eigenvalues / S2).log().sum().item()
     spread = found.information.std().item() / math.sqrt(N)
     assert abs(found.information.mean().item() - information) < 4 * spread + 0.02, "I of 2 nats is far from ln 2000"
+
+
+def test_the_errors_of_shuffled_z_count_each_example_twice():
+    """With e_i = x_i - W z_prev(i) ~ N(0, C), C = 2 W W^T + s2 I, and Cov(e_i, e_next(i)) = -W W^T, by Isserlis:
+
+    n se^2 = (tr C^2 + 2 |W W^T|^2) / (2 s2^2), and for the rise tr C^2 less P s2^2: own x - W z is N(0, s2 I).
+    """
+    exact, n, sets = world(), 100, 200
+    model, outer = best(exact), exact.w @ exact.w.T
+    square = (2 * outer + S2 * torch.eye(6)).square().sum()
+    twice = 2 * outer.square().sum()
+    truth = torch.stack([square + twice, square - 6 * S2**2 + twice]) / (2 * S2**2 * n)
+    found = [dependence_entries(dependence(model, exact.sample(n), seed=seed)) for seed in range(sets)]
+    names = ("shuffled_distortion", "shuffle_rise")
+    means, variances = (torch.tensor([[f[name][of] for name in names] for f in found]) for of in ("value", "stderr"))
+    variances = variances.square()
+    spread = variances.std(0) / math.sqrt(sets)
+    assert (4 * spread < 0.16 * truth).all()
+    assert ((variances.mean(0) - truth).abs() < 4 * spread).all(), "of n independent values it were 0.7 of it"
+    assert ((means.var(0) - truth).abs() < 4 * math.sqrt(2 / sets) * truth).all()
 
 
 def test_z_is_that_of_another_example_and_of_every_one_once():

@@ -24,7 +24,7 @@ from vae_rd.metrics.dependence import Dependence, dependence_entries, dependence
 from vae_rd.model.terms import DrawnTerms
 from vae_rd.process.collectives import own_shard
 from vae_rd.run.record import Json
-from vae_rd.training.diagnosis import LEAST, MOST, SHARE, columns_of, stderr_of
+from vae_rd.training.diagnosis import LEAST, MOST, SHARE, columns_of
 
 PER_UNIT = 256  # Units, of whose each a rate is logged.
 
@@ -131,7 +131,7 @@ class Validation:
         if self.split == "val" and dependence is not None:
             latent_dim = 0 if dependence.rate_per_dim is None else dependence.rate_per_dim.shape[1]
             row |= columns_of(dependence, row, latent_dim=latent_dim)
-            row["val/shuffle_rise_stderr"] = stderr_of(dependence.shuffled - dependence.distortion)
+            row["val/shuffle_rise_stderr"] = dependence.shuffled_stderr(dependence.rise)
         if train is not None:
             some = MOST if dependence is None else len(dependence.distortion)
             row |= _prefixed("train", means(train.chunks[0], slope=beta))
