@@ -15,12 +15,19 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
-from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    DistributedSampler,
+    IterableDataset,
+    SubsetRandomSampler,
+)
 
 import vae_rd
 from analysis import curves, load_runs, plane, table
 from vae_rd.experiment import build
-from vae_rd.foreign.subsets import few_of
+from vae_rd.foreign.subsets import few_of, size_of
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.run.record import RunRecord
 
@@ -261,6 +268,44 @@ def test_streams_without_an_index_leave_out_what_takes_one() -> None:
     exact = measured(module, functional_terms, images(500, 6).tensors[0])
     assert float(trainer.callback_metrics["val/distortion"]) == pytest.approx(exact["distortion"]["value"], rel=1e-6)
     assert not {"train/distortion", "val/shuffled_distortion"} & trainer.callback_metrics.keys()
+
+
+class Whole(Dataset[Any]):
+    """Whose items are batches."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        self.parts = list(zip(*(values.split(64) for values in images(n, seed).tensors), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.parts[place]
+
+
+@pytest.mark.parametrize("kind", ["items", "sampler", "collate"])
+def test_loaders_whose_items_are_whole_batches(kind: str) -> None:
+    loaders = {
+        "items": lambda: DataLoader(Whole(620, 6), None),
+        "sampler": lambda: DataLoader(images(620, 6), None, sampler=BatchSampler(range(620), 64, drop_last=False)),
+        "collate": lambda: DataLoader(Whole(620, 6), 1, collate_fn=lambda items: items[0]),
+    }
+    rd = vae_rd.RateDistortionCallback(functional_terms)
+    trainer = fitted(module := Functional(), rd, epochs=1, loaders=[loaders[kind](), loaders[kind]()])
+    exact = measured(module, functional_terms, images(620, 6).tensors[0])
+    assert rd.result is not None
+    assert rd.result["distortion"]["n"] == rd.result.card.n["val"] == 620
+    assert float(trainer.callback_metrics["val/rate"]) == pytest.approx(exact["rate"]["value"], rel=1e-6)
+    error = exact["distortion"]["stderr"]  # Noise by chunks of another size, where nobody knows that of the last one.
+    assert float(trainer.callback_metrics["val/distortion"]) == pytest.approx(exact["distortion"]["value"], abs=error)
+
+
+def test_of_shares_that_nobody_deals_out_no_size_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = DataLoader(images(100, 0), 10, sampler=range(0, 100, 2))
+    dealt = DataLoader(images(100, 0), 10, sampler=DistributedSampler(range(100), 2, 0))  # type: ignore[arg-type]
+    assert (size_of(own), size_of(dealt)) == (50, 100)
+    monkeypatch.setattr("vae_rd.foreign.subsets.world_size", lambda: 2)
+    assert (size_of(own), size_of(dealt)) == (None, 100), "each process has 50 of its own"
 
 
 def test_two_loaders_of_one_dataset_by_subset_samplers_keep_apart() -> None:

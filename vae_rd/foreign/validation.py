@@ -109,7 +109,7 @@ class Validation:
         """A pass over a loader, before its first batch."""
         n = size_of(self.loaders[index])
         contents = self._contents if index == self.dataloader else self._unread
-        return Pass(self.reading.noise(self.split, n), n=n, contents=contents)
+        return Pass(self.reading.noise(self.split, n), contents=contents)
 
     def found(self, module: LightningModule, here: Pass, *, beta: float | None, index: int) -> Found | None:
         """The numbers of a loader's examples, of all processes; None where there were none.
@@ -151,7 +151,7 @@ class Validation:
         if self.split != "val" or not self._trained or self.train_loader is None:
             return None
         batches = in_batches(self.train_loader, self._trained)
-        here = Pass(self.reading.noise("train", len(self._trained)), n=len(self._trained), contents=self._unread)
+        here = Pass(self.reading.noise("train", len(self._trained)), contents=self._unread)
         for number in own_shard(len(batches)) or [0]:  # One who has no share does the first, whose places are one's.
             first = sum(map(len, batches[:number]))
             read = self._read(module, self.train_loader, batches[number])
