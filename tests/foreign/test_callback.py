@@ -227,6 +227,25 @@ def test_tensors_instead_of_distributions() -> None:
     assert rd.result["mutual_information_lower"]["value"] is not None
 
 
+@pytest.mark.parametrize("prior", [Normal(torch.tensor([1.0, 0.0, -1.0]), 2.0), lambda module: Normal(1.0, 2.0)])
+def test_tensors_under_a_prior_of_ones_own(prior: Any) -> None:
+    """R and Var q(z_d) / Var m(z_d) are those of (q, decode) under the same prior, not under N(0, I)."""
+
+    def terms(module: Any, batch: Any) -> dict[str, Tensor]:
+        mu, log_var = module.encode(batch[0])
+        return {"distortion": batch[0].sum(1), "mean": mu, "log_var": log_var}
+
+    found, exact = (vae_rd.RateDistortionCallback(of, prior=prior) for of in (terms, functional_terms))
+    for rd in (found, exact):
+        fitted(Functional(), rd, epochs=1)
+    assert found.result is not None
+    assert exact.result is not None
+    for name in ("rate", "rate_per_dim"):
+        assert found.result[name]["value"] == pytest.approx(exact.result[name]["value"], rel=1e-5)
+    ratios = [rd.result["variance_ratio_per_dim"]["value"] for rd in (found, exact)]  # type: ignore[index]
+    assert ratios[0] == pytest.approx(ratios[1], rel=1e-5)
+
+
 def test_a_decoder_that_is_given_labels_too() -> None:
     class Conditional(Functional):
         def __init__(self) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.model.posteriors.base import Moments
+from vae_rd.model.priors.base import Prior
 
 
 class Terms(ABC):
@@ -83,8 +84,9 @@ class Terms(ABC):
         variance: Tensor | None = None,
         log_ratio: Tensor | None = None,
         z: Tensor | None = None,
+        prior: Prior | None = None,
     ) -> StatedTerms:
-        """Terms of anyone's tensors, of a q(z|x) that is a product of normals and a standard normal m(z).
+        """Terms of anyone's tensors, of a q(z|x) that is a product of normals.
 
         Args:
             log_px_z: ln p(x|z), [S, B].
@@ -94,6 +96,7 @@ class Terms(ABC):
             variance: Var_q[z|x], [B, D].
             log_ratio: ln q(z|x) - ln m(z) of the draws, [S, B]; None takes the rate for it.
             z: the draws, [S, B, D].
+            prior: m(z) over flat z; None for N(0, I).
 
         Example:
             >>> terms = Terms.stated(log_px_z=torch.full((1, 2), -3.0), rate_per_dim=torch.ones(2, 4))
@@ -104,7 +107,7 @@ class Terms(ABC):
             rate = rate_per_dim.sum(-1)
         moments = None if mean is None else Moments(mean, torch.zeros_like(mean) if variance is None else variance)
         rate = None if rate is None else rate.expand(log_px_z.shape)
-        return StatedTerms(log_px_z, rate, rate_per_dim, moments, rate if log_ratio is None else log_ratio, z)
+        return StatedTerms(log_px_z, rate, rate_per_dim, moments, rate if log_ratio is None else log_ratio, z, prior)
 
 
 class StatedTerms(Terms):
@@ -116,6 +119,7 @@ class StatedTerms(Terms):
     moments: Moments | None = None
     log_ratio: Tensor | None = None
     z: Tensor | None = None
+    prior: Prior | None = None
 
     def __init__(
         self,
@@ -125,9 +129,10 @@ class StatedTerms(Terms):
         moments: Moments | None,
         log_ratio: Tensor | None,
         z: Tensor | None,
+        prior: Prior | None,
     ) -> None:
         self.log_px_z, self.rate, self.rate_per_dim, self.moments = log_px_z, rate, rate_per_dim, moments
-        self.log_ratio, self.z = log_ratio, z
+        self.log_ratio, self.z, self.prior = log_ratio, z, prior
 
     @property
     def distortion(self) -> Tensor:
@@ -140,7 +145,9 @@ class StatedTerms(Terms):
         return self.moments
 
     def prior_draws(self, n: int, *, noise: torch.Generator) -> Tensor:
-        """Of a standard normal."""
+        """Of the prior, by default a standard normal."""
+        if self.prior is not None:
+            return self.prior.sample((n,), generator=noise)
         like = self.z if self.moments is None else self.moments.mean
         assert like is not None, "draws or moments, by which the number of units is known"
         return torch.randn(n, like.shape[-1], generator=noise, dtype=like.dtype)
