@@ -16,8 +16,8 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 
 from vae_rd.errors import InputError
 from vae_rd.functional.gaussians import Gaussian, kl_by_units
+from vae_rd.functional.precision import at_least_single
 from vae_rd.functional.seeding import own_stream
-from vae_rd.model.lazy import at_least_single
 from vae_rd.model.posteriors.base import Draw, Moments, Posterior
 from vae_rd.model.posteriors.categorical import CategoricalLatent
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
