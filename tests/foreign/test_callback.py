@@ -227,6 +227,17 @@ def test_tensors_instead_of_distributions() -> None:
     assert rd.result["mutual_information_lower"]["value"] is not None
 
 
+def test_a_mean_without_a_variance_leaves_what_takes_one_undefined() -> None:
+    def terms(module: Any, batch: Any) -> dict[str, Tensor]:
+        return {"distortion": batch[0].sum(1), "rate": batch[0].sum(1), "mean": 9 * module.encode(batch[0])[0]}
+
+    fitted(Functional(), rd := vae_rd.RateDistortionCallback(terms), epochs=1)
+    assert rd.result is not None
+    assert rd.result["active_units"]["value"] == 3
+    for name in ("variance_per_dim", "explained_variance_per_dim", "variance_ratio_per_dim"):
+        assert rd.result[name]["value"] is None, name
+
+
 @pytest.mark.parametrize("prior", [Normal(torch.tensor([1.0, 0.0, -1.0]), 2.0), lambda module: Normal(1.0, 2.0)])
 def test_tensors_under_a_prior_of_ones_own(prior: Any) -> None:
     """R and Var q(z_d) / Var m(z_d) are those of (q, decode) under the same prior, not under N(0, I)."""

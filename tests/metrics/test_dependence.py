@@ -122,6 +122,18 @@ def test_units_by_their_definitions():
     assert none["collapsed_units"] == none["variance_per_dim"] == {"value": None, "stderr": None, "n": 9}
 
 
+def test_means_without_variances_are_active_or_not_and_have_no_shares():
+    mean = torch.randn(50, 2) * torch.tensor([2.0, 0.0])
+    full = unit_metrics(mean, torch.ones(50, 2), None, n=50, population=False)
+    for unknown in (None, torch.full((50, 2), math.nan)):
+        found = unit_metrics(mean, unknown, None, n=50, population=False)
+        assert [found[name] for name in ("active_units", "mean_variance_per_dim")] == [
+            full[name] for name in ("active_units", "mean_variance_per_dim")
+        ]
+        for name in ("variance_per_dim", "explained_variance_per_dim"):
+            assert found[name] == {"value": None, "stderr": None, "n": 50}
+
+
 def test_the_ratio_to_the_prior_has_both_errors():
     model = best(world())
     entry = {"value": [3.0, 1.0], "stderr": [0.0, 0.3], "n": 9}

@@ -27,17 +27,27 @@ def unit_metrics(
 
     Args:
         mean: E_q[z|x], [N, D].
-        variance: Var_q[z|x], [N, D].
+        variance: Var_q[z|x], [N, D]; nan where it is not known.
         rate_per_dim: KL by units, [N, D].
         n: N.
         population: whether the N examples are all there are: what takes no draw of z then has no error.
     """
     metrics: Json = {name: {"value": None, "stderr": None, "n": n} for name in NAMES}
-    if mean is not None and variance is not None:
+    if mean is not None:
+        metrics |= _by_means(mean.double())
+    if mean is not None and variance is not None and not bool(variance.isnan().all()):
         metrics |= _by_moments(mean.double(), variance.double(), population=population)
     if rate_per_dim is not None:
         metrics |= _by_rates(rate_per_dim.double(), population=population)
     return metrics
+
+
+def _by_means(mean: Tensor) -> Json:
+    n, between = len(mean), mean.var(0, correction=0)
+    return {
+        "active_units": estimate(int(active_units(between)), None, n),
+        "mean_variance_per_dim": {"value": between.tolist(), "stderr": None, "n": n},
+    }
 
 
 def _by_moments(mean: Tensor, variance: Tensor, *, population: bool) -> Json:
@@ -47,8 +57,6 @@ def _by_moments(mean: Tensor, variance: Tensor, *, population: bool) -> Json:
     shares = [share if math.isfinite(share) else None for share in (between / total).tolist()]
     spread = variance + (mean - mean.mean(0)).square()  # Whose mean is Var q(z_d).
     return {
-        "active_units": estimate(int(active_units(between)), None, n),
-        "mean_variance_per_dim": {"value": between.tolist(), "stderr": None, "n": n},
         "explained_variance_per_dim": {"value": shares, "stderr": None, "n": n},
         "variance_per_dim": {"value": total.tolist(), "stderr": _stderrs(spread, population=population), "n": n},
     }

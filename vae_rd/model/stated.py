@@ -93,7 +93,7 @@ class Terms(ABC):
             rate: KL(q(z|x) || m(z)), [S, B] or [B]; None takes the sum of rate_per_dim, or leaves it undefined.
             rate_per_dim: [B, D].
             mean: E_q[z|x], [B, D].
-            variance: Var_q[z|x], [B, D].
+            variance: Var_q[z|x], [B, D]; None leaves it undefined, nan, where there is a mean.
             log_ratio: ln q(z|x) - ln m(z) of the draws, [S, B]; None takes the rate for it.
             z: the draws, [S, B, D].
             prior: m(z) over flat z; None for N(0, I).
@@ -105,7 +105,9 @@ class Terms(ABC):
         """
         if rate is None and rate_per_dim is not None:
             rate = rate_per_dim.sum(-1)
-        moments = None if mean is None else Moments(mean, torch.zeros_like(mean) if variance is None else variance)
+        if mean is not None and variance is None:
+            variance = torch.full_like(mean, torch.nan)
+        moments = None if mean is None or variance is None else Moments(mean, variance)
         rate = None if rate is None else rate.expand(log_px_z.shape)
         return StatedTerms(log_px_z, rate, rate_per_dim, moments, rate if log_ratio is None else log_ratio, z, prior)
 
