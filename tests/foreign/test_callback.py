@@ -225,6 +225,8 @@ def test_tensors_instead_of_distributions() -> None:
     assert float(trainer.callback_metrics["train/rate"]) > 0
     assert rd.result is not None
     assert rd.result["mutual_information_lower"]["value"] is not None
+    assert rd.result["rate"]["value"] is not None
+    assert rd.result["rate_monte_carlo"]["value"] is None, "of the KL in closed form no draw was stated"
 
 
 def test_a_mean_without_a_variance_leaves_what_takes_one_undefined() -> None:

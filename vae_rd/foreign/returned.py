@@ -119,6 +119,7 @@ def _stated(found: Mapping[str, Tensor], prior: Distribution | None) -> Batch:
         rate_per_dim=said.rate_per_dim,
         mean=said.mean,
         variance=said.variance,
+        log_ratio=torch.full_like(d, torch.nan),  # What was stated is the KL, and no mean of draws to check it by.
         z=z,
         prior=m,
     )

@@ -94,7 +94,7 @@ class Terms(ABC):
             rate_per_dim: [B, D].
             mean: E_q[z|x], [B, D].
             variance: Var_q[z|x], [B, D]; None leaves it undefined, nan, where there is a mean.
-            log_ratio: ln q(z|x) - ln m(z) of the draws, [S, B]; None takes the rate for it.
+            log_ratio: ln q(z|x) - ln m(z) of the draws, [S, B], nan where nobody knows it; None takes the rate for it.
             z: the draws, [S, B, D].
             prior: m(z) over flat z; None for N(0, I).
 
