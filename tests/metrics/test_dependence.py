@@ -134,6 +134,15 @@ def test_means_without_variances_are_active_or_not_and_have_no_shares():
             assert found[name] == {"value": None, "stderr": None, "n": 50}
 
 
+def test_of_one_example_there_are_no_errors():
+    found = unit_metrics(torch.ones(1, 2), torch.ones(1, 2), torch.zeros(1, 2), n=1, population=False)
+    for name in ("variance_per_dim", "rate_per_dim", "collapsed_share_per_dim"):
+        assert found[name]["stderr"] == [None, None], name
+    ratio = variance_ratio(best(world()), found["variance_per_dim"], seed=0)
+    assert ratio["stderr"] == [None, None]
+    assert None not in ratio["value"]
+
+
 def test_the_ratio_to_the_prior_has_both_errors():
     model = best(world())
     entry = {"value": [3.0, 1.0], "stderr": [0.0, 0.3], "n": 9}
