@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
@@ -33,6 +33,7 @@ from vae_rd.run.record import RunRecord
 
 from helpers.users import (
     PIXELS,
+    QUIET,
     Functional,
     Logging,
     TwoOptimisers,
@@ -422,6 +423,17 @@ def test_a_test_of_the_recorded_weights_joins_the_record(tmp_path: Path, capsys:
         assert record.metrics["test"][name]["value"] == pytest.approx(exact[name]["value"], rel=1e-6)
         assert logged[f"test/{name}"] == pytest.approx(exact[name]["value"], rel=1e-6)
     assert set(load_runs([tmp_path / "run"])["split"]) == {"train", "val", "test"}
+
+
+def test_a_test_leaves_a_record_alone_that_does_not_say_of_which_weights_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = Functional()
+    measured(module, functional_terms, images(50, 1).tensors[0]).save(tmp_path / "saved")
+    rd = vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "saved")
+    Trainer(**QUIET, callbacks=[rd]).test(module, loader(90, 7), verbose=False)
+    assert "does not say of which weights" in capsys.readouterr().out
+    assert set(RunRecord.read(tmp_path / "saved").metrics) == {"val"}
 
 
 def test_it_measures_in_eval_mode_a_module_that_validates_in_train_mode() -> None:
