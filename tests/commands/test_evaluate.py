@@ -1,6 +1,8 @@
 """`python -m vae_rd.evaluate` as a user meets it: what it adds to a record, how it goes on, what it refuses."""
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import torch
 from analysis.rows.runs import load_runs
 from vae_rd import evaluate, fit
 from vae_rd.estimates import marginal
+from vae_rd.estimates.annealed import annealed_curve
 from vae_rd.estimates.base import Examples, Settings
-from vae_rd.estimates.nll import importance_nll, prior_nll
+from vae_rd.estimates.nll import encoder_gaps, importance_nll, prior_nll
 from vae_rd.estimates.partials import FOLDER, by_parts, forget
 from vae_rd.estimators.importance import prior_sampling
 from vae_rd.experiment import measuring
@@ -193,6 +196,36 @@ def test_a_prior_that_was_fitted_before_is_taken_as_it_is_unless_seed_settings_o
     content = torch.load(path, weights_only=True)
     torch.save({**content, "asked": {**content["asked"], "kept": "of another checkpoint"}}, path)
     assert fits("--components=3") == 1
+
+
+def test_what_is_kept_of_an_estimate_is_of_its_settings_one_checkpoint_and_one_fitted_prior(gaussian_run, monkeypatch):
+    run, plain, found = open_run(gaussian_run), Settings(examples=30, seed=9), []
+    under = replace(plain, marginal="mixture")
+
+    def stop(folder: Path, decides: Any, *rest: Any) -> None:
+        found.append(decides)
+        raise KeyboardInterrupt
+
+    def decides(estimate: Any, settings: Settings) -> Any:
+        """What names the parts of an estimate."""
+        with pytest.raises(KeyboardInterrupt):
+            estimate(run, settings)
+        return found[-1]
+
+    def ais_under(components: int) -> Any:
+        decides(partial(marginal.fitted_marginal, ["mixture"]), replace(plain, components=components))
+        return decides(annealed_curve, under)
+
+    monkeypatch.setattr(marginal, "STEPS", 2)
+    monkeypatch.setattr("vae_rd.estimates.base.by_parts", stop)
+    assert ais_under(2) == ais_under(2) != ais_under(3) != decides(annealed_curve, plain)
+    changes = {annealed_curve: ("chains", "temperatures"), prior_nll: ("samples",), encoder_gaps: ("samples",)}
+    for estimate, names in changes.items():
+        for name in ("examples", "seed", *names):
+            assert decides(estimate, replace(plain, **{name: 11})) != decides(estimate, plain), (estimate, name)
+    before = decides(importance_nll, plain)
+    monkeypatch.setattr("vae_rd.estimates.base.sha256", lambda _: "of a run that went on")
+    assert decides(importance_nll, plain) != before
 
 
 @pytest.mark.slow

@@ -10,22 +10,30 @@ import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
-from torch.utils.data import DataLoader, IterableDataset, SubsetRandomSampler
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    DistributedSampler,
+    IterableDataset,
+    SubsetRandomSampler,
+)
 
 import vae_rd
 from analysis import curves, load_runs, plane, table
 from vae_rd.experiment import build
-from vae_rd.foreign.subsets import few_of
+from vae_rd.foreign.subsets import few_of, size_of
 from vae_rd.metrics.split import evaluate_split
 from vae_rd.run.record import RunRecord
 
 from helpers.users import (
     PIXELS,
+    QUIET,
     Functional,
     Logging,
     TwoOptimisers,
@@ -218,6 +226,38 @@ def test_tensors_instead_of_distributions() -> None:
     assert float(trainer.callback_metrics["train/rate"]) > 0
     assert rd.result is not None
     assert rd.result["mutual_information_lower"]["value"] is not None
+    assert rd.result["rate"]["value"] is not None
+    assert rd.result["rate_monte_carlo"]["value"] is None, "of the KL in closed form no draw was stated"
+
+
+def test_a_mean_without_a_variance_leaves_what_takes_one_undefined() -> None:
+    def terms(module: Any, batch: Any) -> dict[str, Tensor]:
+        return {"distortion": batch[0].sum(1), "rate": batch[0].sum(1), "mean": 9 * module.encode(batch[0])[0]}
+
+    fitted(Functional(), rd := vae_rd.RateDistortionCallback(terms), epochs=1)
+    assert rd.result is not None
+    assert rd.result["active_units"]["value"] == 3
+    for name in ("variance_per_dim", "explained_variance_per_dim", "variance_ratio_per_dim"):
+        assert rd.result[name]["value"] is None, name
+
+
+@pytest.mark.parametrize("prior", [Normal(torch.tensor([1.0, 0.0, -1.0]), 2.0), lambda module: Normal(1.0, 2.0)])
+def test_tensors_under_a_prior_of_ones_own(prior: Any) -> None:
+    """R and Var q(z_d) / Var m(z_d) are those of (q, decode) under the same prior, not under N(0, I)."""
+
+    def terms(module: Any, batch: Any) -> dict[str, Tensor]:
+        mu, log_var = module.encode(batch[0])
+        return {"distortion": batch[0].sum(1), "mean": mu, "log_var": log_var}
+
+    found, exact = (vae_rd.RateDistortionCallback(of, prior=prior) for of in (terms, functional_terms))
+    for rd in (found, exact):
+        fitted(Functional(), rd, epochs=1)
+    assert found.result is not None
+    assert exact.result is not None
+    for name in ("rate", "rate_per_dim"):
+        assert found.result[name]["value"] == pytest.approx(exact.result[name]["value"], rel=1e-5)
+    ratios = [rd.result["variance_ratio_per_dim"]["value"] for rd in (found, exact)]  # type: ignore[index]
+    assert ratios[0] == pytest.approx(ratios[1], rel=1e-5)
 
 
 def test_a_decoder_that_is_given_labels_too() -> None:
@@ -261,6 +301,44 @@ def test_streams_without_an_index_leave_out_what_takes_one() -> None:
     exact = measured(module, functional_terms, images(500, 6).tensors[0])
     assert float(trainer.callback_metrics["val/distortion"]) == pytest.approx(exact["distortion"]["value"], rel=1e-6)
     assert not {"train/distortion", "val/shuffled_distortion"} & trainer.callback_metrics.keys()
+
+
+class Whole(Dataset[Any]):
+    """Whose items are batches."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        self.parts = list(zip(*(values.split(64) for values in images(n, seed).tensors), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __getitem__(self, place: int) -> Any:
+        return self.parts[place]
+
+
+@pytest.mark.parametrize("kind", ["items", "sampler", "collate"])
+def test_loaders_whose_items_are_whole_batches(kind: str) -> None:
+    loaders = {
+        "items": lambda: DataLoader(Whole(620, 6), None),
+        "sampler": lambda: DataLoader(images(620, 6), None, sampler=BatchSampler(range(620), 64, drop_last=False)),
+        "collate": lambda: DataLoader(Whole(620, 6), 1, collate_fn=lambda items: items[0]),
+    }
+    rd = vae_rd.RateDistortionCallback(functional_terms)
+    trainer = fitted(module := Functional(), rd, epochs=1, loaders=[loaders[kind](), loaders[kind]()])
+    exact = measured(module, functional_terms, images(620, 6).tensors[0])
+    assert rd.result is not None
+    assert rd.result["distortion"]["n"] == rd.result.card.n["val"] == 620
+    assert float(trainer.callback_metrics["val/rate"]) == pytest.approx(exact["rate"]["value"], rel=1e-6)
+    error = exact["distortion"]["stderr"]  # Noise by chunks of another size, where nobody knows that of the last one.
+    assert float(trainer.callback_metrics["val/distortion"]) == pytest.approx(exact["distortion"]["value"], abs=error)
+
+
+def test_of_shares_that_nobody_deals_out_no_size_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = DataLoader(images(100, 0), 10, sampler=range(0, 100, 2))
+    dealt = DataLoader(images(100, 0), 10, sampler=DistributedSampler(range(100), 2, 0))  # type: ignore[arg-type]
+    assert (size_of(own), size_of(dealt)) == (50, 100)
+    monkeypatch.setattr("vae_rd.foreign.subsets.world_size", lambda: 2)
+    assert (size_of(own), size_of(dealt)) == (None, 100), "each process has 50 of its own"
 
 
 def test_two_loaders_of_one_dataset_by_subset_samplers_keep_apart() -> None:
@@ -345,6 +423,17 @@ def test_a_test_of_the_recorded_weights_joins_the_record(tmp_path: Path, capsys:
         assert record.metrics["test"][name]["value"] == pytest.approx(exact[name]["value"], rel=1e-6)
         assert logged[f"test/{name}"] == pytest.approx(exact[name]["value"], rel=1e-6)
     assert set(load_runs([tmp_path / "run"])["split"]) == {"train", "val", "test"}
+
+
+def test_a_test_leaves_a_record_alone_that_does_not_say_of_which_weights_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = Functional()
+    measured(module, functional_terms, images(50, 1).tensors[0]).save(tmp_path / "saved")
+    rd = vae_rd.RateDistortionCallback(functional_terms, folder=tmp_path / "saved")
+    Trainer(**QUIET, callbacks=[rd]).test(module, loader(90, 7), verbose=False)
+    assert "does not say of which weights" in capsys.readouterr().out
+    assert set(RunRecord.read(tmp_path / "saved").metrics) == {"val"}
 
 
 def test_it_measures_in_eval_mode_a_module_that_validates_in_train_mode() -> None:

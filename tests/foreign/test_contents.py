@@ -19,6 +19,14 @@ def test_a_reservoir_holds_each_example_equally_often():
     assert (counts / n - 0.25).abs().max() < 4 * math.sqrt(0.25 * 0.75 / n)
 
 
+def test_a_batch_of_padding_alone_leaves_nothing():
+    x, seen, other = torch.tensor([[0.0, 1.0], [0.5, 0.0]]), Contents(), Contents()
+    for batch in (x[:0], x, x[:0]):
+        seen.add(batch)
+    other.add(x)
+    assert (seen.shape, seen.support, seen.digest) == (other.shape, other.support, other.digest)
+
+
 def test_equal_examples_are_equal_in_any_order_and_type():
     x = torch.tensor([[0, 1, 1], [1, 0, 0], [0, 1, 1]])
     found = []

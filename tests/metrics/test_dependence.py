@@ -7,7 +7,7 @@ import torch
 
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
-from vae_rd.metrics.dependence import dependence, dependence_metrics
+from vae_rd.metrics.dependence import dependence, dependence_entries, dependence_metrics
 from vae_rd.metrics.units import unit_metrics, variance_ratio
 from vae_rd.model.vae import VAE
 
@@ -44,6 +44,26 @@ def test_the_rises_of_a_linear_decoder_have_a_closed_form():
     information = 0.5 * (eigenvalues / S2).log().sum().item()
     spread = found.information.std().item() / math.sqrt(N)
     assert abs(found.information.mean().item() - information) < 4 * spread + 0.02, "I of 2 nats is far from ln 2000"
+
+
+def test_the_errors_of_shuffled_z_count_each_example_twice():
+    """With e_i = x_i - W z_prev(i) ~ N(0, C), C = 2 W W^T + s2 I, and Cov(e_i, e_next(i)) = -W W^T, by Isserlis:
+
+    n se^2 = (tr C^2 + 2 |W W^T|^2) / (2 s2^2), and for the rise tr C^2 less P s2^2: own x - W z is N(0, s2 I).
+    """
+    exact, n, sets = world(), 100, 200
+    model, outer = best(exact), exact.w @ exact.w.T
+    square = (2 * outer + S2 * torch.eye(6)).square().sum()
+    twice = 2 * outer.square().sum()
+    truth = torch.stack([square + twice, square - 6 * S2**2 + twice]) / (2 * S2**2 * n)
+    found = [dependence_entries(dependence(model, exact.sample(n), seed=seed)) for seed in range(sets)]
+    names = ("shuffled_distortion", "shuffle_rise")
+    means, variances = (torch.tensor([[f[name][of] for name in names] for f in found]) for of in ("value", "stderr"))
+    variances = variances.square()
+    spread = variances.std(0) / math.sqrt(sets)
+    assert (4 * spread < 0.16 * truth).all()
+    assert ((variances.mean(0) - truth).abs() < 4 * spread).all(), "of n independent values it were 0.7 of it"
+    assert ((means.var(0) - truth).abs() < 4 * math.sqrt(2 / sets) * truth).all()
 
 
 def test_z_is_that_of_another_example_and_of_every_one_once():
@@ -100,6 +120,27 @@ def test_units_by_their_definitions():
     assert abs(total["value"][0] - 4.5) < 4 * total["stderr"][0] < 1.0
     none = unit_metrics(None, None, None, n=9, population=False)
     assert none["collapsed_units"] == none["variance_per_dim"] == {"value": None, "stderr": None, "n": 9}
+
+
+def test_means_without_variances_are_active_or_not_and_have_no_shares():
+    mean = torch.randn(50, 2) * torch.tensor([2.0, 0.0])
+    full = unit_metrics(mean, torch.ones(50, 2), None, n=50, population=False)
+    for unknown in (None, torch.full((50, 2), math.nan)):
+        found = unit_metrics(mean, unknown, None, n=50, population=False)
+        assert [found[name] for name in ("active_units", "mean_variance_per_dim")] == [
+            full[name] for name in ("active_units", "mean_variance_per_dim")
+        ]
+        for name in ("variance_per_dim", "explained_variance_per_dim"):
+            assert found[name] == {"value": None, "stderr": None, "n": 50}
+
+
+def test_of_one_example_there_are_no_errors():
+    found = unit_metrics(torch.ones(1, 2), torch.ones(1, 2), torch.zeros(1, 2), n=1, population=False)
+    for name in ("variance_per_dim", "rate_per_dim", "collapsed_share_per_dim"):
+        assert found[name]["stderr"] == [None, None], name
+    ratio = variance_ratio(best(world()), found["variance_per_dim"], seed=0)
+    assert ratio["stderr"] == [None, None]
+    assert None not in ratio["value"]
 
 
 def test_the_ratio_to_the_prior_has_both_errors():

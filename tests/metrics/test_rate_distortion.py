@@ -42,6 +42,24 @@ def test_every_form_has_the_means_of_the_closed_forms(form: str, latent_dim: int
     assert means["active_units"] == (MU.var(0, correction=0) > 0.01).sum()
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("form", FORMS)
+def test_half_precision_loses_no_digits_but_those_that_it_came_without(form: str, dtype: torch.dtype) -> None:
+    half = {name: tensor.to(dtype) for name, tensor in FORMS[form].items()}
+    found, exact = RateDistortion(), RateDistortion()
+    found.update(**half)
+    exact.update(**{name: tensor.double() for name, tensor in half.items()})
+    for name, value in found.compute().items():
+        assert torch.allclose(value, exact.compute()[name], rtol=1e-6, equal_nan=True), name
+
+
+@pytest.mark.parametrize(("dtype", "mean"), [(torch.bfloat16, 7.3), (torch.float16, 33.3), (torch.float32, 3000.2)])
+def test_a_constant_mean_is_no_active_unit(dtype: torch.dtype, mean: float) -> None:
+    metric = RateDistortion()
+    metric.update(D.to(dtype), mean=torch.full((40, 2), mean, dtype=dtype))
+    assert metric.compute()["active_units"] == 0
+
+
 def test_what_is_not_given_is_undefined() -> None:
     metric = RateDistortion()
     metric.update(D)

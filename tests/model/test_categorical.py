@@ -96,6 +96,13 @@ def test_information_is_that_of_the_joint_table() -> None:
         assert sides.leave_one_out[0, i].item() == pytest.approx((q[i] * (q[i] / others).log()).sum().item(), abs=1e-12)
 
 
+def test_leave_one_out_of_a_state_that_hardly_anyone_else_takes() -> None:
+    """Three x keep to states of their own but for 1e-20: of x's own state the mean of the others is 1e-20, too."""
+    q = torch.full((3, 3), 1e-20, dtype=torch.float64).fill_diagonal_(1.0)
+    found = categorical_information(q, draws=1, index=torch.tensor([0, 2])).leave_one_out
+    assert found.tolist() == [pytest.approx([-math.log(1e-20)] * 2)]
+
+
 @pytest.mark.slow
 def test_a_table_for_encoder_and_decoder_attains_the_entropy_of_the_toy_channel(tmp_path: Path) -> None:
     flags = ["--max_epochs=20", "--latent_dim=8", "--n_test=50000", "--wandb=off", f"--run_dir={tmp_path}"]

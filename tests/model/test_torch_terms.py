@@ -156,6 +156,20 @@ def test_information_over_several_batches_is_that_of_all_pairs():
     assert torch.allclose(some.pairwise_log_prob(z), q.log_prob(z[:, None])[:, [2, 8, 13, 19]])
 
 
+def test_parts_of_several_batches_in_any_order_and_joined_again():
+    mu, scale = 3 * noisy(20, D), noisy(20, D).exp()
+    q, z = Independent(Laplace(mu, scale), 1), mu + 0.3
+    batches = [posterior_of(Independent(Laplace(a, b), 1)) for a, b in zip(mu.split(6), scale.split(6), strict=True)]
+    order = torch.tensor([19, 3, 13, 2, 3, 18])
+    some = TorchPosterior.cat(batches).part(order)
+    again = TorchPosterior.cat([some, batches[1]]).part(torch.tensor([6, 5, 0, 1]))
+    for part, wanted in ((some, order), (some.part(slice(1, 3)), order[1:3]), (again, torch.tensor([6, 18, 19, 3]))):
+        assert torch.equal(part.pairwise_log_prob(z), q.log_prob(z[:, None])[:, wanted])
+        assert torch.equal(part.moments().mean, mu[wanted])
+        assert part.batch_shape == wanted.shape
+    assert len(some.part(slice(1, 3)).parts) == 2, "batches of which nothing is asked are let go"
+
+
 def test_draws_are_a_function_of_the_noise_and_leave_torchs_stream_alone():
     q = Independent(Laplace(noisy(B, D), 1.0), 1)
     before = torch.random.get_rng_state()

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor
+from torch.distributions import Cauchy
 
 from vae_rd import RateDistortion, RateDistortionCallback
 
@@ -28,9 +29,9 @@ def fit(terms: Callable[[Any, Any], Any] = functional_terms, **given: Any) -> Ca
     return made
 
 
-def returned(change: Callable[[Tensor, Any, Any], Any]) -> Call:
+def returned(change: Callable[[Tensor, Any, Any], Any], **given: Any) -> Call:
     """A fit whose terms are a change of x, q and decode."""
-    return fit(lambda module, batch: change(batch[0], *functional_terms(module, batch)))
+    return fit(lambda module, batch: change(batch[0], *functional_terms(module, batch)), **given)
 
 
 def resumed() -> None:
@@ -60,6 +61,8 @@ def updated(*batches: dict[str, Any], **given: Any) -> Call:
 
 
 TENSORS = {"log_px_z": -D, "rate": D}
+MOMENTS = {"distortion": torch.ones(32), "mean": torch.zeros(32, 2), "scale": torch.ones(32, 2)}
+CAUCHY = Cauchy(torch.zeros(2), 1.0)
 
 STEPS = [
     step(
@@ -73,6 +76,11 @@ STEPS = [
         "terms: 'kl' is no tensor it may return; name distortion, rate",
         returned(lambda x, q, decode: {"distortion": x.sum(1), "kl": x}),
         returned(lambda x, q, decode: {"distortion": x.sum(1), "rate_per_dim": x}),
+    ),
+    step(
+        "of N(mean, scale^2) and this prior= no KL is known",
+        returned(lambda x, q, decode: MOMENTS, prior=CAUCHY),
+        returned(lambda x, q, decode: MOMENTS | {"rate": torch.ones(len(x))}, prior=CAUCHY),
     ),
     step("dataloader: 1", fit(dataloader=1), fit(dataloader=0)),
     step("samples: 0 is no number of them", fit(samples=0), fit(samples=1)),

@@ -12,7 +12,7 @@ from torch import Tensor
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import FEW, Examples, Fitted, Settings, entry, has_rate, prior
 from vae_rd.estimates.partials import Values
-from vae_rd.estimates.priors import model_under
+from vae_rd.estimates.priors import model_under, needed
 from vae_rd.estimators.ais import Path, bidirectional, decoder_distortion, prior_path
 from vae_rd.estimators.annealing import Annealing, default_schedule
 from vae_rd.estimators.rate_distortion_curve import RateDistortionCurve, mean_curve, rate_distortion_curve
@@ -68,7 +68,9 @@ def annealed_curve(run: Fitted, settings: Settings) -> Json:
 
 def _measured(run: Fitted, settings: Settings, examples: Examples, ends: list[float]) -> Values:
     """The curve of each example; at the slopes `ends` the encoder's own R + b D, its mean and variance over draws."""
-    plan, model = _plan(run, settings), model_under(run, settings.marginal)
+    plan, fitted = _plan(run, settings), None if settings.marginal is None else needed(run, settings.marginal)
+    model = run.model if fitted is None else run.model.with_prior(fitted.head)
+    under: Json = {} if fitted is None else {"marginal": fitted.asked}  # Under its word another may be fitted since.
 
     def measure(part: int, x: Tensor) -> Values:
         noise = examples.noise(x, "ais", part)
@@ -79,7 +81,7 @@ def _measured(run: Fitted, settings: Settings, examples: Examples, ends: list[fl
         lines = _encoder_lines(cast(VAE, model), x, ends, noise=examples.noise(x, "encoder", part))
         return found | {"encoder": lines.mean(1), "encoder_variance": lines.var(1)}
 
-    return examples.measure(measure, chains=settings.chains, temperatures=settings.temperatures, **_under(settings))
+    return examples.measure(measure, chains=settings.chains, temperatures=settings.temperatures, **under)
 
 
 def annealing_error(run: Fitted, settings: Settings) -> Json:

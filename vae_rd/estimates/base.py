@@ -22,6 +22,8 @@ from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
+from vae_rd.run.files import sha256
+from vae_rd.run.points import kept_of
 from vae_rd.run.record import Json, estimate
 
 FEW = 100  # Examples of an annealed run or of per-example optimisation, unless more are asked for.
@@ -102,10 +104,14 @@ class Examples:
             self.index = torch.arange(self.n)
         self.is_population = run.data.card.population[settings.split] and self.n == there
 
-    def measure(self, measure: Callable[[int, Tensor], Values], **asked: int | str) -> Values:
-        """Values of all examples: `measure` takes a part's number and its x; `asked` is what else they depend on."""
+    def measure(self, measure: Callable[[int, Tensor], Values], **asked: int | str | Json) -> Values:
+        """Values of all examples: `measure` takes a part's number and its x; `asked` is what else they depend on.
+
+        They depend on the checkpoint: what was kept of a run before it went on is of other weights.
+        """
         settings, data = self.settings, self.run.data
         decides = {"kind": self.kind, "split": settings.split, "seed": settings.seed, "n": self.n, **asked}
+        decides["kept"] = sha256(kept_of(self.run.folder))
         parts = [partial(data.examples, settings.split, index) for index in self.index.split(self.part)]
         return by_parts(self.run.folder, decides, measure, parts)
 

@@ -31,7 +31,9 @@ class Contents:
         self._counts: Counter[bytes] = Counter()
 
     def add(self, x: Tensor) -> None:
-        """Take note of a batch, [B, ...]."""
+        """Take note of a batch, [B, ...]; of one of no examples, as a sampler's padding is, nothing."""
+        if len(x) == 0:
+            return
         self.__dict__.pop("digest", None)
         self.shape = tuple(x.shape[1:])
         x = x.float() if x.dtype == torch.bfloat16 else x  # Which numpy has not.

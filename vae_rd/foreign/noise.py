@@ -39,6 +39,10 @@ class PlacedNoise:
         rows = torch.cat([noise[:, places[chunks == chunk] % EVAL_CHUNK] for chunk, noise in found.items()], 1)
         return rows[:, chunks.argsort(stable=True).argsort()].to(x.device)
 
+    def forget_n(self) -> None:
+        """From here on nobody knows how many examples there are."""
+        self.n, self._drawn = None, {}
+
     def _chunk(self, model: VAE, x: Tensor, chunk: int) -> Tensor:
         if chunk in self._drawn:
             return self._drawn[chunk]

@@ -22,13 +22,13 @@ class Pass:
     """Collects batches of examples with their places.
 
     Args:
-        noise: of the examples.
-        n: examples of all processes; what lies beyond was only added to fill up a batch. None where nobody knows.
+        noise: of the examples, which knows their number of all processes, or that nobody does; what lies beyond was
+            only added to fill up a batch.
         contents: of the x, where they are known from an earlier pass; None to take note of them.
     """
 
-    def __init__(self, noise: PlacedNoise, *, n: int | None, contents: Contents | None = None) -> None:
-        self.noise, self.n, self.contents = noise, n, contents
+    def __init__(self, noise: PlacedNoise, *, contents: Contents | None = None) -> None:
+        self.noise, self.contents = noise, contents
         self.places, self._own = list[Tensor](), Collected()
 
     @property
@@ -38,22 +38,26 @@ class Pass:
 
     def add(self, read: Batch, places: Tensor) -> None:
         """Draw the z of a batch, and take note of it."""
+        if (n := self.noise.n) is not None and int(places.max()) >= n + -n % world_size():
+            self.noise.forget_n()  # More than any filling up: what the loader counts are whole batches.
         self._own.add(read.drawn(self.noise, places), with_x=False)
         if self.contents is None and read.x is not None:
-            self._own.contents.add(read.x if self.n is None else read.x[(places < self.n).to(read.x.device)])
+            n = self.noise.n
+            self._own.contents.add(read.x if n is None else read.x[(places < n).to(read.x.device)])
         self.places.append(places)
 
     def gathered(self) -> Collected:
         """That of all processes, as one chunk."""
-        own = (self._own.chunks, self.places, self._own.contents)
+        own = (self._own.chunks, self.places, self._own.contents, self.noise.n)
         shares = [share for _, share in sorted(all_gather({rank(): own}).items()) if share[0]]
         together = Collected()
         together.last = self._own.last if len(shares) == world_size() else None
         if shares:
             chunks = [chunk for share in shares for chunk in share[0]]
             places = torch.cat([some for share in shares for some in share[1]])
-            together.chunks = [_in_order(chunks, places, self.n)]
-            together.contents = self.contents or Contents.merged([contents for _, _, contents in shares])
+            counts = {n for _, _, _, n in shares}
+            together.chunks = [_in_order(chunks, places, counts.pop() if len(counts) == 1 else None)]
+            together.contents = self.contents or Contents.merged([contents for _, _, contents, _ in shares])
         return together
 
 

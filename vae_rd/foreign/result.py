@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vae_rd.data.base import DataCard
+from vae_rd.data.base import DataCard, Entropy
 from vae_rd.errors import InputError
 from vae_rd.functional.rate_distortion import objective_of
 from vae_rd.functional.statistics import mean_and_stderr
@@ -91,9 +91,7 @@ class RateDistortionResult(Mapping[str, Any]):
         lines = split_lines(record, [self.split])
         entropy = self.card.entropy[self.split]
         if entropy.value is not None:
-            lines.append(
-                f"H = {entropy.value:.4f} nats ({entropy.source}): H - D = {self._lower(entropy.value)} <= I <= R"
-            )
+            lines.append(f"H = {entropy.value:.4f} nats ({entropy.source}){self._held_to(entropy)}")
         if self.is_rate_analytic is not None:
             other = with_error(self.metrics["rate_monte_carlo"])
             of_draws = "R is the mean of ln q(z|x) - ln m(z) of the draws: this pair of q and m has no known KL"
@@ -101,9 +99,13 @@ class RateDistortionResult(Mapping[str, Any]):
         lines += collapse_lines(record.verdicts["collapse"])
         return [*lines, *unit_lines(self.metrics), *(f"note: {note}" for note in self.notes)]
 
-    def _lower(self, entropy: float) -> str:
+    def _held_to(self, entropy: Entropy) -> str:
+        """What H says of I: of examples that are counted nothing, where D is of a density."""
+        if entropy.measure != (self.distortion["measure"] or self.card.measure):
+            return ", counted; D is of a density, so that H - D bounds nothing"
         d = self.metrics["distortion"]
-        return with_error({"value": None if d["value"] is None else entropy - d["value"], "stderr": d["stderr"]})
+        lower = None if d["value"] is None or entropy.value is None else entropy.value - d["value"]
+        return f": H - D = {with_error({'value': lower, 'stderr': d['stderr']})} <= I <= R"
 
     def record(self, folder: str, *, beta: float | None, name: str | None = None) -> RunRecord:
         """The record of a run that was fitted elsewhere, with these as its metrics."""

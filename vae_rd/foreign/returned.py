@@ -15,9 +15,11 @@ from vae_rd.data.batches import x_of
 from vae_rd.errors import InputError
 from vae_rd.foreign.collecting import Seen
 from vae_rd.foreign.noise import PlacedNoise
-from vae_rd.functional.stated import stated
+from vae_rd.functional.stated import Stated, stated
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
+from vae_rd.model.priors.base import Prior
 from vae_rd.model.stated import Terms
+from vae_rd.model.torch_distributions import prior_of, torch_rate, torch_rate_per_dim
 from vae_rd.model.torch_terms import vae_of
 from vae_rd.model.vae import VAE
 
@@ -75,15 +77,15 @@ class Reading:
             InputError: for what is neither distributions nor tensors of its examples.
         """
         found = self.terms(module, batch)
+        prior = self.prior if self.prior is None or isinstance(self.prior, Distribution) else self.prior(module)
         if isinstance(found, Mapping):
-            return _stated(found)
+            return _stated(found, prior)
         if not isinstance(found, tuple | list) or len(found) not in (2, 3):
             said = f"{len(found)} things" if isinstance(found, tuple | list) else f"a {type(found).__name__}"
             raise InputError(
                 f"terms: it returned {said}; let it return (q, decode), (x, q, decode), or a dict of tensors"
             )
         x, q, decode = found if len(found) == 3 else (x_of(batch, self.key), *found)
-        prior = self.prior if self.prior is None or isinstance(self.prior, Distribution) else self.prior(module)
         model = vae_of(x, encode=lambda _: q, decode=_in_precision_of(module, decode), prior=prior)
         return Batch(len(x), x, model, None)
 
@@ -98,13 +100,16 @@ def _in_precision_of(module: LightningModule, decode: Callable[[Tensor], Any]) -
     return decode if dtype in (torch.float32, torch.float64) else lambda z: decode(z.to(dtype))
 
 
-def _stated(found: Mapping[str, Tensor]) -> Batch:
-    """Terms that the user computed."""
+def _stated(found: Mapping[str, Tensor], prior: Distribution | None) -> Batch:
+    """Terms that the user computed; under a prior that is not N(0, I), where there are means by which z is known."""
     if unknown := [name for name in found if name not in _NAMES]:
         raise InputError(f"terms: {', '.join(map(repr, unknown))} is no tensor it may return; name {', '.join(_NAMES)}")
     given = {name: tensor.detach() for name, tensor in found.items()}
     x, z = given.pop("x", None), given.pop("z", None)
-    said = stated(**given)
+    said, m = stated(**given), None
+    if prior is not None and said.mean is not None:
+        m = prior_of(prior, said.mean, event=given["mean"].shape[1:])
+        said = said if given.keys() & {"rate", "rate_per_dim"} else _under(m, said)
     d, n = torch.atleast_2d(said.distortion), said.distortion.shape[-1]
     if z is not None:
         z = z.flatten(1)[None] if z.shape[0] == n and z.ndim > 1 and said.distortion.ndim == 1 else z.flatten(2)
@@ -114,8 +119,20 @@ def _stated(found: Mapping[str, Tensor]) -> Batch:
         rate_per_dim=said.rate_per_dim,
         mean=said.mean,
         variance=said.variance,
+        log_ratio=torch.full_like(d, torch.nan),  # What was stated is the KL, and no mean of draws to check it by.
         z=z,
+        prior=m,
     )
     is_paired = z is not None and said.mean is not None and said.variance is not None
     q = DiagonalNormal(said.mean, said.variance.log()) if is_paired else None  # type: ignore[union-attr, arg-type]
     return Batch(n, x, None, Seen(terms, q, x))
+
+
+def _under(m: Prior, said: Stated) -> Stated:
+    """With the KL of the stated normal q(z|x) from a prior, instead of that from N(0, I)."""
+    if said.mean is None or said.variance is None:
+        return said
+    q = DiagonalNormal(said.mean, said.variance.log())
+    if (rate := torch_rate(q, m)) is None:
+        raise InputError("terms: of N(mean, scale^2) and this prior= no KL is known; let it return rate, too")
+    return said._replace(rate=rate, rate_per_dim=torch_rate_per_dim(q, m))

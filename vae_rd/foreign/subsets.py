@@ -28,12 +28,18 @@ def flattened(loaders: Any) -> list[Any]:
 def size_of(loader: Any) -> int | None:
     """How many examples all processes' loaders have together, repeats that fill up the last batch not among them.
 
+    None where nobody knows: of streams, of a loader whose items are whole batches, and where several processes have
+    shares that no `DistributedSampler` deals out.
+
     Example:
         >>> size_of(DataLoader(range(7), batch_size=2))
         7
     """
     sampler = _sampler(loader)
-    return _length(sampler.dataset if isinstance(sampler, DistributedSampler) else sampler)
+    is_dealt = isinstance(sampler, DistributedSampler)
+    if getattr(loader, "batch_sampler", None) is None or (world_size() > 1 and not is_dealt):
+        return None
+    return _length(sampler.dataset if is_dealt else sampler)
 
 
 def places(first: int, count: int) -> Tensor:

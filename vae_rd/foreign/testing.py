@@ -45,7 +45,12 @@ def add_test(folder: Path, module: nn.Module, result: RateDistortionResult) -> s
         return None
     with locked(folder, instead="folder"):
         record = RunRecord.read(folder)
-        kept, here = record.model.get("sums_of_weights", []), sums_of_weights(module)
+        if (kept := record.model.get("sums_of_weights")) is None:
+            return (
+                f"{folder / RECORD_FILE} is of no training under the callback, and does not say of which weights: the "
+                "test is not put there; give folder= of the training"
+            )
+        here = sums_of_weights(module)
         if not all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(kept, here, strict=True)):
             return (
                 f"the test is of other weights than {folder / RECORD_FILE}, which is of epoch "

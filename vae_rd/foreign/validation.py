@@ -24,7 +24,7 @@ from vae_rd.metrics.dependence import Dependence, dependence_entries, dependence
 from vae_rd.model.terms import DrawnTerms
 from vae_rd.process.collectives import own_shard
 from vae_rd.run.record import Json
-from vae_rd.training.diagnosis import LEAST, MOST, SHARE, columns_of, stderr_of
+from vae_rd.training.diagnosis import LEAST, MOST, SHARE, columns_of
 
 PER_UNIT = 256  # Units, of whose each a rate is logged.
 
@@ -109,7 +109,7 @@ class Validation:
         """A pass over a loader, before its first batch."""
         n = size_of(self.loaders[index])
         contents = self._contents if index == self.dataloader else self._unread
-        return Pass(self.reading.noise(self.split, n), n=n, contents=contents)
+        return Pass(self.reading.noise(self.split, n), contents=contents)
 
     def found(self, module: LightningModule, here: Pass, *, beta: float | None, index: int) -> Found | None:
         """The numbers of a loader's examples, of all processes; None where there were none.
@@ -131,7 +131,7 @@ class Validation:
         if self.split == "val" and dependence is not None:
             latent_dim = 0 if dependence.rate_per_dim is None else dependence.rate_per_dim.shape[1]
             row |= columns_of(dependence, row, latent_dim=latent_dim)
-            row["val/shuffle_rise_stderr"] = stderr_of(dependence.shuffled - dependence.distortion)
+            row["val/shuffle_rise_stderr"] = dependence.shuffled_stderr(dependence.rise)
         if train is not None:
             some = MOST if dependence is None else len(dependence.distortion)
             row |= _prefixed("train", means(train.chunks[0], slope=beta))
@@ -151,7 +151,7 @@ class Validation:
         if self.split != "val" or not self._trained or self.train_loader is None:
             return None
         batches = in_batches(self.train_loader, self._trained)
-        here = Pass(self.reading.noise("train", len(self._trained)), n=len(self._trained), contents=self._unread)
+        here = Pass(self.reading.noise("train", len(self._trained)), contents=self._unread)
         for number in own_shard(len(batches)) or [0]:  # One who has no share does the first, whose places are one's.
             first = sum(map(len, batches[:number]))
             read = self._read(module, self.train_loader, batches[number])

@@ -88,12 +88,19 @@ def categorical_information(q: Tensor, *, draws: int, index: Tensor | None = Non
         True
     """
     q, n = q.double(), len(q)
-    total = q.sum(0)
-    q = q if index is None else q[index.to(q.device)]
-    others = (total - q).clamp_min(0) / max(n - 1, 1)
+    total, others = q.sum(0), _sums_of_others(q) / max(n - 1, 1)
+    if index is not None:
+        q, others = (values[index.to(q.device)] for values in (q, others))
     own = torch.special.xlogy(q, q).sum(1)
     lower, upper = own - torch.special.xlogy(q, total / n).sum(1), own - torch.special.xlogy(q, others).sum(1)
     return TwoSided(lower.expand(draws, len(q)), upper.expand(draws, len(q)))
+
+
+def _sums_of_others(q: Tensor) -> Tensor:
+    """sum_{j != i} q_j, [N, K], by the sums before and after i: the total less q_i loses what little others have."""
+    nothing = torch.zeros_like(q[:1])
+    after = torch.cat([nothing, q.flip(0)[:-1].cumsum(0)]).flip(0)
+    return torch.cat([nothing, q[:-1].cumsum(0)]) + after
 
 
 def normal_table(mu: Tensor, sigma: Tensor) -> Tensor:

@@ -69,7 +69,8 @@ def sums_of(
     undefined = torch.full_like(distortion, torch.nan)
     scalars = torch.stack([torch.ones_like(distortion), distortion, rate, undefined if loss is None else loss], 1)
     per_dim = torch.full_like(mean, torch.nan) if rate_per_dim is None else rate_per_dim
-    # Last the square of the objective, in the precision of the sums: its variance is a small difference of large ones.
+    # Squares in the precision of the sums, since variances are small differences of large ones; last the objective's.
+    mean = mean.to(dtype)
     objective = undefined.to(dtype) if slope is None else objective_of(distortion.to(dtype), rate.to(dtype), slope)
     rows = torch.cat([scalars, mean, mean.square(), per_dim], 1)
     return torch.cat([rows.sum(0, dtype=dtype), objective.square().sum(0, keepdim=True)])

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from vae_rd.errors import InputError
+from vae_rd.functional.precision import at_least_single
 
 
 class Stated(NamedTuple):
@@ -50,6 +51,8 @@ def stated(
         log_var: ln of the variance of a normal q(z|x), [B, *event].
         scale: its standard deviation, in place of `log_var`.
 
+    Tensors of half precision are taken in single from there on.
+
     Raises:
         InputError: where D is not said, or said twice, and where shapes are not of the same examples.
 
@@ -63,8 +66,9 @@ def stated(
         raise InputError("rate and distortion: give distortion (-ln p(x|z)) or log_px_z, one of the two, for each x")
     if log_var is not None and scale is not None:
         raise InputError("rate and distortion: give log_var or scale, one of the two")
-    d = -log_px_z if log_px_z is not None else distortion
+    d = _single(-log_px_z if log_px_z is not None else distortion)
     assert d is not None
+    rate, rate_per_dim, mean, log_var, scale = map(_single, (rate, rate_per_dim, mean, log_var, scale))
     _check_rows(d, {"rate": rate})
     _check_rows(d, {"rate_per_dim": rate_per_dim, "mean": mean, "log_var": log_var, "scale": scale}, units=True)
     mean, per_dim = _flat(mean), _flat(rate_per_dim)
@@ -73,6 +77,10 @@ def stated(
         per_dim = 0.5 * (mean.square() + log_var.exp() - 1 - log_var)
     rate = per_dim.sum(-1) if rate is None and per_dim is not None else rate
     return Stated(d, rate, per_dim, mean, None if log_var is None else log_var.exp())
+
+
+def _single(values: Tensor | None) -> Tensor | None:
+    return None if values is None else at_least_single(values)
 
 
 def _flat(values: Tensor | None) -> Tensor | None:

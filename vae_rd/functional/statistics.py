@@ -55,6 +55,35 @@ def mean_and_stderr(values: Tensor, *, population: bool) -> tuple[float, float]:
     return values.mean().item(), math.sqrt(variance)
 
 
+def stderr_along_cycle(values: Tensor) -> float:
+    """Standard error of the mean of values along a closed cycle, of which only neighbours depend on each other.
+
+    Such are f(a_i, a_{i-1}) of independent a_i, each of which enters two of them: with d_i = values_i - mean
+
+        se^2 = (var + 2 cov(values_i, values_{i+1})) / N,   estimated by   sum_i (d_i^2 + 2 d_i d_{i+1}) / (N (N - 3))
+
+    which has the expectation se^2 for every N > 3. Where the estimate is not positive, as of few values it may be, the
+    most that it can be stands in its place: neighbours of such values correlate by a half at most, se^2 <= 2 var / N.
+
+    Args:
+        values: in the order of the cycle, whose last and first are neighbours, [N].
+
+    Returns:
+        the standard error; nan of one value.
+
+    Example:
+        >>> import torch
+        >>> round(stderr_along_cycle(torch.tensor([1.0, 1.0, 0.0, 0.0, 1.0, 0.0])), 4)
+        0.1667
+    """
+    n = len(values)
+    deviations = values.double() - values.double().mean()
+    products = (deviations * (deviations + 2 * deviations.roll(-1))).sum().item()
+    variance = products / (n * (n - 3)) if n > 3 else 0.0
+    most = 2 * deviations.square().sum().item() / (n * (n - 1)) if n > 1 else math.nan
+    return math.sqrt(variance if variance > 0 else most)
+
+
 def variance_by_shared_draws(shares: Tensor) -> float:
     """Variance of the mean over examples of ln mean_k w_kn by draws k that are the same for all examples n.
 

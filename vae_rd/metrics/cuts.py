@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -14,7 +13,7 @@ from vae_rd.functional.seeding import generator
 from vae_rd.functional.statistics import mean_and_stderr
 from vae_rd.model.terms import DrawnTerms
 from vae_rd.model.vae import VAE
-from vae_rd.run.record import Json
+from vae_rd.run.record import Json, known
 
 EXAMPLES = 1_000
 PASSES = 32_000  # Of an example through the decoder, over all units: 1 % of ten epochs of MNIST.
@@ -60,7 +59,7 @@ def cut_entry(model: VAE, parts: Sequence[DrawnTerms]) -> Json:
     if rises is None:
         return {"value": None, "stderr": None, "n": n}
     found = [mean_and_stderr(rise[None], population=False) for rise in rises]
-    values, stderrs = ([_known(number) for number in numbers] for numbers in zip(*found, strict=True))
+    values, stderrs = map(known, zip(*found, strict=True))
     return {"value": values, "stderr": stderrs, "n": n, "resampled": "x, z"}
 
 
@@ -79,7 +78,3 @@ def _rises_of(model: VAE, terms: DrawnTerms, centre: Tensor) -> Iterator[Tensor]
         z = terms.z.clone()
         z[..., unit] = mean
         yield (terms.log_px_z - model.decoder(z).log_prob(terms.x)).mean(0).to("cpu", torch.float64)
-
-
-def _known(number: float) -> float | None:
-    return number if math.isfinite(number) else None

@@ -4,6 +4,10 @@
 
 A decoder that ignores z has the D of its own z under both. One that is right for q, p(x|z) = q(x|z), has D rise by I at
 least: under independent x and z, E ln q(x|z) - E ln q(x) is minus a KL divergence.
+
+z goes from each example to the next of one cycle through all of them, so that an example enters two values of shuffled
+D: by its x, and by its z at the next. Their standard errors take the covariance of neighbours along the cycle,
+`stderr_along_cycle`; those of own z and of the prior's are of independent examples.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from vae_rd.data.base import EVAL_CHUNK, subset
 from vae_rd.data.dataset import DataSet
 from vae_rd.estimators.gaps import local_gain
 from vae_rd.functional.seeding import generator
-from vae_rd.functional.statistics import mean_and_stderr
+from vae_rd.functional.statistics import mean_and_stderr, stderr_along_cycle
 from vae_rd.model.terms import DrawnTerms
 from vae_rd.model.vae import VAE
 from vae_rd.run.record import Json, estimate
@@ -39,6 +43,7 @@ class Dependence:
         rate: KL(q(z|x) || m(z)), or its draw; None where q has no density.
         rate_per_dim: the rate by units, [n, D]; None without a closed form.
         information: InfoNCE among these examples, float64; None where q has no density, or pairs are dear.
+        cycle: the examples in an order in which each was given the z of the one before, the first that of the last.
     """
 
     distortion: Tensor
@@ -47,6 +52,16 @@ class Dependence:
     rate: Tensor | None
     rate_per_dim: Tensor | None
     information: Tensor | None
+    cycle: Tensor
+
+    @property
+    def rise(self) -> Tensor:
+        """What shuffled z cost each example, [n]."""
+        return self.shuffled - self.distortion
+
+    def shuffled_stderr(self, values: Tensor) -> float:
+        """Of the mean of values that hold `shuffled`, [n]: of these each example enters two."""
+        return stderr_along_cycle(values[self.cycle])
 
 
 @torch.no_grad()
@@ -88,6 +103,7 @@ def dependence_of(parts: Iterable[tuple[VAE, Tensor, Tensor | None]], *, seed: i
         _joined([None if of.rate is None else of.rate[0] for of in terms]),
         _joined([of.rate_per_dim for of in terms]),
         _information(terms, z),
+        order,
     )
 
 
@@ -140,8 +156,12 @@ def dependence_metrics(model: VAE, data: DataSet, split: str, *, slope: float | 
 
 def dependence_entries(found: Dependence) -> Json:
     """D under other z, and its paired rise, as a record has them."""
-    values = (found.shuffled, found.prior, found.shuffled - found.distortion)
-    return {name: _entry(value) for name, value in zip(NAMES, values, strict=True)}
+    entries = (_shuffled(found, found.shuffled), _entry(found.prior), _shuffled(found, found.rise))
+    return dict(zip(NAMES, entries, strict=True))
+
+
+def _shuffled(found: Dependence, values: Tensor) -> Json:
+    return estimate(values.mean().item(), found.shuffled_stderr(values), len(values), resampled="x, z")
 
 
 def _gap(model: VAE, x: Tensor, *, slope: float | None, seed: int) -> Json:

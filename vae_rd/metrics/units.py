@@ -11,7 +11,7 @@ from torch import Tensor
 from vae_rd.functional.active_units import active_by_rate, active_units, collapsed_units, share_at_prior
 from vae_rd.functional.seeding import generator
 from vae_rd.model.vae import VAE
-from vae_rd.run.record import Json, estimate
+from vae_rd.run.record import Json, estimate, known
 
 PRIOR_DRAWS = 10_000
 NAMES = (
@@ -27,28 +27,36 @@ def unit_metrics(
 
     Args:
         mean: E_q[z|x], [N, D].
-        variance: Var_q[z|x], [N, D].
+        variance: Var_q[z|x], [N, D]; nan where it is not known.
         rate_per_dim: KL by units, [N, D].
         n: N.
         population: whether the N examples are all there are: what takes no draw of z then has no error.
     """
     metrics: Json = {name: {"value": None, "stderr": None, "n": n} for name in NAMES}
-    if mean is not None and variance is not None:
+    if mean is not None:
+        metrics |= _by_means(mean.double())
+    if mean is not None and variance is not None and not bool(variance.isnan().all()):
         metrics |= _by_moments(mean.double(), variance.double(), population=population)
     if rate_per_dim is not None:
         metrics |= _by_rates(rate_per_dim.double(), population=population)
     return metrics
 
 
+def _by_means(mean: Tensor) -> Json:
+    n, between = len(mean), mean.var(0, correction=0)
+    return {
+        "active_units": estimate(int(active_units(between)), None, n),
+        "mean_variance_per_dim": {"value": between.tolist(), "stderr": None, "n": n},
+    }
+
+
 def _by_moments(mean: Tensor, variance: Tensor, *, population: bool) -> Json:
     n, between, within = len(mean), mean.var(0, correction=0), variance.mean(0)
     total = between + within
     # Scale-free companion of active units: the share of each unit's variance that x explains.
-    shares = [share if math.isfinite(share) else None for share in (between / total).tolist()]
+    shares = known((between / total).tolist())
     spread = variance + (mean - mean.mean(0)).square()  # Whose mean is Var q(z_d).
     return {
-        "active_units": estimate(int(active_units(between)), None, n),
-        "mean_variance_per_dim": {"value": between.tolist(), "stderr": None, "n": n},
         "explained_variance_per_dim": {"value": shares, "stderr": None, "n": n},
         "variance_per_dim": {"value": total.tolist(), "stderr": _stderrs(spread, population=population), "n": n},
     }
@@ -56,18 +64,18 @@ def _by_moments(mean: Tensor, variance: Tensor, *, population: bool) -> Json:
 
 def _by_rates(rates: Tensor, *, population: bool) -> Json:
     n, share = len(rates), share_at_prior(rates)
-    stderr = torch.zeros_like(share) if population else (share * (1 - share) / max(n - 1, 1)).sqrt()
+    stderr = torch.zeros_like(share) if population else (share * (1 - share) / (n - 1)).sqrt()
     return {
         "rate_per_dim": {"value": rates.mean(0).tolist(), "stderr": _stderrs(rates, population=population), "n": n},
         "active_units_by_rate": estimate(int(active_by_rate(rates.mean(0))), None, n),
-        "collapsed_share_per_dim": {"value": share.tolist(), "stderr": stderr.tolist(), "n": n},
+        "collapsed_share_per_dim": {"value": share.tolist(), "stderr": known(stderr.tolist()), "n": n},
         "collapsed_units": estimate(int(collapsed_units(share)), None, n),
     }
 
 
-def _stderrs(values: Tensor, *, population: bool) -> list[float]:
+def _stderrs(values: Tensor, *, population: bool) -> list[float | None]:
     stderr = torch.zeros_like(values[0]) if population else values.std(0) / math.sqrt(len(values))
-    return stderr.tolist()
+    return known(stderr.tolist())
 
 
 @torch.no_grad()
@@ -91,12 +99,12 @@ def ratio_to_draws(variance: Json, draws: Callable[[], Tensor]) -> Json:
     if variance["value"] is None:
         return variance
     mean = torch.tensor(variance["value"], dtype=torch.float64)
-    stderr = torch.tensor(variance["stderr"], dtype=torch.float64)
+    stderr = torch.tensor([math.nan if error is None else error for error in variance["stderr"]], dtype=torch.float64)
     z = draws().double().cpu()
     spread = (z - z.mean(0)).square()
     prior, prior_stderr = spread.mean(0), spread.std(0) / math.sqrt(len(z))
     relative = torch.hypot(stderr / mean, prior_stderr / prior)
     ratio = mean / prior
     rows = zip(ratio.tolist(), (ratio * relative).tolist(), strict=True)
-    known = [estimate(value, error, variance["n"]) for value, error in rows]
-    return {name: [entry[name] for entry in known] for name in ("value", "stderr")} | {"n": variance["n"]}
+    entries = [estimate(value, error, variance["n"]) for value, error in rows]
+    return {name: [entry[name] for entry in entries] for name in ("value", "stderr")} | {"n": variance["n"]}

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from vae_rd.model.lazy import LazyDistribution, at_least_single
+from vae_rd.functional.precision import at_least_single
+from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.base import IMAGE_DIMS, ImageDistribution, Likelihood
 from vae_rd.model.nn.autoregressive import AutoregressiveTrunk
 from vae_rd.model.nn.whitening import Offset, Standard

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from vae_rd.model.lazy import LazyDistribution, at_least_single
+from vae_rd.functional.precision import at_least_single
+from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.nn.trunk import is_affine
 

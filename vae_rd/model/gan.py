@@ -7,9 +7,10 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from vae_rd.functional.precision import at_least_single
 from vae_rd.model.coders import Decoder
 from vae_rd.model.generative import GenerativeModel
-from vae_rd.model.lazy import LazyDistribution, at_least_single
+from vae_rd.model.lazy import LazyDistribution
 from vae_rd.model.nn.trunk import EncoderTrunk
 
 

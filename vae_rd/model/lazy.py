@@ -8,11 +8,6 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 
-def at_least_single(values: Tensor) -> Tensor:
-    """`values` in single precision if they come in less: densities are sums over hundreds of terms."""
-    return values.float() if values.dtype.itemsize < 4 else values
-
-
 class LazyDistribution(nn.Module, ABC):
     """A distribution whose parameters are computed from a context when the module is called.
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vae_rd.model.posteriors.base import Moments
+from vae_rd.model.priors.base import Prior
 
 
 class Terms(ABC):
@@ -83,17 +84,19 @@ class Terms(ABC):
         variance: Tensor | None = None,
         log_ratio: Tensor | None = None,
         z: Tensor | None = None,
+        prior: Prior | None = None,
     ) -> StatedTerms:
-        """Terms of anyone's tensors, of a q(z|x) that is a product of normals and a standard normal m(z).
+        """Terms of anyone's tensors, of a q(z|x) that is a product of normals.
 
         Args:
             log_px_z: ln p(x|z), [S, B].
             rate: KL(q(z|x) || m(z)), [S, B] or [B]; None takes the sum of rate_per_dim, or leaves it undefined.
             rate_per_dim: [B, D].
             mean: E_q[z|x], [B, D].
-            variance: Var_q[z|x], [B, D].
-            log_ratio: ln q(z|x) - ln m(z) of the draws, [S, B]; None takes the rate for it.
+            variance: Var_q[z|x], [B, D]; None leaves it undefined, nan, where there is a mean.
+            log_ratio: ln q(z|x) - ln m(z) of the draws, [S, B], nan where nobody knows it; None takes the rate for it.
             z: the draws, [S, B, D].
+            prior: m(z) over flat z; None for N(0, I).
 
         Example:
             >>> terms = Terms.stated(log_px_z=torch.full((1, 2), -3.0), rate_per_dim=torch.ones(2, 4))
@@ -102,9 +105,11 @@ class Terms(ABC):
         """
         if rate is None and rate_per_dim is not None:
             rate = rate_per_dim.sum(-1)
-        moments = None if mean is None else Moments(mean, torch.zeros_like(mean) if variance is None else variance)
+        if mean is not None and variance is None:
+            variance = torch.full_like(mean, torch.nan)
+        moments = None if mean is None or variance is None else Moments(mean, variance)
         rate = None if rate is None else rate.expand(log_px_z.shape)
-        return StatedTerms(log_px_z, rate, rate_per_dim, moments, rate if log_ratio is None else log_ratio, z)
+        return StatedTerms(log_px_z, rate, rate_per_dim, moments, rate if log_ratio is None else log_ratio, z, prior)
 
 
 class StatedTerms(Terms):
@@ -116,6 +121,7 @@ class StatedTerms(Terms):
     moments: Moments | None = None
     log_ratio: Tensor | None = None
     z: Tensor | None = None
+    prior: Prior | None = None
 
     def __init__(
         self,
@@ -125,9 +131,10 @@ class StatedTerms(Terms):
         moments: Moments | None,
         log_ratio: Tensor | None,
         z: Tensor | None,
+        prior: Prior | None,
     ) -> None:
         self.log_px_z, self.rate, self.rate_per_dim, self.moments = log_px_z, rate, rate_per_dim, moments
-        self.log_ratio, self.z = log_ratio, z
+        self.log_ratio, self.z, self.prior = log_ratio, z, prior
 
     @property
     def distortion(self) -> Tensor:
@@ -140,7 +147,9 @@ class StatedTerms(Terms):
         return self.moments
 
     def prior_draws(self, n: int, *, noise: torch.Generator) -> Tensor:
-        """Of a standard normal."""
+        """Of the prior, by default a standard normal."""
+        if self.prior is not None:
+            return self.prior.sample((n,), generator=noise)
         like = self.z if self.moments is None else self.moments.mean
         assert like is not None, "draws or moments, by which the number of units is known"
         return torch.randn(n, like.shape[-1], generator=noise, dtype=like.dtype)

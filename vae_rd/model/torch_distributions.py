@@ -16,8 +16,8 @@ from torch.distributions import Distribution, Independent, MultivariateNormal, N
 
 from vae_rd.errors import InputError
 from vae_rd.functional.gaussians import Gaussian, kl_by_units
+from vae_rd.functional.precision import at_least_single
 from vae_rd.functional.seeding import own_stream
-from vae_rd.model.lazy import at_least_single
 from vae_rd.model.posteriors.base import Draw, Moments, Posterior
 from vae_rd.model.posteriors.categorical import CategoricalLatent
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
@@ -42,7 +42,7 @@ class TorchPosterior(Posterior):
 
     Args:
         parts: each of batch shape [B_i], all of one event shape.
-        index: ascending positions of the examples that this is of; None for all.
+        index: positions of the examples that this is of, in any order; None for all.
 
     Example:
         >>> q = TorchPosterior(torch.distributions.Laplace(torch.zeros(3), torch.ones(3)))
@@ -79,7 +79,8 @@ class TorchPosterior(Posterior):
     def moments(self) -> Moments | None:
         """Those that torch knows, if they are finite."""
         try:
-            mean, variance = (torch.cat([_flat(getattr(q, name)) for q in self.parts]) for name in Moments._fields)
+            of_all = (torch.cat([_flat(getattr(q, name)) for q in self.parts]) for name in Moments._fields)
+            mean, variance = (values[self.index.to(values.device)] for values in of_all)
         except NotImplementedError:
             return None
         return Moments(mean, variance) if bool((mean + variance).isfinite().all()) else None
@@ -92,9 +93,10 @@ class TorchPosterior(Posterior):
     def part(self, some: slice | Tensor) -> Self:
         """Of some of the examples, by the batches that hold them and no others, since torch's cannot be cut."""
         wanted = self.index[some if isinstance(some, slice) else some.cpu()]
-        first = int(torch.searchsorted(self.starts, wanted[0], right=True)) - 1
-        last = int(torch.searchsorted(self.starts, wanted[-1], right=True))
-        return type(self)(*self.parts[first:last], index=wanted - self.starts[first])
+        batch = torch.searchsorted(self.starts, wanted, right=True) - 1
+        held, place = batch.unique(return_inverse=True)
+        moved = self.starts.diff()[held].cumsum(0) - self.starts[held + 1]  # By the batches before that are left out.
+        return type(self)(*(self.parts[number] for number in held.tolist()), index=wanted + moved[place])
 
     def to(self, where: torch.device | str, dtype: torch.dtype) -> Self:
         """Itself: torch's distributions stay where they are, in their precision."""
@@ -110,8 +112,10 @@ class TorchPosterior(Posterior):
 
     @classmethod
     def cat(cls, parts: Sequence[Self]) -> Self:
-        """The posteriors of all examples of several whole batches."""
-        return cls(*(q for part in parts for q in part.parts))
+        """The posteriors of all examples of several."""
+        before = torch.stack([part.starts[-1] for part in parts]).cumsum(0)
+        index = [part.index + start - part.starts[-1] for part, start in zip(parts, before, strict=True)]
+        return cls(*(q for part in parts for q in part.parts), index=torch.cat(index))
 
 
 class TorchPrior(Prior):

@@ -72,6 +72,16 @@ def estimate(value: float, stderr: float | None, n: int, **details: Any) -> Json
     return {"value": value if finite else None, "stderr": stderr if finite and known else None, "n": n, **details}
 
 
+def known(values: Iterable[float]) -> list[float | None]:
+    """Numbers in the record's form: what is not finite is undefined, hence null.
+
+    Example:
+        >>> known([1.5, float("nan")])
+        [1.5, None]
+    """
+    return [value if math.isfinite(value) else None for value in values]
+
+
 @dataclass
 class RunRecord:
     """The self-sufficient account of one run; its fields are the keys of `record.json`."""

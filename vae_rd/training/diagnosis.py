@@ -76,8 +76,8 @@ class CollapseMonitor(Callback):
         model.train(was_training)
         member.epoch_values |= columns_of(found, member.epoch_values, latent_dim=model.latent_dim)
         member.epoch_values["val/amortisation_gap"] = _mean(gap)
-        errors = {"shuffle_rise": found.shuffled - found.distortion, "amortisation_gap": gap}
-        member.stderrs |= {f"val/{name}_stderr": stderr_of(values) for name, values in errors.items()}
+        errors = {"shuffle_rise": found.shuffled_stderr(found.rise), "amortisation_gap": stderr_of(gap)}
+        member.stderrs |= {f"val/{name}_stderr": stderr for name, stderr in errors.items()}
 
     def _gap(self, model: VAE, x: Tensor, *, beta: float, step: int) -> Tensor | None:
         if self.data.targets is not None:  # An encoder that does not see y is not to be p(z|x, y).
@@ -100,7 +100,7 @@ def columns_of(found: Dependence, known: Mapping[str, float], *, latent_dim: int
     return {
         "val/active_units_by_rate": math.nan if rates.isnan().any() else int(active_by_rate(rates)),
         "val/collapsed_units": math.nan if units is None else int(collapsed_units(share_at_prior(units))),
-        "val/shuffled_distortion": distortion + _mean(found.shuffled - found.distortion),
+        "val/shuffled_distortion": distortion + _mean(found.rise),
         "val/prior_distortion": distortion + _mean(found.prior - found.distortion),
         "val/information": information,
         "val/information_cap": math.log(len(found.distortion)) if math.isfinite(information) else math.nan,

@@ -21,7 +21,7 @@ from vae_rd.foreign.adapters.observation import Observation, observation
 from vae_rd.foreign.loaders import batches
 from vae_rd.foreign.measuring import rate_distortion
 from vae_rd.foreign.modules import device_of, measured
-from vae_rd.model.lazy import at_least_single
+from vae_rd.functional.precision import at_least_single
 
 if TYPE_CHECKING:
     from vae_rd.foreign.result import RateDistortionResult

@@ -101,14 +101,17 @@ def _terms(drawn: Sequence[Any], noise: torch.Generator) -> tuple[Terms, Diagona
     if not getattr(losses[0], "kl_local", None):
         raise InputError("scvi: the module's loss has no kl_local by cells; give SCVI, or another model with q(z|x)")
     d, r = (torch.stack([_sum(getattr(loss, name)) for loss in losses]) for name in ("reconstruction_loss", "kl_local"))
+    log_ratio = torch.full_like(d, torch.nan)  # kl_local is the KL, and no mean of draws to check it by.
     pairs = _normals(*drawn[0][:2])
     if not pairs:
-        return Terms.stated(log_px_z=-d, rate=r), None
+        return Terms.stated(log_px_z=-d, rate=r, log_ratio=log_ratio), None
     mean, variance = (torch.cat([getattr(q, name) for q, _ in pairs], -1).cpu() for name in ("mean", "variance"))
     q = DiagonalNormal(mean, variance.log())
     z = q.from_noise(torch.randn(len(losses), *mean.shape, generator=noise)).z
     units = _by_units(pairs, r[0])
-    return Terms.stated(log_px_z=-d, rate=r, rate_per_dim=units, mean=mean, variance=variance, z=z), q
+    return Terms.stated(
+        log_px_z=-d, rate=r, rate_per_dim=units, mean=mean, variance=variance, log_ratio=log_ratio, z=z
+    ), q
 
 
 def _sum(by_name: Any) -> Tensor:

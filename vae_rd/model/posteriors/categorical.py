@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vae_rd.functional.information import Parts, TwoSided, categorical_information, in_turn
-from vae_rd.model.lazy import at_least_single
+from vae_rd.functional.precision import at_least_single
 from vae_rd.model.posteriors.base import Draw, Moments, Posterior, PosteriorHead
 
 

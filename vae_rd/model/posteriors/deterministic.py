@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from vae_rd.model.lazy import at_least_single
+from vae_rd.functional.precision import at_least_single
 from vae_rd.model.posteriors.base import Draw, Moments, Posterior, PosteriorHead
 
 

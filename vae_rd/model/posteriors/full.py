@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from vae_rd.functional.bounding import bounded
 from vae_rd.functional.gaussians import Gaussian
-from vae_rd.model.lazy import at_least_single
+from vae_rd.functional.precision import at_least_single
 from vae_rd.model.posteriors.base import Draw, Moments, Posterior, PosteriorHead
 from vae_rd.units import LN_2PI
 
