@@ -234,8 +234,8 @@ def test_evaluation_shares_chunks_without_padding(world_size):
     pixels = torch.randint(2, (n, 1, 2, 2), dtype=torch.uint8)
     data = DataSet(Source("npz", dict.fromkeys(("train", "val", "test"), pixels), levels=2))
     loaders = [EvaluationBatches(data, "val", rank=r, world_size=world_size) for r in range(world_size)]
-    chunks = {batch.part: batch.x for loader in loaders for batch in loader}
-    assert sum(len(loader) for loader in loaders) == 3
+    chunks = {batch.part: batch.x for loader in loaders for block in loader for batch in block}
+    assert [len(loader) for loader in loaders] == [1] * world_size == [len(list(loader)) for loader in loaders]
     assert torch.equal(torch.cat([chunks[c] for c in range(3)]), pixels.float())
 
 

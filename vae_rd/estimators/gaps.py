@@ -241,10 +241,9 @@ def opposite_pairs(model: VAE, x: Tensor, draws: int, *, noise: torch.Generator)
     return torch.cat([eps, -eps])[:draws]
 
 
-def elbo_at(model: VAE, x: Tensor, change: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
-    """ln p(x|z) - beta KL(q || m) of the encoder's q after a change, [S, N] float64, in one piece."""
-    posterior = cast(Posterior, model.encoder(x))
-    return _elbo(model, partial(_log_px_z, model, x), posterior.perturbed(change), eps, beta=beta)
+def elbo_at(model: VAE, x: Tensor, q: Posterior, eps: Tensor, beta: Tensor) -> Tensor:
+    """ln p(x|z) - beta KL(q || m), [S, N] float64, in one piece."""
+    return _elbo(model, partial(_log_px_z, model, x), q, eps, beta=beta)
 
 
 def _elbo(model: VAE, log_px_z: LogDensity, q: Posterior, eps: Tensor, *, beta: float | Tensor) -> Tensor:

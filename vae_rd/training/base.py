@@ -87,12 +87,16 @@ class TrainedModule(LightningModule):
 
     Args:
         descent: how steps are taken.
+
+    Attributes:
+        after_chunk: called after every chunk of validation.
     """
 
     def __init__(self, descent: Descent) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.descent = descent
+        self.after_chunk: Callable[[], None] = lambda: None
         self.taken_over: Mapping[str, Any] | None = None  # The state of an optimiser of the same parameters.
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from vae_rd.data.base import subset
 from vae_rd.data.dataset import DataSet
+from vae_rd.data.targets import Scored
 from vae_rd.estimators.gaps import Plan
 from vae_rd.functional.active_units import active_by_rate, collapsed_units, share_at_prior
 from vae_rd.functional.statistics import mean_and_stderr
@@ -58,6 +60,11 @@ class CollapseMonitor(Callback):
         n = len(data.pixels["val"])
         self.index = subset(n, min(n, MOST, max(LEAST, round(SHARE * examples))), seed, "diagnosis").sort().values
 
+    @cached_property
+    def examples(self) -> tuple[Tensor, Scored]:
+        """The few, and what beside them the model is given, on the device that the data are on once training begins."""
+        return self.data.examples("val", self.index), self.data.scored("val", self.index)
+
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure, where the epoch had a validation; before the row is written."""
         assert isinstance(pl_module, TrainedModule)
@@ -70,8 +77,8 @@ class CollapseMonitor(Callback):
     def _measure(self, member: Member, model: VAE, *, beta: float, step: int) -> None:
         was_training = model.training
         model.eval()
-        x = self.data.examples("val", self.index)
-        found = dependence(model, x, seed=self.seed, **self.data.scored("val", self.index))
+        x, scored = self.examples
+        found = dependence(model, x, seed=self.seed, **scored)
         gap = self._gap(model, x, beta=beta, step=step)
         model.train(was_training)
         member.epoch_values |= columns_of(found, member.epoch_values, latent_dim=model.latent_dim)

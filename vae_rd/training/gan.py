@@ -144,7 +144,7 @@ class GANModule(TrainedModule):
             self._sums[name] = self._sums.get(name, 0.0) + values.sum().item()
         self._sums["n"] = self._sums.get("n", 0.0) + sum(len(terms.real_odds) for terms in seen)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, block: Iterable[Batch], block_idx: int) -> None:
         """Nothing of one example: `vae_rd.training.samples` compares the whole split with samples."""
 
     def on_train_epoch_start(self) -> None:

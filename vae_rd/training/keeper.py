@@ -15,6 +15,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from vae_rd.process.waiting import waiting_for_disk
 from vae_rd.run.checkpoints import read_checkpoint, run_of, write_checkpoint
 from vae_rd.run.files import staged
 from vae_rd.run.folder import KEPT, LAST, PREVIOUS
@@ -93,7 +94,8 @@ class StagedCheckpointIO(TorchCheckpointIO):
         with staged(path) as temporary:
             write_checkpoint({**checkpoint, "run": self.run or run_of(path)}, temporary)
             if path.name == Path(LAST).name and path.is_file() and not self.is_last_damaged:
-                path.replace(path.with_name(Path(PREVIOUS).name))
+                with waiting_for_disk():
+                    path.replace(path.with_name(Path(PREVIOUS).name))
         if path.name == Path(LAST).name:
             self.is_last_damaged = False
 

@@ -23,8 +23,8 @@ from vae_rd.training.examples import ExampleTerms
 from vae_rd.training.stacked_loss import Loss, Numbers, numbers_of
 from vae_rd.training.traces import carried_out, traced
 
-# Steps that are left where a trace is made: it takes as long as it saves in about 1,000 steps of a small network.
-LEAST = 2_000
+# Steps that are left where a trace is made: it takes as long as it saves in about 50 steps of a small network.
+LEAST = 200
 KNOWN = ("torch", "vae_rd")  # Whose modules do nothing in a step but operations on tensors,
 OF_CALLABLES = ("torch_terms",)  # but for those made of anyone's functions.
 

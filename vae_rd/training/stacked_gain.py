@@ -5,7 +5,7 @@ As a step of training it is mostly Python; what there is of arithmetic is on a h
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -58,14 +58,14 @@ class Gain:
 
 
 class _At(nn.Module):
-    """The ELBO of a model as a function of tensors."""
+    """The ELBO of a model as a function of tensors, those of the encoder's q(z|x) among them."""
 
-    def __init__(self, model: VAE) -> None:
+    def __init__(self, model: VAE, start: Posterior) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.start = model, start
 
-    def forward(self, x: Tensor, change: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
-        return elbo_at(self.model, x, change, eps, beta)
+    def forward(self, q: Sequence[Tensor], x: Tensor, change: Tensor, eps: Tensor, beta: Tensor) -> Tensor:
+        return elbo_at(self.model, x, self.start.remade(*q).perturbed(change), eps, beta)
 
 
 @dataclass
@@ -97,10 +97,9 @@ class StackedGains:
 
     def _stacked(self, asked: Sequence[Gain]) -> Tensor:
         """[E, N]."""
-        given = _given(asked)
+        parts = [_At(gain.model, _start(gain)) for gain in asked]
+        given, part, plan = _given(asked, parts), parts[0], asked[0].plan
         streams = {gain.stream: (gain, gain.noise) for gain in asked}
-
-        plan, part = asked[0].plan, _At(asked[0].model)
 
         def draw(count: int) -> Tensor:
             """Drawn as alone: so many a time as a step has."""
@@ -111,24 +110,24 @@ class StackedGains:
             }
             return torch.stack([drawn[gain.stream] for gain in asked])
 
-        def elbo(change: Tensor | None, eps: Tensor) -> Tensor:  # Twice in all: a trace would cost more than it saves.
-            return _elbo(part, given._replace(change=given.change if change is None else change, eps=eps))
+        def elbo(change: Tensor | None, eps: Tensor) -> Tensor:
+            return self._found(_elbo, part, given._replace(change=given.change if change is None else change, eps=eps))
 
         def slope(change: Tensor, eps: Tensor) -> Tensor:
-            return self._slope(part, given._replace(change=change, eps=eps))
+            return self._found(_slope, part, given._replace(change=change, eps=eps))
 
         return gain_of(Objective(elbo, slope), given.change, draw, plan, at_once=plan.samples)
 
-    def _slope(self, part: _At, given: _Given) -> Tensor:
+    def _found(self, of: Callable[[_At, _Given], Tensor], part: _At, given: _Given) -> Tensor:
         """By a trace, from the second time on."""
         leaves, spec = pytree.tree_flatten(given)
-        key = str(spec), tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        key = of, str(spec), tuple((leaf.shape, leaf.dtype) for leaf in leaves)
         if (graph := self._known.get(key)) is not None:
             with torch.no_grad():
                 return cast(Tensor, graph(*leaves))
-        found = _slope(part, given)
+        found = of(part, given)
         if key not in self._known:
-            run = traced(lambda *flat: _slope(part, pytree.tree_unflatten(list(flat), spec)), leaves, [found])
+            run = traced(lambda *flat: of(part, pytree.tree_unflatten(list(flat), spec)), leaves, [found])
             self._known[key] = run
         return found
 
@@ -138,22 +137,28 @@ class _Given(NamedTuple):
 
     weights: dict[str, Tensor]
     buffers: dict[str, Tensor]
+    q: list[Tensor]
     x: Tensor
     change: Tensor
     eps: Tensor
     beta: Tensor
 
 
-def _given(asked: Sequence[Gain]) -> _Given:
-    """What stays the same; its noise is still to come."""
-    parts = [_At(gain.model) for gain in asked]
-    weights = [{name: value.detach() for name, value in part.named_parameters()} for part in parts]
+def _start(gain: Gain) -> Posterior:
+    """The encoder's q(z|x), from which all steps begin."""
     with torch.no_grad():
-        none = torch.stack([no_change(cast(Posterior, gain.model.encoder(gain.x))) for gain in asked])
+        return cast(Posterior, gain.model.encoder(gain.x))
+
+
+def _given(asked: Sequence[Gain], parts: Sequence[_At]) -> _Given:
+    """What stays the same; its noise is still to come."""
+    weights = [{name: value.detach() for name, value in part.named_parameters()} for part in parts]
+    none = torch.stack([no_change(part.start) for part in parts])
     return _Given(
         _side_by_side(weights),
         _side_by_side([dict(part.named_buffers()) for part in parts]),
-        torch.stack([gain.x for gain in asked]),
+        q=[torch.stack(of_all) for of_all in zip(*(part.start.tensors for part in parts), strict=True)],
+        x=torch.stack([gain.x for gain in asked]),
         change=none,
         eps=none,
         beta=torch.tensor([gain.beta for gain in asked], dtype=torch.float64, device=none.device),
@@ -167,7 +172,7 @@ def _side_by_side(each: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
 def _elbo(part: _At, given: _Given) -> Tensor:
     """[E, S, N]."""
 
-    def one(weights: Any, buffers: Any, *rest: Tensor) -> Tensor:
+    def one(weights: Any, buffers: Any, *rest: Any) -> Tensor:
         return cast(Tensor, functional_call(part, (weights, buffers), rest))
 
     return vmap(one)(*given)

@@ -164,7 +164,13 @@ class VAEBlocks(TrainedModule):
         whole = self.objective.context(self.batch_size, noise)
         return None if whole is None else rows_of(whole, self.batch_size, self.global_rank * len(x), len(x))
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, block: Iterable[Batch], block_idx: int) -> None:
+        """Add the chunks of a block."""
+        for batch in block:
+            self._validate(batch)
+            self.after_chunk()
+
+    def _validate(self, batch: Batch) -> None:
         """Add one chunk under the noise that belongs to it, the same at every epoch."""
         noise = generator("cpu", self.seed, "validation", batch.part)
         with memory_advice("validation", lower="--samples or the network (--hidden, --latent_dim)"):

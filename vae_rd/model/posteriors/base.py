@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import ClassVar, NamedTuple, Self
 
 import torch
@@ -125,8 +126,12 @@ class Posterior(Distribution):
             parts: see `vae_rd.functional.information.two_sided_information`.
         """
 
+        @cache
+        def block(start: int, stop: int) -> Posterior:
+            return self.part(slice(start, stop)).to(z.device, z.dtype)
+
         def pairs(some: slice) -> Callable[[Tensor], Tensor]:
-            return self.part(some).to(z.device, z.dtype).pairwise_log_prob
+            return block(some.start, some.stop).pairwise_log_prob
 
         return two_sided_information(z, pairs, self.batch_shape[0], index=index, parts=parts)
 

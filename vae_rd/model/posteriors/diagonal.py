@@ -58,7 +58,11 @@ class DiagonalNormal(Posterior):
 
     def pairwise_log_prob(self, z: Tensor) -> Tensor:
         """As one matrix product, for which z and this should be float64: the expanded square loses digits."""
-        return pairwise_log_density(z, normal_table(self.mu, (0.5 * self.log_var).exp()))
+        return pairwise_log_density(z, self._table)
+
+    @cached_property
+    def _table(self) -> Tensor:
+        return normal_table(self.mu, (0.5 * self.log_var).exp())
 
     def perturbed(self, change: Tensor) -> DiagonalNormal:
         """The mean moved by change[0] standard deviations, the log variance by change[1]."""
