@@ -89,6 +89,14 @@ def test_a_population_whose_images_are_all_trained_on_has_nothing_to_hold_copies
     assert "copies cannot be told" in found["line"]
 
 
+@pytest.mark.parametrize("word", ["csv", "hf", "image_folder", "npy", "npz", "parquet"])
+def test_data_whose_place_would_have_to_be_said_cannot_be_ranked(word, tmp_path, capsys):
+    assert explore.main([str(tmp_path), "--against", word]) == 2
+    assert f"argument --against: invalid choice: '{word}'" in capsys.readouterr().err
+    with pytest.raises(InputError, match=f"^explore_run: {word} is no data set of `against`; choose one of sprites"):
+        explore_run(tmp_path, "ood", against=[word])
+
+
 def test_a_folder_without_a_run_is_named_as_that_and_nothing_is_written(tmp_path):
     with pytest.raises(InputError, match=r"no run record can be read there .*; give the folder of a run$"):
         explore_run(tmp_path / "typo" / "x", "samples")

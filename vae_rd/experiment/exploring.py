@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from vae_rd.config.explorations import EXPLORATIONS
+from vae_rd.config.explorations import AGAINST, EXPLORATIONS
 from vae_rd.config.fields import DataName
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
@@ -64,8 +64,9 @@ def explore_run(
         >>> found["samples"]["numbers"]["prior, x"]["verdict"]
         'further away'
     """
-    if unknown := [word for word in only if word not in EXPLORATIONS]:
-        raise InputError(f"explore_run: {unknown[0]} is no exploration; choose one of {', '.join(EXPLORATIONS)}")
+    for words, known, what in ((only, EXPLORATIONS, "exploration"), (against, AGAINST, "data set of `against`")):
+        if unknown := [word for word in words if word not in known]:
+            raise InputError(f"explore_run: {unknown[0]} is no {what}; choose one of {', '.join(known)}")
     folder, asked = Path(run_dir), Asked(only, seed)
     with ExitStack() as held:
         hold_finished([folder], held)
