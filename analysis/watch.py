@@ -1,4 +1,5 @@
-"""`--watch`: a figure drawn again whenever a record or a history of its runs changes, until none of them is running.
+"""`--watch`: a figure drawn again whenever a record or a history of its runs changes, or a run is found to have been
+killed, until none of them is running.
 
 Runs at W&B change when it has heard from them: each look asks it, at a pause that a server bears. One that does not
 answer for a while ends no watch that has begun.
@@ -17,6 +18,7 @@ from vae_rd.errors import InputError
 from vae_rd.run.files import HISTORY_FILE, RECORD_FILE
 
 SECONDS, WANDB_SECONDS = 3.0, 30.0  # between two looks at folders, and at W&B
+Running = dict[Path, bool]
 Seen = dict[Path, tuple[int, int]]
 
 
@@ -49,16 +51,16 @@ def watch(
         InputError: when the runs have all ended and there is nothing to draw of them.
         KeyboardInterrupt: when the user ends it.
     """
-    before: Seen | None = None
+    before: tuple[Running, Seen] | None = None
     folders = find()
     try:
         while True:
-            ended = not any(map(_is_running, folders))  # Before the look: what changes after it is seen next time.
-            now = _seen(folders)
+            running = {folder: _is_running(folder) for folder in folders}  # Of a killed run no file says that it ended.
+            now = running, _seen(folders)  # Files after that: what changes after the look is seen next time.
             if now != before:
-                _drawn(draw, folders, say, may_fail=not ended)
+                _drawn(draw, folders, say, may_fail=any(running.values()))
                 before = now
-            if ended:
+            if not any(running.values()):
                 return
             time.sleep(seconds)
             folders = _found_again(find, say) or folders

@@ -14,12 +14,14 @@ import os
 import re
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from analysis.sources.histories import logged, write_history
 from analysis.sources.other_code import READING, made_up
 from analysis.sources.states import ALIVE, STATE_FILE, heard
+from analysis.sources.wandb_runs import ANSWER_SECONDS
 from vae_rd.run.files import HISTORY_FILE, RECORD_FILE, write_atomic
 
 Json = dict[str, Any]
@@ -33,6 +35,7 @@ def answer(request: Json) -> Json:
     api = wandb.Api(timeout=request["timeout"])
     path = f"{request['entity']}/{request['project']}"
     runs = api.sweep(f"{path}/{request['sweep']}").runs if request["sweep"] else api.runs(path)
+    _clear(Path(request["place"]))
     folders, left_out = [], []
     for run in runs:
         folder = Path(request["place"]) / run.id
@@ -42,6 +45,14 @@ def answer(request: Json) -> Json:
         else:
             folders.append(str(folder))
     return {"folders": folders, "left_out": left_out}
+
+
+def _clear(place: Path) -> None:
+    """Remove what clients that were killed left half downloaded: none is at work for longer than its time limit."""
+    for left in place.glob(".*.*"):
+        with contextlib.suppress(FileNotFoundError):  # A client at work elsewhere may just have finished it.
+            if time.time() - left.stat().st_mtime > ANSWER_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _brought(run: Any, folder: Path, columns: Json | None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +16,7 @@ from analysis.rows.data_sets import data_sets
 from analysis.rows.finding import RunWarning
 from analysis.rows.groups import group_runs
 from analysis.rows.running import load_running
+from analysis.sources import wandb_client, wandb_runs
 from analysis.sources.other_code import made_up
 from analysis.sources.wandb_runs import local_runs
 from analysis.statistics.frontiers import frontiers
@@ -208,3 +211,15 @@ def test_columns_are_all_three():
 
 def test_folders_are_left_as_they_are(tmp_path):
     assert local_runs([tmp_path, "runs/*"]) == [tmp_path, "runs/*"]
+
+
+def test_what_a_killed_client_left_half_downloaded_is_removed_and_what_one_at_work_has_is_not(tmp_path):
+    for name in (".abc.12", ".def.34", "abc"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").touch()
+    long_ago = time.time() - wandb_runs.ANSWER_SECONDS - 60
+    for name in (".abc.12", "abc"):
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    wandb_client._clear(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".def.34", "abc"}
+    wandb_client._clear(tmp_path / "nothing yet")

@@ -138,3 +138,21 @@ def test_a_run_whose_process_is_gone_is_not_waited_for(tmp_path, monkeypatch):
     edit(second, status="running", metrics={})
     assert load_running([second]).empty
     assert main(["plane", str(tmp_path / "runs"), "-o", str(tmp_path / "plane.svg"), "--watch"]) == 0
+
+
+def test_a_kill_is_a_change_and_what_cannot_be_drawn_after_it_is_said(tmp_path, monkeypatch):
+    first, second = sprites_sweep(tmp_path, betas=[1.0, 2.0])
+    for folder in (first, second):
+        edit(folder, status="running", metrics={})
+    alive, said = {first: "pid 1", second: "pid 2"}, []
+    monkeypatch.setattr("vae_rd.run.record.holder_of", lambda folder: alive.get(folder, ""))
+    monkeypatch.setattr("analysis.watch.time.sleep", lambda seconds: alive.popitem())
+
+    def draw(folders):
+        if not alive:
+            raise InputError("none of the runs is finished")
+        return list(alive)
+
+    with pytest.raises(InputError, match="none of the runs is finished"):
+        watch(draw, lambda: [first, second], said.append)
+    assert said == [f"{first}, {second}", str(first)]

@@ -11,8 +11,12 @@ from PIL import Image
 from vae_rd import FitConfig, explore_run, fit_model
 from vae_rd.config.explorations import EXPLORATIONS
 from vae_rd.errors import InputError
+from vae_rd.estimates.base import Fitted
+from vae_rd.experiment import build
+from vae_rd.experiment.exploring import other_data
 from vae_rd.explore import __main__ as explore
 from vae_rd.explore import inference, interpolation, ood, regularity
+from vae_rd.explore.base import Asked
 from vae_rd.explore.kinds import KINDS
 
 SMALL = {"hidden": [8], "batch_size": 64, "max_steps": 20, "wandb": "off", "media_every": 0}
@@ -87,6 +91,25 @@ def test_a_population_whose_images_are_all_trained_on_has_nothing_to_hold_copies
     found = explore_run(tmp_path / "a", "samples")["samples"]
     assert found["numbers"]["prior, x"]["verdict"] is None
     assert "copies cannot be told" in found["line"]
+
+
+@pytest.mark.parametrize("word", ["csv", "hf", "image_folder", "npy", "npz", "parquet"])
+def test_data_whose_place_would_have_to_be_said_cannot_be_ranked(word, tmp_path, capsys):
+    assert explore.main([str(tmp_path), "--against", word]) == 2
+    assert f"argument --against: invalid choice: '{word}'" in capsys.readouterr().err
+    with pytest.raises(InputError, match=f"^explore_run: {word} is no data set of `against`; choose one of sprites"):
+        explore_run(tmp_path, "ood", against=[word])
+
+
+def test_what_runs_of_the_same_data_are_held_against_is_in_memory_once():
+    held, found = {}, []
+    for flags in ({}, {"beta": 2.0}, {"data_seed": 1}):
+        config = FitConfig(n_train=64, n_test=64, **flags)
+        run = Fitted(Path("none"), config, None, build.build_data(config), None)
+        found.append(other_data(run, Asked(), ["scenes"], held=held)["scenes"])
+    first, of_beta, of_seed = found
+    assert of_beta is first
+    assert of_seed is not first
 
 
 def test_a_folder_without_a_run_is_named_as_that_and_nothing_is_written(tmp_path):

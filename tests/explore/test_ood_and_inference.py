@@ -8,7 +8,7 @@ import torch
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.explore import inference, ood
-from vae_rd.explore.base import Asked
+from vae_rd.explore.base import Asked, page_of
 from vae_rd.run.record import SPLITS
 
 from helpers.true_models import SCALE, WEIGHT, linear_run
@@ -76,3 +76,21 @@ def test_what_is_made_of_examples_keeps_what_it_says_it_keeps():
     assert of_real["inverted"].mean().item() == pytest.approx(real.pixels["test"].mean().item(), abs=1e-5)
     assert abs(of_real["noise"].mean().item() - 3) < 4 / math.sqrt(640)
     assert not (kept == lit).all()
+
+
+class Elsewhere(torch.Tensor):
+    """As if on a GPU: it goes with nothing that lies on the CPU until it is brought there."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        if function is torch.Tensor.cpu:
+            return args[0].as_subclass(torch.Tensor)
+        if function is torch.cat and {type(each) for each in args[0]} != {cls}:
+            raise RuntimeError("Expected all tensors to be on the same device")
+        return super().__torch_function__(function, types, args, kwargs)
+
+
+def test_a_page_takes_rows_from_several_devices():
+    x = torch.rand(3, 1, 2, 2)
+    page = page_of(linear_run(), [x.as_subclass(Elsewhere), 1 - x], "x, inverted")
+    assert torch.equal(page.images, torch.cat([x, 1 - x]))

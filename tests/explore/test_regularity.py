@@ -2,6 +2,8 @@
 
 import pytest
 
+from vae_rd.data.base import Source
+from vae_rd.data.dataset import DataSet
 from vae_rd.explore import interpolation, regularity
 from vae_rd.explore.base import Asked
 from vae_rd.run.record import Json
@@ -47,3 +49,11 @@ def test_paths_of_a_linear_decoder_are_alike_and_lie_where_the_data_are():
     assert numbers["arc"]["length"]["value"] > 1.01 * numbers["chord"]["value"]
     assert numbers["geodesic"]["longer"]["value"] <= 0
     assert numbers["straight"]["distance"]["value"] < numbers["ends"]["value"] + 4 * numbers["ends"]["stderr"]
+
+
+def test_a_test_set_of_few_examples_has_all_its_pairs_in_the_picture():
+    run = linear_run()
+    few = {split: pixels[:5] for split, pixels in run.data.pixels.items()}
+    found = interpolation.interpolation(run._replace(data=DataSet(Source("few", few, levels=None))), Asked())
+    assert found.page.of.endswith("of each of 2 pairs")
+    assert len(found.page.images) == 2 * len(interpolation.PATHS) * (interpolation.STEPS + 1)

@@ -417,6 +417,17 @@ def test_an_agent_that_was_told_to_stop_a_run_says_so_of_its_last_start_alone(he
     assert runs[1].line == f"run-b: interrupted: stopped by signal 15; see {last}; {goes_on}"
 
 
+def test_a_log_of_many_runs_is_read_once(tmp_path, monkeypatch):
+    names, read, read_text = [f"id{n}" for n in range(4)], [], Path.read_text
+    answer = {"runs": [(name, name, "failed") for name in names], "expects": None}
+    monkeypatch.setattr(sweep_runs, "ask", lambda *asked, **named: answer)
+    log = agent_log(tmp_path, *((name, f"00:00:0{n},000", [f"E: of {name}"]) for n, name in enumerate(names)))
+    monkeypatch.setattr(Path, "read_text", lambda place, **named: read.append(place) or read_text(place, **named))
+    runs = report_of("me/betas/abc", tmp_path).runs
+    assert [(run.why, run.log) for run in runs] == [(f"E: of {name}", log) for name in names]
+    assert read.count(log) == 1
+
+
 def test_a_run_that_was_ended_before_its_agent_named_it_has_its_log(here):
     """The agent names its runs every five seconds, the fit its address at W&B at once."""
     path, folder = join(here.home), here.home / "runs"

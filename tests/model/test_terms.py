@@ -8,6 +8,7 @@ from vae_rd.errors import InputError
 from vae_rd.experiment import build
 from vae_rd.functional.rate_distortion import rate_distortion
 from vae_rd.metrics.rate_distortion import RateDistortion
+from vae_rd.model import generative
 from vae_rd.model.likelihoods.bernoulli import BernoulliImage
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
 from vae_rd.model.priors.normal import StandardNormal
@@ -91,6 +92,20 @@ def test_what_a_model_generates_is_its_own_and_comes_from_the_stream_given():
     assert one.z.shape == (6, 2)
     assert one.x.shape == (6, 1, 16, 16)
     assert set(one.x.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_many_images_are_generated_in_parts_and_a_part_as_if_it_were_alone(monkeypatch):
+    model, decoded = build.build_model(FitConfig(latent_dim=2, hidden=[8]), sprites_card()), []
+    model.decoder.register_forward_hook(lambda decoder, z, p: decoded.append(*z))
+    whole = model.generate(5, generator=torch.Generator().manual_seed(3))
+    monkeypatch.setattr(generative, "PART", 5)
+    assert torch.equal(model.generate(5, generator=torch.Generator().manual_seed(3)).x, whole.x)
+    decoded.clear()
+    many = model.generate(12, generator=torch.Generator().manual_seed(3))
+    assert [len(part) for part in decoded] == [5, 5, 2]
+    assert torch.equal(torch.cat(decoded), many.z)
+    assert many.x.shape == (12, 1, 16, 16)
+    assert not torch.equal(many.x[:5], many.x[5:10])
 
 
 def test_noise_is_named_by_its_stream_and_follows_x():

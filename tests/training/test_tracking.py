@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import psutil
@@ -591,6 +592,24 @@ def test_a_run_without_w_and_b_sends_no_pictures(known, mode, user, monkeypatch,
     record = RunRecord("mine", "", {}, {}, wandb=known)
     track_afterwards(FitConfig(wandb=mode), record, Path(), {"explore/samples": Path("a.png")})
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("known", "place"),
+    [
+        ({"project": "toys", "entity": "team"}, ("toys", "team")),
+        ({"project": "toys", "entity": None}, ("toys", None)),
+        ({}, ("mine", None)),
+    ],
+)
+def test_pictures_go_to_where_the_record_says_that_the_run_is(known, place, folder, monkeypatch):
+    asked = {}
+    wandb_s = SimpleNamespace(init=lambda **named: asked.update(named) or MagicMock(), Settings=dict, Image=str)
+    for module in (tracking, wandb_runs):
+        monkeypatch.setattr(module, "client", lambda: wandb_s)
+    of_agent = record(wandb={"id": "abc", **known})
+    track_afterwards(toy(wandb="online", wandb_project="mine"), of_agent, folder, {"explore/samples": Path("a.png")})
+    assert (asked["id"], asked["project"], asked["entity"]) == ("abc", *place)
 
 
 def test_pictures_that_w_and_b_does_not_take_are_a_line_of_warning(user, monkeypatch, capsys):

@@ -305,6 +305,12 @@ STEPS: list[Step] = [
         before=RUNS,
     ),
     step(
+        "is no data set of `against`; choose one of sprites",
+        lambda: explore_run("runs/a", "ood", against=["csv"]),
+        lambda: explore_run("runs/a", "ood", against=["sprites"]),
+        before=fitted("--name=a", "--data=sprites", "--n_train=64", "--n_test=64"),
+    ),
+    step(
         "choose another data set, or leave it out",
         explored("--only", "ood", "--against", "digits"),
         explored("--only", "ood", "--against", "sprites", "scenes"),

@@ -1,6 +1,10 @@
-"""The words of `python -m vae_rd.explore --only`; `vae_rd.explore.kinds` has what they stand for."""
+"""The words of `python -m vae_rd.explore`: those of `--only`, for which `vae_rd.explore.kinds` has what they stand for,
+and those of `--against`.
+"""
 
 from __future__ import annotations
+
+from vae_rd.config.fields import OWN, choices
 
 # For `--help`: what each leaves in RUN/explore/.
 EXPLORATIONS: dict[str, str] = {
@@ -10,3 +14,4 @@ EXPLORATIONS: dict[str, str] = {
     "inference": "the best z for an x, by the encoder, by optimisation and by AIS, and what the encoder's costs",
     "interpolation": "straight paths, arcs and geodesics between codes: how long, and how far from the data",
 }
+AGAINST = tuple(word for word in choices("data") if word not in OWN)  # Nothing says where a second file would be.

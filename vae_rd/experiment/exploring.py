@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from vae_rd.config.explorations import EXPLORATIONS
-from vae_rd.config.fields import DataName
+from vae_rd.config.explorations import AGAINST, EXPLORATIONS
+from vae_rd.config.fields import DataName, FitConfig
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.estimates.base import Fitted
 from vae_rd.experiment import build, tables
-from vae_rd.experiment.loading import open_run, precision_of
+from vae_rd.experiment.loading import data_flags, open_run, precision_of
 from vae_rd.explore.base import Asked
 from vae_rd.explore.files import FOLDER, write_found
 from vae_rd.explore.kinds import KINDS
@@ -64,13 +64,14 @@ def explore_run(
         >>> found["samples"]["numbers"]["prior, x"]["verdict"]
         'further away'
     """
-    if unknown := [word for word in only if word not in EXPLORATIONS]:
-        raise InputError(f"explore_run: {unknown[0]} is no exploration; choose one of {', '.join(EXPLORATIONS)}")
+    for words, known, what in ((only, EXPLORATIONS, "exploration"), (against, AGAINST, "data set of `against`")):
+        if unknown := [word for word in words if word not in known]:
+            raise InputError(f"explore_run: {unknown[0]} is no {what}; choose one of {', '.join(known)}")
     folder, asked = Path(run_dir), Asked(only, seed)
-    with ExitStack() as held:
-        hold_finished([folder], held)
+    with ExitStack() as locks:
+        hold_finished([folder], locks)
         run = open_run(folder, model=model, data=data, data_file=data_file)
-        lines = dict(_explored(run, asked._replace(others=other_data(run, asked, against))))
+        lines = dict(_explored(run, asked._replace(others=other_data(run, asked, against, held={}))))
     return {word: {"why_not": why} if (why := KINDS[word].why_not(run)) else _read(folder, word) for word in lines}
 
 
@@ -94,12 +95,13 @@ def explore_runs(
     Raises:
         InputError: where a run cannot be opened, or nothing can be written there.
     """
-    with ExitStack() as held:
-        hold_finished(folders, held)
+    with ExitStack() as locks:
+        hold_finished(folders, locks)
         runs: list[Fitted] = []
         for folder in folders:
             runs.append(open_run(folder, data_file=data_file, opened=runs))
-        others = [other_data(run, asked, against) for run in runs]
+        held: dict[str, DataSet] = {}
+        others = [other_data(run, asked, against, held=held) for run in runs]
         for folder in folders:
             with _writing(folder):
                 (folder / FOLDER).mkdir(exist_ok=True)
@@ -126,8 +128,14 @@ def _explored(run: Fitted, asked: Asked) -> Iterator[tuple[str, str]]:
     track_afterwards(run.config, RunRecord.read(run.folder), run.folder, pictures)
 
 
-def other_data(run: Fitted, asked: Asked, against: Sequence[str] = ()) -> dict[str, DataSet]:
+def other_data(run: Fitted, asked: Asked, against: Sequence[str], *, held: dict[str, DataSet]) -> dict[str, DataSet]:
     """Data sets whose x are like those of a run: those asked for, or the embedded ones; none where nothing ranks them.
+
+    Args:
+        run: whose.
+        asked: what was asked for.
+        against: words of those asked for.
+        held: those made for other runs, which are in memory once; those made for this one join them.
 
     Raises:
         InputError: where one that is asked for is of another shape, or of other values.
@@ -137,7 +145,7 @@ def other_data(run: Fitted, asked: Asked, against: Sequence[str] = ()) -> dict[s
     found = {}
     for word in (word for word in against or EMBEDDED if word != run.data.card.name):
         try:
-            found[word] = _like(run, word)
+            found[word] = _like(run, word, held)
         except InputError:  # The run's flags do not fit it.
             if against:
                 raise
@@ -152,18 +160,26 @@ def other_data(run: Fitted, asked: Asked, against: Sequence[str] = ()) -> dict[s
     return {word: data for word, data in found.items() if fits[word] == (card.shape, card.support)}
 
 
-def _like(run: Fitted, word: str) -> DataSet:
-    """A data set under the run's flags; one that is binary already is not made so, and one that is not is for bits."""
+def _like(run: Fitted, word: str, held: dict[str, DataSet]) -> DataSet:
+    """A data set under the run's flags, made where none of the same is held."""
     config = replace(run.config, data=cast(DataName, word), data_file=None, n_train=None, n_test=None, target="x")
-    source = tables.SOURCES[word](config)
+    is_for_bits = run.data.card.support == "binary"
+    key = repr((is_for_bits, data_flags(config)))
+    if key not in held:
+        held[key] = _made(config, is_for_bits)
+        held[key].to(run.data.pixels["test"].device)
+    return held[key]
+
+
+def _made(config: FitConfig, is_for_bits: bool) -> DataSet:
+    """One that is binary already is not made so, and one that is not is for bits."""
+    source = tables.SOURCES[config.data](config)
     if getattr(source, "levels", None) == 2 or getattr(source, "support", None) == "binary":
         config = replace(config, binarization="none", dequantize="none")
-    elif run.data.card.support == "binary" and config.binarization == "none":
+    elif is_for_bits and config.binarization == "none":
         config = replace(config, binarization="static")
     with precision_of(config):
-        data = build.data_set(source, config)
-    data.to(run.data.pixels["test"].device)
-    return data
+        return build.data_set(source, config)
 
 
 def _words(shape: Sequence[int], support: str) -> str:

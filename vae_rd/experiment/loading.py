@@ -74,12 +74,12 @@ def open_run(
 def _data_of(config: FitConfig, record: RunRecord, opened: Sequence[Fitted]) -> DataSet:
     """The data of a run: those of one that is open, where the flags and what the record says of them are the same."""
     for other in opened:
-        if _of_data(other.config) == _of_data(config) and not any(data_differences(other.data, record)):
+        if data_flags(other.config) == data_flags(config) and not any(data_differences(other.data, record)):
             return other.data
     return build.build_data(config)
 
 
-def _of_data(config: FitConfig) -> list[Any]:
+def data_flags(config: FitConfig) -> list[Any]:
     """The flags that decide what data are, in which numbers and where."""
     return [getattr(config, f.name) for f in fields(config) if f.metadata["group"] in ("data", "device")] + [
         *(config.target, config.precision)

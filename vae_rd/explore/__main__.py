@@ -7,14 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from vae_rd import __version__
-from vae_rd.config.explorations import EXPLORATIONS
-from vae_rd.config.fields import MOST, choices
+from vae_rd.config.explorations import AGAINST, EXPLORATIONS
+from vae_rd.config.fields import MOST
 from vae_rd.config.options import Parser, whole
 from vae_rd.process.command import run_command
 from vae_rd.process.imports import whole_imports
 from vae_rd.run.finding import finished_of
-
-AGAINST = tuple(word for word in choices("data") if word not in ("npz", "npy", "image_folder"))  # Those of no one file.
 
 
 def parser() -> Parser:

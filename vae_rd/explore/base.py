@@ -89,8 +89,8 @@ def without_codes(run: Fitted) -> str | None:
 
 
 def page_of(run: Fitted, rows: Sequence[Tensor], of: str) -> Page | None:
-    """Rows of equally many images, [n, C, H, W] each, as one page; None where x is none."""
-    return Page(torch.cat(list(rows)), len(rows[0]), of) if can_be_shown(run.data.card) else None
+    """Rows of equally many images, [n, C, H, W] each, of any device, as one page; None where x is none."""
+    return Page(torch.cat([row.cpu() for row in rows]), len(rows[0]), of) if can_be_shown(run.data.card) else None
 
 
 def some(run: Fitted, split: str, most: int, seed: int) -> Tensor:

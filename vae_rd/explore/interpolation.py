@@ -23,7 +23,7 @@ from vae_rd.functional.seeding import generator
 from vae_rd.run.record import Json
 
 PAIRS, STEPS = 32, 16  # Of test examples, and of each path.
-SHOWN = 4  # Pairs in the picture.
+SHOWN = 4  # Pairs in the picture, or all where they are fewer.
 PATHS = ("straight", "arc", "geodesic")
 
 
@@ -52,8 +52,9 @@ def interpolation(run: Fitted, asked: Asked) -> Found:
         for pair, values in enumerate(off[name].tolist())
         for step, value in enumerate(values)
     ]
-    shown = [images[name].unflatten(0, (-1, STEPS + 1))[pair] for pair in range(SHOWN) for name in PATHS]
-    return Found(_line(numbers), numbers, rows, page_of(run, shown, f"{', '.join(PATHS)} of each of {SHOWN} pairs"))
+    pairs = min(SHOWN, len(start))
+    shown = [images[name].unflatten(0, (-1, STEPS + 1))[pair] for pair in range(pairs) for name in PATHS]
+    return Found(_line(numbers), numbers, rows, page_of(run, shown, f"{', '.join(PATHS)} of each of {pairs} pairs"))
 
 
 def _ends(run: Fitted, asked: Asked) -> tuple[Tensor, Tensor]:

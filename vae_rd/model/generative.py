@@ -13,6 +13,8 @@ from torch.distributions import Distribution
 from vae_rd.functional.seeding import own_stream
 from vae_rd.model.lazy import LazyDistribution
 
+PART = 1_000  # Of z decoded at a time: all that a decoder makes of them is held together.
+
 
 class Generated(NamedTuple):
     """Draws of the model: z from m(z), [n, D], and x from p(x|z), [n, C, H, W]."""
@@ -61,7 +63,8 @@ class GenerativeModel(nn.Module, ABC):
             context: what a conditional model is given; this one takes none.
         """
         z = cast(Tensor, self.prior().sample((n,), generator=generator))
-        return Generated(z, drawn(self.decoder(z), z.device, generator))
+        x = [drawn(self.decoder(part), z.device, generator) for part in z.split(PART)]
+        return Generated(z, torch.cat(x))
 
     @torch.no_grad()
     def has_means(self) -> bool:

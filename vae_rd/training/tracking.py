@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import WandbLogger
 from vae_rd.config.fields import FitConfig
 from vae_rd.run.files import HISTORY_FILE, RECORD_FILE
 from vae_rd.run.record import Json, RunRecord
-from vae_rd.training.wandb_runs import PLANE, STEP, Mode, client, contained, environment, run_of, tracking_mode
+from vae_rd.training.wandb_runs import PLANE, STEP, Mode, Place, client, contained, environment, run_of, tracking_mode
 from vae_rd.verdicts.collapse import collapse_words
 from vae_rd.verdicts.fit_words import fit_words
 from vae_rd.verdicts.modes import modes_words
@@ -139,7 +139,7 @@ def start_tracking(config: FitConfig, folder: Path, *, name: str, run_id: str | 
     with contained(folder):  # To ask for the mode may start the client.
         for mode in _ATTEMPTS[tracking_mode(config)]:
             try:
-                run = run_of(config, folder, mode, name=name, run_id=run_id)
+                run = run_of(config, folder, mode, name=name, run_id=run_id, place=Place(config.wandb_project))
             except Exception as error:
                 _warn(error, "logging offline, for `wandb sync`")
             else:
@@ -189,6 +189,8 @@ def finish_tracking(logger: RunLogger | None, record: RunRecord, folder: Path) -
 def track_afterwards(config: FitConfig, record: RunRecord, folder: Path, paths: Mapping[str, Path]) -> None:
     """Send pictures of a finished run to its W&B run, if it has one and W&B is not switched off since.
 
+    It lies where the record says: an agent's runs are in the sweep's project, whatever their config says.
+
     Args:
         config: of the run.
         record: of the run.
@@ -198,8 +200,9 @@ def track_afterwards(config: FitConfig, record: RunRecord, folder: Path, paths: 
     mode = "off" if record.wandb is None or not paths else tracking_mode(config)
     if record.wandb is None or mode == "off":
         return
+    place = Place(record.wandb.get("project") or config.wandb_project, record.wandb.get("entity"))
     try:
-        run = run_of(config, folder, mode, name=record.name, run_id=record.wandb["id"])
+        run = run_of(config, folder, mode, name=record.name, run_id=record.wandb["id"], place=place)
         with contained(folder):
             run.log({name: client().Image(str(path)) for name, path in paths.items()})
             run.finish()

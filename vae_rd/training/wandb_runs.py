@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from vae_rd.config.fields import FitConfig, to_dict
 
@@ -37,27 +37,34 @@ def tracking_mode(config: FitConfig) -> Mode:
     return "online" if "WANDB_SWEEP_ID" in os.environ or _logged_in() else "offline"
 
 
+class Place(NamedTuple):
+    """Where a run lies at W&B; without an entity, that of the environment or of whoever is logged in."""
+
+    project: str
+    entity: str | None = None
+
+
 class OfflineRun:
     """A W&B run in files alone, opened when it is first used: the client takes seconds to start.
 
     Args:
-        config: of the fit.
+        place: where it is to lie at W&B.
         run_id: its id, or None for a new one.
         open_with: opens the run of an id.
 
     Attributes:
         id: of the run.
         project: the one asked for.
-        entity: the one that the environment names, if it does.
+        entity: the one asked for, or that the environment names, if it does.
         offline: that it is.
         starting_step: 0, since nobody knows what W&B has.
     """
 
     offline, starting_step = True, 0
 
-    def __init__(self, config: FitConfig, run_id: str | None, open_with: Callable[[str], Any]) -> None:
+    def __init__(self, place: Place, run_id: str | None, open_with: Callable[[str], Any]) -> None:
         self.id = run_id or "".join(secrets.choice(ID_LETTERS) for _ in range(ID_LENGTH))
-        self.project, self.entity = config.wandb_project, os.environ.get("WANDB_ENTITY")
+        self.project, self.entity = place.project, place.entity or os.environ.get("WANDB_ENTITY")
         self._open_with, self._run = open_with, None
 
     def __getattr__(self, name: str) -> Any:
@@ -67,7 +74,7 @@ class OfflineRun:
         return getattr(self._run, name)
 
 
-def run_of(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str | None) -> Any:
+def run_of(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str | None, place: Place) -> Any:
     """A run to log to.
 
     Args:
@@ -76,23 +83,24 @@ def run_of(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: st
         mode: "offline" or "online".
         name: the run's name.
         run_id: the id of the W&B run to go on with, or None for a new one.
+        place: where it is to lie.
 
     Raises:
         Exception: what the client raises, online at once, offline when the run is first used.
     """
     if mode == "online":
-        return open_run(config, folder, mode, name=name, run_id=run_id)
-    return OfflineRun(config, run_id, lambda known: open_run(config, folder, mode, name=name, run_id=known))
+        return open_run(config, folder, mode, name=name, run_id=run_id, place=place)
+    return OfflineRun(place, run_id, lambda known: open_run(config, folder, mode, name=name, run_id=known, place=place))
 
 
-def open_run(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str | None) -> Any:
+def open_run(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str | None, place: Place) -> Any:
     """What `wandb.init` returns, with its axes defined; W&B keeps its own files in the `wandb` folder of the run's.
 
     Raises:
         Exception: what the client raises.
     """
     with contained(folder):
-        run = _initialised(config, folder, mode, name=name, run_id=run_id)
+        run = _initialised(config, folder, mode, name=name, run_id=run_id, place=place)
     run.define_metric(STEP)
     run.define_metric("*", step_metric=STEP, step_sync=True)
     run.define_metric(PLANE["val/rate"], hidden=True)
@@ -100,10 +108,11 @@ def open_run(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: 
     return run
 
 
-def _initialised(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str | None) -> Any:
+def _initialised(config: FitConfig, folder: Path, mode: Mode, *, name: str, run_id: str | None, place: Place) -> Any:
     wandb = client()
     return wandb.init(
-        project=config.wandb_project,
+        project=place.project,
+        entity=place.entity,
         name=name,
         id=run_id,
         resume="allow",

@@ -8,10 +8,10 @@ import shlex
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from vae_rd.config.cli import parse
 from vae_rd.errors import InputError
@@ -134,6 +134,23 @@ class _Log:
 
 _SAID = " - wandb.wandb_agent - "  # In every line of the agent's own.
 _START = re.compile(rf"^(.*){_SAID}INFO - About to run command: (.*)\n", re.MULTILINE)
+# Of a run that an agent has just started it has not said the id yet, which it does every five seconds; the fit has.
+_NAMING = re.compile(rf"{_SAID}(.*)|^W&B: .*/runs/(.*)", re.MULTILINE)
+_WORD = re.compile(r"[\w-]+")
+
+
+class _Start(NamedTuple):
+    """What an agent's log holds from one start of a run to the next: agents write the time before their lines."""
+
+    time: str
+    path: Path
+    command: str
+    text: str
+
+    @property
+    def words(self) -> set[str]:
+        """All that may be the run's id."""
+        return {word for said in _NAMING.findall(self.text) for part in said for word in _WORD.findall(part)}
 
 
 def report_of(path: str, folder: Path, *, total: int | None = None) -> SweepReport:
@@ -152,13 +169,15 @@ def report_of(path: str, folder: Path, *, total: int | None = None) -> SweepRepo
         print(f"warning: {error}; this is what the records in {folder} say", file=sys.stderr)
         answer = {"runs": [(run_id, record.name, "") for run_id, record in records.items()], "expects": None}
         why_missing = "without a record here"
-    runs = [_judged(run_id, name, state, records.get(run_id), folder) for run_id, name, state in answer["runs"]]
+    logs = _logs(folder / LOGS, {run_id for run_id, *_ in answer["runs"]})
+    runs = [
+        _judged(name, state, records.get(run_id), logs.get(run_id), folder) for run_id, name, state in answer["runs"]
+    ]
     expected = answer["expects"] if answer["expects"] is not None else total or 0
     return SweepReport(runs, max(0, expected - len(runs)), why_missing)
 
 
-def _judged(run_id: str, name: str, state: str, record: RunRecord | None, folder: Path) -> SweepRun:
-    log = _log_of(run_id, folder / LOGS)
+def _judged(name: str, state: str, record: RunRecord | None, log: _Log | None, folder: Path) -> SweepRun:
     record = record or (log.record() if log else None)
     if record is None or record.status == "running":
         said = log.last_line if log else ""
@@ -208,24 +227,26 @@ def _records(folder: Path) -> dict[str, RunRecord]:
     return found
 
 
-def _log_of(run_id: str, logs: Path) -> _Log | None:
-    """What the agents' logs here hold of a run, of its last start; agents write the time before their lines.
+def _logs(place: Path, run_ids: Collection[str]) -> dict[str, _Log]:
+    """What the agents' logs here hold of these runs, by id, each of its last start; a log is read once for all."""
+    last: dict[str, _Start] = {}
+    for start in _starts(place):
+        for run_id in start.words.intersection(run_ids):
+            if run_id not in last or start.time > last[run_id].time:
+                last[run_id] = start
+    return {run_id: _part(run_id, start) for run_id, start in last.items()}
 
-    Of a run that an agent has just started it has not said the id yet, which it does every five seconds; the fit has.
-    """
-    found: list[tuple[str, _Log]] = []
-    named = re.compile(rf"(?:{_SAID}.*\b|^W&B: .*/runs/){re.escape(run_id)}\b", re.MULTILINE)
-    for path in sorted(logs.glob("agent-*.log")):
+
+def _starts(place: Path) -> Iterator[_Start]:
+    for path in sorted(place.glob("agent-*.log")):
         _, *parts = _START.split(path.read_text(encoding="utf-8", errors="replace"))
         for time, command, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-            if named.search(text):
-                found.append((time, _part(path, run_id, command, text)))
-    return max(found, key=lambda start: start[0])[1] if found else None
+            yield _Start(time, path, command, text)
 
 
-def _part(path: Path, run_id: str, command: str, text: str) -> _Log:
+def _part(run_id: str, start: _Start) -> _Log:
     """What the log of an agent holds of a run between its start and that of the next."""
-    of_run, end, _ = text.partition(f"INFO - Cleaning up finished run: {run_id}\n")
+    of_run, end, _ = start.text.partition(f"INFO - Cleaning up finished run: {run_id}\n")
     lines = [line.strip() for line in of_run.splitlines() if line.strip() and _SAID.rstrip() not in line]
-    _, _, flags = command.partition(" -m vae_rd.fit ")
-    return _Log(path, flags, lines, bool(end), f"{_SAID}INFO - Stop: {run_id}\n" in of_run)
+    _, _, flags = start.command.partition(" -m vae_rd.fit ")
+    return _Log(start.path, flags, lines, bool(end), f"{_SAID}INFO - Stop: {run_id}\n" in of_run)
