@@ -73,6 +73,8 @@ def test_whole_numbers_are_counts_and_bits_are_bits(tmp_path):
         (lambda f: f.assign(species=f.species.mask(f.height > 0)), "labels of column species are missing"),
         (lambda f: f.drop(columns="species"), "it has no column 'species'; name one of height, name, count, is_new"),
         (lambda f: f.head(9), "too few to split"),
+        (lambda f: f.assign(split="test"), "its column split has test without train; add the rows of train"),
+        (lambda f: f.assign(split=["val", "test"] * 20), "its column split has test, val without train"),
         (lambda f: f.head(0)[[]], "not a csv table"),
     ],
 )

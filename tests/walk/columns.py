@@ -54,6 +54,12 @@ TABLES = [
         before=table(FRAME),
     ),
     own(
+        "add the rows of train, or drop the column",
+        FRAME.assign(split=np.where(N < 9, "val", "test")),
+        FRAME.assign(split=np.where(N < 9, "val", "train")),
+        FRAME,
+    ),
+    own(
         "labels of column kind are missing; fill them in",
         FRAME.assign(kind=np.where(N == 3, None, "x")),
         FRAME.assign(kind="x"),
