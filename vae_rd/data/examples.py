@@ -116,6 +116,8 @@ def examples_source(
     x = np.concatenate([part.x for part in own.values()]) if len(own) > 1 else next(iter(own.values())).x
     for part in own.values():
         notes += [note for note in part.notes if note not in notes]
+    if len(own) > 1 and any(part.splits for part in own.values()):
+        notes.append("columns left out: split")
     positions = _positions(own, where)
     reading = read_levels(x, asked=levels, where=where)
     factors = _joined_factors(own, notes)
@@ -139,13 +141,13 @@ def _by_split(parts: Mapping[str, Examples], where: str) -> tuple[dict[str, Exam
 
 def _positions(own: Mapping[str, Examples], where: str) -> Mapping[str, np.ndarray]:
     """Of the splits that one lot names itself, else of the lots."""
-    if "" in own:
-        splits = own[""].splits
-        if splits and "train" not in splits:
-            raise InputError(
-                f"{where}: its column split has {', '.join(splits)} without train; add the rows of train, or drop the "
-                "column, so that all are split at random"
-            )
+    splits = next(iter(own.values())).splits if len(own) == 1 else {}
+    if splits and "train" not in splits:
+        raise InputError(
+            f"{where}: its column split has {', '.join(splits)} without train; add the rows of train, or drop the "
+            "column, so that all are split at random"
+        )
+    if splits or "" in own:
         return splits
     ends = np.cumsum([len(part.x) for part in own.values()])
     return {split: np.arange(end - len(own[split].x), end) for split, end in zip(own, ends, strict=True)}
