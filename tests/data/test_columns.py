@@ -43,6 +43,30 @@ def test_numbers_are_x_and_the_rest_is_said(tmp_path, name, settings):
     assert ("counts the rows" in said) == ("index" in settings)
 
 
+SHUFFLED = [*range(20, 40), *range(20)]
+
+
+@pytest.mark.parametrize(
+    ("change", "index"),
+    [
+        (lambda f: f.iloc[SHUFFLED], True),
+        (lambda f: f.set_axis(range(1, 41)), True),  # As R's write.csv.
+        (lambda f: f.iloc[SHUFFLED].reset_index(names="Unnamed: 0"), True),  # Read and written again.
+        (lambda f: f.assign(__index_level_0__=SHUFFLED), False),
+    ],
+)
+def test_an_index_is_no_number_of_x(tmp_path, change, index):
+    source = table(written(tmp_path, change(FRAME[["height", "count"]]), index=index), "csv", population=True)
+    np.testing.assert_allclose(source.images["train"].flatten(0, 2).sum(0), FRAME[["height", "count"]].sum(), rtol=1e-5)
+    assert "counts the rows" in described(DataSet(source))
+
+
+def test_an_unnamed_first_column_of_values_is_x(tmp_path):
+    for values in (FRAME["count"], FRAME.height):
+        frame = FRAME[["height"]].set_axis(values)
+        assert table(written(tmp_path, frame, index=True), "csv").images["train"].shape == (32, 1, 1, 2)
+
+
 def test_parquet_is_the_same(tmp_path):
     pytest.importorskip("pyarrow")
     FRAME.to_parquet(tmp_path / "t.parquet")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -33,7 +34,8 @@ def table(
 ) -> Source:
     """The rows of a CSV or parquet file as vectors of its columns of numbers.
 
-    Columns of text are left out, and so is a first one without a name that counts the rows. The label is the column
+    Columns of text are left out, and so is a first one without a name that numbers the rows,
+    in any order. The label is the column
     that is named, else one called label or labels. A column called split with train, val and test divides the rows.
 
     Args:
@@ -99,14 +101,23 @@ def of_frame(frame: pd.DataFrame, *, label: str | None, where: str) -> Examples:
     left_out = [name for name in others if name not in kept]
     _check_text(others[left_out], where)
     notes = [f"columns left out: {_listed(left_out)}"] if left_out else []
-    if kept and str(kept[0]).startswith("Unnamed: 0") and (others[kept[0]] == np.arange(len(others))).all():
-        notes.append("the first column left out, which counts the rows")
-        kept = kept[1:]
+    index = [name for name in kept if _is_index(others[name])]
+    for name in index:
+        notes.append(f"{'the first column' if name == frame.columns[0] else name} left out, which counts the rows")
+    kept = [name for name in kept if name not in index]
     if not kept:
         raise InputError(f"{where}: it has no column of numbers; give one or more beside the labels")
     _check_whole(others[kept], where)
     factors = {} if label is None else _factor(frame[label], where)
     return Examples(_matrix(others[kept]), factors, notes, splits)
+
+
+def _is_index(column: pd.Series) -> bool:
+    """Whether it is what pandas or R names rows by, however these were shuffled since."""
+    if re.fullmatch(r"__index_level_\d+__", str(column.name)):  # As pyarrow calls an index without a name.
+        return True
+    is_unnamed = re.fullmatch(r"Unnamed: 0(\.\d+)?", str(column.name)) is not None  # As pandas calls a first column.
+    return is_unnamed and column.is_unique and bool((column.astype(np.float64) % 1 == 0).all())
 
 
 def _is_number(column: pd.Series) -> bool:
