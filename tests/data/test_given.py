@@ -38,6 +38,7 @@ def image(i: int) -> Image.Image:
 
 
 TWICE = TensorDataset(torch.cat([X, X]), torch.cat([Y, Y]))
+MASKED = np.ma.masked_greater(X.numpy(), 254)
 SAME = {
     "tensor": X,
     "tensor of floats": X / 255,
@@ -50,6 +51,9 @@ SAME = {
     "Dataset of images": Items(lambda i: (image(i), "abcdefg"[Y[i]])),
     "Dataset of arrays": Items(lambda i: np.asarray(image(i))),
     "loader": DataLoader(TensorDataset(X, Y), batch_size=7, shuffle=True, drop_last=True),
+    "no number under the mask": (np.ma.masked_greater(X.numpy(), 255), Y),
+    "with gradients": (X.float().requires_grad_(), Y.float().requires_grad_()),
+    "Dataset with gradients": Items(lambda i: (X[i].float().requires_grad_(), Y[i].float().requires_grad_())),
     "Subset": Subset(TWICE, range(60)),
     "loader of a part": DataLoader(TWICE, sampler=SubsetRandomSampler(range(60))),
 }  # fmt: skip
@@ -86,6 +90,14 @@ def test_vectors_grey_images_and_volumes(x, shape):
     assert from_datasets(x).card.shape == shape
 
 
+def test_bfloat16_is_real_values():
+    x = torch.rand(60, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
+    for given in (x, TensorDataset(x)):
+        data = from_datasets(given, population=True)
+        assert data.card.levels is None
+        assert torch.equal(data.pixels["train"].flatten(1), x.float())
+
+
 def test_what_was_decided_is_said():
     random = Items(lambda i: (X[i], torch.rand(2)), n=30)
     assert "labels left out" in described(from_datasets(random))
@@ -119,6 +131,12 @@ def test_items_with_several_arrays_are_asked_about():
         ({"val": X, "test": X}, "give one train"),
         ({"train": X, "test": X[:, :2]}, "examples differ between splits"),
         (Items(lambda i: X[i], n=0), "without len"),
+        (MASKED, r"data has [0-9]+ masked values; give each a value"),
+        ({"train": MASKED}, r"data\['train'\] has [0-9]+ masked values"),
+        ((X, np.ma.masked_equal(Y.numpy(), 3)), "data: labels has 9 masked values"),
+        (Items(lambda i: MASKED[i]), r"data\[[0-9]+\] has [0-9]+ masked values"),
+        (Items(lambda i: (X[i], np.ma.masked_equal(Y.numpy(), 3)[i])), r"data\[3\]: label has 1 masked values"),
+        (X.to_sparse(), "data is a sparse, quantised or meta tensor; give a dense one"),
     ],
 )
 def test_what_is_no_set_is_refused_in_a_line(data, message):

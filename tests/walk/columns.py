@@ -143,11 +143,14 @@ def of(data: Any, **settings: Any) -> Call:
 
 
 PAIR = Items(lambda i: {"left": TENSOR[i], "right": TENSOR[i]})
+HIDDEN = np.ma.masked_greater(LEVELS, 254)
 COULD_BE = np.zeros((40, 3, 5, 3))
 WEIGHED = DataLoader(TensorDataset(TENSOR), sampler=WeightedRandomSampler([1.0] * 40, 40))
 GIVEN = [
     step("give numbers as vectors [N, D]", of(TENSOR[:, 0, 0, 0]), of(TENSOR), of(TENSOR[:, 0]), of(TENSOR[:, 0, 0])),
     step("give a tensor, which is taken for [N, C, H, W]", of(COULD_BE), of(torch.from_numpy(COULD_BE))),
+    step("as .filled(0) does", of(HIDDEN), of(HIDDEN.filled(0))),
+    step("give a dense one", of(TENSOR.to_sparse()), of(TENSOR)),
     step("give one shape", of({"train": TENSOR, "test": TENSOR[..., :2]}), of({"train": TENSOR, "test": TENSOR})),
     step(
         "give one train", of({"val": TENSOR, "test": TENSOR}), of({"train": TENSOR, "val": TENSOR}), of({"a": TENSOR})

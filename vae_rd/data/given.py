@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import (
@@ -20,6 +21,7 @@ from torch.utils.data import (
 
 from vae_rd.data.arrow import is_dataset, of_dataset
 from vae_rd.data.base import Source
+from vae_rd.data.checks import check_plain
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.examples import SHOWN, Examples, examples_source, factors_or_note, planes
 from vae_rd.data.pictures import picture_of, stacked
@@ -29,6 +31,7 @@ from vae_rd.errors import InputError
 X_NAMES = ("x", "image", "images", "img", "pixel_values", "data")  # Of several arrays of an item, the one that is x.
 LABEL_NAMES = ("label", "labels", "y", "target")
 WHERE = "data"
+_OF_NUMPY = (torch.float16, torch.float32, torch.float64)  # The floats that both have.
 
 
 def from_datasets(
@@ -116,7 +119,7 @@ def _examples(lot: Any, image: str | int | None, label: str | int | None, *, whe
     if isinstance(lot, np.ndarray | Tensor):
         return Examples(_array(lot, where), {})
     if isinstance(lot, tuple) and is_data(lot):
-        x, labels = _array(lot[0], where), np.asarray(lot[1])
+        x, labels = _array(lot[0], where), _numpy(lot[1], f"{where}: labels")
         factors, notes = factors_or_note(labels, len(x), where=f"{where}: labels", asked=label is not None)
         return Examples(x, factors, notes)
     if is_dataset(lot):
@@ -142,9 +145,16 @@ def _column(name: str | int | None) -> str | None:
 
 
 def _array(values: np.ndarray | Tensor, where: str) -> np.ndarray:
-    is_tensor = isinstance(values, Tensor)
-    numbers = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
-    return planes(numbers, first=True if is_tensor else None, where=where)
+    return planes(_numpy(values, where), first=True if isinstance(values, Tensor) else None, where=where)
+
+
+def _numpy(values: Any, where: str) -> np.ndarray:
+    """What an item or an array holds, of any device and precision."""
+    check_plain(values, where)
+    if not isinstance(values, Tensor):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    return (values.float() if values.dtype not in _OF_NUMPY and values.is_floating_point() else values).numpy()
 
 
 def _set_of(loader: DataLoader[Any], where: str) -> Any:
@@ -181,11 +191,12 @@ def _items(dataset: Any, image: str | int | None, label: str | int | None, *, wh
     x, notes = _stack(dataset, item, where)
     factors: dict[str, np.ndarray] = {}
     if labelled is not None:
-        values = _column_of([labels[i] for i in range(len(x))])
+        values = _column_of([_numpy(labels[i], f"{where}[{i}]: label") for i in range(len(x))])
         factors, said = factors_or_note(values, len(x), where=f"{where}: labels", asked=label is not None)
         notes += said
     again = dataset[0]
-    if not _equal(first if at is None else first[at], again if at is None else again[at]):
+    both = [_numpy(found if at is None else found[at], where) for found in (first, again)]
+    if not np.array_equal(*both, equal_nan=both[0].dtype.kind == "f"):
         notes.append("items that differ when they are read again, as by a random transform, each taken once")
     return Examples(x, factors, notes)
 
@@ -221,7 +232,7 @@ def _stack(dataset: Any, item: Any, where: str) -> tuple[np.ndarray, list[str]]:
     if isinstance(first, Image.Image):
         pixels, done = stacked(n, lambda i: picture_of(item(i), name(i)), name, where)
         return planes(pixels, first=False, where=where), [f"{count} {what}" for what, count in sorted(done.items())]
-    one = np.asarray(first)
+    one = _numpy(first, name(0))
     if one.dtype.kind not in "buif" or one.ndim == 0:
         raise InputError(
             f"{name(0)} is of type {type(first).__name__}; let items be x, (x, label) or dicts, with x a tensor, an "
@@ -234,20 +245,15 @@ def _stack(dataset: Any, item: Any, where: str) -> tuple[np.ndarray, list[str]]:
         )
     stack = np.empty((n, *one.shape), one.dtype)
     for i in range(n):
-        found = np.asarray(item(i))
+        found = _numpy(item(i), name(i))
         if found.shape != one.shape:
             raise InputError(f"{name(i)} is {list(found.shape)}, but {name(0)} is {list(one.shape)}; give one shape")
         stack[i] = found
     return planes(stack, first=True if isinstance(first, Tensor) else None, where=where), []
 
 
-def _column_of(labels: list[Any]) -> np.ndarray:
+def _column_of(values: list[np.ndarray]) -> np.ndarray:
     """Labels of items as an array, of objects where they are no single values or rows of one length."""
-    values = [np.asarray(label) for label in labels]
     if len({value.shape for value in values}) > 1 or any(value.dtype == object for value in values):
-        return np.zeros(len(labels), object)
+        return np.zeros(len(values), object)
     return np.stack(values)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    return bool(np.array_equal(np.asarray(one), np.asarray(other), equal_nan=np.asarray(one).dtype.kind == "f"))
