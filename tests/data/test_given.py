@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, Subset, SubsetRandomSampler, TensorDataset, WeightedRandomSampler
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 import vae_rd
 from vae_rd import FitConfig
@@ -126,6 +134,11 @@ def test_items_with_several_arrays_are_asked_about():
             DataLoader(TensorDataset(X), sampler=WeightedRandomSampler([1.0] * 60, 60)),
             "draws its examples by a Weighted",
         ),
+        (
+            DataLoader(TensorDataset(X), sampler=RandomSampler(range(60), num_samples=30)),
+            "draws its examples by a RandomSampler, which is no set",
+        ),
+        (DataLoader(TensorDataset(X), sampler=RandomSampler(range(60), replacement=True)), "by a RandomSampler"),
         (Items(lambda i: i), "let items be x"),
         (Items(lambda i: X[i, :, : 1 + i % 2]), r"data\[1\] is \[3, 2, 4\], but data\[0\] is \[3, 1, 4\]"),
         ({"val": X, "test": X}, "give one train"),

@@ -164,7 +164,7 @@ def _set_of(loader: DataLoader[Any], where: str) -> Any:
         InputError: for a sampler that is no order of a set.
     """
     sampler, batches = loader.sampler, loader.batch_sampler
-    if type(batches) in (BatchSampler, type(None)) and type(sampler) in (SequentialSampler, RandomSampler):
+    if type(batches) in (BatchSampler, type(None)) and _is_order(sampler, loader.dataset):
         return loader.dataset
     if type(batches) in (BatchSampler, type(None)) and hasattr(sampler, "indices"):
         return Subset(loader.dataset, [int(i) for i in sampler.indices])
@@ -174,6 +174,13 @@ def _set_of(loader: DataLoader[Any], where: str) -> Any:
     raise InputError(
         f"{where}: the loader draws its examples by a {kind}, which is no set; give its dataset, or a Subset"
     )
+
+
+def _is_order(sampler: Any, dataset: Any) -> bool:
+    """Whether it draws each example once; of fewer than all at random, each epoch would have others."""
+    if type(sampler) is RandomSampler:
+        return not sampler.replacement and sampler.num_samples == len(dataset)
+    return type(sampler) is SequentialSampler
 
 
 def _items(dataset: Any, image: str | int | None, label: str | int | None, *, where: str) -> Examples:
