@@ -100,6 +100,20 @@ def test_a_table_of_one_file_has_the_splits_and_the_classes_of_its_columns(tmp_p
     assert "columns left out: split" in source_of({"train": table, "test": table}).params["notes"]
 
 
+@pytest.mark.parametrize("shape", [(30,), (30, 2)])
+def test_an_example_without_a_class_is_of_one_without_a_name(shape):
+    number = datasets.Value("float64")
+    kinds = {
+        "x": datasets.List(number) if len(shape) > 1 else number,
+        "kind": datasets.ClassLabel(names=["cat", "dog"]),
+    }
+    rows = {"x": np.random.default_rng(0).normal(size=shape).tolist(), "kind": [None, -1, 0, 1, 1] * 6}
+    source = source_of(datasets.Dataset.from_dict(rows, features=datasets.Features(kinds)), population=True)
+    ((factor, names),) = source.params["factors"].items()
+    assert names == ["", "cat", "dog"]
+    assert source.labels["train"][factor].tolist() == [0, 0, 1, 2, 2] * 6
+
+
 def test_a_transform_of_ones_own_is_followed():
     dataset = of_images()
     dataset.set_transform(lambda rows: {"x": [torch.zeros(2, 3) for _ in rows["kind"]], "label": rows["kind"]})

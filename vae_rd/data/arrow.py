@@ -153,5 +153,6 @@ def _class_column(kinds: Mapping[str, str]) -> str | None:
 
 
 def _class_names(dataset: Any, column: str) -> np.ndarray:
-    """The name of each example's class, "" where it has none, which -1 says of a test example's."""
-    return np.array([*dataset.features[column].names, ""])[np.asarray(dataset.with_format("numpy")[column][:])]
+    """The name of each example's class, "" where it has none: the code is missing, or -1 as of test examples."""
+    codes = [-1 if code is None else code for code in dataset.with_format(None)[column][:]]
+    return np.array([*dataset.features[column].names, ""])[np.array(codes, int)]
