@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -142,6 +143,7 @@ def test_items_with_several_arrays_are_asked_about():
         (Items(lambda i: i), "let items be x"),
         (Items(lambda i: X[i, :, : 1 + i % 2]), r"data\[1\] is \[3, 2, 4\], but data\[0\] is \[3, 1, 4\]"),
         ({"val": X, "test": X}, "give one train"),
+        (pd.DataFrame({"a": range(60)}), "data is a pandas DataFrame; give its numbers, as .to_numpy"),
         ({"train": X, "test": X[:, :2]}, "examples differ between splits"),
         (Items(lambda i: X[i], n=0), "without len"),
         (MASKED, r"data has [0-9]+ masked values; give each a value"),

@@ -150,6 +150,12 @@ GIVEN = [
     step("give numbers as vectors [N, D]", of(TENSOR[:, 0, 0, 0]), of(TENSOR), of(TENSOR[:, 0]), of(TENSOR[:, 0, 0])),
     step("give a tensor, which is taken for [N, C, H, W]", of(COULD_BE), of(torch.from_numpy(COULD_BE))),
     step("as .filled(0) does", of(HIDDEN), of(HIDDEN.filled(0))),
+    step(
+        "give its numbers, as .to_numpy() does, or write it to a file for --data csv",
+        of(FRAME[["a", "b"]]),
+        of(FRAME[["a", "b"]].to_numpy()),
+        each(table(FRAME), fitted(*CSV)),
+    ),
     step("give a dense one", of(TENSOR.to_sparse()), of(TENSOR)),
     step("give one shape", of({"train": TENSOR, "test": TENSOR[..., :2]}), of({"train": TENSOR, "test": TENSOR})),
     step(

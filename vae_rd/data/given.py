@@ -124,6 +124,11 @@ def _examples(lot: Any, image: str | int | None, label: str | int | None, *, whe
         return Examples(x, factors, notes)
     if is_dataset(lot):
         return of_dataset(lot, image=_column(image), label=_column(label), where=where)
+    if type(lot).__module__.partition(".")[0] == "pandas":  # Whose items are columns.
+        raise InputError(
+            f"{where} is a pandas {type(lot).__name__}; give its numbers, as .to_numpy() does, or write it to a file "
+            "for --data csv"
+        )
     said: list[str] = []
     if isinstance(lot, DataLoader):
         lot, said = _set_of(lot, where), ["of a DataLoader its examples alone: batches and order are the config's"]
