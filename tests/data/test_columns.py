@@ -1,5 +1,7 @@
 """Tables: columns of numbers as vectors, a column of labels, one of splits; what is missing is said."""
 
+import csv
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,6 +43,16 @@ def test_numbers_are_x_and_the_rest_is_said(tmp_path, name, settings):
     assert "csv: 40 vectors of 3" in said
     assert "columns left out: name" in said
     assert ("counts the rows" in said) == ("index" in settings)
+
+
+@pytest.mark.parametrize("sep", [",", ";"])
+def test_quotation_marks_are_none_of_the_names(tmp_path, sep):
+    """As R's write.csv and write.csv2 have them around names and rows' names, and any program around text."""
+    rows = [["", "a", "size, cm; of 3; or 4"], *([f"t{i}", i / 8, -i] for i in range(40))]
+    with (tmp_path / "t.csv").open("w") as file:
+        csv.writer(file, delimiter=sep, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
+    source = table(tmp_path / "t.csv", "csv", population=True)
+    np.testing.assert_array_equal(source.images["train"].flatten(0, 2), [row[1:] for row in rows[1:]])
 
 
 SHUFFLED = [*range(20, 40), *range(20)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -70,8 +71,9 @@ def _read(path: Path, kind: Literal["csv", "parquet"]) -> pd.DataFrame:
     try:
         if kind == "parquet":
             return pd.read_parquet(path)
-        head = pd.read_csv(path, nrows=0, sep="\0", engine="python").columns[0]
-        frame = pd.read_csv(path, sep=max(",;\t", key=str(head).count), low_memory=False)
+        head = pd.read_csv(path, nrows=0, sep="\0", engine="python", quoting=csv.QUOTE_NONE).columns[0]
+        plain = re.sub('"[^"]*"', "", str(head))  # Names between quotation marks may hold any of them.
+        frame = pd.read_csv(path, sep=max(",;\t", key=plain.count), low_memory=False)
     except ImportError:
         raise InputError("--data parquet needs pyarrow: pip install 'vae_rd[data]'") from None
     except Exception as error:  # pandas and pyarrow raise whatever a damaged file makes them stumble on.
