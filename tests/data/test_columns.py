@@ -108,6 +108,12 @@ def test_whole_numbers_are_counts_and_bits_are_bits(tmp_path):
         (lambda f: f.set_axis(["1", "2.5", "3", "4", "5"], axis=1), "its first line is numbers, 1, 2.5, 3, 4, 5; put"),
         (lambda f: f.assign(species=f.species.mask(f.height > 0)), "labels of column species are missing"),
         (lambda f: f.drop(columns="species"), "it has no column 'species'; name one of height, name, count, is_new"),
+        (
+            lambda f: f.assign(height=f.height.map("{:.2f}".format).str.replace(".", ",")),
+            r"with commas, such as '0,13'",
+        ),
+        (lambda f: f.assign(count=f["count"].astype(str).where(f.height > 1, "0,5")), "count is numbers with commas"),
+        (lambda f: f.assign(height=f.height.astype(str).str.replace(".", ",").mask(f.height > 1)), "with commas"),
         (lambda f: f.head(9), "too few to split"),
         (lambda f: f.assign(split="test"), "its column split has test without train; add the rows of train"),
         (lambda f: f.assign(split=["val", "test"] * 20), "its column split has test, val without train"),

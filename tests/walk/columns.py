@@ -54,6 +54,13 @@ TABLES = [
         before=table(FRAME),
     ),
     own(
+        "write decimals after a point, and nothing between thousands, or drop the column",
+        FRAME.assign(b=[f"{i // 3},{i % 3}" for i in N]),
+        FRAME,
+        FRAME.assign(b=1000 * N + 1),
+        FRAME[["a", "word"]],
+    ),
+    own(
         "add the rows of train, or drop the column",
         FRAME.assign(split=np.where(N < 9, "val", "test")),
         FRAME.assign(split=np.where(N < 9, "val", "train")),

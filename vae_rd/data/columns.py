@@ -165,12 +165,18 @@ def _as_number(text: Hashable) -> bool:
 
 
 def _check_text(left_out: pd.DataFrame, where: str) -> None:
-    """Refuse what is mostly numbers, and would be left out for a few other words among them."""
+    """Refuse what is mostly numbers, and would be left out for their commas or a few other words among them."""
     import pandas as pd
 
     for name in left_out:
         numbers = pd.to_numeric(left_out[name].astype(str), errors="coerce")
         strays = left_out[name][numbers.isna()]
+        words = strays.dropna().astype(str)
+        if len(words) and not pd.to_numeric(words.str.replace(",", "."), errors="coerce").isna().any():
+            raise InputError(
+                f"{where}: column {name} is numbers with commas, such as {words.iloc[0]!r}; write decimals after a "
+                "point, and nothing between thousands, or drop the column"
+            )
         if 0 < len(strays) < len(numbers) / 2:
             raise InputError(
                 f"{where}: column {name} is numbers with {len(strays)} other entries, such as {strays.iloc[0]!r}; "
