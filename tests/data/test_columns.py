@@ -93,6 +93,15 @@ def test_a_column_of_splits_divides_the_rows(tmp_path):
     np.testing.assert_allclose(source.images["test"][:, 0, 0, 0], frame.height[30:].astype(np.float32))
 
 
+def test_a_target_of_a_regression_is_left_out_unless_it_is_asked_for(tmp_path):
+    path = written(tmp_path, FRAME[["count", "height"]].rename(columns={"height": "label"}))
+    source = table(path, "csv")
+    assert (source.images["train"].shape, source.params["factors"]) == ((32, 1, 1, 1), {})
+    assert "labels left out, which are neither whole numbers nor text" in described(DataSet(source))
+    with pytest.raises(InputError, match=r"column label is .* of whole numbers, booleans or text"):
+        table(path, "csv", label="label")
+
+
 def test_whole_numbers_are_counts_and_bits_are_bits(tmp_path):
     bits = pd.DataFrame(RNG.integers(0, 2, (40, 5)), columns=list("abcde"))
     assert DataSet(table(written(tmp_path, bits), "csv")).card.support == "binary"

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from vae_rd.data.base import Source
-from vae_rd.data.examples import SHOWN, Examples, examples_source
-from vae_rd.data.labels import factors_of
+from vae_rd.data.examples import SHOWN, Examples, examples_source, factors_or_note
 from vae_rd.data.readers import first_line
 from vae_rd.data.splits import split_named
 from vae_rd.errors import InputError
@@ -96,7 +95,8 @@ def of_frame(frame: pd.DataFrame, *, label: str | None, where: str) -> Examples:
     if label is not None and label not in frame:
         columns = ", ".join(map(str, list(frame)[:SHOWN]))
         raise InputError(f"{where}: it has no column {label!r}; name one of {columns}")
-    label = label if label is not None else next((name for name in LABELS if name in frame), None)
+    asked = label is not None
+    label = label if asked else next((name for name in LABELS if name in frame), None)
     splits = _splits(frame)
     others = frame.drop(columns=[name for name in (label, SPLIT if splits else None) if name is not None])
     kept = [name for name in others if _is_number(others[name])]
@@ -110,7 +110,10 @@ def of_frame(frame: pd.DataFrame, *, label: str | None, where: str) -> Examples:
     if not kept:
         raise InputError(f"{where}: it has no column of numbers; give one or more beside the labels")
     _check_whole(others[kept], where)
-    factors = {} if label is None else _factor(frame[label], where)
+    factors: dict[str, np.ndarray] = {}
+    if label is not None:
+        factors, said = _factor(frame[label], where, asked=asked)
+        notes += said
     return Examples(_matrix(others[kept]), factors, notes, splits)
 
 
@@ -141,15 +144,15 @@ def _splits(frame: pd.DataFrame) -> dict[str, np.ndarray]:
     return {} if (named == "").any() else {str(split): np.flatnonzero(named == split) for split in np.unique(named)}
 
 
-def _factor(column: pd.Series, where: str) -> dict[str, np.ndarray]:
+def _factor(column: pd.Series, where: str, *, asked: bool) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     if column.isna().any():
         raise InputError(
             f"{where}: {int(column.isna().sum())} labels of column {column.name} are missing; fill them in"
         )
     values = column.to_numpy()
     values = values.astype(str) if values.dtype == object or values.dtype.kind not in "biufSU" else values
-    (factor,) = factors_of(values, len(column), where=f"{where}: column {column.name}").values()
-    return {str(column.name): factor}
+    found, said = factors_or_note(values, len(column), where=f"{where}: column {column.name}", asked=asked)
+    return {str(column.name): factor for factor in found.values()}, said
 
 
 def _check_header(frame: pd.DataFrame, where: str) -> None:
