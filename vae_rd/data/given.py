@@ -207,8 +207,8 @@ def _items(dataset: Any, image: str | int | None, label: str | int | None, *, wh
         factors, said = factors_or_note(values, len(x), where=f"{where}: labels", asked=label is not None)
         notes += said
     again = dataset[0]
-    both = [_numpy(found if at is None else found[at], where) for found in (first, again)]
-    if not np.array_equal(*both, equal_nan=both[0].dtype.kind == "f"):
+    one, other = (_numpy(found if at is None else found[at], where) for found in (first, again))
+    if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
         notes.append("items that differ when they are read again, as by a random transform, each taken once")
     return Examples(x, factors, notes)
 
