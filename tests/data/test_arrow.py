@@ -11,7 +11,7 @@ from vae_rd.data.arrow import hf
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.description import described
 from vae_rd.data.files import image_folder
-from vae_rd.data.given import from_datasets
+from vae_rd.data.given import from_datasets, source_of
 from vae_rd.errors import InputError
 
 datasets = pytest.importorskip("datasets")
@@ -79,6 +79,39 @@ def test_arrays_vectors_and_tables():
     )
     data = from_datasets(table)
     assert (data.card.shape, data.card.params["factors"]) == ((1, 1, 2), {"label": ["x", "y"]})
+
+
+def test_a_table_of_one_file_has_the_splits_and_the_classes_of_its_columns(tmp_path):
+    random = np.random.default_rng(0)
+    rows = {
+        "b": random.normal(size=40),
+        "kind": [i % 3 - 1 for i in range(40)],
+        "split": ["train"] * 25 + ["test"] * 15,
+    }
+    features = {"b": datasets.Value("float64"), "kind": datasets.ClassLabel(names=["cat", "dog"])}
+    table = datasets.Dataset.from_dict(
+        rows, features=datasets.Features({**features, "split": datasets.Value("string")})
+    )
+    table.to_parquet(tmp_path / "one.parquet")  # Of which load_dataset makes {"train": ...}.
+    for source in (hf(str(tmp_path)), hf(str(tmp_path), label="kind"), source_of({"train": table}), source_of(table)):
+        np.testing.assert_array_equal(source.images["test"].flatten(), np.float32(rows["b"][25:]))
+        assert source.params["factors"] == {"kind": ["", "cat", "dog"]}
+        assert source.labels["test"]["kind"].tolist() == [i % 3 for i in range(25, 40)]
+    assert "columns left out: split" in source_of({"train": table, "test": table}).params["notes"]
+
+
+@pytest.mark.parametrize("shape", [(30,), (30, 2)])
+def test_an_example_without_a_class_is_of_one_without_a_name(shape):
+    number = datasets.Value("float64")
+    kinds = {
+        "x": datasets.List(number) if len(shape) > 1 else number,
+        "kind": datasets.ClassLabel(names=["cat", "dog"]),
+    }
+    rows = {"x": np.random.default_rng(0).normal(size=shape).tolist(), "kind": [None, -1, 0, 1, 1] * 6}
+    source = source_of(datasets.Dataset.from_dict(rows, features=datasets.Features(kinds)), population=True)
+    ((factor, names),) = source.params["factors"].items()
+    assert names == ["", "cat", "dog"]
+    assert source.labels["train"][factor].tolist() == [0, 0, 1, 2, 2] * 6
 
 
 def test_a_transform_of_ones_own_is_followed():

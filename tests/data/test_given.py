@@ -3,10 +3,19 @@
 from collections import OrderedDict
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, Subset, SubsetRandomSampler, TensorDataset, WeightedRandomSampler
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    RandomSampler,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 import vae_rd
 from vae_rd import FitConfig
@@ -38,6 +47,7 @@ def image(i: int) -> Image.Image:
 
 
 TWICE = TensorDataset(torch.cat([X, X]), torch.cat([Y, Y]))
+MASKED = np.ma.masked_greater(X.numpy(), 254)
 SAME = {
     "tensor": X,
     "tensor of floats": X / 255,
@@ -50,6 +60,9 @@ SAME = {
     "Dataset of images": Items(lambda i: (image(i), "abcdefg"[Y[i]])),
     "Dataset of arrays": Items(lambda i: np.asarray(image(i))),
     "loader": DataLoader(TensorDataset(X, Y), batch_size=7, shuffle=True, drop_last=True),
+    "no number under the mask": (np.ma.masked_greater(X.numpy(), 255), Y),
+    "with gradients": (X.float().requires_grad_(), Y.float().requires_grad_()),
+    "Dataset with gradients": Items(lambda i: (X[i].float().requires_grad_(), Y[i].float().requires_grad_())),
     "Subset": Subset(TWICE, range(60)),
     "loader of a part": DataLoader(TWICE, sampler=SubsetRandomSampler(range(60))),
 }  # fmt: skip
@@ -86,6 +99,14 @@ def test_vectors_grey_images_and_volumes(x, shape):
     assert from_datasets(x).card.shape == shape
 
 
+def test_bfloat16_is_real_values():
+    x = torch.rand(60, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
+    for given in (x, TensorDataset(x)):
+        data = from_datasets(given, population=True)
+        assert data.card.levels is None
+        assert torch.equal(data.pixels["train"].flatten(1), x.float())
+
+
 def test_what_was_decided_is_said():
     random = Items(lambda i: (X[i], torch.rand(2)), n=30)
     assert "labels left out" in described(from_datasets(random))
@@ -114,11 +135,23 @@ def test_items_with_several_arrays_are_asked_about():
             DataLoader(TensorDataset(X), sampler=WeightedRandomSampler([1.0] * 60, 60)),
             "draws its examples by a Weighted",
         ),
+        (
+            DataLoader(TensorDataset(X), sampler=RandomSampler(range(60), num_samples=30)),
+            "draws its examples by a RandomSampler, which is no set",
+        ),
+        (DataLoader(TensorDataset(X), sampler=RandomSampler(range(60), replacement=True)), "by a RandomSampler"),
         (Items(lambda i: i), "let items be x"),
         (Items(lambda i: X[i, :, : 1 + i % 2]), r"data\[1\] is \[3, 2, 4\], but data\[0\] is \[3, 1, 4\]"),
         ({"val": X, "test": X}, "give one train"),
+        (pd.DataFrame({"a": range(60)}), "data is a pandas DataFrame; give its numbers, as .to_numpy"),
         ({"train": X, "test": X[:, :2]}, "examples differ between splits"),
         (Items(lambda i: X[i], n=0), "without len"),
+        (MASKED, r"data has [0-9]+ masked values; give each a value"),
+        ({"train": MASKED}, r"data\['train'\] has [0-9]+ masked values"),
+        ((X, np.ma.masked_equal(Y.numpy(), 3)), "data: labels has 9 masked values"),
+        (Items(lambda i: MASKED[i]), r"data\[[0-9]+\] has [0-9]+ masked values"),
+        (Items(lambda i: (X[i], np.ma.masked_equal(Y.numpy(), 3)[i])), r"data\[3\]: label has 1 masked values"),
+        (X.to_sparse(), "data is a sparse, quantised or meta tensor; give a dense one"),
     ],
 )
 def test_what_is_no_set_is_refused_in_a_line(data, message):

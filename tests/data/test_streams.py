@@ -66,6 +66,16 @@ def test_each_process_reads_its_share_alone(tmp_path, monkeypatch):
     assert sum(n for n in read if n > 1) == 16 * len(whole)
 
 
+def test_floats_are_real_values_whatever_their_ends(tmp_path):
+    for ends in ((0, 1), (-1, 1), (0, 255)):
+        images = np.linspace(*ends, 300 * 6).reshape(300, 6)
+        np.save(tmp_path / "a.npy", images)
+        source = npy(tmp_path / "a.npy")
+        assert (source.levels, source.params["reading"]) == (None, "real values {}..{}".format(*ends))
+        everything = source.stream.rows(torch.arange(len(source.stream))), source.images["val"], source.images["test"]
+        np.testing.assert_array_equal(torch.cat(everything).flatten().sort().values, images.ravel().astype(np.float32))
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_rows_are_those_of_the_file_in_either_order(tmp_path, order):
     np.save(tmp_path / "a.npy", np.asarray(COLOUR, ">u2", order=order))

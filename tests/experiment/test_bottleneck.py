@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,8 +29,8 @@ LABEL = ["--target=label", "--likelihood=categorical"]
 DIGITS = [*TOY[1:], "--data=digits", "--binarization=threshold", *LABEL]
 
 
-def marked(n: int = 90) -> DataSet:
-    """Images of which the first pixel alone is the label, 0 or 1, in splits of their own."""
+def marked(n: int = 90, words: tuple[Any, Any] = (0, 1)) -> DataSet:
+    """Images of which the first pixel alone is the label, one of two words, in splits of their own."""
     labels = np.arange(n) // 3 % 7 % 2
     pixels = torch.randint(2, (n, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     pixels[:, 0, 0, 0] = torch.as_tensor(labels)
@@ -39,7 +40,7 @@ def marked(n: int = 90) -> DataSet:
             "marked",
             {split: pixels[part] for split, part in parts.items()},
             levels=2,
-            labels={split: {"bit": labels[part]} for split, part in parts.items()},
+            labels={split: {"bit": np.array(words)[labels[part]]} for split, part in parts.items()},
         ),
         target="label",
     )
@@ -61,6 +62,14 @@ def test_every_batch_carries_the_labels_of_its_images():
         target = data.scored_chunk(split, 0)["target"]
         assert target.shape == (30, 1, 1, 2)
         assert torch.equal(target[:, 0, 0, 1], data.evaluation_chunk(split, 0)[:, 0, 0, 0])
+
+
+@pytest.mark.parametrize("words", [("cat", "dog"), (-2, 7), (0.5, 1.5), (False, True)])
+def test_labels_of_any_type_are_classes_in_their_order(words):
+    data, wanted = marked(words=words), marked()
+    assert data.targets.classes == 2
+    assert all(torch.equal(data.targets.codes[split], wanted.targets.codes[split]) for split in SPLITS)
+    assert all(wanted.targets.codes[split].tolist() == wanted.labels[split]["bit"].tolist() for split in SPLITS)
 
 
 @pytest.mark.usefixtures("float64")

@@ -54,6 +54,19 @@ TABLES = [
         before=table(FRAME),
     ),
     own(
+        "write decimals after a point, and nothing between thousands, or drop the column",
+        FRAME.assign(b=[f"{i // 3},{i % 3}" for i in N]),
+        FRAME,
+        FRAME.assign(b=1000 * N + 1),
+        FRAME[["a", "word"]],
+    ),
+    own(
+        "add the rows of train, or drop the column",
+        FRAME.assign(split=np.where(N < 9, "val", "test")),
+        FRAME.assign(split=np.where(N < 9, "val", "train")),
+        FRAME,
+    ),
+    own(
         "labels of column kind are missing; fill them in",
         FRAME.assign(kind=np.where(N == 3, None, "x")),
         FRAME.assign(kind="x"),
@@ -137,11 +150,20 @@ def of(data: Any, **settings: Any) -> Call:
 
 
 PAIR = Items(lambda i: {"left": TENSOR[i], "right": TENSOR[i]})
+HIDDEN = np.ma.masked_greater(LEVELS, 254)
 COULD_BE = np.zeros((40, 3, 5, 3))
 WEIGHED = DataLoader(TensorDataset(TENSOR), sampler=WeightedRandomSampler([1.0] * 40, 40))
 GIVEN = [
     step("give numbers as vectors [N, D]", of(TENSOR[:, 0, 0, 0]), of(TENSOR), of(TENSOR[:, 0]), of(TENSOR[:, 0, 0])),
     step("give a tensor, which is taken for [N, C, H, W]", of(COULD_BE), of(torch.from_numpy(COULD_BE))),
+    step("as .filled(0) does", of(HIDDEN), of(HIDDEN.filled(0))),
+    step(
+        "give its numbers, as .to_numpy() does, or write it to a file for --data csv",
+        of(FRAME[["a", "b"]]),
+        of(FRAME[["a", "b"]].to_numpy()),
+        each(table(FRAME), fitted(*CSV)),
+    ),
+    step("give a dense one", of(TENSOR.to_sparse()), of(TENSOR)),
     step("give one shape", of({"train": TENSOR, "test": TENSOR[..., :2]}), of({"train": TENSOR, "test": TENSOR})),
     step(
         "give one train", of({"val": TENSOR, "test": TENSOR}), of({"train": TENSOR, "val": TENSOR}), of({"a": TENSOR})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vae_rd.data.base import Source
-from vae_rd.data.columns import of_frame
+from vae_rd.data.columns import LABELS, of_frame
 from vae_rd.data.examples import SHOWN, Examples, examples_source, factors_or_note, planes
 from vae_rd.data.pictures import read_image, stacked
 from vae_rd.data.readers import first_line
@@ -91,7 +91,7 @@ def of_dataset(dataset: Any, *, image: str | None, label: str | None, where: str
     image = _image_column(kinds, where) if image is None else image
     dataset = dataset.with_format(None)
     if image is None:
-        return of_frame(dataset.to_pandas(), label=label, where=where)
+        return _of_table(dataset, label or _class_column(kinds), kinds, where)
     x, notes = _x(dataset, image, kinds[image], where)
     factors, said = _labels(dataset, label, kinds, where)
     return Examples(x, factors, [*notes, *said])
@@ -106,6 +106,13 @@ def _image_column(kinds: Mapping[str, str], where: str) -> str | None:
         if found:
             return found[0]
     return None
+
+
+def _of_table(dataset: Any, label: str | None, kinds: Mapping[str, str], where: str) -> Examples:
+    frame = dataset.to_pandas()
+    if label is not None and kinds[label] == "ClassLabel":
+        frame[label] = _class_names(dataset, label)
+    return of_frame(frame, label=label, where=where)
 
 
 def _x(dataset: Any, image: str, kind: str, where: str) -> tuple[np.ndarray, list[str]]:
@@ -130,12 +137,22 @@ def _x(dataset: Any, image: str, kind: str, where: str) -> tuple[np.ndarray, lis
 def _labels(
     dataset: Any, label: str | None, kinds: Mapping[str, str], where: str
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    classes = [name for name, kind in kinds.items() if kind == "ClassLabel"]
-    column = label or (classes[0] if len(classes) == 1 else next((n for n in ("label", "labels") if n in kinds), None))
+    column = label or _class_column(kinds) or next((name for name in LABELS if name in kinds), None)
     if column is None:
         return {}, ()
-    values = np.asarray(dataset.with_format("numpy")[column][:])
-    if kinds[column] == "ClassLabel":  # -1 is a test example's that has none.
-        values = np.array([*dataset.features[column].names, ""])[values]
+    is_class = kinds[column] == "ClassLabel"
+    values = _class_names(dataset, column) if is_class else np.asarray(dataset.with_format("numpy")[column][:])
     said = f"{where}: column {column}"
     return factors_or_note(values, len(dataset), where=said, asked=label is not None)
+
+
+def _class_column(kinds: Mapping[str, str]) -> str | None:
+    """The only column of classes."""
+    classes = [name for name, kind in kinds.items() if kind == "ClassLabel"]
+    return classes[0] if len(classes) == 1 else None
+
+
+def _class_names(dataset: Any, column: str) -> np.ndarray:
+    """The name of each example's class, "" where it has none: the code is missing, or -1 as of test examples."""
+    codes = [-1 if code is None else code for code in dataset.with_format(None)[column][:]]
+    return np.array([*dataset.features[column].names, ""])[np.array(codes, int)]

@@ -133,15 +133,10 @@ def _check_levels(levels: Any, name: str) -> None:
 
 
 def _pixels(values: Any, levels: int | None, where: str, *, sequences: bool) -> Tensor:
-    if np.ma.is_masked(values):
-        raise InputError(
-            f"{where} has {np.ma.count_masked(values)} masked values; give each a value, as .filled(0) does"
-        )
+    check_plain(values, where)
     if isinstance(values, np.ndarray) and values.dtype.kind in "biuf":
         kept = np.dtype(np.float64) if values.dtype.itemsize > 8 else values.dtype.newbyteorder("=")
         values = torch.from_numpy(np.ascontiguousarray(values.astype(kept, copy=False)))
-    if isinstance(values, Tensor) and not _is_dense(values):
-        raise InputError(f"{where} is a sparse, quantised or meta tensor; give a dense one")
     if not isinstance(values, Tensor) or values.is_complex():
         kind = f"array of {values.dtype}" if isinstance(values, np.ndarray | Tensor) else type(values).__name__
         raise InputError(f"{where} is a {kind}; give a tensor or array of numbers")
@@ -155,6 +150,20 @@ def _pixels(values: Any, levels: int | None, where: str, *, sequences: bool) -> 
     images = values.detach().cpu()
     images = images[:, None, None] if images.ndim == 2 else images
     return _real(images, where) if levels is None else _counts(images, levels, where)
+
+
+def check_plain(values: Any, where: str) -> None:
+    """Refuse arrays under a mask, and tensors that do not hold each number in memory.
+
+    Raises:
+        InputError: naming what they are, and how they become plain.
+    """
+    if np.ma.is_masked(values):
+        raise InputError(
+            f"{where} has {np.ma.count_masked(values)} masked values; give each a value, as .filled(0) does"
+        )
+    if isinstance(values, Tensor) and not _is_dense(values):
+        raise InputError(f"{where} is a sparse, quantised or meta tensor; give a dense one")
 
 
 def _is_dense(values: Tensor) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -9,8 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from vae_rd.data.base import Source
-from vae_rd.data.examples import SHOWN, Examples, examples_source
-from vae_rd.data.labels import factors_of
+from vae_rd.data.examples import SHOWN, Examples, examples_source, factors_or_note
 from vae_rd.data.readers import first_line
 from vae_rd.data.splits import split_named
 from vae_rd.errors import InputError
@@ -33,7 +34,8 @@ def table(
 ) -> Source:
     """The rows of a CSV or parquet file as vectors of its columns of numbers.
 
-    Columns of text are left out, and so is a first one without a name that counts the rows. The label is the column
+    Columns of text are left out, and so is a first one without a name that numbers the rows,
+    in any order. The label is the column
     that is named, else one called label or labels. A column called split with train, val and test divides the rows.
 
     Args:
@@ -68,8 +70,9 @@ def _read(path: Path, kind: Literal["csv", "parquet"]) -> pd.DataFrame:
     try:
         if kind == "parquet":
             return pd.read_parquet(path)
-        head = pd.read_csv(path, nrows=0, sep="\0", engine="python").columns[0]
-        frame = pd.read_csv(path, sep=max(",;\t", key=str(head).count), low_memory=False)
+        head = pd.read_csv(path, nrows=0, sep="\0", engine="python", quoting=csv.QUOTE_NONE).columns[0]
+        plain = re.sub('"[^"]*"', "", str(head))  # Names between quotation marks may hold any of them.
+        frame = pd.read_csv(path, sep=max(",;\t", key=plain.count), low_memory=False)
     except ImportError:
         raise InputError("--data parquet needs pyarrow: pip install 'vae_rd[data]'") from None
     except Exception as error:  # pandas and pyarrow raise whatever a damaged file makes them stumble on.
@@ -92,21 +95,34 @@ def of_frame(frame: pd.DataFrame, *, label: str | None, where: str) -> Examples:
     if label is not None and label not in frame:
         columns = ", ".join(map(str, list(frame)[:SHOWN]))
         raise InputError(f"{where}: it has no column {label!r}; name one of {columns}")
-    label = label if label is not None else next((name for name in LABELS if name in frame), None)
+    asked = label is not None
+    label = label if asked else next((name for name in LABELS if name in frame), None)
     splits = _splits(frame)
     others = frame.drop(columns=[name for name in (label, SPLIT if splits else None) if name is not None])
     kept = [name for name in others if _is_number(others[name])]
     left_out = [name for name in others if name not in kept]
     _check_text(others[left_out], where)
     notes = [f"columns left out: {_listed(left_out)}"] if left_out else []
-    if kept and str(kept[0]).startswith("Unnamed: 0") and (others[kept[0]] == np.arange(len(others))).all():
-        notes.append("the first column left out, which counts the rows")
-        kept = kept[1:]
+    index = [name for name in kept if _is_index(others[name])]
+    for name in index:
+        notes.append(f"{'the first column' if name == frame.columns[0] else name} left out, which counts the rows")
+    kept = [name for name in kept if name not in index]
     if not kept:
         raise InputError(f"{where}: it has no column of numbers; give one or more beside the labels")
     _check_whole(others[kept], where)
-    factors = {} if label is None else _factor(frame[label], where)
+    factors: dict[str, np.ndarray] = {}
+    if label is not None:
+        factors, said = _factor(frame[label], where, asked=asked)
+        notes += said
     return Examples(_matrix(others[kept]), factors, notes, splits)
+
+
+def _is_index(column: pd.Series) -> bool:
+    """Whether it is what pandas or R names rows by, however these were shuffled since."""
+    if re.fullmatch(r"__index_level_\d+__", str(column.name)):  # As pyarrow calls an index without a name.
+        return True
+    is_unnamed = re.fullmatch(r"Unnamed: 0(\.\d+)?", str(column.name)) is not None  # As pandas calls a first column.
+    return is_unnamed and column.is_unique and bool((column.astype(np.float64) % 1 == 0).all())
 
 
 def _is_number(column: pd.Series) -> bool:
@@ -128,15 +144,15 @@ def _splits(frame: pd.DataFrame) -> dict[str, np.ndarray]:
     return {} if (named == "").any() else {str(split): np.flatnonzero(named == split) for split in np.unique(named)}
 
 
-def _factor(column: pd.Series, where: str) -> dict[str, np.ndarray]:
+def _factor(column: pd.Series, where: str, *, asked: bool) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     if column.isna().any():
         raise InputError(
             f"{where}: {int(column.isna().sum())} labels of column {column.name} are missing; fill them in"
         )
     values = column.to_numpy()
     values = values.astype(str) if values.dtype == object or values.dtype.kind not in "biufSU" else values
-    (factor,) = factors_of(values, len(column), where=f"{where}: column {column.name}").values()
-    return {str(column.name): factor}
+    found, said = factors_or_note(values, len(column), where=f"{where}: column {column.name}", asked=asked)
+    return {str(column.name): factor for factor in found.values()}, said
 
 
 def _check_header(frame: pd.DataFrame, where: str) -> None:
@@ -152,12 +168,18 @@ def _as_number(text: Hashable) -> bool:
 
 
 def _check_text(left_out: pd.DataFrame, where: str) -> None:
-    """Refuse what is mostly numbers, and would be left out for a few other words among them."""
+    """Refuse what is mostly numbers, and would be left out for their commas or a few other words among them."""
     import pandas as pd
 
     for name in left_out:
         numbers = pd.to_numeric(left_out[name].astype(str), errors="coerce")
         strays = left_out[name][numbers.isna()]
+        words = strays.dropna().astype(str)
+        if len(words) and not pd.to_numeric(words.str.replace(",", "."), errors="coerce").isna().any():
+            raise InputError(
+                f"{where}: column {name} is numbers with commas, such as {words.iloc[0]!r}; write decimals after a "
+                "point, and nothing between thousands, or drop the column"
+            )
         if 0 < len(strays) < len(numbers) / 2:
             raise InputError(
                 f"{where}: column {name} is numbers with {len(strays)} other entries, such as {strays.iloc[0]!r}; "

@@ -116,7 +116,9 @@ def examples_source(
     x = np.concatenate([part.x for part in own.values()]) if len(own) > 1 else next(iter(own.values())).x
     for part in own.values():
         notes += [note for note in part.notes if note not in notes]
-    positions = next(iter(own.values())).splits if "" in own else _positions(own)
+    if len(own) > 1 and any(part.splits for part in own.values()):
+        notes.append("columns left out: split")
+    positions = _positions(own, where)
     reading = read_levels(x, asked=levels, where=where)
     factors = _joined_factors(own, notes)
     found = Own(reading, positions, factors, notes, "channels_first")
@@ -137,7 +139,16 @@ def _by_split(parts: Mapping[str, Examples], where: str) -> tuple[dict[str, Exam
     return {named[name]: parts[name] for name in named}, [f"left out: {', '.join(left_out)}"] if left_out else []
 
 
-def _positions(own: Mapping[str, Examples]) -> dict[str, np.ndarray]:
+def _positions(own: Mapping[str, Examples], where: str) -> Mapping[str, np.ndarray]:
+    """Of the splits that one lot names itself, else of the lots."""
+    splits = next(iter(own.values())).splits if len(own) == 1 else {}
+    if splits and "train" not in splits:
+        raise InputError(
+            f"{where}: its column split has {', '.join(splits)} without train; add the rows of train, or drop the "
+            "column, so that all are split at random"
+        )
+    if splits or "" in own:
+        return splits
     ends = np.cumsum([len(part.x) for part in own.values()])
     return {split: np.arange(end - len(own[split].x), end) for split, end in zip(own, ends, strict=True)}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import (
@@ -20,6 +21,7 @@ from torch.utils.data import (
 
 from vae_rd.data.arrow import is_dataset, of_dataset
 from vae_rd.data.base import Source
+from vae_rd.data.checks import check_plain
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.examples import SHOWN, Examples, examples_source, factors_or_note, planes
 from vae_rd.data.pictures import picture_of, stacked
@@ -29,6 +31,7 @@ from vae_rd.errors import InputError
 X_NAMES = ("x", "image", "images", "img", "pixel_values", "data")  # Of several arrays of an item, the one that is x.
 LABEL_NAMES = ("label", "labels", "y", "target")
 WHERE = "data"
+_OF_NUMPY = (torch.float16, torch.float32, torch.float64)  # The floats that both have.
 
 
 def from_datasets(
@@ -116,11 +119,16 @@ def _examples(lot: Any, image: str | int | None, label: str | int | None, *, whe
     if isinstance(lot, np.ndarray | Tensor):
         return Examples(_array(lot, where), {})
     if isinstance(lot, tuple) and is_data(lot):
-        x, labels = _array(lot[0], where), np.asarray(lot[1])
+        x, labels = _array(lot[0], where), _numpy(lot[1], f"{where}: labels")
         factors, notes = factors_or_note(labels, len(x), where=f"{where}: labels", asked=label is not None)
         return Examples(x, factors, notes)
     if is_dataset(lot):
         return of_dataset(lot, image=_column(image), label=_column(label), where=where)
+    if type(lot).__module__.partition(".")[0] == "pandas":  # Whose items are columns.
+        raise InputError(
+            f"{where} is a pandas {type(lot).__name__}; give its numbers, as .to_numpy() does, or write it to a file "
+            "for --data csv"
+        )
     said: list[str] = []
     if isinstance(lot, DataLoader):
         lot, said = _set_of(lot, where), ["of a DataLoader its examples alone: batches and order are the config's"]
@@ -142,9 +150,16 @@ def _column(name: str | int | None) -> str | None:
 
 
 def _array(values: np.ndarray | Tensor, where: str) -> np.ndarray:
-    is_tensor = isinstance(values, Tensor)
-    numbers = values.detach().cpu().numpy() if isinstance(values, Tensor) else values
-    return planes(numbers, first=True if is_tensor else None, where=where)
+    return planes(_numpy(values, where), first=True if isinstance(values, Tensor) else None, where=where)
+
+
+def _numpy(values: Any, where: str) -> np.ndarray:
+    """What an item or an array holds, of any device and precision."""
+    check_plain(values, where)
+    if not isinstance(values, Tensor):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    return (values.float() if values.dtype not in _OF_NUMPY and values.is_floating_point() else values).numpy()
 
 
 def _set_of(loader: DataLoader[Any], where: str) -> Any:
@@ -154,7 +169,7 @@ def _set_of(loader: DataLoader[Any], where: str) -> Any:
         InputError: for a sampler that is no order of a set.
     """
     sampler, batches = loader.sampler, loader.batch_sampler
-    if type(batches) in (BatchSampler, type(None)) and type(sampler) in (SequentialSampler, RandomSampler):
+    if type(batches) in (BatchSampler, type(None)) and _is_order(sampler, loader.dataset):
         return loader.dataset
     if type(batches) in (BatchSampler, type(None)) and hasattr(sampler, "indices"):
         return Subset(loader.dataset, [int(i) for i in sampler.indices])
@@ -164,6 +179,13 @@ def _set_of(loader: DataLoader[Any], where: str) -> Any:
     raise InputError(
         f"{where}: the loader draws its examples by a {kind}, which is no set; give its dataset, or a Subset"
     )
+
+
+def _is_order(sampler: Any, dataset: Any) -> bool:
+    """Whether it draws each example once; of fewer than all at random, each epoch would have others."""
+    if type(sampler) is RandomSampler:
+        return not sampler.replacement and sampler.num_samples == len(dataset)
+    return type(sampler) is SequentialSampler
 
 
 def _items(dataset: Any, image: str | int | None, label: str | int | None, *, where: str) -> Examples:
@@ -181,11 +203,12 @@ def _items(dataset: Any, image: str | int | None, label: str | int | None, *, wh
     x, notes = _stack(dataset, item, where)
     factors: dict[str, np.ndarray] = {}
     if labelled is not None:
-        values = _column_of([labels[i] for i in range(len(x))])
+        values = _column_of([_numpy(labels[i], f"{where}[{i}]: label") for i in range(len(x))])
         factors, said = factors_or_note(values, len(x), where=f"{where}: labels", asked=label is not None)
         notes += said
     again = dataset[0]
-    if not _equal(first if at is None else first[at], again if at is None else again[at]):
+    one, other = (_numpy(found if at is None else found[at], where) for found in (first, again))
+    if not np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
         notes.append("items that differ when they are read again, as by a random transform, each taken once")
     return Examples(x, factors, notes)
 
@@ -221,7 +244,7 @@ def _stack(dataset: Any, item: Any, where: str) -> tuple[np.ndarray, list[str]]:
     if isinstance(first, Image.Image):
         pixels, done = stacked(n, lambda i: picture_of(item(i), name(i)), name, where)
         return planes(pixels, first=False, where=where), [f"{count} {what}" for what, count in sorted(done.items())]
-    one = np.asarray(first)
+    one = _numpy(first, name(0))
     if one.dtype.kind not in "buif" or one.ndim == 0:
         raise InputError(
             f"{name(0)} is of type {type(first).__name__}; let items be x, (x, label) or dicts, with x a tensor, an "
@@ -234,20 +257,15 @@ def _stack(dataset: Any, item: Any, where: str) -> tuple[np.ndarray, list[str]]:
         )
     stack = np.empty((n, *one.shape), one.dtype)
     for i in range(n):
-        found = np.asarray(item(i))
+        found = _numpy(item(i), name(i))
         if found.shape != one.shape:
             raise InputError(f"{name(i)} is {list(found.shape)}, but {name(0)} is {list(one.shape)}; give one shape")
         stack[i] = found
     return planes(stack, first=True if isinstance(first, Tensor) else None, where=where), []
 
 
-def _column_of(labels: list[Any]) -> np.ndarray:
+def _column_of(values: list[np.ndarray]) -> np.ndarray:
     """Labels of items as an array, of objects where they are no single values or rows of one length."""
-    values = [np.asarray(label) for label in labels]
     if len({value.shape for value in values}) > 1 or any(value.dtype == object for value in values):
-        return np.zeros(len(labels), object)
+        return np.zeros(len(values), object)
     return np.stack(values)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    return bool(np.array_equal(np.asarray(one), np.asarray(other), equal_nan=np.asarray(one).dtype.kind == "f"))

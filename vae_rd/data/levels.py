@@ -85,6 +85,21 @@ def read_levels(values: np.ndarray, *, asked: int | None, where: str) -> Reading
         return _on_grid(values, grid, levels=grid.top + 1)
     if is_whole or values.dtype.kind in "iu":
         raise InputError(f"{where}: whole numbers from {low:g} to {high:g}; {_remedy(low)}")
+    return real_values(values, where=where)
+
+
+def real_values(values: np.ndarray, *, where: str) -> Reading:
+    """Values that are real whatever they look like.
+
+    Raises:
+        InputError: for values that are no finite float32 numbers.
+
+    Example:
+        >>> real_values(np.array([0.0, 1.0]), where="here").said
+        'real values 0..1'
+    """
+    values = _numbers(values, where)
+    low, high = values.min().item() + 0, values.max().item() + 0
     return Reading(values.astype(np.float32), None, f"real values {low:g}..{high:g}")
 
 

@@ -13,7 +13,7 @@ import torch
 from vae_rd.config.fields import Layout
 from vae_rd.data.archives import shape_problem
 from vae_rd.data.base import Source
-from vae_rd.data.levels import read_levels
+from vae_rd.data.levels import read_levels, real_values
 from vae_rd.data.readers import first_line
 from vae_rd.data.splits import divided
 from vae_rd.data.streams import HELD, Stream, evaluated
@@ -62,11 +62,15 @@ def npy(path: Path, *, data_seed: int = 0, levels: int | None = None, layout: La
     mapped = [_mapped(file, layout) for file in files]
     _check_alike(files, mapped)
     content = _content(mapped, where=str(path))
-    if levels is not None and content.ends.dtype.kind == "f":
+    is_real = content.ends.dtype.kind == "f"
+    if levels is not None and is_real:
         raise InputError(
             f"{path}: --levels {levels}: floats are read as real values; store whole numbers, or leave it out"
         )
-    reading = read_levels(content.ends, asked=levels, where=str(path))
+    if is_real:  # Of which the ends say nothing: k/255 and 0.7 are both between 0 and 1.
+        reading = real_values(content.ends, where=str(path))
+    else:
+        reading = read_levels(content.ends, asked=levels, where=str(path))
     counts = np.cumsum([len(array) for array in mapped])
     parts, split = divided(int(counts[-1]), {}, data_seed=data_seed, where=str(path), most=HELD)
     whole = Stream(files, counts, np.arange(counts[-1]), reading.pixels.dtype, layout)

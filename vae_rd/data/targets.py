@@ -48,10 +48,10 @@ class Targets:
                 f"--target label: takes data with labels of one kind, and --data {name} {has}; leave it out"
             )
         self.factor = factors[0]
-        stored = [torch.as_tensor(labels[split][self.factor]) for split in SPLITS]
-        known, codes = torch.cat(stored).unique(return_inverse=True)
+        stored = [labels[split][self.factor] for split in SPLITS]
+        known, codes = np.unique(np.concatenate(stored), return_inverse=True)  # Of text as well, unlike torch's.
         self.classes = len(known)
-        self.codes = dict(zip(SPLITS, codes.split([len(part) for part in stored]), strict=True))
+        self.codes = dict(zip(SPLITS, torch.from_numpy(codes).split([len(part) for part in stored]), strict=True))
 
     def to(self, device: torch.device) -> None:
         """Move the labels."""
