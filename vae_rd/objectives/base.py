@@ -75,6 +75,14 @@ class Objective(nn.Module, ABC):
         """
         return None
 
+    @property
+    def is_lagrangian(self) -> bool:
+        """Whether the loss of a step is D + w R, w its weight, but for a factor and a constant: q(z|x) is fitted to it.
+
+        Elsewhere what local steps on q(z|x) gain of D + w R says nothing of the encoder, which was asked for another q.
+        """
+        return self.weighs_rate
+
     @abstractmethod
     def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:
         """Per-example loss, [B], to be minimised at an optimiser step.
