@@ -21,6 +21,7 @@ def check_aim(config: FitConfig, model: VAE, data: DataSet) -> None:
         objective=f"--objective {config.objective}",
         gradient=f"--gradient {config.gradient}",
         posterior="--posterior",
+        likelihood="--likelihood",
         batch="--batch_size",
         diagonal="--posterior diagonal",
         samples=f"add --samples {gradient.least_samples}",
@@ -33,7 +34,7 @@ def check_aim(config: FitConfig, model: VAE, data: DataSet) -> None:
             f"--objective {config.objective}: a network given from Python takes no beta; choose another objective"
         )
     q = posterior_of(model, data.evaluation_chunk("train", 0)[:2].to(next(model.parameters())))
-    for problem in posterior_problems(objective, gradient, q, words=words):
+    for problem in posterior_problems(objective, gradient, q, model.decoder, words=words):
         raise InputError(problem)
     if problem_of_batch := batch_problem(objective, batch_size=config.batch_size, words=words):
         raise InputError(problem_of_batch)

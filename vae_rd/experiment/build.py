@@ -88,7 +88,7 @@ def _vae(config: FitConfig, card: DataCard) -> VAE:
     posterior = tables.POSTERIORS[config.posterior](config, card, trunk)
     encoder = Encoder(trunk, posterior)
     prior = tables.PRIORS[config.prior](config, card, encoder)
-    _check_parts(config, card, posterior, prior, likelihood)
+    _check_parts(config, card, posterior, prior)
     _check_allowance(config, card, encoder, prior)
     model = VAE(encoder, decoder, prior, latent_dim=config.latent_dim, noise_dim=posterior.noise_dim)
     betas = tables.OBJECTIVES[config.objective](config, card).betas
@@ -182,9 +182,7 @@ def _parameters(likelihood: Likelihood, card: DataCard) -> Shape:
     return (likelihood.params_per_value * channels, *sizes)
 
 
-def _check_parts(
-    config: FitConfig, card: DataCard, posterior: PosteriorHead, prior: PriorHead, likelihood: Likelihood
-) -> None:
+def _check_parts(config: FitConfig, card: DataCard, posterior: PosteriorHead, prior: PriorHead) -> None:
     """Refuse parts that do not fit each other."""
     if posterior.is_continuous != prior.is_continuous:
         z = "real" if posterior.is_continuous else "one of finitely many states"
@@ -203,11 +201,6 @@ def _check_parts(
         raise InputError(
             f"--prior {config.prior}: nothing trains it with --posterior {config.posterior}, whose R is undefined; "
             "leave it out"
-        )
-    if likelihood.takes_draws and not posterior.has_rsample:
-        raise InputError(
-            f"--likelihood {config.likelihood} takes its scale from draws of z, whose gradient "
-            f"--posterior {config.posterior} does not have; choose another likelihood"
         )
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
@@ -18,7 +19,7 @@ class Words(NamedTuple):
     """How those who asked for a training call its parts, and say what to do: by flags, or in Python.
 
     Attributes:
-        objective, gradient, posterior: what was asked for.
+        objective, gradient, posterior, likelihood: what was asked for.
         batch: before the size of a batch.
         diagonal: the posterior that every objective takes.
         samples: asks for as many draws as the gradient takes.
@@ -28,6 +29,7 @@ class Words(NamedTuple):
     objective: str
     gradient: str
     posterior: str
+    likelihood: str
     batch: str
     diagonal: str
     samples: str
@@ -42,9 +44,16 @@ def gradient_problems(objective: Objective, gradient: Gradient, *, samples: int,
         yield f"{words.gradient} has the other draws for a baseline; {words.samples}"
 
 
-def posterior_problems(objective: Objective, gradient: Gradient, q: Posterior, *, words: Words) -> Iterator[str]:
-    """Why a posterior does not serve the objective and the gradient, and what to do."""
-    kind = type(q).__name__
+def posterior_problems(
+    objective: Objective, gradient: Gradient, q: Posterior, decoder: nn.Module, *, words: Words
+) -> Iterator[str]:
+    """Why a posterior does not serve the objective, the gradient and the decoder, and what to do."""
+    kind, likelihood = type(q).__name__, getattr(decoder, "likelihood", None)
+    if isinstance(likelihood, Likelihood) and likelihood.takes_draws and not q.has_rsample:
+        yield (
+            f"{words.likelihood}: {type(likelihood).__name__} takes its scale from draws of z, whose gradient {kind} "
+            "does not have; choose another likelihood"
+        )
     if gradient.takes_density and not q.has_density:
         yield f"{words.gradient} takes ln q(z|x), which {kind} does not have; leave it out"
     if objective.takes_factors and q.factors() is None:

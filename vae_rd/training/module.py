@@ -202,9 +202,8 @@ class VAEModule(LightningModule):
         """Refuse a posterior that the objective or the gradient does not fit, by the first batch that there is."""
         if self._is_checked or not is_known(self.model):
             return
-        for problem in posterior_problems(
-            self.objective, self.gradient, posterior_of(self.model, x[:2]), words=self._words
-        ):
+        q, decoder = posterior_of(self.model, x[:2]), self.model.decoder
+        for problem in posterior_problems(self.objective, self.gradient, q, decoder, words=self._words):
             raise InputError(problem)
         self._is_checked = True
 
@@ -214,6 +213,7 @@ class VAEModule(LightningModule):
             objective=type(self.objective).__name__,
             gradient=f"VAEModule(gradient={type(self.gradient).__name__}(...))",
             posterior="VAEModule",
+            likelihood="VAEModule",
             batch="VAEModule: a batch of",
             diagonal="DiagonalPosterior",
             samples=f"give samples={self.gradient.least_samples}",
