@@ -96,6 +96,13 @@ def test_a_rate_is_found_on_validation_and_measured_as_a_point(run, capsys):
     assert f"has rates from {least:.4g} (beta 5) to {most:.4g} (beta 0.05)" in capsys.readouterr().err
 
 
+def test_betas_asked_of_a_point_are_those_of_its_run(run):
+    point = points_of(run)[0]
+    vae_rd.evaluate_run(point, split="val", betas=[0.7])
+    assert not points_of(point)
+    assert RunRecord.read(point_folder(run, 0.7)).model["slope"] == 0.7
+
+
 def test_a_point_is_explored_and_drawn_from_like_any_run(run, tmp_path):
     point = points_of(run)[0]
     assert "prior, x" in vae_rd.explore_run(point, "samples")["samples"]["numbers"]
