@@ -19,6 +19,7 @@ from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
 from vae_rd.model.likelihoods.optimal_gaussian import OptimalGaussianLikelihood
 from vae_rd.model.posteriors.categorical import CategoricalPosterior
 from vae_rd.model.priors.categorical import CategoricalPrior
+from vae_rd.model.priors.mixture import MixturePrior
 
 from helpers.own import GENERATOR, OwnEncoder, bits, data_of, own_vae
 
@@ -151,6 +152,16 @@ def test_a_scale_of_draws_that_have_no_gradient_is_refused(fitted, tmp_path):
     x = torch.randn(40, 1, 4, 4, generator=GENERATOR)
     with pytest.raises(InputError, match=r"OptimalGaussianLikelihood takes .* gradient CategoricalLatent does not"):
         fitted(model=vae(encoder=encoder, decoder=decoder, prior=CategoricalPrior(2)), data=data_of(x, None))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_allowance_by_units_of_a_rate_without_them_is_refused(fitted, tmp_path):
+    config = FitConfig(objective="free_bits", run_dir=str(tmp_path / "runs"), wandb="off", max_steps=1, batch_size=16)
+    says = (
+        "--objective free_bits: R of DiagonalNormal and Mixture has no closed form by units; add --free_bits_per total"
+    )
+    with pytest.raises(InputError, match=says):
+        fitted(config, model=vae(prior=MixturePrior(2, components=3)), data=data_of(bits(40, 1, 4, 4)))
     assert not (tmp_path / "runs").exists()
 
 

@@ -38,6 +38,7 @@ from vae_rd.functional.seeding import generator
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.discrepancy import Discrepancy
+from vae_rd.objectives.free_bits import FreeBitsObjective
 from vae_rd.objectives.gradients.landed import Sticking
 from vae_rd.objectives.gradients.score_function import ScoreFunction
 from vae_rd.objectives.iwae import IWAEObjective
@@ -550,6 +551,11 @@ def test_losses_that_compare_draws_and_gradients_without_them():
             {"posterior": "full"},
             {"objective": PenalisedObjective(BetaObjective(1.0), TotalCorrelation(n_train=N, n_val=N))},
             "PenalisedObjective takes a product of normals, not FullNormal; choose DiagonalPosterior",
+        ),
+        (
+            {"prior": "mixture"},
+            {"objective": FreeBitsObjective(1.0, free=0.5, per_unit=True)},
+            "FreeBitsObjective: R of DiagonalNormal and Mixture has no closed form by units; give per_unit=False",
         ),
         (
             {"posterior": "deterministic", "beta": 0.0},

@@ -7,7 +7,7 @@ from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
 from vae_rd.experiment import tables
 from vae_rd.model.vae import VAE
-from vae_rd.training.aims import Words, batch_problem, gradient_problems, posterior_of, posterior_problems
+from vae_rd.training.aims import Words, batch_problem, gradient_problems, posterior_problems
 
 
 def check_aim(config: FitConfig, model: VAE, data: DataSet) -> None:
@@ -24,6 +24,7 @@ def check_aim(config: FitConfig, model: VAE, data: DataSet) -> None:
         likelihood="--likelihood",
         batch="--batch_size",
         diagonal="--posterior diagonal",
+        whole_rate="add --free_bits_per total",
         samples=f"add --samples {gradient.least_samples}",
         score_function="add --gradient score_function --samples 2",
     )
@@ -33,8 +34,8 @@ def check_aim(config: FitConfig, model: VAE, data: DataSet) -> None:
         raise InputError(
             f"--objective {config.objective}: a network given from Python takes no beta; choose another objective"
         )
-    q = posterior_of(model, data.evaluation_chunk("train", 0)[:2].to(next(model.parameters())))
-    for problem in posterior_problems(objective, gradient, q, model.decoder, words=words):
+    x = data.evaluation_chunk("train", 0)[:2].to(next(model.parameters()))
+    for problem in posterior_problems(objective, gradient, model, x, words=words):
         raise InputError(problem)
     if problem_of_batch := batch_problem(objective, batch_size=config.batch_size, words=words):
         raise InputError(problem_of_batch)

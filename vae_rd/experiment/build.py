@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from vae_rd.config.fields import FitConfig
-from vae_rd.config.names import is_read
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
@@ -19,7 +18,6 @@ from vae_rd.experiment.over_betas import over_betas
 from vae_rd.experiment.recipe import in_steps, whitens
 from vae_rd.experiment.supports import check_support
 from vae_rd.model.autoregressive import AutoregressiveDecoder, Coordinates
-from vae_rd.model.closed_forms import rate_per_dim
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.gan import GAN, Discriminator
 from vae_rd.model.generative import GenerativeModel
@@ -89,7 +87,6 @@ def _vae(config: FitConfig, card: DataCard) -> VAE:
     encoder = Encoder(trunk, posterior)
     prior = tables.PRIORS[config.prior](config, card, encoder)
     _check_parts(config, card, posterior, prior)
-    _check_allowance(config, card, encoder, prior)
     model = VAE(encoder, decoder, prior, latent_dim=config.latent_dim, noise_dim=posterior.noise_dim)
     betas = tables.OBJECTIVES[config.objective](config, card).betas
     return model if betas is None else over_betas(config, model, betas)
@@ -202,15 +199,6 @@ def _check_parts(config: FitConfig, card: DataCard, posterior: PosteriorHead, pr
             f"--prior {config.prior}: nothing trains it with --posterior {config.posterior}, whose R is undefined; "
             "leave it out"
         )
-
-
-def _check_allowance(config: FitConfig, card: DataCard, encoder: Encoder, prior: PriorHead) -> None:
-    """Refuse an allowance of each unit where R is not that of single units."""
-    if not is_read("free_bits", vars(config)) or config.free_bits_per == "total":
-        return
-    if not prior.is_continuous or rate_per_dim(encoder(torch.zeros(1, *card.shape)), prior()) is None:
-        asked = f"--posterior {config.posterior} --prior {config.prior}"
-        raise InputError(f"{asked}: R has no closed form by units; add --free_bits_per total")
 
 
 def build_module(

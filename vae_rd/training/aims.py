@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from vae_rd.model.closed_forms import rate_per_dim
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.posteriors.base import Posterior
+from vae_rd.model.priors.base import Prior
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.gradients.base import Gradient
@@ -22,6 +24,7 @@ class Words(NamedTuple):
         objective, gradient, posterior, likelihood: what was asked for.
         batch: before the size of a batch.
         diagonal: the posterior that every objective takes.
+        whole_rate: asks for an allowance of R as a whole.
         samples: asks for as many draws as the gradient takes.
         score_function: asks for the gradient that does without one through draws.
     """
@@ -32,6 +35,7 @@ class Words(NamedTuple):
     likelihood: str
     batch: str
     diagonal: str
+    whole_rate: str
     samples: str
     score_function: str
 
@@ -45,10 +49,13 @@ def gradient_problems(objective: Objective, gradient: Gradient, *, samples: int,
 
 
 def posterior_problems(
-    objective: Objective, gradient: Gradient, q: Posterior, decoder: nn.Module, *, words: Words
+    objective: Objective, gradient: Gradient, model: VAE, x: Tensor, *, words: Words
 ) -> Iterator[str]:
-    """Why a posterior does not serve the objective, the gradient and the decoder, and what to do."""
-    kind, likelihood = type(q).__name__, getattr(decoder, "likelihood", None)
+    """Why a model's posterior of some x does not serve the objective, the gradient and its decoder, and what to do."""
+    q, m = _latents(model, x)
+    kind, likelihood = type(q).__name__, getattr(model.decoder, "likelihood", None)
+    if objective.takes_units and (not m.is_continuous or rate_per_dim(q, m) is None):
+        yield f"{words.objective}: R of {kind} and {type(m).__name__} has no closed form by units; {words.whole_rate}"
     if isinstance(likelihood, Likelihood) and likelihood.takes_draws and not q.has_rsample:
         yield (
             f"{words.likelihood}: {type(likelihood).__name__} takes its scale from draws of z, whose gradient {kind} "
@@ -71,11 +78,11 @@ def batch_problem(objective: Objective, *, batch_size: int, words: Words) -> str
 
 
 @torch.no_grad()
-def posterior_of(model: VAE, x: Tensor) -> Posterior:
-    """q(z|x), with the network left as it was."""
+def _latents(model: VAE, x: Tensor) -> tuple[Posterior, Prior]:
+    """q(z|x) and m(z), with the network left as it was."""
     modes = [(module, module.training) for module in model.modules()]
     try:
-        return cast(Posterior, model.eval().encoder(x))
+        return cast(Posterior, model.eval().encoder(x)), cast(Prior, model.prior())
     finally:
         for module, mode in modes:
             module.training = mode

@@ -21,7 +21,7 @@ from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.gradients.base import Gradient, Reparameterised
-from vae_rd.training.aims import Words, batch_problem, gradient_problems, posterior_of, posterior_problems
+from vae_rd.training.aims import Words, batch_problem, gradient_problems, posterior_problems
 from vae_rd.training.ending import validate_at_end
 from vae_rd.training.examples import add_examples, example_terms, read_means
 
@@ -202,8 +202,7 @@ class VAEModule(LightningModule):
         """Refuse a posterior that the objective or the gradient does not fit, by the first batch that there is."""
         if self._is_checked or not is_known(self.model):
             return
-        q, decoder = posterior_of(self.model, x[:2]), self.model.decoder
-        for problem in posterior_problems(self.objective, self.gradient, q, decoder, words=self._words):
+        for problem in posterior_problems(self.objective, self.gradient, self.model, x[:2], words=self._words):
             raise InputError(problem)
         self._is_checked = True
 
@@ -216,6 +215,7 @@ class VAEModule(LightningModule):
             likelihood="VAEModule",
             batch="VAEModule: a batch of",
             diagonal="DiagonalPosterior",
+            whole_rate="give per_unit=False",
             samples=f"give samples={self.gradient.least_samples}",
             score_function="give gradient=ScoreFunction(), samples=2",
         )
