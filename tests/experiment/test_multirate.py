@@ -4,14 +4,26 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 import vae_rd
 from analysis.rows.runs import load_runs
-from vae_rd import evaluate, generate
+from vae_rd import (
+    VAE,
+    BernoulliLikelihood,
+    Decoder,
+    DiagonalPosterior,
+    Encoder,
+    FitConfig,
+    StandardNormalPrior,
+    evaluate,
+    generate,
+)
 from vae_rd.config.cli import parse
 from vae_rd.errors import InputError
 from vae_rd.experiment.curve import rate_at
 from vae_rd.experiment.loading import open_run
+from vae_rd.model.multirate import MultiRateVAE
 from vae_rd.run.points import point_folder, points_of
 from vae_rd.run.record import RunRecord
 
@@ -116,3 +128,16 @@ def test_estimates_are_of_the_points_too(run):
     entries = [RunRecord.read(folder).estimates[0] for folder in (run, point)]
     assert all(math.isfinite(entry["value"]) for entry in entries)
     assert entries[0]["value"] != entries[1]["value"]
+
+
+def test_a_model_of_many_betas_given_from_python_is_refused(tmp_path):
+    torch.manual_seed(0)
+    encoder = Encoder(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), DiagonalPosterior(4, latent_dim=2))
+    decoder = Decoder(nn.Sequential(nn.Linear(2, 64), nn.Unflatten(1, (1, 8, 8))), BernoulliLikelihood())
+    plain = VAE(encoder, decoder, StandardNormalPrior(2), latent_dim=2)
+    flags = FitConfig(
+        objective="multirate", data="digits", binarization="threshold", max_steps=1, run_dir=str(tmp_path / "runs")
+    )
+    with pytest.raises(InputError, match="takes the networks of the flags alone; choose another objective"):
+        vae_rd.fit_model(flags, model=MultiRateVAE(plain, low=0.1, high=10.0, beta=1.0))
+    assert not (tmp_path / "runs").exists()

@@ -10,8 +10,14 @@ from vae_rd.model.vae import VAE
 from vae_rd.training.aims import Words, batch_problem, gradient_problems, posterior_problems
 
 
-def check_aim(config: FitConfig, model: VAE, data: DataSet) -> None:
+def check_aim(config: FitConfig, model: VAE, data: DataSet, *, own_model: bool) -> None:
     """Refuse an objective that the posterior cannot serve, and a gradient that is not the objective's.
+
+    Args:
+        config: as checked.
+        model: to be trained.
+        data: to train it on.
+        own_model: whether the model was given from Python.
 
     Raises:
         InputError: naming the flag and what to do.
@@ -30,9 +36,10 @@ def check_aim(config: FitConfig, model: VAE, data: DataSet) -> None:
     )
     for problem in gradient_problems(objective, gradient, samples=config.samples, words=words):
         raise InputError(problem)
-    if objective.betas is not None and model.betas is None:
+    if objective.betas is not None and own_model:  # Its curve is read of models that flags make again.
         raise InputError(
-            f"--objective {config.objective}: a network given from Python takes no beta; choose another objective"
+            f"--objective {config.objective} takes the networks of the flags alone; choose another objective for one "
+            "given from Python"
         )
     x = data.evaluation_chunk("train", 0)[:2].to(next(model.parameters()))
     for problem in posterior_problems(objective, gradient, model, x, words=words):
