@@ -191,6 +191,11 @@ STEPS: list[Step] = [
         trained(objective=CapacityObjective(4.0, weight=10.0)),
     ),
     step(
+        'no factor leads from or to 0; give schedule="linear"',
+        lambda: BetaObjective(0.0, warmup=10, start=1.0),
+        lambda: BetaObjective(0.0, warmup=10, start=1.0, schedule="linear"),
+    ),
+    step(
         "has the other draws for a baseline; give samples=2",
         trained(gradient=ScoreFunction()),
         trained(gradient=ScoreFunction(), samples=2),
