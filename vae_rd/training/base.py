@@ -141,9 +141,13 @@ class TrainedModule(LightningModule):
         (group,) = optimizer.param_groups
         group["lr"] = self.descent.learning_rate(step)
         if self.descent.grad_clip is not None:
-            norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.descent.grad_clip)
+            norm = self.clip(self.descent.grad_clip)
         step_of(optimizer)
         return norm
+
+    def clip(self, most: float) -> Tensor:
+        """Scale the gradients down to a norm of all together; what it was, []."""
+        return torch.nn.utils.clip_grad_norm_(self.parameters(), most)
 
     def count_steps(self, taken: int) -> None:
         """Say how many steps were taken: beyond that Lightning's own optimiser does nothing, at 1 % of a small step."""
