@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from vae_rd.config.fields import FitConfig
+from vae_rd.config.names import is_read
 from vae_rd.data.base import DataCard, Source, UnlimitedSource
 from vae_rd.data.dataset import DataSet
 from vae_rd.errors import InputError
@@ -36,6 +37,11 @@ from vae_rd.training.base import Descent, TrainedModule
 from vae_rd.training.gan import GANModule
 from vae_rd.training.vae import VAEBlocks
 
+# The fields that are weights in a loss.
+WEIGHTS = (
+    *("beta", "beta_start", "beta_range", "trajectory", "rate_weight"),
+    *("tc_weight", "mmd_weight", "lambda_od", "lambda_d"),
+)
 # Adam's decay of squared gradients in parts of a training: a beta's should not be a thousand steps behind its part.
 SHORT = 0.99
 
@@ -220,7 +226,20 @@ def build_module(
         **({"second_moment": SHORT} if ends else {}),
     )
     own = {"descent": descent, "batch_size": config.batch_size, "seed": config.seed, "after_step": after_step}
-    return MODULES[config.model](config, model, card, own)
+    module = MODULES[config.model](config, model, card, own)
+    module.weights = weights_of(config)
+    return module
+
+
+def weights_of(config: FitConfig) -> str:
+    """The flags of the weights in a config's loss, in words; empty where no flag has any.
+
+    Example:
+        >>> [weights_of(FitConfig(objective=word)) for word in ("beta", "capacity", "iwae")]
+        ['--beta (and --beta_start)', '--rate_weight', '']
+    """
+    first, *others = [f"--{name}" for name in WEIGHTS if is_read(name, vars(config))] or [""]
+    return f"{first} (and {', '.join(others)})" if others else first
 
 
 def _vae_module(config: FitConfig, model: GenerativeModel, card: DataCard, own: dict[str, Any]) -> VAEBlocks:

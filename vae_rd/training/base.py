@@ -93,6 +93,7 @@ class TrainedModule(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.descent = descent
+        self.weights = ""  # As of `Advice`.
         self.taken_over: Mapping[str, Any] | None = None  # The state of an optimiser of the same parameters.
 
     @property
@@ -181,6 +182,7 @@ class TrainedModule(LightningModule):
             weight_decay=self.descent.weight_decay,
             grad_clip=self.descent.grad_clip,
             is_double=torch.get_default_dtype() == torch.float64,
+            weights=self.weights,
         )
 
     def log_row(self, split: str, values: Mapping[str, float | Tensor]) -> None:
