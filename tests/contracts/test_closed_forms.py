@@ -42,6 +42,13 @@ def test_rates(word, prior_word):
     assert agrees(q.log_prob(z) - m.log_prob(z), units.sum(-1))
 
 
+def test_a_scale_that_is_of_the_draws_is_not_that_of_all_states():
+    q, head = posterior("categorical")(features()), likelihood("gaussian_optimal").train()
+    decoder, x = made_decoder("linear", head, width=4), torch.rand(3, *SHAPE)
+    assert expected_log_prob(q, decoder, x) is None
+    assert expected_log_prob(q, decoder.eval(), x) is not None
+
+
 @pytest.mark.parametrize("likelihood_word", tables.LIKELIHOODS)
 @pytest.mark.parametrize("trunk_word", [word for word, row in tables.TRUNKS.items() if row.has("decoder")])
 @pytest.mark.parametrize("word", tables.POSTERIORS)

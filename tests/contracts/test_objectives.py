@@ -12,6 +12,7 @@ from helpers.members import card, config
 
 pytestmark = [pytest.mark.usefixtures("float64"), pytest.mark.parametrize("word", tables.OBJECTIVES)]
 S, B, D = 3, 5, 2
+LAGRANGIAN = ("beta", "target_rate", "target_distortion", "geco", "multirate", "trajectory")
 
 
 def objective(word: str):
@@ -98,6 +99,15 @@ def test_weight_slope_and_score_are_numbers(word):
     assert isinstance(made.score(means), float)
     assert made.is_annealing(0) in (True, False)
     assert not made.is_annealing(10**9)
+
+
+@pytest.mark.parametrize("step", [0, 9])
+def test_a_lagrangian_weighs_every_nat_of_the_rate_alike_and_by_its_weight(word, step):
+    made, (log_px_z, per_dim) = objective(word), (values.requires_grad_() for values in inputs())
+    of_d, of_r = torch.autograd.grad(loss(made, log_px_z, per_dim, step).sum(), (log_px_z, per_dim))
+    weight = torch.as_tensor(made.weight(step), dtype=of_d.dtype)
+    assert torch.allclose(of_r, -weight * of_d.sum(0)[:, None].expand(B, D)) or not made.is_lagrangian
+    assert made.is_lagrangian == (word in LAGRANGIAN)
 
 
 def test_its_state_is_in_its_buffers(word):

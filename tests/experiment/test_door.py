@@ -10,12 +10,16 @@ from torch import nn
 from torch.distributions import Bernoulli, Beta, Independent, Normal
 
 import vae_rd
-from vae_rd import VAE, DiagonalNormal, LazyDistribution, StandardNormalPrior
+from vae_rd import VAE, DiagonalNormal, Encoder, LazyDistribution, StandardNormalPrior
 from vae_rd.config.fields import FitConfig
 from vae_rd.data.base import Source
 from vae_rd.errors import InputError
 from vae_rd.experiment.door import check_model
 from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
+from vae_rd.model.likelihoods.optimal_gaussian import OptimalGaussianLikelihood
+from vae_rd.model.posteriors.categorical import CategoricalPosterior
+from vae_rd.model.priors.categorical import CategoricalPrior
+from vae_rd.model.priors.mixture import MixturePrior
 
 from helpers.own import GENERATOR, OwnEncoder, bits, data_of, own_vae
 
@@ -140,6 +144,25 @@ def test_a_network_that_fails_in_train_mode_alone_is_refused(fitted):
     model.encoder.net.append(Fails())
     with pytest.raises(InputError, match=r"encoder\(x\) in train mode, .* no batch statistics; mend the network"):
         fitted(model=model, data=data_of(bits(40, 1, 4, 4)))
+
+
+def test_a_scale_of_draws_that_have_no_gradient_is_refused(fitted, tmp_path):
+    encoder = Encoder(nn.Sequential(nn.Flatten(), nn.Linear(16, 4)), CategoricalPosterior(4, latent_dim=2))
+    decoder = own_vae(likelihood=OptimalGaussianLikelihood()).decoder
+    x = torch.randn(40, 1, 4, 4, generator=GENERATOR)
+    with pytest.raises(InputError, match=r"OptimalGaussianLikelihood takes .* gradient CategoricalLatent does not"):
+        fitted(model=vae(encoder=encoder, decoder=decoder, prior=CategoricalPrior(2)), data=data_of(x, None))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_allowance_by_units_of_a_rate_without_them_is_refused(fitted, tmp_path):
+    config = FitConfig(objective="free_bits", run_dir=str(tmp_path / "runs"), wandb="off", max_steps=1, batch_size=16)
+    says = (
+        "--objective free_bits: R of DiagonalNormal and Mixture has no closed form by units; add --free_bits_per total"
+    )
+    with pytest.raises(InputError, match=says):
+        fitted(config, model=vae(prior=MixturePrior(2, components=3)), data=data_of(bits(40, 1, 4, 4)))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_look_leaves_no_trace():

@@ -4,14 +4,27 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 import vae_rd
 from analysis.rows.runs import load_runs
-from vae_rd import evaluate, generate
-from vae_rd.config.cli import parse
+from vae_rd import (
+    VAE,
+    BernoulliLikelihood,
+    Decoder,
+    DiagonalPosterior,
+    Encoder,
+    FitConfig,
+    StandardNormalPrior,
+    evaluate,
+    generate,
+)
+from vae_rd.config.cli import parse, recorded
 from vae_rd.errors import InputError
+from vae_rd.experiment import build
 from vae_rd.experiment.curve import rate_at
-from vae_rd.experiment.loading import open_run
+from vae_rd.experiment.loading import open_run, precision_of
+from vae_rd.model.multirate import MultiRateVAE
 from vae_rd.run.points import point_folder, points_of
 from vae_rd.run.record import RunRecord
 
@@ -96,6 +109,19 @@ def test_a_rate_is_found_on_validation_and_measured_as_a_point(run, capsys):
     assert f"has rates from {least:.4g} (beta 5) to {most:.4g} (beta 0.05)" in capsys.readouterr().err
 
 
+def test_its_parameters_are_those_that_were_trained(run):
+    config = recorded(RunRecord.read(run).config, where="")
+    trained = build.build_model(config, open_run(run).data.card)
+    assert RunRecord.read(run).model["parameters"] == sum(p.numel() for p in trained.parameters())
+
+
+def test_betas_asked_of_a_point_are_those_of_its_run(run):
+    point = points_of(run)[0]
+    vae_rd.evaluate_run(point, split="val", betas=[0.7])
+    assert not points_of(point)
+    assert RunRecord.read(point_folder(run, 0.7)).model["slope"] == 0.7
+
+
 def test_a_point_is_explored_and_drawn_from_like_any_run(run, tmp_path):
     point = points_of(run)[0]
     assert "prior, x" in vae_rd.explore_run(point, "samples")["samples"]["numbers"]
@@ -109,3 +135,25 @@ def test_estimates_are_of_the_points_too(run):
     entries = [RunRecord.read(folder).estimates[0] for folder in (run, point)]
     assert all(math.isfinite(entry["value"]) for entry in entries)
     assert entries[0]["value"] != entries[1]["value"]
+
+
+def test_a_model_of_many_betas_given_from_python_is_refused(tmp_path):
+    torch.manual_seed(0)
+    encoder = Encoder(nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), DiagonalPosterior(4, latent_dim=2))
+    decoder = Decoder(nn.Sequential(nn.Linear(2, 64), nn.Unflatten(1, (1, 8, 8))), BernoulliLikelihood())
+    plain = VAE(encoder, decoder, StandardNormalPrior(2), latent_dim=2)
+    flags = FitConfig(
+        objective="multirate", data="digits", binarization="threshold", max_steps=1, run_dir=str(tmp_path / "runs")
+    )
+    with pytest.raises(InputError, match="takes the networks of the flags alone; choose another objective"):
+        vae_rd.fit_model(flags, model=MultiRateVAE(plain, low=0.1, high=10.0, beta=1.0))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_model_at_a_beta_is_in_the_precision_of_its_run(tmp_path):
+    flags = [*BETAS, "--beta=0.5", "--precision=64", "--max_epochs=1", "--hidden=[4]"]
+    vae_rd.fit_model(config(tmp_path, *flags))
+    made = vae_rd.load(tmp_path / "many", beta=0.1)
+    with precision_of(config(tmp_path, *flags)):
+        same = vae_rd.load(tmp_path / "many", beta=0.1)
+    assert all(torch.equal(p, q) for p, q in zip(made.parameters(), same.parameters(), strict=True))

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from vae_rd.config.cli import parse
+from vae_rd.errors import InputError
 from vae_rd.experiment import tables
 from vae_rd.experiment.recipe import settled
 from vae_rd.model.terms import Terms
@@ -104,3 +105,9 @@ def test_a_capacity_grows_and_is_held_in_the_mean():
 )
 def test_a_flag_of_its_name_chooses_an_objective_and_what_is_said_wins(flags, objective):
     assert parse(flags).config.objective == objective
+
+
+@pytest.mark.parametrize(("beta", "start", "schedule"), [(0.0, 1.0, "auto"), (1.0, 0.0, "geometric")])
+def test_a_geometric_way_from_or_to_0_is_refused(beta, start, schedule):
+    with pytest.raises(InputError, match='no factor leads from or to 0; give schedule="linear"'):
+        BetaObjective(beta, warmup=10, start=start, schedule=schedule)

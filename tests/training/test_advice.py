@@ -97,6 +97,21 @@ def test_a_weight_beyond_the_precision_is_to_come_nearer_or_take_more_of_it(case
 
 
 @pytest.mark.parametrize(
+    ("flags", "weights"),
+    [
+        ({"objective": "capacity", "rate_weight": 1e39}, "--rate_weight"),
+        ({"objective": "info_vae", "mmd_weight": 1e39}, "--beta (and --beta_start, --mmd_weight)"),
+        ({"objective": "beta_tc", "tc_weight": 1e39}, "--tc_weight"),
+    ],
+)
+def test_a_weight_is_called_by_its_own_flag(flags, weights, tmp_path):
+    with pytest.raises(Diverged) as stop:
+        sprites_fit(tmp_path, **flags)
+    assert str(stop.value).startswith("step 1: the loss is ")
+    assert str(stop.value).endswith(f"; bring {weights} nearer to 1 or take --precision 64")
+
+
+@pytest.mark.parametrize(
     ("flags", "remedy", "better"),
     [
         ({"lr": 1e10}, "lower --lr", {"lr": 1e-3}),

@@ -8,10 +8,12 @@ import torch
 import vae_rd
 from vae_rd.config.names import run_name
 from vae_rd.errors import Diverged, InputError, Interrupted
+from vae_rd.experiment import build
 from vae_rd.metrics.quality import UNDEFINED
 from vae_rd.run.folder import KEPT, LAST
 from vae_rd.run.record import RunRecord
 from vae_rd.run.summary import summary_lines
+from vae_rd.training.gan import GANModule
 from vae_rd.training.tracking import summary_of
 
 from helpers.own import own_vae
@@ -109,3 +111,23 @@ def test_its_summary_at_wandb_says_how_samples_are_and_leaves_out_what_is_undefi
     assert "test/rate_stderr" not in summary
     assert summary["verdict/modes"].startswith(record.verdicts["modes"]["state"])
     assert not any("rate_dim" in name for name in summary)
+
+
+def test_each_of_its_networks_is_clipped_by_its_own_norm(adversarial):
+    config = adversarial(grad_clip=1.0)
+    card = build.build_data(config).card
+    module = build.build_module(config, build.build_model(config, card), card, steps=9)
+    networks = [module.model.generator, module.model.discriminator]
+    for network, size in zip(networks, (0.5, 100.0), strict=True):
+        first, *_ = network.parameters()
+        first.grad = torch.zeros_like(first)
+        first.grad.flatten()[0] = size
+    assert module.clip(1.0) == 100
+    for network, size in zip(networks, (0.5, 1.0), strict=True):
+        assert next(network.parameters()).grad.norm().item() == pytest.approx(size, rel=1e-5)
+
+
+def test_a_norm_that_is_not_finite_ends_it(adversarial, monkeypatch):
+    monkeypatch.setattr(GANModule, "clip", lambda *_: torch.tensor(torch.inf))
+    with pytest.raises(Diverged, match="step 1: the norm of the gradients is inf; "):
+        vae_rd.fit_model(adversarial(grad_clip=1.0))

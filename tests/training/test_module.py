@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,10 +37,15 @@ from vae_rd.functional.rate_distortion import rate_distortion
 from vae_rd.functional.seeding import generator
 from vae_rd.model.vae import VAE
 from vae_rd.objectives.beta import BetaObjective
+from vae_rd.objectives.discrepancy import Discrepancy
+from vae_rd.objectives.free_bits import FreeBitsObjective
+from vae_rd.objectives.gradients.landed import Sticking
 from vae_rd.objectives.gradients.score_function import ScoreFunction
 from vae_rd.objectives.iwae import IWAEObjective
 from vae_rd.objectives.multirate import MultiRateObjective
+from vae_rd.objectives.penalised import PenalisedObjective
 from vae_rd.objectives.target_rate import TargetRateObjective
+from vae_rd.objectives.total_correlation import TotalCorrelation
 
 from helpers.linear_gaussian import LinearGaussian
 
@@ -63,16 +69,14 @@ TRAIN, VAL = bits(N, seed=1), bits(2 * BATCH, seed=2)
 
 
 def config(**fields: Any) -> FitConfig:
+    size = {"hidden": [5], "latent_dim": 2, "batch_size": BATCH, "max_epochs": EPOCHS}
     return FitConfig(
-        **(
-            {"data": "static_mnist", "hidden": [5], "latent_dim": 2, "batch_size": BATCH, "max_epochs": EPOCHS} | fields
-        ),
+        **({"data": "static_mnist", "beta": BETA} | size | fields),
         lr=0.01,
         lr_schedule="constant",
         weight_decay=0.0,
         precision="64",
         accelerator="cpu",
-        beta=BETA,
     )
 
 
@@ -528,3 +532,50 @@ def test_losses_that_compare_draws_and_gradients_without_them():
     coupled.couples_examples = True
     with pytest.raises(InputError, match="ScoreFunction"):
         vae_rd.VAEModule(network(), coupled, gradient=ScoreFunction())
+
+
+@pytest.mark.parametrize(
+    ("parts", "settings", "says"),
+    [
+        (
+            {"posterior": "categorical", "prior": "categorical"},
+            {"objective": IWAEObjective(), "samples": 2},
+            "VAEModule: draws of CategoricalLatent have no gradient; give gradient=ScoreFunction(), samples=2",
+        ),
+        (
+            {"posterior": "categorical", "prior": "categorical"},
+            {"objective": PenalisedObjective(BetaObjective(1.0), Discrepancy())},
+            "VAEModule: draws of CategoricalLatent have no gradient; choose DiagonalPosterior",
+        ),
+        (
+            {"posterior": "full"},
+            {"objective": PenalisedObjective(BetaObjective(1.0), TotalCorrelation(n_train=N, n_val=N))},
+            "PenalisedObjective takes a product of normals, not FullNormal; choose DiagonalPosterior",
+        ),
+        (
+            {"prior": "mixture"},
+            {"objective": FreeBitsObjective(1.0, free=0.5, per_unit=True)},
+            "FreeBitsObjective: R of DiagonalNormal and Mixture has no closed form by units; give per_unit=False",
+        ),
+        (
+            {"posterior": "deterministic", "beta": 0.0},
+            {"gradient": Sticking()},
+            "VAEModule(gradient=Sticking(...)) takes ln q(z|x), which Point does not have; leave it out",
+        ),
+    ],
+)
+@pytest.mark.parametrize("flags", [{}, {"num_sanity_val_steps": 0}])
+def test_a_posterior_that_the_aim_does_not_fit_is_refused_before_a_step(parts, settings, says, flags):
+    made = vae_rd.VAEModule(network(**parts), **settings)
+    before = copy.deepcopy(made.state_dict())
+    with pytest.raises(InputError, match=f"^{re.escape(says)}$"):
+        fitted(*loaders(), of=made, **flags)
+    assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
+
+
+def test_draws_and_batches_that_are_too_few_are_refused():
+    with pytest.raises(InputError, match=r"^VAEModule\(gradient=ScoreFunction\(\.\.\.\)\) has .*; give samples=2$"):
+        module(gradient=ScoreFunction())
+    made = vae_rd.VAEModule(network(), PenalisedObjective(BetaObjective(1.0), Discrepancy()))
+    with pytest.raises(InputError, match=r"^VAEModule: a batch of 1: PenalisedObjective compares .*; give 2 or more$"):
+        fitted(DataLoader(Examples(TRAIN, "x"), 1), of=made)

@@ -202,7 +202,7 @@ COMBINATIONS = [
     ),
     flags(
         "--objective info_vae --posterior categorical --prior categorical",
-        "draws of CategoricalLatent have no gradient; choose diagonal",
+        "draws of CategoricalLatent have no gradient; choose --posterior diagonal",
         "--objective info_vae --posterior diagonal",
     ),
     flags(

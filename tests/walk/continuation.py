@@ -36,6 +36,11 @@ STEPS: list[Step] = [
         (),
     ),
     of_words(
+        "give the least and the greatest beta of each, as [[0.01, 0.6]]",
+        (MANY, "--ranges=[1, 2]"),
+        (MANY, "--ranges=[[0.01, 0.6], [1, 4]]"),
+    ),
+    of_words(
         "beta 4 lies in none of --ranges; give wider ones, or leave it out",
         (MANY, "--ranges=[[1, 2]]"),
         (MANY, RANGES),

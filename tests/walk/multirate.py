@@ -54,7 +54,7 @@ STEPS: list[Step] = [
         "--objective multirate --samples 2",
     ),
     step(
-        "a network given from Python takes no beta; choose another objective",
+        "takes the networks of the flags alone; choose another objective for one given from Python",
         fits(objective="multirate"),
         fits(objective="beta"),
     ),

@@ -30,11 +30,16 @@ from vae_rd.model.likelihoods.gaussian import GaussianLikelihood
 from vae_rd.model.multirate import MultiRateVAE
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.posteriors.categorical import CategoricalLatent
+from vae_rd.model.posteriors.deterministic import PointPosterior
 from vae_rd.model.priors.normal import StandardNormal
 from vae_rd.model.terms import DrawnTerms, Group
+from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.capacity import CapacityObjective
+from vae_rd.objectives.discrepancy import Discrepancy
+from vae_rd.objectives.gradients.landed import Sticking
 from vae_rd.objectives.gradients.score_function import ScoreFunction
 from vae_rd.objectives.multirate import MultiRateObjective
+from vae_rd.objectives.penalised import PenalisedObjective
 from vae_rd.run.record import SPLITS
 
 from helpers.own import OwnEncoder, own_vae
@@ -160,13 +165,20 @@ def over_betas() -> MultiRateVAE:
     return MultiRateVAE(VAE(encoder, decoder, StandardNormalPrior(2), latent_dim=2), low=0.1, high=10.0, beta=1.0)
 
 
-def trained(precision: str = "32-true", *, make: Callable[[], VAE] = own_vae, **settings: Any) -> Call:
+def autoencoder() -> VAE:
+    """Whose z is a function of x."""
+    head = PointPosterior(4, latent_dim=2)
+    encoder, plain = Encoder(nn.Sequential(nn.Flatten(), nn.Linear(16, 4)), head), own_vae()
+    return VAE(encoder, plain.decoder, plain.prior, latent_dim=2)
+
+
+def trained(precision: str = "32-true", *, make: Callable[[], VAE] = own_vae, batch: int = 20, **settings: Any) -> Call:
     """A VAE under a plain Trainer."""
 
     def train() -> None:
         quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
         trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", precision=precision, **quiet)
-        trainer.fit(vae_rd.VAEModule(make(), **settings), DataLoader(X["bits"].float(), batch_size=20))
+        trainer.fit(vae_rd.VAEModule(make(), **settings), DataLoader(X["bits"].float(), batch_size=batch))
 
     return train
 
@@ -177,6 +189,26 @@ STEPS: list[Step] = [
         "takes losses of single examples, and this one couples those of a batch; leave it out",
         trained(objective=CapacityObjective(4.0, weight=10.0), gradient=ScoreFunction()),
         trained(objective=CapacityObjective(4.0, weight=10.0)),
+    ),
+    step(
+        'no factor leads from or to 0; give schedule="linear"',
+        lambda: BetaObjective(0.0, warmup=10, start=1.0),
+        lambda: BetaObjective(0.0, warmup=10, start=1.0, schedule="linear"),
+    ),
+    step(
+        "has the other draws for a baseline; give samples=2",
+        trained(gradient=ScoreFunction()),
+        trained(gradient=ScoreFunction(), samples=2),
+    ),
+    step(
+        "takes ln q(z|x), which Point does not have; leave it out",
+        trained(objective=BetaObjective(0.0), gradient=Sticking(), make=autoencoder),
+        trained(objective=BetaObjective(0.0), make=autoencoder),
+    ),
+    step(
+        "VAEModule: a batch of 1: PenalisedObjective compares the examples of a batch; give 2 or more",
+        trained(objective=PenalisedObjective(BetaObjective(1.0), Discrepancy()), batch=1),
+        trained(objective=PenalisedObjective(BetaObjective(1.0), Discrepancy()), batch=2),
     ),
     step(
         "is of many betas, and this model takes none; give vae_rd.model.multirate.MultiRateVAE(model, ...)",

@@ -19,7 +19,6 @@ from vae_rd.experiment.over_betas import over_betas
 from vae_rd.experiment.recipe import in_steps, whitens
 from vae_rd.experiment.supports import check_support
 from vae_rd.model.autoregressive import AutoregressiveDecoder, Coordinates
-from vae_rd.model.closed_forms import rate_per_dim
 from vae_rd.model.coders import Decoder, Encoder
 from vae_rd.model.gan import GAN, Discriminator
 from vae_rd.model.generative import GenerativeModel
@@ -38,6 +37,11 @@ from vae_rd.training.base import Descent, TrainedModule
 from vae_rd.training.gan import GANModule
 from vae_rd.training.vae import VAEBlocks
 
+# The fields that are weights in a loss.
+WEIGHTS = (
+    *("beta", "beta_start", "beta_range", "trajectory", "rate_weight"),
+    *("tc_weight", "mmd_weight", "lambda_od", "lambda_d"),
+)
 # Adam's decay of squared gradients in parts of a training: a beta's should not be a thousand steps behind its part.
 SHORT = 0.99
 
@@ -88,8 +92,7 @@ def _vae(config: FitConfig, card: DataCard) -> VAE:
     posterior = tables.POSTERIORS[config.posterior](config, card, trunk)
     encoder = Encoder(trunk, posterior)
     prior = tables.PRIORS[config.prior](config, card, encoder)
-    _check_parts(config, card, posterior, prior, likelihood)
-    _check_allowance(config, card, encoder, prior)
+    _check_parts(config, card, posterior, prior)
     model = VAE(encoder, decoder, prior, latent_dim=config.latent_dim, noise_dim=posterior.noise_dim)
     betas = tables.OBJECTIVES[config.objective](config, card).betas
     return model if betas is None else over_betas(config, model, betas)
@@ -182,9 +185,7 @@ def _parameters(likelihood: Likelihood, card: DataCard) -> Shape:
     return (likelihood.params_per_value * channels, *sizes)
 
 
-def _check_parts(
-    config: FitConfig, card: DataCard, posterior: PosteriorHead, prior: PriorHead, likelihood: Likelihood
-) -> None:
+def _check_parts(config: FitConfig, card: DataCard, posterior: PosteriorHead, prior: PriorHead) -> None:
     """Refuse parts that do not fit each other."""
     if posterior.is_continuous != prior.is_continuous:
         z = "real" if posterior.is_continuous else "one of finitely many states"
@@ -204,20 +205,6 @@ def _check_parts(
             f"--prior {config.prior}: nothing trains it with --posterior {config.posterior}, whose R is undefined; "
             "leave it out"
         )
-    if likelihood.takes_draws and not posterior.has_rsample:
-        raise InputError(
-            f"--likelihood {config.likelihood} takes its scale from draws of z, whose gradient "
-            f"--posterior {config.posterior} does not have; choose another likelihood"
-        )
-
-
-def _check_allowance(config: FitConfig, card: DataCard, encoder: Encoder, prior: PriorHead) -> None:
-    """Refuse an allowance of each unit where R is not that of single units."""
-    if not is_read("free_bits", vars(config)) or config.free_bits_per == "total":
-        return
-    if not prior.is_continuous or rate_per_dim(encoder(torch.zeros(1, *card.shape)), prior()) is None:
-        asked = f"--posterior {config.posterior} --prior {config.prior}"
-        raise InputError(f"{asked}: R has no closed form by units; add --free_bits_per total")
 
 
 def build_module(
@@ -239,7 +226,20 @@ def build_module(
         **({"second_moment": SHORT} if ends else {}),
     )
     own = {"descent": descent, "batch_size": config.batch_size, "seed": config.seed, "after_step": after_step}
-    return MODULES[config.model](config, model, card, own)
+    module = MODULES[config.model](config, model, card, own)
+    module.weights = weights_of(config)
+    return module
+
+
+def weights_of(config: FitConfig) -> str:
+    """The flags of the weights in a config's loss, in words; empty where no flag has any.
+
+    Example:
+        >>> [weights_of(FitConfig(objective=word)) for word in ("beta", "capacity", "iwae")]
+        ['--beta (and --beta_start)', '--rate_weight', '']
+    """
+    first, *others = [f"--{name}" for name in WEIGHTS if is_read(name, vars(config))] or [""]
+    return f"{first} (and {', '.join(others)})" if others else first
 
 
 def _vae_module(config: FitConfig, model: GenerativeModel, card: DataCard, own: dict[str, Any]) -> VAEBlocks:

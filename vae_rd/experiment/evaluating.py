@@ -22,6 +22,7 @@ from vae_rd.experiment.options import OPTIONS
 from vae_rd.model.vae import VAE
 from vae_rd.process.collectives import broadcast, check_same, connected, on_all_ranks, rank_zero_first
 from vae_rd.run.finding import hold_finished
+from vae_rd.run.points import run_of_point
 from vae_rd.run.record import SPLITS, Json, RunRecord
 from vae_rd.run.summary import with_error
 from vae_rd.units import Unit, check_units
@@ -53,7 +54,8 @@ def evaluate_run(
         data_file: where the file or folder of one's own data is now.
         factor: of "probe": which labels, where there are several.
         marginal: of "ais" and "quality": word of the fitted prior that z comes from, in place of the run's own.
-        betas: at which D, R and I are measured, of a run of many: a record each, in folders that `find_runs` finds.
+        betas: at which D, R and I are measured, of a run of many, or of that of a point: a record each, in folders that
+            `find_runs` finds.
         target_rate: R of validation, nats, whose beta is found and measured likewise.
         settings: of the estimates: samples, examples, chains, temperatures, seed; without any, examples are those that
             I is a mean over.
@@ -80,6 +82,8 @@ def evaluate_run(
     _check_words(kinds, settings, split, marginal)
     wanted = Settings(split=split or "test", factor=factor, marginal=marginal, kinds=kinds, **settings)
     folder = Path(run_dir)
+    if betas or target_rate is not None:
+        folder = run_of_point(folder) or folder
     with ExitStack() as held:
         hold_finished([folder], held)
         run = open_run(folder, model=model, data=data, data_file=data_file)

@@ -243,7 +243,8 @@ class Experiment:
     def _note_kept(self, objective: Objective | None, *, score: float) -> None:
         """Write down which checkpoint was kept and by what score, its aim, and what a multiplier had come to there."""
         kept = read_checkpoint(self.folder / KEPT)
-        self.record.model |= {"kept_epoch": kept["epoch"], "score": score} | dict.fromkeys(AIMED)
+        trained = sum(p.numel() for p in self.model.parameters())  # Of many betas more than a model at one has.
+        self.record.model |= {"kept_epoch": kept["epoch"], "score": score, "parameters": trained} | dict.fromkeys(AIMED)
         if objective is None:
             return
         prefix = "objective."

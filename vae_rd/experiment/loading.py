@@ -122,7 +122,8 @@ def load(run_dir: str | Path, *, beta: float | None = None, model: VAE | None = 
     _take_weights(found, at or folder, record)
     if at is None and beta is not None:
         check_beta(found.betas, folder, beta, asked=f"load(beta={beta:g})")
-    return found if beta is None else found.at(beta)
+    with precision_of(config):
+        return found if beta is None else found.at(beta)
 
 
 def _take_weights(model: GenerativeModel, folder: Path, record: RunRecord) -> None:

@@ -88,7 +88,7 @@ def prepare(
         check_model(model, data)
     check_values(config, made, data)
     if made.has_encoder:
-        check_aim(config, cast(VAE, made), data)
+        check_aim(config, cast(VAE, made), data, own_model=model is not None)
     likelihood = getattr(made.decoder, "likelihood", None)
     check_units(config.units, data.card.to_json(), likelihood.measure if isinstance(likelihood, Likelihood) else None)
     if model is None:

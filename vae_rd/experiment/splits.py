@@ -54,7 +54,6 @@ def measure(
                 bound_samples=record.model["bound_samples"],
             )
     record.model |= {
-        "parameters": sum(p.numel() for p in model.parameters()),
         "reads_x": getattr(model.decoder, "reads_x", None),
         "distortion": _distortion(record, model, data, config),
     }

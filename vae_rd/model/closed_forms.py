@@ -14,6 +14,7 @@ from torch.distributions import Distribution
 
 from vae_rd.functional.gaussians import Gaussian, kl_by_units
 from vae_rd.model.coders import Decoder
+from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.posteriors.categorical import CategoricalLatent
 from vae_rd.model.posteriors.diagonal import DiagonalNormal
@@ -83,8 +84,11 @@ def _categorical_categorical(q: CategoricalLatent, m: CategoricalMarginal) -> Te
     return q.log_q.exp() * (q.log_q - m.log_p)
 
 
-def _over_states(q: CategoricalLatent, decoder: nn.Module, x: Tensor) -> Tensor:
-    """The sum over all states."""
+def _over_states(q: CategoricalLatent, decoder: nn.Module, x: Tensor) -> Tensor | None:
+    """The sum over all states; None where p(x|z) has its scale from draws of z, which the states are not."""
+    likelihood = getattr(decoder, "likelihood", None)
+    if isinstance(likelihood, Likelihood) and likelihood.takes_draws and likelihood.training:
+        return None
     probabilities = q.log_q.exp()
     states = torch.eye(probabilities.shape[-1]).to(probabilities)
     each: Tensor = decoder(states).log_prob(x[:, None])

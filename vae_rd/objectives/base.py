@@ -50,6 +50,7 @@ class Objective(nn.Module, ABC):
         weighs_draws: whether the loss is -ln of a mean of weights p(x|z) m(z) / q(z|x), one a draw.
         takes_draws: whether the loss takes draws of z where D and R would not.
         takes_factors: whether the loss takes a q(z|x) that is a product of normals.
+        takes_units: whether the loss takes R by single units of z.
         betas: what it trains one model over, which takes ln beta; None for one beta.
         ends: the steps after which the parts of a training in several parts end, of which each has a learning rate that
             rises and falls; empty of one whole.
@@ -62,6 +63,7 @@ class Objective(nn.Module, ABC):
     weighs_draws: bool = False
     takes_draws: bool = False
     takes_factors: bool = False
+    takes_units: bool = False
     betas: BetaRange | None = None
     ends: Sequence[int] = ()
     passed: Mapping[int, float] = MappingProxyType({})
@@ -74,6 +76,14 @@ class Objective(nn.Module, ABC):
             noise: the step's own stream.
         """
         return None
+
+    @property
+    def is_lagrangian(self) -> bool:
+        """Whether the loss of a step is D + w R, w its weight, but for a factor and a constant: q(z|x) is fitted to it.
+
+        Elsewhere what local steps on q(z|x) gain of D + w R says nothing of the encoder, which was asked for another q.
+        """
+        return self.weighs_rate
 
     @abstractmethod
     def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from vae_rd.errors import InputError
 from vae_rd.functional.statistics import over_draws
 from vae_rd.model.terms import Terms
 from vae_rd.objectives.base import Objective
@@ -36,6 +37,9 @@ class BetaObjective(Objective):
         start: the weight at step 0.
         schedule: a key of `PATHS`; auto is geometric from a start above 0, else linear.
 
+    Raises:
+        InputError: for a geometric way from or to 0.
+
     Attributes:
         held: the weights of D and of the rate in the place of those of the path, [] each, for one of many that are
             stacked; None of one alone.
@@ -48,6 +52,11 @@ class BetaObjective(Objective):
         super().__init__()
         self.beta, self.warmup, self.start = beta, warmup, start
         self.schedule = schedule if schedule != "auto" else "geometric" if start > 0 else "linear"
+        if self.schedule == "geometric" and min(start, beta) <= 0:
+            raise InputError(
+                f"{type(self).__name__}(beta={beta:g}, start={start:g}): no factor leads from or to 0; give "
+                'schedule="linear"'
+            )
 
     def weight(self, step: int) -> float:
         """beta_t."""

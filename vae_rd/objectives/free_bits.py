@@ -49,7 +49,7 @@ class FreeBitsObjective(BetaObjective):
         schedule: str = "auto",
     ) -> None:
         super().__init__(beta, warmup=warmup, start=start, schedule=schedule)
-        self.free, self.per_unit = free, per_unit
+        self.free, self.per_unit, self.takes_units = free, per_unit, per_unit
         self.register_buffer("share_paid", torch.ones(()))
 
     def charged(self, terms: Terms) -> Tensor:
@@ -60,7 +60,7 @@ class FreeBitsObjective(BetaObjective):
     def _rates(self, terms: Terms) -> Tensor:
         """Those that have an allowance each, [B, D] or [S, B, 1]."""
         rates = terms.rate_per_dim if self.per_unit else terms.rate
-        assert rates is not None, "building the model has seen to it that they are there"
+        assert rates is not None, "`vae_rd.training.aims` has seen to it that they are there"
         return rates if self.per_unit else rates[..., None]
 
     def _is_paid(self, rates: Tensor) -> Tensor:

@@ -44,6 +44,8 @@ class GecoObjective(Objective):
     constraint: Tensor
     steps: Tensor
 
+    is_lagrangian = True
+
     def __init__(self, target: float, *, values: int) -> None:
         super().__init__()
         self.target, self.values = target, values

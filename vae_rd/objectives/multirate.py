@@ -41,6 +41,7 @@ class MultiRateObjective(Objective):
     """
 
     betas: BetaRange
+    is_lagrangian = True  # Of terms without a context.
 
     def __init__(self, low: float, high: float, *, beta: float, power: float = 1.0) -> None:
         super().__init__()

@@ -54,6 +54,11 @@ class PenalisedObjective(Objective):
         self.inner, self.penalty, self.penalty_weight = inner, penalty, weight
         self.takes_draws, self.takes_factors = penalty.takes_draws, penalty.takes_factors
 
+    @property
+    def is_lagrangian(self) -> bool:
+        """Where the penalty weighs nothing."""
+        return not self.penalty_weight and self.inner.is_lagrangian
+
     def forward(self, terms: Terms, step: int, *, noise: torch.Generator) -> Tensor:
         """[B]."""
         loss: Tensor = self.inner(terms, step, noise=noise)

@@ -23,6 +23,7 @@ class Advice:
         weight_decay: per unit of the learning rate.
         grad_clip: the largest norm of a gradient, if any.
         is_double: whether it is in double precision already.
+        weights: the flags of the weights in its loss, in words; empty where no flag has any.
 
     Example:
         >>> import torch
@@ -39,6 +40,7 @@ class Advice:
     weight_decay: float = 0.0
     grad_clip: float | None = None
     is_double: bool = False
+    weights: str = "--beta (and --beta_start)"
 
     def at(self, step: int, *, are_terms_finite: bool = False) -> str:
         """What to change, for a user.
@@ -73,7 +75,7 @@ class Advice:
 
     @property
     def _nearer_weights(self) -> str:
-        nearer = "bring --beta (and --beta_start) nearer to 1"
+        nearer = f"bring {self.weights} nearer to 1" if self.weights else "lower --lr"
         return nearer if self.is_double else f"{nearer} or take --precision 64"
 
 

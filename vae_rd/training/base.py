@@ -97,6 +97,7 @@ class TrainedModule(LightningModule):
         self.automatic_optimization = False
         self.descent = descent
         self.after_chunk: Callable[[], None] = lambda: None
+        self.weights = ""  # As of `Advice`.
         self.taken_over: Mapping[str, Any] | None = None  # The state of an optimiser of the same parameters.
 
     @property
@@ -145,9 +146,13 @@ class TrainedModule(LightningModule):
         (group,) = optimizer.param_groups
         group["lr"] = self.descent.learning_rate(step)
         if self.descent.grad_clip is not None:
-            norm = torch.nn.utils.clip_grad_norm_(self.parameters(), self.descent.grad_clip)
+            norm = self.clip(self.descent.grad_clip)
         step_of(optimizer)
         return norm
+
+    def clip(self, most: float) -> Tensor:
+        """Scale the gradients down to a norm of all together; what it was, []."""
+        return torch.nn.utils.clip_grad_norm_(self.parameters(), most)
 
     def count_steps(self, taken: int) -> None:
         """Say how many steps were taken: beyond that Lightning's own optimiser does nothing, at 1 % of a small step."""
@@ -181,6 +186,7 @@ class TrainedModule(LightningModule):
             weight_decay=self.descent.weight_decay,
             grad_clip=self.descent.grad_clip,
             is_double=torch.get_default_dtype() == torch.float64,
+            weights=self.weights,
         )
 
     def log_row(self, split: str, values: Mapping[str, float | Tensor]) -> None:

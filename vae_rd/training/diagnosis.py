@@ -70,11 +70,11 @@ class CollapseMonitor(Callback):
         assert isinstance(pl_module, TrainedModule)
         for member in pl_module.members:
             if "val/distortion" in member.epoch_values and is_known(model := cast(VAE, member.model)):
-                self._measure(
-                    member, model, beta=float(pl_module.weight(trainer.global_step)), step=trainer.global_step
-                )
+                weight = float(pl_module.weight(step := trainer.global_step))
+                is_fitted = member.objective is not None and member.objective.is_lagrangian
+                self._measure(member, model, beta=weight if is_fitted else None, step=step)
 
-    def _measure(self, member: Member, model: VAE, *, beta: float, step: int) -> None:
+    def _measure(self, member: Member, model: VAE, *, beta: float | None, step: int) -> None:
         was_training = model.training
         model.eval()
         x, scored = self.examples
@@ -86,8 +86,9 @@ class CollapseMonitor(Callback):
         errors = {"shuffle_rise": found.shuffled_stderr(found.rise), "amortisation_gap": stderr_of(gap)}
         member.stderrs |= {f"val/{name}_stderr": stderr for name, stderr in errors.items()}
 
-    def _gap(self, model: VAE, x: Tensor, *, beta: float, step: int) -> Tensor | None:
-        if self.data.targets is not None:  # An encoder that does not see y is not to be p(z|x, y).
+    def _gap(self, model: VAE, x: Tensor, *, beta: float | None, step: int) -> Tensor | None:
+        # An encoder that does not see y is not to be p(z|x, y), nor one trained by another loss the best for this.
+        if self.data.targets is not None or beta is None:
             return None
         x = x[: max(2, round(STEPPED * len(x)))]
         gain = Gain(model, x, beta, (self.seed, "diagnosis", "gap"), PLAN)

@@ -23,7 +23,7 @@ from vae_rd.process.collectives import all_gather
 from vae_rd.process.memory import memory_advice
 from vae_rd.training.advice import kind_of
 from vae_rd.training.base import Descent, Member, TrainedModule
-from vae_rd.training.guard import check_weights
+from vae_rd.training.guard import check_norms, check_weights
 
 BETAS = (0.0, 0.99)  # Of Adam: momentum makes the two circle each other.
 RAMP = 10  # Early steps are forgotten sooner: over a tenth of those taken so far.
@@ -78,6 +78,12 @@ class GANModule(TrainedModule):
         """Adam without momentum, of generator and discriminator."""
         return self.descent.optimizer((p for p in self.parameters() if p.requires_grad), betas=BETAS)
 
+    def clip(self, most: float) -> Tensor:
+        """Each network's by themselves: one's are not to be small because the other's are large; the greater norm."""
+        networks = self.model.generator, self.model.discriminator
+        norms = [torch.nn.utils.clip_grad_norm_(network.parameters(), most) for network in networks]
+        return torch.stack(norms).amax()
+
     def training_step(self, block: Iterable[Batch], block_idx: int) -> None:
         """Optimise on each batch of a block.
 
@@ -87,20 +93,23 @@ class GANModule(TrainedModule):
         """
         first = self.global_step
         with memory_advice("a training step", lower="--batch_size or the network (--hidden, --latent_dim)"):
-            seen = [self._step(batch, step) for step, batch in self.left(block, first=first)]
+            taken = [self._step(batch, step) for step, batch in self.left(block, first=first)]
+        seen = [terms for terms, _ in taken]
         self._check(seen, first_step=first + 1)
+        norms = [norm for _, norm in taken if norm is not None]
+        check_norms(norms, first_step=first + 1, advice=self.advice)
         self._add(seen)
         self.count_steps(first + len(seen))
 
-    def _step(self, batch: Batch, step: int) -> AdversarialTerms:
+    def _step(self, batch: Batch, step: int) -> tuple[AdversarialTerms, Tensor | None]:
         noise = generator(batch.x.device, self.seed, "noise", self.current_epoch, batch.part)
         samples = self._samples(batch.x, noise)
         terms = self._terms(batch.x, samples)
         penalty = self.r1 / 2 * terms.gradient_penalty
-        self.descend(terms.discriminator_loss + terms.generator_loss + penalty, step)
+        norm = self.descend(terms.discriminator_loss + terms.generator_loss + penalty, step)
         self.model.average(min(self.ema, (1 + step) / (RAMP + step)))
         self.after_step()
-        return AdversarialTerms(*(values.detach() for values in terms))
+        return AdversarialTerms(*(values.detach() for values in terms)), norm
 
     def _samples(self, x: Tensor, noise: torch.Generator) -> Tensor:
         """This process's rows of samples of the whole batch, as its likelihood shows them beside x."""

@@ -46,7 +46,22 @@ def check_terms(seen: Sequence[ExampleTerms], norms: Sequence[Tensor] = (), *, f
         if not terms.loss.isfinite().all():
             raise _broken_loss(terms, step, advice)
         if norm is not None and not norm.isfinite():
-            raise Diverged(f"step {step}: the norm of the gradients is {kind_of(norm)}; {advice.at(step)}")
+            raise _broken_norm(norm, step, advice)
+
+
+def check_norms(norms: Sequence[Tensor], *, first_step: int, advice: Advice) -> None:
+    """Refuse a block of steps in which a gradient's norm is nan or infinite; arguments as of `check_terms`.
+
+    Raises:
+        Diverged: naming the first such step.
+    """
+    if norms and not (finite := torch.stack([*norms]).isfinite()).all():
+        place = finite.tolist().index(False)
+        raise _broken_norm(norms[place], first_step + place, advice)
+
+
+def _broken_norm(norm: Tensor, step: int, advice: Advice) -> Diverged:
+    return Diverged(f"step {step}: the norm of the gradients is {kind_of(norm)}; {advice.at(step)}")
 
 
 def _broken_loss(terms: ExampleTerms, step: int, advice: Advice) -> Diverged:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vae_rd.data.batches import x_of
 from vae_rd.errors import InputError
 from vae_rd.functional.seeding import generator
+from vae_rd.metrics.dependence import is_known
 from vae_rd.metrics.rate_distortion import RateDistortion
 from vae_rd.model.posteriors.base import Posterior
 from vae_rd.model.terms import Terms
@@ -20,6 +21,7 @@ from vae_rd.model.vae import VAE
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.beta import BetaObjective
 from vae_rd.objectives.gradients.base import Gradient, Reparameterised
+from vae_rd.training.aims import Words, batch_problem, gradient_problems, posterior_problems
 from vae_rd.training.ending import validate_at_end
 from vae_rd.training.examples import add_examples, example_terms, read_means
 
@@ -47,7 +49,8 @@ class VAEModule(LightningModule):
         key: where x is in a batch that is a dict.
 
     Raises:
-        InputError: for a gradient that is not the objective's, and one of many betas where the model takes none.
+        InputError: for a gradient that is not the objective's or takes more draws, an objective of many betas where the
+            model takes none, and, as training begins, a posterior or a batch that these cannot be trained on.
 
     Example:
         >>> import lightning
@@ -84,8 +87,10 @@ class VAEModule(LightningModule):
         self._taken = 0  # Optimiser steps that running scales have seen.
         self._val_every: int | None = None  # As the Trainer had it.
         self._is_ours = False  # That training was asked to stop.
-        if problem := self.gradient.objective_problem(self.objective):
-            raise InputError(f"VAEModule(gradient={type(self.gradient).__name__}(...)) {problem}")
+        self._is_checked = False  # The posterior, which there is of a batch.
+        asked = gradient_problems(self.objective, self.gradient, samples=samples, words=self._words)
+        for problem in asked:
+            raise InputError(problem)
         if self.objective.betas is not None and self.model.betas is None:
             raise InputError(
                 f"VAEModule: {type(self.objective).__name__} is of many betas, and this model takes none; give "
@@ -114,6 +119,10 @@ class VAEModule(LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
         """The loss of a batch, and its terms."""
         x = self._x(batch)
+        self._check_posterior(x)
+        examples = self.trainer.world_size * len(x)
+        if batch_idx == 0 and (problem := batch_problem(self.objective, batch_size=examples, words=self._words)):
+            raise InputError(problem)
         noise = generator(x.device, self.seed, "noise", self.current_epoch, batch_idx)
         eps, step = self._noise(x, noise), self.global_step
         context = self._context(x, noise)
@@ -189,6 +198,28 @@ class VAEModule(LightningModule):
                 found["reconstruction_of_mu"] = self.model.decoder(moments.mean).mean
         return found
 
+    def _check_posterior(self, x: Tensor) -> None:
+        """Refuse a posterior that the objective or the gradient does not fit, by the first batch that there is."""
+        if self._is_checked or not is_known(self.model):
+            return
+        for problem in posterior_problems(self.objective, self.gradient, self.model, x[:2], words=self._words):
+            raise InputError(problem)
+        self._is_checked = True
+
+    @property
+    def _words(self) -> Words:
+        return Words(
+            objective=type(self.objective).__name__,
+            gradient=f"VAEModule(gradient={type(self.gradient).__name__}(...))",
+            posterior="VAEModule",
+            likelihood="VAEModule",
+            batch="VAEModule: a batch of",
+            diagonal="DiagonalPosterior",
+            whole_rate="give per_unit=False",
+            samples=f"give samples={self.gradient.least_samples}",
+            score_function="give gradient=ScoreFunction(), samples=2",
+        )
+
     def _x(self, batch: Any) -> Tensor:
         """The x of a batch, in the precision of the model."""
         return x_of(batch, self.key).to(next(self.model.parameters()).dtype)
@@ -209,6 +240,7 @@ class VAEModule(LightningModule):
 
     def _evaluate(self, batch: Any, batch_idx: int, split: Split, *, stream: str) -> None:
         x = self._x(batch)
+        self._check_posterior(x)
         noise = generator("cpu", self.seed, stream, batch_idx)
         terms = self.model.terms(x, self._noise(x, noise))
         self._add(split, terms, self.objective(terms, self.global_step, noise=noise))
