@@ -60,7 +60,7 @@ OF_RANGES = {**MANY, "lr": 0.007, "multirate_power": 0.0}
 PASSES_OF_EACH = 1.625
 # Of two such models by `--launcher multirate`, and of the betas that get a run of their own from them.
 NARROWER, TUNED = [(0.01, 0.6), (0.3, 10.0)], [1.0, 10.0]
-PASSES_OF_TUNED = 1.5
+PASSES_OF_TUNED = 1.375
 LR_ALONG = 5e-3  # Of one training through all betas, whose parts are short; docs/continuation.md.
 Folders = dict[float, Path]  # The run, or the point of a run, at each beta.
 
@@ -171,8 +171,11 @@ WAYS: dict[str, tuple[str, Callable[..., Folders]]] = {
     "up": ("continuation, from beta 0.01 up", continued("up")),
     "multirate": ("one multi-rate model", multirate),
     "ranges": ("two multi-rate models, for betas below and above 0.5, a core each", ranges),
-    "tuned": ("the same by `--launcher multirate`, which trains beta 1 and 10 on for 2 epochs each", tuned(TUNED)),
-    "tuned_all": ("the same for all ten betas", tuned(BETAS)),
+    "tuned": (
+        "two such models and runs of 2 epochs from them at beta 1 and 10, by `--launcher multirate`",
+        tuned(TUNED),
+    ),
+    "tuned_all": ("the same with such runs at all ten betas", tuned(BETAS)),
     "along": ("one training through all betas, from 0.01 up", along(1.0)),
     "along_longer": ("the same, of half as many epochs more", along(1.5)),
 }
