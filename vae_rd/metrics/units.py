@@ -74,8 +74,11 @@ def _by_rates(rates: Tensor, *, population: bool) -> Json:
 
 
 def _stderrs(values: Tensor, *, population: bool) -> list[float | None]:
-    stderr = torch.zeros_like(values[0]) if population else values.std(0) / math.sqrt(len(values))
-    return known(stderr.tolist())
+    if population:
+        return [0.0] * values.shape[1]
+    if len(values) == 1:
+        return [None] * values.shape[1]
+    return known((values.std(0) / math.sqrt(len(values))).tolist())
 
 
 @torch.no_grad()
