@@ -39,6 +39,12 @@ def test_what_depends_on_values_is_not_traced(run):
     assert traced(run, [x], [run(x)]) is None
 
 
+def test_places_by_number_are_traced():
+    x, places = torch.arange(6.0).view(2, 3), torch.tensor([2, 0])
+    graph = traced(lambda x: x[:, places], [x], [x[:, places]])
+    assert graph(2 * x).tolist() == [[4.0, 0.0], [10.0, 6.0]]
+
+
 def test_autocast_casts_the_weights_of_each_call():
     weight, x = torch.ones(2, 2, requires_grad=True), torch.ones(2, 2)
     with torch.autocast("cpu", torch.bfloat16):

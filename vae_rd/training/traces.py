@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 ATEN = torch.ops.aten
 CUTS = ATEN.detach.default, ATEN.alias.default
+MASKS = torch.bool, torch.uint8
 SHAPES = ATEN.view.default, ATEN.expand.default, ATEN._unsafe_view.default  # Which vmap takes to the shape it has.
 TOLERANCE = 1e-2  # Of a loss or gradient from what it should be, a share of it: in bf16 rounding is that much.
 
@@ -85,7 +86,7 @@ class _Recorder(TorchDispatchMode):
             RuntimeError: where values of tensors decide what is done.
         """
         kwargs = kwargs or {}
-        if {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(operation.tags):
+        if _depends_on_values(operation, args):
             raise RuntimeError(f"{operation}: the operations that follow depend on values")
         given = map_aggregate((tuple(args), dict(kwargs)), self.node_of)
         if operation is ATEN.lift_fresh.default:  # Of `torch.tensor`: what follows may change it in place.
@@ -114,6 +115,13 @@ class _Recorder(TorchDispatchMode):
         if isinstance(value, Tensor):
             self._kept.append(value)
             self._nodes[id(value)], node.meta["shape"] = node, value.shape
+
+
+def _depends_on_values(operation: OpOverload, args: Sequence[Any]) -> bool:
+    """Whether what it gives decides what follows, or its size: places by number do not, those of a mask do."""
+    if operation is ATEN.index.Tensor:
+        return any(places is not None and places.dtype in MASKS for places in args[1])
+    return bool({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape} & set(operation.tags))
 
 
 def carried_out(graph: GraphModule, leaves: Sequence[Any]) -> Any:
