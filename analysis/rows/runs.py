@@ -262,21 +262,33 @@ def is_gan(run: Mapping[str, Any]) -> bool:
 
 
 def measured_on(runs: pd.DataFrame, split: str) -> pd.DataFrame:
-    """The rows, of all splits, of the runs that have metrics on one of them.
+    """The rows, of all splits, of the runs that have metrics on one of them; see `of_runs_on`."""
+    return of_runs_on(runs, runs, split, lacking="metrics", remedy="evaluate the runs again, or choose another --split")
+
+
+def of_runs_on(runs: pd.DataFrame, known: pd.DataFrame, split: str, *, lacking: str, remedy: str) -> pd.DataFrame:
+    """The known rows, of all splits, of the runs that have one of a split among them.
+
+    Args:
+        runs: all rows.
+        known: those of them that count.
+        split: on which a run must have one.
+        lacking: what the other runs are without.
+        remedy: what to do where all are.
 
     Raises:
-        InputError: where none has.
+        InputError: where no run has one.
 
     Warns:
-        RunWarning: one line that names the others.
+        RunWarning: one line that names the runs left out.
     """
-    folders = set(runs["folder"][runs["split"] == split])
+    folders = set(known["folder"][known["split"] == split])
     if missing := sorted(set(runs["run"][~runs["folder"].isin(folders)])):
-        message = f"no metrics on the {split} split: {', '.join(missing)}"
+        message = f"no {lacking} on the {split} split: {', '.join(missing)}"
         if not folders:
-            raise InputError(f"{message}; evaluate the runs again, or choose another --split")
-        warnings.warn(f"left out, {message}", RunWarning, stacklevel=3)
-    return runs[runs["folder"].isin(folders)].reset_index(drop=True)
+            raise InputError(f"{message}; {remedy}")
+        warnings.warn(f"left out, {message}", RunWarning, stacklevel=4)
+    return known[known["folder"].isin(folders)].reset_index(drop=True)
 
 
 def of_split(runs: pd.DataFrame, split: str) -> pd.DataFrame:

@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.rows.finding import RunWarning
-from analysis.rows.runs import LIMIT, Row, as_rows, measured_on, of_split
+from analysis.rows.runs import LIMIT, Row, as_rows, measured_on, of_runs_on, of_split
 from analysis.statistics.shannon import add_gaps
-from vae_rd.errors import InputError
 from vae_rd.run.record import SPLITS
 from vae_rd.units import per_nat
 from vae_rd.verdicts.information import shown_information
@@ -168,13 +167,7 @@ def placeable(rows: pd.DataFrame, *, split: str) -> pd.DataFrame:
         RunWarning: one line that names the runs left out.
     """
     placed = rows.dropna(subset="distortion")
-    folders = set(placed["folder"][placed["split"] == split])
-    if missing := sorted(set(rows["run"][~rows["folder"].isin(folders)])):
-        message = f"no D on the {split} split: {', '.join(missing)}"
-        if not folders:
-            raise InputError(f"{message}; nothing to draw, choose another --split")
-        warnings.warn(f"left out, {message}", RunWarning, stacklevel=3)
-    return placed[placed["folder"].isin(folders)].reset_index(drop=True)
+    return of_runs_on(rows, placed, split, lacking="D", remedy="nothing to draw, choose another --split")
 
 
 def warn_impossible(rows: pd.DataFrame) -> None:
