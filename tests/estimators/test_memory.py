@@ -34,6 +34,15 @@ def test_what_a_draw_costs_and_what_a_pair():
     assert cost(model("made"), images()) == (0, layers + (6 + 3) * 8 + IMAGE)  # Each layer's code besides.
 
 
+def test_a_decoder_is_asked_once_for_each_kind_of_x():
+    asked, calls = model("mlp"), []
+    asked.decoder.register_forward_hook(lambda *_: calls.append(1))
+    first = cost(asked, images())
+    before = len(calls)
+    assert cost(asked, images()[:2]) == first and len(calls) == before > 0
+    assert cost(asked.float(), images().float()).draw < first.draw and len(calls) == 2 * before
+
+
 def test_the_logits_of_levels_count_with_the_probabilities_that_are_made_of_them():
     """L logits a value and as many log probabilities, where layers return the logits alone."""
     levels = 50

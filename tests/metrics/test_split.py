@@ -14,10 +14,11 @@ from vae_rd.experiment import build
 from vae_rd.functional.seeding import generator
 from vae_rd.metrics import values as evaluation
 from vae_rd.metrics.rate_distortion import RateDistortion
-from vae_rd.metrics.split import evaluate_split
+from vae_rd.metrics.split import by_split, evaluate_split
 from vae_rd.metrics.summary import summarise
 from vae_rd.metrics.values import split_values
 from vae_rd.model.vae import VAE
+from vae_rd.run.record import SPLITS
 
 from helpers.families import gaussian_data, normal_information
 from helpers.reference import EIGENVALUES, S2, information_of_normals, water_filling
@@ -177,6 +178,28 @@ def test_the_unlimited_gaussian_reproduces_water_filling_on_fresh_draws():
     above = metrics["mutual_information_leave_one_out"]
     assert max(information["stderr"], above["stderr"]) < 0.03
     assert information["value"] - 4 * information["stderr"] < exact["rate"] < above["value"] + 4 * above["stderr"]
+
+
+@pytest.mark.parametrize(
+    ("n_train", "measured"),
+    [(None, {"test": ("train", "val", "test")}), (40, {"train": ("train",), "test": ("val", "test")})],
+)
+def test_splits_that_are_one_population_are_measured_once(n_train, measured):
+    source = Source("whole", {"train": torch.randn(60, 1, 1, 6)}, levels=None, population=True)
+    data, model, asked = DataSet(source, n_train=n_train), optimal_linear_vae(3.0), []
+
+    def evaluate(split):
+        asked.append(split)
+        return evaluate_split(model, data, split, slope=3.0, seed=0)
+
+    found = dict(by_split(data, SPLITS, evaluate))
+    assert (asked, list(found)) == (list(measured), list(SPLITS))
+    for of, splits in measured.items():
+        for split in splits:
+            assert found[split] == evaluate_split(model, data, split, slope=3.0, seed=0)
+            assert found[split]["rate_monte_carlo"] == found[of]["rate_monte_carlo"]
+    assert found["test"].keys() > found["val"].keys()
+    assert (found["train"]["distortion"] == found["test"]["distortion"]) is (n_train is None)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

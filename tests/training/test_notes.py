@@ -85,13 +85,13 @@ def test_rows_come_back_from_the_text_of_a_checkpoint_and_from_the_list_of_an_ea
     assert isinstance(state["rows"], str)
 
 
-def test_where_output_is_piped_there_is_a_line_an_epoch_and_one_a_split(toy, capsys):
+def test_where_output_is_piped_there_is_a_line_an_epoch_and_one_a_measurement(toy, capsys):
     vae_rd.fit_model(toy(max_epochs=12, val_every=2))
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("epoch", "evaluating"))]
     assert [line.split("  ")[0] for line in lines[:12]] == [f"epoch {epoch}/12" for epoch in range(1, 13)]
     assert [" val D " in f" {line}" for line in lines[:12]] == [False, True] * 6
-    splits = [("train", "256"), ("val", "3,584"), ("test", "3,584")]
-    assert lines[12:] == [f"evaluating the {split} split ({n} examples) ..." for split, n in splits]
+    parts = [("train split", "256"), ("whole population", "3,584")]  # Of which validation and test are.
+    assert lines[12:] == [f"evaluating the {part} ({n} examples) ..." for part, n in parts]
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -130,6 +130,26 @@ class DataSet:
             raise InputError(f"--data {self.card.name}: {fault}; give an UnlimitedSource")
         noise = generator(self.pixels["train"].device, self.data_seed, "fresh", *key)
         return self.transform.draw(self._unlimited.draw(n, noise), noise)
+
+    def groups(self, splits: Sequence[str]) -> list[tuple[str, ...]]:
+        """Splits side by side that hold the same examples, those of a population, in order.
+
+        Example:
+            >>> whole = torch.randint(256, (9, 1, 4, 4), dtype=torch.uint8)
+            >>> data = DataSet(Source("npz", {"train": whole}, levels=256, population=True))
+            >>> data.groups(SPLITS), data.groups(["val"])
+            ([('train', 'val', 'test')], [('val',)])
+        """
+        found: dict[str, list[str]] = {}
+        for split in splits:
+            found.setdefault(self.stand_in(split), []).append(split)
+        return list(map(tuple, found.values()))
+
+    def stand_in(self, split: str) -> str:
+        """The last of the splits that hold the same examples of a population; else the split itself."""
+        if not self.card.population[split]:
+            return split
+        return [each for each in SPLITS if self.card.population[each]][-1]
 
     def chunks(self, split: str) -> int:
         """How many fixed evaluation chunks a split has."""

@@ -12,7 +12,7 @@ from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.kinds import KINDS
 from vae_rd.estimates.partials import forget
 from vae_rd.experiment.loading import precision_of
-from vae_rd.metrics.split import evaluate_split
+from vae_rd.metrics.split import by_split, evaluate_split
 from vae_rd.process.collectives import broadcast, is_first
 from vae_rd.process.memory import memory_advice
 from vae_rd.run.files import HISTORY_FILE
@@ -99,18 +99,18 @@ def renew_metrics(
     """
     record = record or RunRecord.read(run.folder)
     rows = history_of(record, run.folder)
+    evaluate = partial(
+        evaluate_split,
+        run.model,
+        run.data,
+        slope=run.slope,
+        seed=run.config.seed,
+        samples=run.config.eval_samples,
+        information_examples=examples or run.config.information_examples,
+        bound_samples=record.model.get("bound_samples"),
+    )
     with precision_of(run.config):
-        for split in splits:
-            record.metrics[split] = evaluate_split(
-                run.model,
-                run.data,
-                split,
-                slope=run.slope,
-                seed=run.config.seed,
-                samples=run.config.eval_samples,
-                information_examples=examples or run.config.information_examples,
-                bound_samples=record.model.get("bound_samples"),
-            )
+        record.metrics.update(by_split(run.data, splits, evaluate))
     if "test" in record.metrics:
         evidence = Evidence(record.metrics, run.model.latent_dim, rows, record.model, record.data)
         record.verdicts |= judged(evidence)

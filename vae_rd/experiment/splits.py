@@ -12,7 +12,7 @@ from vae_rd.config.fields import FitConfig
 from vae_rd.config.names import checkpoint_owners
 from vae_rd.data.dataset import DataSet
 from vae_rd.experiment.loading import load_weights
-from vae_rd.metrics.split import evaluate_split
+from vae_rd.metrics.split import by_split, evaluate_split
 from vae_rd.model.generative import GenerativeModel
 from vae_rd.model.likelihoods.base import Likelihood
 from vae_rd.process.collectives import is_first
@@ -40,10 +40,12 @@ def measure(
         rows: of history.
         of: which point of the run it is, in words.
     """
-    for split in SPLITS:
-        work = shown(f"evaluating the {split} split{of} ({data.card.n[split]:,} examples)")
+
+    def evaluate(split: str) -> Json:
+        part = "whole population" if data.card.population[split] else f"{split} split"
+        work = shown(f"evaluating the {part}{of} ({data.card.n[split]:,} examples)")
         with work, memory_advice("evaluation", lower="--eval_samples or the network (--hidden, --latent_dim)"):
-            record.metrics[split] = evaluate_split(
+            return evaluate_split(
                 model,
                 data,
                 split,
@@ -53,6 +55,8 @@ def measure(
                 information_examples=config.information_examples,
                 bound_samples=record.model["bound_samples"],
             )
+
+    record.metrics.update(by_split(data, SPLITS, evaluate))
     record.model |= {
         "reads_x": getattr(model.decoder, "reads_x", None),
         "distortion": _distortion(record, model, data, config),

@@ -29,6 +29,7 @@ from vae_rd.run.record import Json, estimate
 
 EXAMPLES = 1_000
 NAMES = ("shuffled_distortion", "prior_distortion", "shuffle_rise")
+DEPENDENCE = (*NAMES, "amortisation_gap")
 STEPS, STEPPED = 50, 64  # Of the encoder's q, for each of so many examples: an eighth of an epoch of MNIST in all.
 
 
@@ -142,7 +143,7 @@ def dependence_metrics(model: VAE, data: DataSet, split: str, *, slope: float | 
     """
     n = min(len(data.pixels[split]), EXAMPLES)
     if not is_known(model):
-        return {name: {"value": None, "stderr": None, "n": n} for name in (*NAMES, "amortisation_gap")}
+        return {name: {"value": None, "stderr": None, "n": n} for name in DEPENDENCE}
     was_training = model.training
     model.eval()
     index = subset(len(data.pixels[split]), n, seed, "dependence", split).sort().values
