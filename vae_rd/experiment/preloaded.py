@@ -1,13 +1,15 @@
 """What a server has imported before it forks the first fit; for such a server alone to import.
 
-When the server ends, and when a fork searches for garbage, none of these objects is looked at: there are
-many, and they stay.
+Its forks keep the memory that they free, as commands do. When the server ends, and when a fork searches for garbage,
+none of these objects is looked at: there are many, and they stay.
 """
 
 import gc
 
+from vae_rd.process.allocation import keep_freed_memory
 from vae_rd.process.imports import without_collection
 
+keep_freed_memory()
 with without_collection():
     import vae_rd.experiment.fitting
     import vae_rd.experiment.packing  # noqa: F401

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from vae_rd.errors import InputError, Interrupted
+from vae_rd.process.allocation import keep_freed_memory
 from vae_rd.process.counting import bars
 from vae_rd.process.imports import end_without_collection
 from vae_rd.process.ranks import Place, place
@@ -38,6 +39,7 @@ def run_command(action: Callable[[], Answer], *, goes_on: str) -> int:
         goes_on: what a user does after a signal, in a few words.
     """
     end_without_collection()
+    keep_freed_memory()
     with lasting_output() as (out, errors):
         try:
             return _run(action, out, goes_on=goes_on)

@@ -1,0 +1,37 @@
+"""Memory that a command frees is used again, in place of new pages of the system."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, sys
+from vae_rd.process.allocation import keep_freed_memory
+if sys.argv[1:]:
+    keep_freed_memory()
+for _ in range(10):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    block = b"x" * 2**26
+    del block
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(*words: str, **environment: str) -> int:
+    """New pages of the last of ten blocks of 64 MiB that are made and freed."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS, *words], env=inherited | environment, capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_what_is_freed_is_used_again_unless_the_user_has_said_how():
+    usual = faults()
+    if usual < 100:
+        pytest.skip("this C library keeps it by itself")
+    assert faults("keep") < usual / 10
+    assert faults("keep", MALLOC_MMAP_THRESHOLD_=str(2**20)) > usual / 2
