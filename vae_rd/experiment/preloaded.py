@@ -6,8 +6,8 @@ none of these objects is looked at: there are many, and they stay.
 
 import gc
 
-from vae_rd.process.allocation import keep_freed_memory
 from vae_rd.process.imports import without_collection
+from vae_rd.process.native import keep_freed_memory
 
 keep_freed_memory()
 with without_collection():

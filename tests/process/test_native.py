@@ -1,4 +1,4 @@
-"""Memory that a command frees is used again, in place of new pages of the system."""
+"""How commands set the C libraries below torch, unless the user has."""
 
 import os
 import subprocess
@@ -6,9 +6,12 @@ import sys
 
 import pytest
 
+from vae_rd.process.command import Text, run_command
+from vae_rd.process.native import SPINS
+
 FAULTS = """
 import resource, sys
-from vae_rd.process.allocation import keep_freed_memory
+from vae_rd.process.native import keep_freed_memory
 if sys.argv[1:]:
     keep_freed_memory()
 for _ in range(10):
@@ -35,3 +38,17 @@ def test_what_is_freed_is_used_again_unless_the_user_has_said_how():
         pytest.skip("this C library keeps it by itself")
     assert faults("keep") < usual / 10
     assert faults("keep", MALLOC_MMAP_THRESHOLD_=str(2**20)) > usual / 2
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [({}, str(SPINS)), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_a_command_has_threads_wait_briefly_unless_the_user_has_said_how(given, found, monkeypatch, capsys):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # So that it is put back.
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    run_command(lambda: Text([str(os.environ.get("GOMP_SPINCOUNT"))]), goes_on="")
+    assert capsys.readouterr().out == f"{found}\n"
