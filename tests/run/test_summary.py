@@ -5,7 +5,7 @@ import math
 import pytest
 
 from vae_rd.errors import InputError
-from vae_rd.run.record import RunRecord
+from vae_rd.run.record import SPLITS, RunRecord
 from vae_rd.run.summary import split_lines
 from vae_rd.units import check_units
 
@@ -35,6 +35,23 @@ def test_every_number_is_worth_so_much(tmp_path, units, worth):
     assert r == pytest.approx(test["rate"]["value"] * worth, abs=6e-4)
     assert total == pytest.approx(-test["elbo"]["value"] * worth, abs=6e-4)
     assert columns(line)[-1] == pytest.approx(math.log(n) * worth, abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("population", "names"),
+    [
+        ((False, False, False), ["train", "val", "test"]),
+        ((False, True, True), ["train", "all"]),
+        ((True,) * 3, ["all"]),
+    ],
+)
+def test_splits_that_are_one_population_have_one_line(tmp_path, population, names):
+    """But where they were measured one by one, as by earlier versions."""
+    found = record(tmp_path, population=dict(zip(SPLITS, population, strict=True)))
+    found.metrics |= dict.fromkeys(SPLITS, found.metrics["test"])
+    assert [line.split()[0] for line in split_lines(found, SPLITS)[1:]] == names
+    found.metrics["val"] = found.metrics["test"] | {"distortion": {**found.metrics["test"]["distortion"], "value": 1.0}}
+    assert "val" in [line.split()[0] for line in split_lines(found, SPLITS)[1:]]
 
 
 def test_of_dequantised_pixels_bits_per_dim_are_of_their_levels(tmp_path):

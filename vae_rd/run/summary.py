@@ -45,25 +45,34 @@ def _points_lines(folder: Path, *, units: Unit) -> list[str]:
 
 
 def split_lines(record: RunRecord, splits: Sequence[str], *, units: Unit = "nats") -> list[str]:
-    """A table of D, R and the bounds on I: one line a split, under a heading.
+    """A table of D, R and the bounds on I: one line a split, or one of all that are one population, under a heading.
 
     Of a model without q(z|x), for which none of these is defined, how its samples compare with the split.
 
     In bits per dimension D of dequantised pixels is that of their levels, log2(levels) above the density's.
     """
     if "frechet" in record.metrics[splits[0]]:
-        return [SAMPLES_HEADING, *(_samples_line(split, record.metrics[split]) for split in splits)]
+        cells = {split: _samples_cells(record.metrics[split]) for split in splits}
+        return [SAMPLES_HEADING, *_named(cells, record)]
     heading = f"{'split':<6} {'n':>7} {'distortion':>18} {'rate':>18} {'D + R':>10} {'I lower':>16} {'I upper':>16}"
     cap = "  cap ln N" if units == "nats" else f"  cap, all in {units.replace('_per_', '/')}"
     levels = dequantised_levels(record.data) if units == "bits_per_dim" else None
     shown = partial(_shown, per_nat=per_nat(units, dims=math.prod(record.data["shape"])))
     more = 0.0 if levels is None else math.log2(levels)
-    return [heading + cap, *(_split_line(split, record.metrics[split], shown, more=more) for split in splits)]
+    cells = {split: _split_cells(record.metrics[split], shown, more=more) for split in splits}
+    return [heading + cap, *_named(cells, record)]
 
 
-def _samples_line(split: str, metrics: Json) -> str:
-    cells = "".join(f" {with_error(metrics[name]):>18}" for name in SAMPLES)
-    return f"{split:<6} {metrics['frechet']['n']:>7}{cells}"
+def _named(cells: Mapping[str, str], record: RunRecord) -> list[str]:
+    """A line for each split; those that were measured once, as they hold all there is, have one."""
+    population, splits = record.data["population"], dict[str, list[str]]()
+    for split, line in cells.items():
+        splits.setdefault(line if population[split] else split, []).append(split)
+    return [f"{of[0] if len(of) == 1 else 'all':<6} {cells[of[0]]}" for of in splits.values()]
+
+
+def _samples_cells(metrics: Json) -> str:
+    return f"{metrics['frechet']['n']:>7}" + "".join(f" {with_error(metrics[name]):>18}" for name in SAMPLES)
 
 
 def _shown(entry: Mapping[str, Any], *, per_nat: float, sign: int = 1, more: float = 0.0) -> Json:
@@ -76,13 +85,13 @@ def _shown(entry: Mapping[str, Any], *, per_nat: float, sign: int = 1, more: flo
     }
 
 
-def _split_line(split: str, metrics: Json, shown: Callable[..., Json], *, more: float) -> str:
+def _split_cells(metrics: Json, shown: Callable[..., Json], *, more: float) -> str:
     bounds = metrics["mutual_information_lower"], metrics["mutual_information_upper"]
     lower, upper = (shown(bound) for bound in shown_information(*bounds, metrics["rate"]))
     distortion, rate = shown(metrics["distortion"], more=more), shown(metrics["rate"])
     total = with_error(shown(metrics["elbo"], sign=-1, more=more) | {"stderr": None})
     return (
-        f"{split:<6} {metrics['distortion']['n']:>7} {with_error(distortion):>18} {with_error(rate):>18} {total:>10} "
+        f"{metrics['distortion']['n']:>7} {with_error(distortion):>18} {with_error(rate):>18} {total:>10} "
         f"{with_error(lower):>16} {with_error(upper):>16}  {lower['cap']:.3f}{_compared(metrics)}"
     )
 
