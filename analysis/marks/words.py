@@ -80,7 +80,7 @@ class Words:
         if not (all(drawn) and (self.is_above or self._write_inside(space))):
             return False
         groups = [line for line, _ in self.together]
-        failed_groups = label_lines(groups, space=space, ax=self.ax)
+        failed_groups = label_lines(groups, alike=groups, space=space, ax=self.ax)
         failed = label_lines(self.direct, space=space, ax=self.ax)
         self.is_done = not (failed or failed_groups)
         if self.is_done or self._grows_for_lines():
