@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from analysis.figures.cells import Cells, Table, lines_of
-from analysis.latex import head, latex
+from analysis.latex import ERROR, head, latex
 
 PAGE = 345.0  # points: the text of LaTeX's own article, the narrowest that a whole page has
 # A size of letters and its points a digit, for a document of 10 pt; from the second on columns stand closer.
@@ -20,8 +20,9 @@ MANY = 2  # rows from which a column of one value is said once
 def booktabs(table: Table) -> str:
     r"""A table environment, or a longtable, for a document that has \usepackage{booktabs} (and longtable).
 
-    A column of one value is said in the caption instead. Letters are the largest with which the table is `PAGE` wide; a
-    comment says how wide the smallest make it where none do.
+    A column of one value is said in the caption instead. Letters are the largest with which the table is `PAGE` wide;
+    where none do, standard errors that are those of D are said in the caption, and a comment says how wide the table
+    is if that is too little.
 
     Example:
         >>> print(booktabs(Table("a_b", "nats.", {"D": ["1.5 ± 0.1"]}, {"D": [True]}, "Bold: the least.")))
@@ -39,9 +40,14 @@ def booktabs(table: Table) -> str:
     """
     shown, constant = _parted(table.cells)
     said = f"All rows: {', '.join(f'{name} {value}' for name, value in constant.items())}." if constant else ""
+    setting, comment = _setting(shown)
+    alike = _of_d(shown) if comment else []
+    if alike:
+        shown = shown | {name: [ERROR.sub("", text) for text in shown[name]] for name in alike}
+        said = " ".join(filter(None, (f"Standard errors of {', '.join(alike)}: those of D.", said)))
+        setting, comment = _setting(shown)
     caption = latex(" ".join(filter(None, (table.name, table.basis, said, table.rule))))
     title, *rows = (" & ".join(line) + r" \\" for line in _lines(table._replace(cells=shown)))
-    setting, comment = _setting(shown)
     form = _long if len(rows) > MOST_ROWS else _short
     return "\n".join([*comment, *form("r" * len(shown), caption, title, rows, setting)])
 
@@ -52,6 +58,13 @@ def _parted(cells: Cells) -> tuple[dict[str, Sequence[str]], dict[str, str]]:
     constant = {name: column[0] for name, column in cells.items() if several and len(set(column)) == 1}
     shown = {name: column for name, column in cells.items() if name not in constant}
     return (shown, constant) if shown else (dict(cells), {})
+
+
+def _of_d(cells: Cells) -> list[str]:
+    """The other columns whose standard errors are those of D in every row, as of sums with what has none."""
+    errors = {name: [ERROR.findall(text) for text in column] for name, column in cells.items()}
+    own = errors.get("D", [])
+    return [name for name, found in errors.items() if name != "D" and found == own and any(own)]
 
 
 def _lines(table: Table) -> list[list[str]]:

@@ -83,17 +83,17 @@ def group_label(label: str) -> str:
 
 
 def legend_values(groups: Groups) -> list[str]:
-    """The labels of groups less the names of their fields, where these are several."""
+    """The labels of groups less the names of the fields that all have, where there are several fields."""
     found = list(groups.labels) if groups.distinguished else []
-    for name in groups.fields if len(groups.fields) > 1 else ():
+    for name in groups.common if len(groups.fields) > 1 else ():
         found = [label.replace(f"{name.replace('_', ' ')} ", "", 1) for label in found]
     return found
 
 
 def group_head(groups: Groups) -> str:
-    """What a legend says over entries of groups: the fields whose values they are, and what no mark shows."""
+    """What a legend says over entries of groups: the fields whose values all have, and what no mark shows."""
     names = (
-        ", ".join(name.replace("_", " ") for name in groups.fields)
+        ", ".join(name.replace("_", " ") for name in groups.common)
         if groups.distinguished and len(groups.fields) > 1
         else ""
     )

@@ -19,46 +19,57 @@ from matplotlib.text import Annotation, Text
 
 from analysis.marks.labels import GAP, Point, label_at, lead, places_around, tie
 from analysis.marks.packing import entries_of, packed
-from analysis.marks.space import Space, pixels
+from analysis.marks.space import Boxes, Space, distances, over_lines, pixels
 from analysis.style import broken, small_letters
 
 WIDTHS = (30, 64, 20)  # characters of a line of a label, the first that finds a place
 ANCHORS = 24  # places along a line at which its label may stand
 NEAR = (3.0, 7.0, 12.0)  # points from a line to its label
 TIED_FROM = 10.0  # points from which on a leader joins the two
+APART = 6.0  # points, a letter's height, by which a label is farther from lines that look like its own than from this
 FORMS = ((1, 34), (2, 34), (1, 22), (2, 19), (3, 30))  # of a legend within the axes: columns, and letters of a line
 PACKED = (44, 60)  # letters of the width of those of other forms, as low as that lets them be
 STRIDE = 2.0  # points from one place of a legend to the next that is tried
 MARGIN = 3.0  # points between a legend and all else
 
 
-def label_lines(handles: Iterable[Artist], *, space: Space, ax: Axes) -> list[Artist]:
+def label_lines(handles: Iterable[Artist], *, alike: Sequence[Artist] = (), space: Space, ax: Axes) -> list[Artist]:
     """Write what lines, lone marks and shades mean beside or within them; returns those that found no place.
 
     Args:
         handles: drawn artists of the axes; one without data, as an entry for many marks, finds no place.
+        alike: lines such as those of groups, each of which is labelled only where no other of them is about as near.
         space: what of the axes is taken, which the labels add to.
         ax: the axes; all must be final.
     """
     return [
         handle
         for handle in handles
-        if (_inside if isinstance(handle, PolyCollection) else _beside)(handle, space, ax) is None
+        if (
+            _inside(handle, space, ax)
+            if isinstance(handle, PolyCollection)
+            else _beside(handle, [line for line in alike if line is not handle], space, ax)
+        )
+        is None
     ]
 
 
-def _beside(handle: Artist, space: Space, ax: Axes) -> Annotation | None:
+def _beside(handle: Artist, others: Sequence[Artist], space: Space, ax: Axes) -> Annotation | None:
     if not isinstance(handle, Line2D) or not len(path := np.asarray(handle.get_xydata(), dtype=float)):
         return None
     anchors = _spread_along(handle.get_transform().transform(path), ax)
     text = str(handle.get_label())
     forms = dict.fromkeys(broken(text, width) for width in WIDTHS)
-    found = (_placed(form, anchors, space, ax) for form in forms if len(anchors))
+    paths = over_lines([handle], ax), over_lines(others, ax)
+    found = (_placed(form, anchors, paths, space, ax) for form in forms if len(anchors))
     return next((label for label in found if label is not None), None)
 
 
-def _placed(text: str, anchors: np.ndarray, space: Space, ax: Axes) -> Annotation | None:
-    """A label at the first free place, the nearest to a line that goes through `anchors`; None where there is none."""
+def _placed(text: str, anchors: np.ndarray, paths: tuple[Boxes, Boxes], space: Space, ax: Axes) -> Annotation | None:
+    """A label at the first free place, the nearest to a line that goes through `anchors`; None where there is none.
+
+    `paths` are the boxes over that line, and over those from which the label must be farther by `APART`.
+    """
     label = label_at(text, tuple(anchors[0]), ax=ax)
     extent = Text.get_window_extent(label)
     size = extent.width + 2 * pixels(ax, GAP), extent.height
@@ -69,6 +80,7 @@ def _placed(text: str, anchors: np.ndarray, space: Space, ax: Axes) -> Annotatio
     tied = np.repeat(NEAR, len(offsets) // len(NEAR)) >= TIED_FROM
     for one, place in enumerate(corners):
         free[tied, one] &= ~space.crossed(place, boxes[tied, one])
+    free[free] = _is_nearest(boxes[free], *paths, ax)
     if not free.any():
         label.remove()
         return None
@@ -78,6 +90,13 @@ def _placed(text: str, anchors: np.ndarray, space: Space, ax: Axes) -> Annotatio
     space.take(boxes[near, which][None])
     lead(label, boxes[near, which], space, ax)
     return label
+
+
+def _is_nearest(boxes: Boxes, own: Boxes, others: Boxes, ax: Axes) -> np.ndarray:
+    """Which of the boxes a reader takes to belong to their own line and to none of the others: [N]."""
+    if not len(others):
+        return np.ones(len(boxes), dtype=bool)
+    return distances(boxes, others) >= distances(boxes, own) + pixels(ax, APART)
 
 
 def _spread_along(corners: np.ndarray, ax: Axes) -> np.ndarray:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.lines import Line2D
@@ -122,6 +123,28 @@ def _of_line(line: Line2D, ax: Axes) -> Iterator[Boxes]:
         yield around(corners, half=pixels(ax, line.get_markersize() / 2))
     if line.get_linestyle() not in ("None", ""):
         yield _along_corners(corners, [len(corners)], ax)
+
+
+def over_lines(lines: Iterable[Artist], ax: Axes) -> Boxes:
+    """Boxes over the corners of lines, and along them where they are drawn; other artists have none."""
+    found = [np.empty((0, 4))]
+    for line in lines:
+        if isinstance(line, Line2D):
+            corners = line.get_transform().transform(np.asarray(line.get_xydata(), dtype=float))
+            found.append(around(corners, half=pixels(ax, LINE)))
+            found += [] if line.get_linestyle() in ("None", "") else [_along_corners(corners, [len(corners)], ax)]
+    return np.concatenate(found)
+
+
+def distances(boxes: Boxes, others: Boxes) -> np.ndarray:
+    """From each box to the nearest of the others, nothing where they meet: [N].
+
+    Example:
+        >>> distances(np.array([[0.0, 0, 2, 1]]), np.array([[5.0, 5, 6, 6], [9.0, 0, 9, 1]]))
+        array([5.])
+    """
+    apart = np.maximum(others[:, :2] - boxes[:, None, 2:], boxes[:, None, :2] - others[:, 2:])
+    return np.asarray(np.hypot(*np.moveaxis(np.maximum(apart, 0.0), -1, 0)).min(1))
 
 
 def along(paths: Sequence[np.ndarray], ax: Axes) -> Boxes:

@@ -79,14 +79,19 @@ class Words:
         drawn = [draw(space) for draw in self.blocks]  # all of them, so that all take their room
         if not (all(drawn) and (self.is_above or self._write_inside(space))):
             return False
-        groups = [line for line, _ in self.together]
-        failed_groups = label_lines(groups, space=space, ax=self.ax)
+        failed_groups = self._label_groups(space)
         failed = label_lines(self.direct, space=space, ax=self.ax)
         self.is_done = not (failed or failed_groups)
         if self.is_done or self._grows_for_lines():
             return self.is_done
         self._to_legend(failed, failed_groups)
         return not self.is_above  # a legend above must be written anew
+
+    def _label_groups(self, space: Space) -> list[Artist]:
+        """Names where no other group's line is about as near; letters, where no legend has room, near others too."""
+        groups = [line for line, _ in self.together]
+        failed = label_lines(groups, alike=groups, space=space, ax=self.ax)
+        return failed if self._pairs else label_lines(failed, space=space, ax=self.ax)
 
     def _write_inside(self, space: Space) -> bool:
         if not self.inside:

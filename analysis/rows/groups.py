@@ -33,12 +33,14 @@ class Groups:
         undistinguished: those that differ too, with more values than there are shapes.
         labels: of each group, in order of its values.
         place_of: the folder of each run to the place of its group in `labels`.
+        common: those of `fields` that every label names.
     """
 
     fields: tuple[str, ...]
     undistinguished: tuple[str, ...]
     labels: tuple[str, ...]
     place_of: Mapping[str, int]
+    common: tuple[str, ...] = ()
 
     @property
     def distinguished(self) -> bool:
@@ -90,11 +92,26 @@ def group_runs(runs: pd.DataFrame, *, by: Sequence[str] = ()) -> Groups:
     shown = _asked(found, by) if by else _distinguished(found, fields)
     values = {str(folder): tuple(row) for folder, row in zip(found.index, found[shown].to_numpy(), strict=True)}
     groups = sorted(set(values.values()), key=lambda group: [_rank(value) for value in group])
-    labels = tuple(
-        ", ".join(f"{f.replace('_', ' ')} {words(v)}" for f, v in zip(shown, g, strict=True)) for g in groups
-    )
+    labels, common = _named(shown, groups)
     place_of = {folder: groups.index(group) for folder, group in values.items()}
-    return Groups(tuple(shown), tuple(field for field in fields if field not in shown), labels, place_of)
+    return Groups(tuple(shown), tuple(field for field in fields if field not in shown), labels, place_of, common)
+
+
+def _named(fields: Sequence[str], groups: Sequence[tuple[object, ...]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What each group is called, and the fields that all are called by.
+
+    One that a group does not have, such as the range of betas of a run at one, is left out of its name, unless what
+    is left would be nothing or the name of another group.
+    """
+    told = [[(field, v) for field, v in zip(fields, group, strict=True) if isinstance(v, str)] for group in groups]
+    labels = tuple(map(_label, told))
+    if all(labels) and len(set(labels)) == len(labels):
+        return labels, tuple(field for field in fields if all(field in dict(pairs) for pairs in told))
+    return tuple(_label(list(zip(fields, group, strict=True))) for group in groups), tuple(fields)
+
+
+def _label(settings: Sequence[tuple[str, object]]) -> str:
+    return ", ".join(f"{field.replace('_', ' ')} {words(value)}" for field, value in settings)
 
 
 def _distinguished(found: pd.DataFrame, fields: Sequence[str]) -> list[str]:

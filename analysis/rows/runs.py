@@ -41,6 +41,7 @@ from analysis.rows.data_sets import first_cards
 from analysis.rows.finding import Runs, RunWarning, account_for, find_records, without_copies
 from analysis.rows.reading import AGAIN, Damaged, Part
 from analysis.rows.scale import Scale, dequantised_levels
+from analysis.rows.starts import name_starts
 from vae_rd.errors import InputError
 from vae_rd.run.files import RECORD_FILE, sha256
 from vae_rd.run.record import SPLITS, RunRecord, Unreadable
@@ -92,6 +93,7 @@ def load_runs(runs: Runs, *, units: Unit = "nats") -> pd.DataFrame:
     if found["n"].isna().any():  # Whole numbers beside one that is not known would become floats.
         found["n"] = pd.Series([row["n"] for row in rows], dtype=object)
     found["card"] = found["card"].map(first_cards(found["card"]))
+    found["config"] = name_starts(rows)
     return found.sort_values(["data", *AIMS, "seed", "folder"], kind="stable", ignore_index=True)
 
 

@@ -116,6 +116,52 @@ def test_a_field_that_older_records_lack_differs_only_where_it_is_known_to(tmp_p
     assert group_runs(load_runs(tmp_path)).labels == ("whiten ?", "whiten null", "whiten true")
 
 
+def shared_training(root, ranges, *, seeds=(0,)):
+    """Models of many betas and a run that starts from each, as `--launcher multirate` makes them."""
+    for at, (low, high) in enumerate(ranges):
+        many = {"objective": "multirate", "beta_range": [low, high], "lr": 0.01}
+        sprites_sweep(root, betas=[5.0 + at], seeds=seeds, **many)
+        for seed in seeds:
+            start = {"start_from": f"runs/sprites-multirate{low}to{high}-seed{seed}-{at}{seed}ab12cd"}
+            sprites_sweep(root, betas=[float(low)], seeds=[seed], lr=0.003, **start)
+
+
+def test_groups_are_called_by_the_settings_that_they_have(tmp_path):
+    """A range of betas is no setting of a run at one; the legend's head names what all of them have."""
+    shared_training(tmp_path, [(1, 2), (3, 4)])
+    runs = load_runs(tmp_path)
+    assert group_runs(runs).labels == (
+        "objective beta, lr 0.003, start from multirate1to2",
+        "objective beta, lr 0.003, start from multirate3to4",
+        "objective multirate, lr 0.01, beta range [1, 2]",
+        "objective multirate, lr 0.01, beta range [3, 4]",
+    )
+    texts = labels(plane(runs))
+    assert "objective, lr" in texts
+    assert {"beta, 0.003, start from multirate1to2", "multirate, 0.01, beta range [3, 4]"} <= {
+        text.replace("\n", " ") for text in texts
+    }
+
+
+@pytest.mark.parametrize(
+    ("starts", "groups"),
+    [
+        ((("mlp", "beta1-seed0-aaaaaaaa", 0), ("mlp", "beta1-seed1-bbbbbbbb", 1)), 1),  # of two seeds
+        ((("mlp", "beta1-seed0-aaaaaaaa", 0), ("conv", "beta1-seed0-bbbbbbbb", 0)), 2),  # told by their decoder
+        ((("mlp", "beta1-seed0-aaaaaaaa", 0), ("mlp", "beta1-seed0-bbbbbbbb", 0)), 2),  # told by their start alone
+        ((("mlp", "beta1-seed0-aaaaaaaa", 0), ("mlp", "beta9-seed1-bbbbbbbb", 1)), 2),
+    ],
+)
+def test_runs_are_told_by_what_they_started_from_less_its_seed(tmp_path, starts, groups):
+    for at, (decoder, start, seed) in enumerate(starts):
+        sprites_sweep(
+            tmp_path / str(at), betas=[2.0], seeds=[seed], decoder=decoder, start_from=f"runs/sprites-{start}"
+        )
+    found = group_runs(load_runs(tmp_path))
+    assert len(found.labels) == groups
+    assert "decoder" not in found.fields or found.fields == ("decoder",)
+
+
 def test_what_differs_between_data_sets_alone_makes_no_group(tmp_path):
     sprites_sweep(tmp_path, betas=[1.0], likelihood="bernoulli")
     mnist_sweep(tmp_path, betas=[1.0], likelihood="categorical")

@@ -44,6 +44,19 @@ def test_letters_are_as_small_as_the_page_asks_and_a_comment_says_where_that_is_
     assert re.match(r"% About \d+ pt wide, more than a page", wider)
 
 
+def test_errors_that_are_those_of_d_are_said_once_where_the_table_would_be_wider_than_a_page():
+    """As of a source that is known whole, whose R has no error."""
+    own = {"D": ["1.25 ± 0.12", "3.50 ± 0.34"], "D + R": ["2.25 ± 0.12", "9.50 ± 0.34"], "I": ["1.0 ± 0.1", "2 ± 0.34"]}
+    many = {f"c{i}": ["12345678901234", "1"] for i in range(5)}
+    assert r"2.25$_{\pm 0.12}$" in of(**own)
+    text = of(**own, **many)
+    assert "nats. Standard errors of D + R: those of D." in text
+    assert r" & 2.25 & " in text
+    assert r"1.25$_{\pm 0.12}$ & " in text
+    assert r"2$_{\pm 0.34}$" in text
+    assert "Standard errors" not in of(**{name: own[name] for name in ("D", "I")}, **many, c9=["12345678901", "1"])
+
+
 def test_many_rows_go_over_pages_under_the_same_names():
     rows = list(map(str, range(MOST_ROWS + 1)))
     assert r"\begin{longtable}{r}" in of(D=rows)

@@ -158,6 +158,17 @@ def test_groups_that_find_no_room_have_letters_that_the_caption_explains(crowds)
     assert not any("0.00123456" in text for text in texts)
 
 
+@pytest.mark.parametrize(("excess", "beside"), [(1.0, False), (20.0, True)])
+def test_groups_are_named_beside_their_lines_only_where_these_lie_apart(tmp_path, excess, beside):
+    """Between or next to two lines that lie close, a reader cannot tell which of them a name belongs to."""
+    for decoder, more in (("conv", 0.0), ("mlp", excess)):
+        sprites_sweep(tmp_path, betas=[1.0, 10.0], decoder=decoder, excess=more)
+    [ax] = plane(load_runs(tmp_path)).axes
+    for words, is_there in ((ax.texts, beside), (ax.get_legend().get_texts(), not beside)):
+        found = {text.get_text() for text in words}
+        assert {"decoder conv", "decoder mlp"} & found == ({"decoder conv", "decoder mlp"} if is_there else set())
+
+
 @pytest.mark.parametrize("make", [sprites_sweep, mnist_sweep])
 def test_a_plane_in_a_column_is_three_inches_high(tmp_path, make):
     make(tmp_path)
