@@ -65,7 +65,7 @@ def test_a_model_of_each_beta_that_all_else_takes(along, tmp_path, capsys):
     with pytest.raises(InputError, match=r"choose one of its points, beta 0\.1, 1"):
         vae_rd.load(run, beta=2.0)
     shown = [line for line in summary_lines(record, run) if line.startswith("test")]
-    assert [line.split()[-1] for line in shown[1:]] == [str(point) for point in points_of(run)]
+    assert [line.split()[-1] for line in shown] == [str(point) for point in points_of(run)]
     rows = load_runs(run)
     assert rows[rows["split"] == "test"]["beta"].tolist() == BETAS
 

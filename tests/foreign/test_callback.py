@@ -103,7 +103,7 @@ def test_the_record_is_of_the_best_epoch_and_analysis_reads_the_folder(fit: Any)
 
 
 def test_our_own_model_inside_another_module_has_evaluate_splits_numbers(toy: Any) -> None:
-    config = toy(n_train=None, latent_dim=3)
+    config = toy(n_train=None, n_test=3000, latent_dim=3)  # Whose val is the last that is the population.
     data = build.build_data(config)
     ours = build.build_model(config, data.card)
 

@@ -85,7 +85,7 @@ def test_a_posterior_far_from_the_prior_that_does_not_depend_on_x_is_collapsed(t
     assert verdict["rate"] == pytest.approx(1.92, rel=1e-6)
     assert verdict["information"] == {"value": pytest.approx(0.0, abs=1e-9), "stderr": pytest.approx(0.0, abs=1e-9)}
     assert (verdict["active_units"], verdict["collapsed"]) == (0, True)
-    line = summary_lines(record, folder_of(config))[3]
+    line = summary_lines(record, folder_of(config))[2]
     assert line == "carries no information: I = 0.00 of R = 1.92 nats; 0 of 2 units active"
     stored = RunRecord.read(folder_of(config))
     assert stored.verdicts["collapse"] == json.loads(json.dumps(verdict))
