@@ -1,4 +1,4 @@
-"""How commands set the C libraries below torch, unless the user has."""
+"""How the C libraries below torch are set, unless the user has said how."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from vae_rd.process.command import Text, run_command
+from vae_rd.process.imports import whole_imports
 from vae_rd.process.native import SPINS
 
 FAULTS = """
@@ -44,11 +44,11 @@ def test_what_is_freed_is_used_again_unless_the_user_has_said_how():
     ("given", "found"),
     [({}, str(SPINS)), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
 )
-def test_a_command_has_threads_wait_briefly_unless_the_user_has_said_how(given, found, monkeypatch, capsys):
+def test_threads_wait_briefly_unless_the_user_has_said_how(given, found, monkeypatch):
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")  # So that it is put back.
         monkeypatch.delenv(name)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    run_command(lambda: Text([str(os.environ.get("GOMP_SPINCOUNT"))]), goes_on="")
-    assert capsys.readouterr().out == f"{found}\n"
+    with whole_imports():
+        assert os.environ.get("GOMP_SPINCOUNT") == found

@@ -7,9 +7,10 @@ none of these objects is looked at: there are many, and they stay.
 import gc
 
 from vae_rd.process.imports import without_collection
-from vae_rd.process.native import keep_freed_memory
+from vae_rd.process.native import keep_freed_memory, wait_briefly
 
 keep_freed_memory()
+wait_briefly()
 with without_collection():
     import vae_rd.experiment.fitting
     import vae_rd.experiment.packing  # noqa: F401

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from vae_rd.errors import InputError, Interrupted
 from vae_rd.process.counting import bars
 from vae_rd.process.imports import end_without_collection
-from vae_rd.process.native import keep_freed_memory, wait_briefly
+from vae_rd.process.native import keep_freed_memory
 from vae_rd.process.ranks import Place, place
 from vae_rd.process.signals import SignalGuard
 from vae_rd.process.terminal import LastingStream, discard, lasting_output
@@ -40,7 +40,6 @@ def run_command(action: Callable[[], Answer], *, goes_on: str) -> int:
     """
     end_without_collection()
     keep_freed_memory()
-    wait_briefly()
     with lasting_output() as (out, errors):
         try:
             return _run(action, out, goes_on=goes_on)

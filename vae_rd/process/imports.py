@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from vae_rd.process.native import wait_briefly
 from vae_rd.process.signals import SignalGuard
 
 
@@ -15,9 +16,12 @@ from vae_rd.process.signals import SignalGuard
 def whole_imports() -> Iterator[None]:
     """Make signals wait for the end of the block, which imports; then they go to whoever handled them before.
 
+    torch's threads will wait briefly, where it is not imported yet.
+
     torch tries to import NumPy and forgets why that failed: what a signal raises there would be lost, and the half of
     NumPy that is imported fails later.
     """
+    wait_briefly()
     with SignalGuard() as guard, without_collection():
         guard.hold()
         yield

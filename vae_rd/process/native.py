@@ -1,4 +1,4 @@
-"""How commands set the C libraries below torch, where what these do by themselves suits other programs.
+"""How the C libraries below torch are set, where what these do by themselves suits other programs.
 
 Whoever has said in the environment what is wanted of a library is obeyed.
 """
@@ -16,7 +16,7 @@ SPINS = 3000
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what is freed, where it gives large blocks back to the system at once.
+    """Have glibc keep what is freed, where it gives large blocks back to the system at once; for commands.
 
     A step makes and frees the same tensors as the one before. Pages that come back from the system are cleared one by
     one: a fifth of the CPU time of a short fit of convolutions, a twentieth of one of large linear layers. A process
