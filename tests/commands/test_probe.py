@@ -1,5 +1,6 @@
 """`python -m vae_rd.evaluate RUN --probe`: its table in the record, who is tested by whom, and what it refuses."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from vae_rd import evaluate, evaluate_run, fit
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
+from vae_rd.errors import InputError
 from vae_rd.estimates import probe as estimates
 from vae_rd.estimates.base import Fitted, Settings
 from vae_rd.estimates.probe import PARTS, _probed, check_probe, probe_accuracy
@@ -163,3 +165,12 @@ def test_data_without_labels_or_with_several_or_with_foreign_classes_are_refused
     check_probe(with_data(digits_run, several), Settings(factor="shape"))
     with pytest.raises(Exception, match="1 of them without an example"):
         check_probe(with_data(digits_run, several), Settings(factor="place"))
+
+
+def test_a_choice_takes_two_examples(digits_run):
+    few = other_data()
+    few.card = replace(few.card, n={**few.card.n, "val": 1})
+    for run, settings in ((open_run(digits_run), Settings(examples=2)), (with_data(digits_run, few), Settings())):
+        with pytest.raises(InputError, match="on 2 examples or more, and has 1; raise --examples, or choose another"):
+            check_probe(run, settings)
+    check_probe(open_run(digits_run), Settings(examples=3))

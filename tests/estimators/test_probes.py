@@ -140,3 +140,20 @@ def test_rounds_are_told_apart_and_joined_in_their_order():
     assert whole.calibration_error.shape == (3,)
     first = probe("logistic", features, labels, rounds[:1], size=20, draws=3, key=(0,))
     assert torch.equal(whole.nll[:, :30], first.nll)
+
+
+@pytest.mark.parametrize("kind", CLASSIFIERS)
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_a_class_that_is_rare_or_missing_among_the_examples_to_choose_on_is_no_obstacle(kind, others):
+    """So that folds, or all of them, learn from examples of one class, which they then take for certain."""
+    features, labels = normals(1.0)
+    one = Round(torch.arange(N // 3), N // 3 + torch.arange(40), torch.arange(N - 40, N))
+    labels[one.chosen_on] = 0
+    labels[one.chosen_on[:others]] = 1
+    scores = probe(kind, features, labels, [one], size=10, draws=2, key=(0,))
+    assert scores.nll.isfinite().all()
+
+
+def test_of_a_single_class_a_linear_map_learns_that_it_is_all_there_is():
+    found = logistic(torch.randn(4, 2), torch.full((4,), 2), torch.randn(3, 2), strength=1.0, classes=4)
+    assert found.tolist() == [[0.0, 0.0, 1.0, 0.0]] * 3

@@ -19,8 +19,11 @@ from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.data.module import TrainBatches
 from vae_rd.errors import InputError
+from vae_rd.experiment import tables
 from vae_rd.experiment.build import build_data, build_model
 from vae_rd.metrics.split import evaluate_split
+from vae_rd.model.terms import Terms
+from vae_rd.objectives.geco import GAIN
 from vae_rd.run.record import SPLITS, RunRecord
 
 from helpers.common import TOY
@@ -86,6 +89,13 @@ def test_the_distortion_is_the_cross_entropy_of_labels_and_the_rate_that_of_any_
     wanted = F.cross_entropy(logits.flatten(end_dim=1), labels.repeat(5), reduction="none").reshape(5, 30)
     torch.testing.assert_close(terms.distortion, wanted)
     torch.testing.assert_close(terms.rate, model.terms(x, eps).groups[0].rate)
+
+
+def test_the_multiplier_of_geco_is_turned_by_nats_a_class_and_not_a_pixel():
+    """One constraint of 2 nats turns its logarithm by GAIN times 2, over 2 classes."""
+    objective = tables.OBJECTIVES["geco"](FitConfig(target_distortion=1.0), marked().card)
+    objective.after_step(Terms.stated(log_px_z=torch.full((1, 3), -3.0), rate=torch.ones(3)))
+    assert -objective.weight(1).log().item() == pytest.approx(GAIN * 2 / 2)
 
 
 def test_the_entropy_is_that_of_the_classes_by_split():

@@ -14,7 +14,7 @@ from vae_rd.data.dataset import DataSet
 from vae_rd.experiment import build, tables
 from vae_rd.experiment.preparing import prepare
 from vae_rd.model.nn.mlp import mlp_encoder
-from vae_rd.model.nn.whitening import Offset, Standard, Whiten
+from vae_rd.model.nn.whitening import Colour, Offset, Standard, Whiten
 from vae_rd.run.record import SPLITS
 
 from helpers.common import TOY
@@ -73,6 +73,22 @@ def test_linear_networks_see_whitened_pixels_of_small_images(flags, shape, white
     model = build.build_model(config, card("real", shape))
     assert any(isinstance(module, Whiten) for module in model.modules()) is whitened
     assert any(isinstance(module, Standard) for module in model.modules()) is not whitened
+
+
+def test_images_that_do_not_vary_are_seen_less_their_mean_alone():
+    config = FitConfig(encoder="linear", decoder="linear", likelihood="gaussian", latent_dim=2, batch_size=8)
+    images = dict.fromkeys(SPLITS, torch.full((20, 1, 2, 2), 0.3))
+    prepared = prepare(config, None, DataSet(Source("grey", images, levels=None, support="real")))
+    whiten, colour = (only(prepared.model, kind) for kind in (Whiten, Colour))
+    x = prepared.data.examples("train", torch.arange(20))
+    assert torch.equal(whiten(x), torch.zeros_like(x))
+    assert torch.equal(colour(whiten(x)), x)
+    torch.testing.assert_close(whiten(x + 1).square().sum((1, 2, 3)), torch.full((20,), 4.0))
+
+
+def only(model, kind):
+    (found,) = (module for module in model.modules() if isinstance(module, kind))
+    return found
 
 
 def test_the_bound_on_log_variances_is_that_of_the_flag():

@@ -152,6 +152,20 @@ def test_a_longer_budget_may_gain_where_the_second_half_still_did():
     assert verdict["verdict"] == "still falling"
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([42, 50, *(49 - 0.8 * epoch for epoch in range(8))], "4.00 nats (61% of all) over the second half; in part"),
+        ([*range(42, 51), 52, 52, 43, 52], "an epoch over the last 3; in part"),  # Above all that came before.
+    ],
+)
+def test_the_share_of_the_second_half_is_of_the_fall_from_the_highest(values, words):
+    lr = [1e-3 * (1 - epoch / (len(values) - 1)) for epoch in range(len(values))]
+    verdict = fit_verdict(rows_from(values, values, [5.0] * len(values), lr=lr), POPULATION)
+    assert verdict["verdict"] == "still falling"
+    assert words in fit_words(verdict)
+
+
 def test_where_there_is_no_beta_it_is_of_the_elbo_and_where_no_rate_of_d():
     rows = made("overfitted", seed=0)
     without_beta = [{k: v for k, v in row.items() if not k.endswith("objective")} for row in rows]

@@ -202,6 +202,16 @@ def test_under_a_learning_rate_that_ends_at_0_it_says_so():
     assert not_converged(history([80, *little[1:]], [1] * 9), FACTS) is not None
 
 
+@pytest.mark.parametrize("first", [57.0, 56.8, 50.0])
+def test_of_a_training_that_began_near_its_end_the_share_is_of_the_fall_from_its_highest(first):
+    """As with --start_from, or a weight that grows: 1.6 nats in the second half, of 2.8 or of 22.8 from the second."""
+    rates = [1e-3 * (1 - epoch / 8) for epoch in range(9)]
+    little = [60 - 0.4 * epoch for epoch in range(1, 9)]
+    note = not_converged(history([first, *little], [1] * 9, lr=rates), FACTS)
+    assert "1.60 nats over the second half of training, 57% of all that it fell, in" in note.text
+    assert not_converged(history([first, 79.6, *little[1:]], [1] * 9, lr=rates), FACTS) is None
+
+
 @pytest.mark.parametrize(
     ("distortions", "more"),
     [

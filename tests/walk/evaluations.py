@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def of(says: str, kind: str, flags: tuple[str, ...], *instead: tuple[str, ...]) 
     return step(says, asked, *remedies, before=fitted(*NAMED, *flags))
 
 
-def checked(kind: str, **settings: str) -> Call:
+def checked(kind: str, **settings: Any) -> Call:
     return lambda: check_estimates(open_run("runs/a"), Settings(**settings), [kind])
 
 
@@ -56,7 +57,7 @@ def labelled(**columns: Callable[[np.ndarray], np.ndarray]) -> Call:
     fields = np.rec.fromarrays([column(rows) for column in columns.values()], names=list(columns))
     parts = {"train": rows < 20, "val": (rows >= 20) & (rows < 30), "test": rows >= 30}
     arrays = {f"{name}_{split}": of[part] for name, of in (("x", BITS), ("y", fields)) for split, part in parts.items()}
-    return each(archive(**arrays), fitted(*NAMED, "--data=npz", "--data_file=own.npz"))
+    return each(archive(**arrays), fitted(*NAMED, "--overwrite", "--data=npz", "--data_file=own.npz"))
 
 
 class OneBlock(DiagonalNormal):
@@ -279,6 +280,13 @@ STEPS: list[Step] = [
         checked("probe", factor="new"),
         checked("probe", factor="odd"),
         before=labelled(odd=lambda row: row % 2, new=lambda row: row // 30),
+    ),
+    step(
+        "on 2 examples or more, and has 1; raise --examples, or choose another run",
+        checked("probe", examples=2),
+        checked("probe", examples=3),
+        each(labelled(odd=lambda row: row % 2), checked("probe", examples=2)),
+        before=fitted(*NAMED, "--data=digits", "--binarization=threshold"),
     ),
     of("has --target label; choose a run without it", "importance", BOTTLENECK, NORMAL),
     step(

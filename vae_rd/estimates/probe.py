@@ -26,6 +26,7 @@ from vae_rd.theory.discrete import entropy
 
 MOST = 10_000  # Examples of a split, unless fewer are asked for: a probe of MNIST is then done within a minute.
 FEW, DRAWS = (10, 100), 5  # Labels, in all, and how often they are drawn anew.
+LEAST = 2  # Examples to choose on: each is told by a probe of others.
 PARTS = 3  # Of images that are all there are.
 OF_SPLITS = "labels of train, choices on val, tested on test"
 OF_PARTS = "each third of the images tested by a probe of the other two"
@@ -99,17 +100,23 @@ def _mean(values: Tensor) -> Json:
 
 
 def _probed(run: Fitted, settings: Settings, factor: str) -> Probed:
-    splits = ("test",) if run.data.is_whole else ("train", "val", "test")
-    index = {split: _some(run, split, settings) for split in splits}
-    parts = {split: _features(run, split, index[split], settings) for split in splits}
+    index = _index(run, settings)
+    parts = {split: _features(run, split, some, settings) for split, some in index.items()}
     features = {name: torch.cat([part[name] for part in parts.values()]) for name in parts["test"]}
     features["pca"] = _principal(run, features["pixels"], settings)
-    labels = torch.cat([torch.as_tensor(run.data.labels[s][factor])[index[s]].long() for s in splits])
-    return Probed(features, _from_zero(labels), _rounds([len(index[split]) for split in splits], settings))
+    labels = torch.cat([torch.as_tensor(run.data.labels[s][factor])[some].long() for s, some in index.items()])
+    return Probed(features, _from_zero(labels), _rounds(index, settings))
 
 
-def _rounds(sizes: list[int], settings: Settings) -> list[Round]:
+def _index(run: Fitted, settings: Settings) -> dict[str, Tensor]:
+    """Positions of the examples in each split, of a population in the only one."""
+    splits = ("test",) if run.data.is_whole else ("train", "val", "test")
+    return {split: _some(run, split, settings) for split in splits}
+
+
+def _rounds(index: Mapping[str, Tensor], settings: Settings) -> list[Round]:
     """One round of three splits; of a single one a round for each part, which the others are labelled for."""
+    sizes = [len(some) for some in index.values()]
     if len(sizes) == 3:
         return [Round(*torch.arange(sum(sizes)).split(sizes))]
     parts = torch.randperm(sizes[0], generator=generator("cpu", settings.seed, "parts")).tensor_split(PARTS)
@@ -169,7 +176,8 @@ def _factor(run: Fitted, settings: Settings) -> str:
 
 
 def check_probe(run: Fitted, settings: Settings) -> None:
-    """Refuse a run without labels, or with test classes that no labelled example has, and a split but test.
+    """Refuse a run without labels, with test classes that no labelled example has or one example to choose on, and a
+    split but test.
 
     Raises:
         InputError: naming the run.
@@ -185,6 +193,12 @@ def check_probe(run: Fitted, settings: Settings) -> None:
         raise InputError(
             f"{run.folder}: --factor {factor}: the test split has {len(tested)} classes, {len(tested - known)} of them "
             f"without an example in the {len(known)} of the training split; choose another factor, or another run"
+        )
+    n = min(len(one.chosen_on) for one in _rounds(_index(run, settings), settings))
+    if n < LEAST:
+        raise InputError(
+            f"{run.folder}: --probe chooses what it leaves open on {LEAST} examples or more, and has {n}; "
+            "raise --examples, or choose another run"
         )
 
 

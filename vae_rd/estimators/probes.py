@@ -55,6 +55,8 @@ class Round(NamedTuple):
 def logistic(features: Tensor, labels: Tensor, others: Tensor, *, strength: float, classes: int) -> Tensor:
     """p(y|features) of others, [M, K], by multinomial logistic regression on standardised features.
 
+    Of examples of one class alone it learns that there is no other.
+
     Args:
         features: [N, F].
         labels: classes 0..K-1, [N].
@@ -70,6 +72,8 @@ def logistic(features: Tensor, labels: Tensor, others: Tensor, *, strength: floa
     from sklearn.exceptions import ConvergenceWarning  # It takes a second, which nothing else has to wait for.
     from sklearn.linear_model import LogisticRegression
 
+    if len(there := labels.unique()) == 1:  # The solver takes two or more.
+        return F.one_hot(there, classes).double().expand(len(others), -1)
     mean, spread = features.mean(0), features.std(0, correction=0)
     spread = torch.where(spread > 0, spread, torch.ones_like(spread))
     seen, asked = (((part - mean) / spread).double().numpy() for part in (features, others))

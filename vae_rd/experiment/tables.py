@@ -244,7 +244,7 @@ OBJECTIVES: dict[str, Callable[[FitConfig, DataCard], Objective]] = {
     "beta": lambda c, card: _beta(c),
     "target_rate": lambda c, card: _target_rate(c),
     "target_distortion": lambda c, card: TargetDistortionObjective(c.target_distortion or 0.0, **_way_down(c)),
-    "geco": lambda c, card: GecoObjective(c.target_distortion or 0.0, values=math.prod(card.shape)),
+    "geco": lambda c, card: GecoObjective(c.target_distortion or 0.0, values=math.prod(card.scored.shape)),
     "capacity": lambda c, card: CapacityObjective(
         c.target_rate, weight=c.rate_weight or GAMMA, warmup=c.beta_warmup or 0
     ),

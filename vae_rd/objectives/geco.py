@@ -30,7 +30,7 @@ class GecoObjective(Objective):
 
     Args:
         target: C, nats: the most D that is wanted.
-        values: of one x.
+        values: of one x, or classes where D is of labels.
 
     Example:
         >>> objective = GecoObjective(4.0, values=10)

@@ -36,7 +36,7 @@ class Fall:
         epochs: that the quarter spans.
         last_fall: an epoch, between the last two validations.
         half_fall: over the second half.
-        whole_fall: over all.
+        whole_fall: from the highest of all, which is not the first where a run goes on from a fit or its weight grows.
         error: the standard error of the last value itself.
         is_decayed: whether the learning rate was near 0 by then.
     """
@@ -88,7 +88,7 @@ def fall_of(rows: Sequence[Row]) -> Fall | None:
         epochs=epochs,
         last_fall=(values[-2] - values[-1]) / (seen[-1]["epoch"] - seen[-2]["epoch"]),
         half_fall=values[_place(seen, 0.5)] - values[-1],
-        whole_fall=values[0] - values[-1],
+        whole_fall=max(values) - values[-1],
         error=tail[-1].get("val/objective_stderr", 0.0),
         is_decayed=tail[-1]["lr"] < DECAYED * max(row["lr"] for row in rows),
     )

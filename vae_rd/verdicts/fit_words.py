@@ -57,15 +57,20 @@ def _overfitting(verdict: Entry) -> str:
 def _falling(verdict: Entry) -> str:
     entry = verdict["falling"]
     if entry["decayed"]:
-        share = entry["half_fall"] / entry["whole_fall"]
         return (
-            f": validation's {verdict['measured']} by {_pace(entry)}, by {nats(entry['half_fall'])} nats "
-            f"({share:.0%} of all) over the second half; in part as the learning rate went to 0, so that nothing tells "
-            "how much is left; raise --max_epochs"
+            f": validation's {verdict['measured']} by {_pace(entry)}{_half(entry)}; in part as the learning rate went "
+            "to 0, so that nothing tells how much is left; raise --max_epochs"
         )
     left = " or ".join(f"{_known(tail['to_go'], tail['stderr'])} ({tail['kind']})" for tail in entry["approaches"])
     left = f"about {left.replace(' (', ' nats to go (', 1)}" if left else "how much is left its tail does not determine"
     return f": validation's {verdict['measured']} by {_pace(entry)}; {left}; raise --max_epochs"
+
+
+def _half(entry: Entry) -> str:
+    if entry["half_fall"] <= 0:
+        return ""
+    share = entry["half_fall"] / entry["whole_fall"]
+    return f", by {nats(entry['half_fall'])} nats ({share:.0%} of all) over the second half"
 
 
 def _pace(entry: Entry) -> str:

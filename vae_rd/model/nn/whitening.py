@@ -58,10 +58,14 @@ class Sample:
 
     @cached_property
     def principal(self) -> tuple[Tensor, Tensor]:
-        """Standard deviations along the principal axes, ascending, [n], and those axes, columns of [n, n]."""
+        """Standard deviations along the principal axes, ascending, [n], and those axes, columns of [n, n].
+
+        Deviations of 1 where nothing varies.
+        """
         flat = (self.x.double() - self.mean).flatten(1)
         variances, axes = torch.linalg.eigh(flat.T @ flat / (len(flat) - 1))
-        return variances.clamp_min(FLOOR * variances[-1].item()).sqrt(), axes
+        largest = variances[-1].item()
+        return (variances.clamp_min(FLOOR * largest).sqrt() if largest > 0 else torch.ones_like(variances)), axes
 
 
 class MomentMap(nn.Module, ABC):
