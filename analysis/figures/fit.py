@@ -14,7 +14,7 @@ from analysis.marks.frame import obey
 from analysis.marks.groups import brief_head
 from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
-from analysis.rows.finding import RunWarning
+from analysis.rows.finding import RunWarning, told_apart
 from analysis.rows.groups import add_settings, group_runs
 from analysis.rows.histories import load_histories
 from analysis.rows.latents import load_verdicts
@@ -84,7 +84,7 @@ def _with_rates(runs: pd.DataFrame) -> pd.DataFrame:
     known = history["rate"].notna().groupby(history["folder"]).transform("any")
     if not known.any():
         raise InputError("none of the runs has a rate: no way through the plane; draw the curves")
-    if missing := sorted(set(history["run"][~known])):
+    if missing := told_apart(history, set(history["folder"][~known])):
         warnings.warn(f"left out, R is undefined: {', '.join(missing)}", RunWarning, stacklevel=3)
     return history[known]
 

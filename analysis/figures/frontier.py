@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +22,9 @@ from analysis.marks.names import letters_of
 from analysis.marks.space import Space
 from analysis.marks.words import Words
 from analysis.rows.data_sets import data_sets
+from analysis.rows.finding import RunWarning
 from analysis.rows.foreign import load_foreign, squared_error
-from analysis.rows.groups import Groups, group_runs
+from analysis.rows.groups import Groups, group_runs, varying
 from analysis.statistics.differences import BD_RATE, Redrawn, areas, differences, redraw
 from analysis.statistics.frontiers import Frontier, frontiers, published, with_both_splits
 from analysis.style import HEAD_WIDTH, unit_label
@@ -31,6 +33,7 @@ from analysis.venues import line_height, look, width_of
 from analysis.view import View
 
 HEIGHT, TEXT = 2.3, 0.35  # inches: of the axes, and of labels
+MOST_FIELDS = 3  # that are named where those asked for make no groups
 CHOOSER = "val"  # the split that says which points are on the front
 OWN, PUBLISHED = "runs", "as published"  # what is said of runs that have no other name, and of points of others
 
@@ -86,7 +89,7 @@ def frontier(runs: pd.DataFrame, **view: Any) -> Figure:
         InputError: where no run has R and D on both splits, and for published points that do not compare.
 
     Warns:
-        RunWarning: one line that names the runs that have not.
+        RunWarning: one line that names the runs that have not, and one where `group_by` leaves nothing to compare.
     """
     return draw(runs, View(**view))
 
@@ -97,6 +100,8 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
     parts = titled(runs)
     width = width_of(view, panels=len(parts)) / min(len(parts), 2)
     sides = [_side(rows, compared, view, title, width=width - 0.5) for title, rows in parts]
+    if view.group_by and all(side.points["group"].nunique() < 2 for side in sides):
+        _warn_of_no_pair(runs, view)
     colours = group_colours(compared.labels)
     with look(view):
         text = [TEXT + line_height() * lines_of(side.head) for side in sides]
@@ -109,6 +114,13 @@ def draw(runs: pd.DataFrame, view: View) -> Figure:
             words.append([_words(side, compared.shown, ax=ax)])
         write_beneath(figure, [side.stated for side in sides], _names(compared.shown, words))
         return themed(settle(figure, words), view)
+
+
+def _warn_of_no_pair(runs: pd.DataFrame, view: View) -> None:
+    others = [field for field in varying(runs) if field not in view.group_by]
+    such = f", such as {' or '.join(others[:MOST_FIELDS])}" if others else ""
+    message = "no data set has runs of two groups, so no difference is stated; give a field in which runs differ"
+    warnings.warn(f"--group_by {','.join(view.group_by)}: {message}{such}", RunWarning, stacklevel=4)
 
 
 def _names(groups: Groups, words: Sequence[Sequence[Words]]) -> dict[str, str]:

@@ -45,7 +45,7 @@ def frontier_curves(
 
 def _frontier(rows: pd.DataFrame, colour: Colour, place: int, *, label: str, ax: Axes) -> None:
     front, mark = on_front(rows), shape(place, size=POINT_SIZE)
-    curve = Curve.through(*front[["rate", "distortion"]].to_numpy().T)
+    curve = _curve(rows)
     if curve is not None:
         _band(front, curve, colour, ax=ax)
         rates = np.linspace(*curve.rates, STEPS)
@@ -65,6 +65,10 @@ def on_front(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["front"]].sort_values("rate_chosen_on" if "rate_chosen_on" in rows else "rate", kind="stable")
 
 
+def _curve(rows: pd.DataFrame) -> Curve | None:
+    return Curve.through(*on_front(rows)[["rate", "distortion"]].to_numpy().T)
+
+
 def _band(front: pd.DataFrame, curve: Curve, colour: Colour, *, ax: Axes) -> None:
     """Between the curve moved by -2 s.e. and by +2 s.e. on both axes, the errors straight between the points."""
     known = front.dropna(subset=["rate_stderr", "distortion_stderr"]).sort_values("rate")
@@ -79,10 +83,13 @@ def _band(front: pd.DataFrame, curve: Curve, colour: Colour, *, ax: Axes) -> Non
 
 
 def frontier_keys(points: pd.DataFrame, *, chosen_on: str, ax: Axes) -> Axes:
-    """The legend's entries of `frontier_curves`, but for the groups."""
+    """The legend's entries of `frontier_curves`, but for the groups; a front or a hull of one point is no line."""
     has_band = bool(points["rate_stderr"].notna().any())
-    key(ax, r"Pareto front, labelled by $\beta$" + "; band: 2 s.e. over seeds, $R$ and $D$" * has_band, **LINE)
-    key(ax, f"lower convex hull, like the front chosen on {chosen_on}", **HULL)
+    groups = [rows for _, rows in points.groupby("group")]
+    if any(_curve(rows) is not None for rows in groups):
+        key(ax, r"Pareto front, labelled by $\beta$" + "; band: 2 s.e. over seeds, $R$ and $D$" * has_band, **LINE)
+    if any((rows["front"] & rows["hull"]).sum() > 1 for rows in groups):
+        key(ax, f"lower convex hull, like the front chosen on {chosen_on}", **HULL)
     if not points["front"].all():
         key(ax, "not on the front", marker="o", markersize=POINT_SIZE, markerfacecolor="white")
     return ax

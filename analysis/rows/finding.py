@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -116,6 +116,25 @@ def warn_of_parts(what: str, faults: Mapping[str, Damaged]) -> None:
     """One warning that names the runs of which a part is left out, as damaged; none where there are none."""
     if faults:
         warnings.warn(f"left out, {what}: {_named(faults)}; {AGAIN}", RunWarning, stacklevel=4)
+
+
+def told_apart(runs: pd.DataFrame, folders: Collection[str]) -> list[str]:
+    """What the runs of these folders are called, sorted: by name, and by folder too where another has the same name.
+
+    Args:
+        runs: all that there are, with `run` and `folder`, a row or more for each.
+        folders: of those that are named.
+
+    Example:
+        >>> import pandas as pd
+        >>> runs = pd.DataFrame({"run": ["mine", "mine", "cb"], "folder": ["runs/mine", "runs/mine2", "runs/cb"]})
+        >>> told_apart(runs, ["runs/mine", "runs/cb"])
+        ['cb', 'mine (runs/mine)']
+    """
+    each = runs.drop_duplicates("folder")
+    full = each["run"] + " (" + each["folder"] + ")"
+    names = full.where(each["run"].duplicated(keep=False), each["run"])
+    return sorted(names[each["folder"].isin(folders)])
 
 
 def _named(faults: Mapping[Folder, Exception], *, file: str = "") -> str:

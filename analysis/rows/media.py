@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import pandas as pd
 
-from analysis.rows.finding import RunWarning
+from analysis.rows.finding import RunWarning, told_apart
 from analysis.rows.runs import as_rows, is_gan
 from vae_rd.errors import InputError
 from vae_rd.run.files import LATENTS_FILE, MEDIA, MEDIA_INDEX
@@ -91,14 +91,14 @@ def thinned(chosen: pd.DataFrame, most: int) -> pd.DataFrame:
 
 def _of_runs(runs: pd.DataFrame, what: str, read: Callable[[Path, float], Found | None]) -> dict[str, Found]:
     each = runs.drop_duplicates("folder")
-    rows = zip(each["folder"], each["run"], each["kept_epoch"], strict=True)
-    found = {(folder, run): read(Path(folder), epoch) for folder, run, epoch in rows}
-    left_out = [run for (_, run), value in found.items() if value is None]
+    rows = zip(each["folder"], each["kept_epoch"], strict=True)
+    found = {folder: read(Path(folder), epoch) for folder, epoch in rows}
+    left_out = told_apart(each, {folder for folder, value in found.items() if value is None})
     if len(left_out) == len(found):
         raise InputError(f"none of the runs has {what}: {AGAIN}{_never(each, what)}")
     if left_out:
         warnings.warn(f"left out, without {what}: {', '.join(left_out)}", RunWarning, stacklevel=4)
-    return {folder: value for (folder, _), value in found.items() if value is not None}
+    return {folder: value for folder, value in found.items() if value is not None}
 
 
 def _never(runs: pd.DataFrame, what: str) -> str:

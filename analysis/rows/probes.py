@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from analysis.rows.finding import RunWarning, warn_of_parts
+from analysis.rows.finding import RunWarning, told_apart, warn_of_parts
 from analysis.rows.reading import Damaged, Part, record_of
 from analysis.rows.runs import Row, as_rows, of_split
 from analysis.rows.scale import Scale
@@ -46,7 +46,7 @@ def load_probes(runs: pd.DataFrame, *, split: str) -> pd.DataFrame:
         except Damaged as fault:
             faults[run["folder"]] = fault
     warn_of_parts("damaged probes", faults)
-    left_out = [run["run"] for run in chosen if not found[run["folder"]] and run["folder"] not in faults]
+    left_out = told_apart(runs, {folder for folder, rows in found.items() if not rows and folder not in faults})
     if not any(found.values()):
         raise InputError("none of the runs has been probed: run python -m vae_rd.evaluate RUNS --probe first")
     if left_out:

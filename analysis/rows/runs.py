@@ -38,7 +38,7 @@ import pandas as pd
 
 from analysis.rows.aims import AIMS
 from analysis.rows.data_sets import first_cards
-from analysis.rows.finding import Runs, RunWarning, account_for, find_records, without_copies
+from analysis.rows.finding import Runs, RunWarning, account_for, find_records, told_apart, without_copies
 from analysis.rows.reading import AGAIN, Damaged, Part
 from analysis.rows.scale import Scale, dequantised_levels
 from analysis.rows.starts import name_starts
@@ -285,7 +285,7 @@ def of_runs_on(runs: pd.DataFrame, known: pd.DataFrame, split: str, *, lacking: 
         RunWarning: one line that names the runs left out.
     """
     folders = set(known["folder"][known["split"] == split])
-    if missing := sorted(set(runs["run"][~runs["folder"].isin(folders)])):
+    if missing := told_apart(runs, set(runs["folder"]) - folders):
         message = f"no {lacking} on the {split} split: {', '.join(missing)}"
         if not folders:
             raise InputError(f"{message}; {remedy}")

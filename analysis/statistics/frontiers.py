@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.rows.aims import AIMS
-from analysis.rows.finding import RunWarning
+from analysis.rows.finding import RunWarning, told_apart
 from analysis.rows.groups import Groups
 from analysis.statistics.fronts import Curve, lower_hull, pareto_front
 from vae_rd.errors import InputError
@@ -126,7 +126,7 @@ def with_both_splits(rows: pd.DataFrame, *, split: str, chosen_on: str) -> pd.Da
     """
     known = rows.dropna(subset=AXES)
     both = set(known["folder"][known["split"] == split]) & set(known["folder"][known["split"] == chosen_on])
-    if missing := sorted(set(rows["run"][~rows["folder"].isin(both)])):
+    if missing := told_apart(rows, set(rows["folder"]) - both):
         message = f"no R and D on both {chosen_on} and {split}: {', '.join(missing)}"
         if not both:
             raise InputError(f"{message}; a frontier is chosen on {chosen_on}: evaluate the runs again")

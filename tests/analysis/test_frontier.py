@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis import frontier, load_runs
 from analysis.figures.frontier import numbers
-from analysis.marks.frontiers import frontier_curves
+from analysis.marks.frontiers import frontier_curves, frontier_keys
 from analysis.rows.finding import RunWarning
 from analysis.view import View
 from vae_rd.errors import InputError
@@ -61,11 +62,32 @@ def test_a_lone_group_has_nothing_to_be_held_against(tmp_path):
     assert not faults(figure)
 
 
+def test_groups_asked_for_that_leave_nothing_to_compare_get_a_word(tmp_path):
+    sprites_sweep(tmp_path, betas=BETAS, decoder="mlp")
+    sprites_sweep(tmp_path, betas=BETAS, excess=3.0, decoder="resnet")
+    words = r"^--group_by prior: no data set has runs of two groups.* differ, such as decoder$"
+    with pytest.warns(RunWarning, match=words) as said:
+        frontier(load_runs(tmp_path), group_by=("prior",))
+    assert len(said) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        frontier(load_runs(tmp_path), group_by=("decoder",))
+
+
+@pytest.mark.parametrize(("betas", "lines"), [(BETAS[:1], []), (BETAS, ["Pareto", "lower"])])
+def test_the_legend_has_only_lines_that_are_drawn(betas, lines, tmp_path):
+    sprites_sweep(tmp_path, betas=betas)
+    runs = load_runs(tmp_path)
+    ax = frontier_keys(numbers(runs, View())[""], chosen_on="val", ax=Figure().add_subplot())
+    assert [label.split()[0] for label in ax.get_legend_handles_labels()[1] if label != "not on the front"] == lines
+    assert not faults(frontier(runs))
+
+
 def test_runs_without_a_rate_are_named_and_left_out(tmp_path):
     sprites_sweep(tmp_path, betas=BETAS)
     sprites_autoencoder(tmp_path)
     with pytest.warns(RunWarning, match="no R and D on both val and test"):
-        figure = frontier(load_runs(tmp_path), group_by=("posterior",))
+        figure = frontier(load_runs(tmp_path))
     assert not faults(figure)
 
 

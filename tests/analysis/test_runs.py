@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from analysis import frontier
 from analysis.rows.finding import RunWarning
 from analysis.rows.histories import load_histories
 from analysis.rows.runs import load_runs, of_split
@@ -215,6 +217,19 @@ def test_a_run_without_metrics_on_a_split_is_named_and_left_out_and_refused_wher
                 assert of_split(load_runs(tmp_path), "val")["folder"].tolist() == [str(left[0])]
     with pytest.raises(InputError, match=f"{folders[0].name}, {folders[1].name}; evaluate the runs again"):
         of_split(load_runs(tmp_path), "val")
+
+
+def test_runs_that_are_left_out_under_one_name_are_told_apart_by_their_folders(tmp_path):
+    *mine, other, _ = folders = sprites_sweep(tmp_path, betas=[0.5, 1.0, 2.0, 4.0])
+    for folder in folders[:3]:
+        metrics = json.loads((folder / "record.json").read_text())["metrics"]
+        edit(folder, metrics={"test": metrics["test"]}, **({"name": "mine"} if folder in mine else {}))
+    names = ", ".join([f"mine ({mine[0]})", f"mine ({mine[1]})", other.name])
+    with pytest.warns(RunWarning) as caught:
+        of_split(load_runs(tmp_path), "val")
+    assert [str(warning.message) for warning in caught] == [f"left out, no metrics on the val split: {names}"]
+    with pytest.warns(RunWarning, match=re.escape(f"no R and D on both val and test: {names}")):
+        frontier(load_runs(tmp_path))
 
 
 def test_the_kept_epoch_is_the_one_that_the_record_names(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 from torch import nn
 from torch.distributions import Bernoulli, Independent, Normal, OneHotCategorical
@@ -242,6 +243,17 @@ def test_the_plane_names_models_without_a_beta_beside_those_with_one(result, tmp
     figure.canvas.draw()
     shown = "\n".join(text.get_text() for text in figure.findobj(Text))
     assert all(shown.count(f"model {name}") == 1 for name in ("aimless", "mine", "theirs"))
+
+
+@pytest.mark.parametrize("given", [{}, {"entropy": 5.0}, {"population": True}, {"split": "val"}])
+def test_it_is_drawn_on_axes_of_ones_own(given):
+    ax, result = Figure().subplots(), of_net(X, **given)
+    assert result.plane(ax) is ax
+    low, high = ax.dataLim.intervaly
+    assert low <= result["distortion"]["value"] <= high
+    explained = ax.get_legend_handles_labels()[1]
+    assert any("$I$" in words for words in explained)
+    assert ("$H - D \\leq I \\leq R$" in explained) == ("entropy" in given or "population" in given)
 
 
 def test_the_plane_holds_the_error_bars_of_a_lone_point():

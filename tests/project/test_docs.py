@@ -121,3 +121,10 @@ def test_commands_in_documents_parse(document, monkeypatch):
 def test_the_readme_shows_how_to_fit_and_draw():
     shown = {program for program, _ in commands_in(read("README.md"))}
     assert shown == set(PARSERS)
+
+
+@pytest.mark.parametrize("left", ["lightning_logs/version_0/metrics.csv", "checkpoints/epoch=1.ckpt", "runs/a/x.json"])
+def test_git_ignores_what_the_snippets_leave(left, tmp_path):
+    (tmp_path / ".gitignore").write_text(read(".gitignore"))
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    assert subprocess.run(["git", "check-ignore", "-q", left], cwd=tmp_path).returncode == 0

@@ -104,3 +104,7 @@ def test_a_line_says_of_how_many_examples_among_how_many_the_information_is(tmp_
     assert split_lines(found, ["test"])[1].endswith("  6.908  I of 100 among 1,000")
     lower |= {"n": 5000, "cap": math.log(10_000)}  # All of the split are compared with: exact as before.
     assert split_lines(found, ["test"])[1] == whole
+    lower |= {"kind": "empirical"}  # Of the n examples of training it is I itself, below and above.
+    assert split_lines(found, ["test"])[1] == f"{whole}  I of these 10,000 examples"
+    lower |= {"value": None}
+    assert "these" not in split_lines(found, ["test"])[1]

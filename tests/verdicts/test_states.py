@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import vae_rd
 from vae_rd.data.base import Source
 from vae_rd.data.dataset import DataSet
 from vae_rd.metrics.split import evaluate_split
@@ -10,7 +11,7 @@ from vae_rd.theory.thresholds import COLLAPSE_THRESHOLDS
 from vae_rd.verdicts.base import Evidence
 from vae_rd.verdicts.collapse import collapse_lines, collapse_verdict
 from vae_rd.verdicts.kinds import judged
-from vae_rd.verdicts.states import HEALTHY, STATES
+from vae_rd.verdicts.states import HEALTHY, KNOBS, STATES, remedy_of
 
 from helpers.linear_gaussian import LinearGaussian
 
@@ -93,7 +94,7 @@ def test_the_verdict_on_a_model_of_known_state(name):
     assert (verdict["remedy"] is None) == (state == HEALTHY)
 
 
-def known(value: float, stderr: float = 0.0, **more: float) -> dict[str, float]:
+def known(value: float | None, stderr: float = 0.0, **more: float) -> dict[str, float]:
     return {"value": value, "stderr": stderr, **more}
 
 
@@ -174,7 +175,34 @@ def test_the_line_has_the_numbers_that_led_to_it_and_the_next_what_to_do(changes
     verdict = collapse_verdict(**{**SOUND, **changes}, latent_dim=2)
     first, second = collapse_lines(verdict)
     assert first.startswith(lines)
-    assert second == f"what to do: {STATES[verdict['state']].remedy}"
+    assert second == f"what to do: {remedy_of(verdict['state'])}"
+
+
+HELD = {"target_rate": {"target_rate": 0.0}, "target_distortion": {"target_distortion": 60.0}, "beta": {"slope": 4.0}}
+
+
+@pytest.mark.parametrize("knob", HELD)
+@pytest.mark.parametrize("state", STATES)
+def test_the_remedy_turns_the_knob_in_use_alone(state, knob):
+    other = {f"{way} --{name}" for name in KNOBS for way in ("raise", "lower") if name != knob}
+    remedy = remedy_of(state, {"target_rate": None, "target_distortion": None, **HELD[knob]})
+    assert "{" not in remedy
+    assert not any(words in remedy for words in other)
+    assert (f" --{knob}" in remedy) == any(place in STATES[state].remedy for place in ("{more}", "{less}"))
+
+
+def test_the_verdict_of_a_fit_knows_its_knob(toy):
+    config = toy(objective="target_distortion", target_distortion=3.0, max_epochs=1, latent_dim=1)
+    record = vae_rd.fit_model(config)
+    test = record.metrics["test"] | {
+        "rate": known(1.0),
+        "active_units": known(1),
+        "mean_variance_per_dim": {"value": [0.9, 0.0], "stderr": None},
+        **{name: known(None) for name in ("shuffle_rise", "amortisation_gap", "variance_ratio_per_dim")},
+    }
+    verdict = judged(Evidence({"test": test}, 2, model=record.model, data=record.data))["collapse"]
+    assert verdict["state"] == "partially_collapsed"
+    assert verdict["remedy"].startswith("lower --target_distortion where more should be told of x")
 
 
 def test_one_verdict_and_all_findings():

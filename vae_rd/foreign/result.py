@@ -188,12 +188,14 @@ class RateDistortionResult(Mapping[str, Any]):
         """
         from analysis import load_runs, plane, rd_points
         from analysis.marks.within import information_within
+        from analysis.statistics.bounds import add_bounds
 
         with tempfile.TemporaryDirectory() as place:
             self.save(Path(place) / "this")
-            rows = load_runs([place])
+            runs = load_runs([place])
             if ax is None:
-                return plane(rows, split=self.split)
+                return plane(runs, split=self.split)
+            rows = add_bounds(runs, split=self.split)
             rd_points(rows, split=self.split, ax=ax)
             return information_within(rows[rows["split"] == self.split], ax=ax)
 

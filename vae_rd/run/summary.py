@@ -92,14 +92,16 @@ def _split_cells(metrics: Json, shown: Callable[..., Json], *, more: float) -> s
     total = with_error(shown(metrics["elbo"], sign=-1, more=more) | {"stderr": None})
     return (
         f"{metrics['distortion']['n']:>7} {with_error(distortion):>18} {with_error(rate):>18} {total:>10} "
-        f"{with_error(lower):>16} {with_error(upper):>16}  {lower['cap']:.3f}{_compared(metrics)}"
+        f"{with_error(lower):>16} {with_error(upper):>16}  {lower['cap']:.3f}{_of_what(metrics)}"
     )
 
 
-def _compared(metrics: Json) -> str:
-    """Of how many examples I is, among how many, where these are not all of the split: so it is bounded, not known."""
+def _of_what(metrics: Json) -> str:
+    """What I is of, where it is not the source's: of how many examples, among how many, or known of the split alone."""
     lower = metrics["mutual_information_lower"]
     among = round(math.exp(lower["cap"]))
+    if lower.get("kind") == "empirical" and lower["value"] is not None:
+        return f"  I of these {among:,} examples"
     return f"  I of {lower['n']:,} among {among:,}" if among < metrics["distortion"]["n"] else ""
 
 

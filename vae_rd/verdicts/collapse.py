@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from vae_rd.theory.thresholds import ACTIVE_VARIANCE, COLLAPSE_THRESHOLDS, COLLAPSED_RATE, JUDGED_BY, OVER_DISPERSED
 from vae_rd.verdicts.base import Evidence
 from vae_rd.verdicts.phrases import Entry, bounded_information, in_nats
-from vae_rd.verdicts.states import HEALTHY, STATES, Numbers
+from vae_rd.verdicts.states import HEALTHY, STATES, Numbers, remedy_of
 
 UNKNOWN: Entry = {"value": None, "stderr": None}
 
@@ -24,6 +26,7 @@ def collapse(evidence: Evidence) -> dict[str, Any]:
         amortisation_gap=test.get("amortisation_gap", UNKNOWN),
         mean_variance=test.get("mean_variance_per_dim", UNKNOWN),
         variance_ratio=test.get("variance_ratio_per_dim", UNKNOWN),
+        model=evidence.model,
     )
 
 
@@ -37,6 +40,7 @@ def collapse_verdict(
     amortisation_gap: Entry = UNKNOWN,
     mean_variance: Entry = UNKNOWN,
     variance_ratio: Entry = UNKNOWN,
+    model: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The state that a run is in, `vae_rd.verdicts.states.STATES` in their order, and all that it rests on.
 
@@ -54,6 +58,7 @@ def collapse_verdict(
         amortisation_gap: what local steps on q(z|x) gain, nats of D + slope R, with that slope.
         mean_variance: Var_x(E[z_d|x]) by units.
         variance_ratio: Var q(z_d) / Var m(z_d) by units.
+        model: of the record, for what its rate was decided by.
 
     Example:
         >>> unknown = {"value": None, "stderr": None}
@@ -72,7 +77,7 @@ def collapse_verdict(
         "collapsed": collapsed,
         "state": state,
         "findings": findings,
-        "remedy": STATES[findings[0]].remedy if findings else None,
+        "remedy": remedy_of(findings[0], model) if findings else None,
         "rate": rate,
         "active_units": active,
         "information": _known(information),

@@ -22,7 +22,7 @@ from vae_rd.verdicts.notes import (
     validated,
     with_error,
 )
-from vae_rd.verdicts.states import STATES, is_ignored, is_lagging
+from vae_rd.verdicts.states import is_ignored, is_lagging, remedy_of
 
 RATE, INFORMATION, GAP = "val/rate", "val/information", "val/amortisation_gap"
 SHUFFLED, DISTORTION, RISE_STDERR = "val/shuffled_distortion", "val/distortion", "val/shuffle_rise_stderr"
@@ -102,4 +102,4 @@ def _grows(values: Sequence[float]) -> bool:
 
 def _noted(kind: str, state: str, row: Row, text: str, **numbers: float) -> Note:
     """A note with the remedy of the verdict's state."""
-    return noted(kind, row, f"{text}; {STATES[state].remedy}", **numbers)
+    return noted(kind, row, f"{text}; {remedy_of(state)}", **numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from vae_rd.theory.thresholds import (
     COLLAPSED_RATE,
@@ -18,6 +19,14 @@ from vae_rd.theory.thresholds import (
 from vae_rd.verdicts.phrases import Entry, bounded_information, in_nats, units_listed
 
 HEALTHY = "healthy"
+# How z comes to tell more of x, and less, by what decides how much it does: of a record's model, else a beta.
+KNOBS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "target_rate": ("raise --target_rate", "lower --target_rate"),
+        "target_distortion": ("lower --target_distortion", "raise --target_distortion"),
+        "beta": ("lower --beta", "raise --beta"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -52,12 +61,14 @@ class State:
     Attributes:
         holds: whether a run is in it.
         words: a verdict in this state, and the numbers that led to it.
-        remedy: what to do, in one sentence.
+        remedy: what to do, in one sentence, with `{more}` and `{less}` in place of what `KNOBS` has.
+        or_hold: what else to do where no rate is held yet.
     """
 
     holds: Callable[[Numbers], bool]
     words: Callable[[Entry], str]
     remedy: str
+    or_hold: str = ""
 
 
 def is_below(entry: Entry, limit: float) -> bool:
@@ -142,24 +153,45 @@ STATES: Mapping[str, State] = MappingProxyType(
         "collapsed": State(
             lambda n: n.collapsed is True and _rate(n) < COLLAPSED_RATE,
             lambda verdict: f"collapsed: test rate {verdict['rate']:.4g} nats",
-            "lower --beta; if the decoder reads x, hold a rate instead (--target_rate)",
+            "{more}",
+            "; if the decoder reads x, hold a rate instead (--target_rate)",
         ),
         "over_dispersed": State(
             lambda n: bool(n.broad),
             _over_dispersed,
-            "draws of z from the prior miss where the data lie: raise --beta, or fit a prior to q(z) "
+            "draws of z from the prior miss where the data lie: {less}, or fit a prior to q(z) "
             "(--prior vamp, or python -m vae_rd.evaluate RUN --fit_marginal maf)",
         ),
         "partially_collapsed": State(
             lambda n: bool(n.off) and bool(n.active),
             _partially_collapsed,
-            "lower --beta or raise --target_rate where more should be told of x; else a smaller --latent_dim will do",
+            "{more} where more should be told of x; else a smaller --latent_dim will do",
         ),
         # As little R as where it is collapsed, spread so thin or on so wide a mean that units count as active.
         "faint": State(
             lambda n: n.collapsed is False and _rate(n) < COLLAPSED_RATE,
             _faint,
-            "lower --beta, or hold a rate (--target_rate): this is within reach of the collapse",
+            "this is within reach of the collapse: {more}",
+            ", or hold a rate (--target_rate)",
         ),
     }
 )
+
+
+def remedy_of(state: str, model: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """What to do about a state, by the one flag that this model's rate was decided by.
+
+    Args:
+        state: of `STATES`.
+        model: of a record, or as much of it as there is.
+
+    Example:
+        >>> remedy_of("faint")
+        'this is within reach of the collapse: lower --beta, or hold a rate (--target_rate)'
+        >>> remedy_of("faint", {"target_rate": 0.05})
+        'this is within reach of the collapse: raise --target_rate'
+    """
+    knob = next((name for name in KNOBS if model.get(name) is not None), "beta")
+    more, less = KNOBS[knob]
+    remedy = STATES[state].remedy.format(more=more, less=less)
+    return remedy if knob == "target_rate" else remedy + STATES[state].or_hold
