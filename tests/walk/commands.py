@@ -121,6 +121,18 @@ FLAGS = [
         "leave it out",
         "--beta 0 --beta_warmup 2 --max_steps 4",
     ),
+    flags(
+        "--target_rate 1 --rate_weight 2 --beta_start 3",
+        "leave out one of the two",
+        "--target_rate 1 --rate_weight 2",
+        "--target_rate 1 --beta_start 3",
+    ),
+    flags(
+        "--target_rate 1 --beta_start 0",
+        "give one above it, or leave it out",
+        "--target_rate 1 --beta_start 3",
+        "--target_rate 1",
+    ),
     flags("--resume auto --overwrite", "choose one", "--resume auto", "--overwrite"),
     flags(
         "--data sprites --levels 17",

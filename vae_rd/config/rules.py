@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterator
 
-from vae_rd.config.fields import FIELDS, OWN, FitConfig, choices, value_type
+from vae_rd.config.fields import FIELDS, FOUND, OWN, FitConfig, choices, value_type
 from vae_rd.config.names import defaults_of, is_read
 from vae_rd.config.versions import DEFAULTS_VERSION
 from vae_rd.errors import InputError
@@ -134,6 +134,20 @@ def refuse_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
             owners = " or ".join(f"--{reader} {' or '.join(words)}" for reader, words in only.items())
             raise InputError(f"--{name} belongs to {owners}, not to {_stated(config, only)}; leave it out")
         raise InputError(f"--{name}: nothing reads it with {_stated(config, unless)}; leave it out")
+    own = defaults[config.defaults_version - 1]
+    given = {name for name in values if name not in spared and values[name] != own[name]}
+    for problem in _unread_problems(config, given):
+        raise InputError(problem)
+
+
+def _unread_problems(config: FitConfig, given: Collection[str]) -> Iterator[str]:
+    """What nothing reads for a reason that no words of other flags tell, of the flags that are not their defaults."""
+    is_found = config.objective in FOUND and is_read("beta_start", vars(config))
+    if is_found and "beta_start" in given and config.beta_start is not None:
+        if config.rate_weight is not None and is_read("rate_weight", vars(config)):
+            yield f"--beta_start: a given --rate_weight {config.rate_weight:g} stays as it is; leave out one of the two"
+        elif config.beta_start == 0:
+            yield "--beta_start 0: a weight that is found is never 0; give one above it, or leave it out"
 
 
 def _stated(config: FitConfig, names: Collection[str]) -> str:
