@@ -70,15 +70,17 @@ def _problems(config: FitConfig) -> Iterator[str]:
 
 def _path_problems(config: FitConfig) -> Iterator[str]:
     """What is no way from one weight of the rate to another."""
-    if config.beta_schedule != "auto" and not config.beta_warmup:
+    # A path that nothing takes is left to `refuse_unread`, which says so.
+    is_way, is_time = is_read("beta_schedule", vars(config)), is_read("warmup_unit", vars(config))
+    if is_way and config.beta_schedule != "auto" and not config.beta_warmup:
         yield f"--beta_schedule {config.beta_schedule}: say with --beta_warmup over how many steps the weight changes"
-    if config.beta_schedule == "geometric" and not config.beta_start:
+    if is_way and config.beta_schedule == "geometric" and not config.beta_start:
         yield "--beta_schedule geometric: no factor leads away from 0; give a --beta_start above it, or choose linear"
-    if config.warmup_unit == "percent" and (config.beta_warmup or 0) > 99:
+    if is_time and config.warmup_unit == "percent" and (config.beta_warmup or 0) > 99:
         yield f"--beta_warmup {config.beta_warmup} --warmup_unit percent: no checkpoint could be kept; give at most 99"
-    if config.warmup_unit == "percent" and config.beta_warmup is None:
+    if is_time and config.warmup_unit == "percent" and config.beta_warmup is None:
         yield "--warmup_unit percent: of which --beta_warmup? Give one, or leave it out"
-    is_geometric = config.beta_schedule in ("auto", "geometric") and is_read("beta_schedule", vars(config))
+    is_geometric = is_way and config.beta_schedule in ("auto", "geometric")
     if config.beta_start and config.beta == 0 and is_geometric:
         yield "--beta_start: a geometric way never reaches --beta 0; leave it out"
 
