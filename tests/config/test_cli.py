@@ -109,6 +109,27 @@ def test_flags_win_over_files_and_later_files_over_earlier(tmp_path):
     assert parse(["--config", str(first), "--config", str(second)]).config.beta == 5.0
 
 
+@pytest.mark.parametrize(
+    ("stated", "flag", "objective"),
+    [
+        ("objective: beta\n", "--target_rate=4", "target_rate"),  # The default, which is a choice all the same.
+        ("objective: beta\n", "--target_rate=5", "target_rate"),
+        ("objective: iwae\n", "--beta=1", "beta"),
+        ("objective: capacity\n", "--target_rate=4", "capacity"),
+        ("objective: geco\n", "--target_distortion=9", "geco"),
+        ("objective: free_bits\n", "--beta=4", "free_bits"),
+        (to_yaml(FitConfig()), "--target_rate=4", "target_rate"),
+        (to_yaml(FitConfig(objective="free_bits")), "--beta=4", "free_bits"),
+        (to_yaml(FitConfig()), "--target_distortion=null", "beta"),
+        (to_yaml(FitConfig()), "--target_rate=4 --objective=beta", "beta"),
+    ],
+)
+def test_a_flag_chooses_an_objective_over_a_file_whose_objective_does_not_read_it(stated, flag, objective, tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text(stated)
+    assert parse(["--config", str(file), *flag.split()]).config.objective == objective
+
+
 def test_the_place_of_a_dataset_of_hugging_face_wins_as_a_flag_does(tmp_path):
     file = tmp_path / "a.yaml"
     for below in ("data_file: own.npz\n", "data: hf:other\n", "data: npz\ndata_file: own.npz\n"):
