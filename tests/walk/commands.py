@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from vae_rd import FitConfig, fit, fit_model
+from vae_rd.config.fields import WIDEST
 from vae_rd.process.collectives import connected
 
 from helpers.common import ROOT
@@ -166,7 +167,11 @@ CONFIGS = [
 ]
 GAUSSIAN = ("--data=gaussian", "--n_train=16", "--n_test=16")
 COMBINATIONS = [
-    flags(f"--latent_dim {HUGE}", "too large for memory; give smaller ones", "--latent_dim 3"),
+    flags(
+        f"--posterior full --latent_dim {WIDEST}",
+        "too large for memory; give smaller ones",
+        "--posterior full --latent_dim 3",
+    ),
     flags(
         f"--data sphere --likelihood gaussian --n_train {HUGE}",
         "too large for memory; give smaller ones",

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterator
 
-from vae_rd.config.fields import FIELDS, FOUND, OWN, FitConfig, choices, value_type
+from vae_rd.config.fields import FIELDS, FOUND, OWN, WIDEST, FitConfig, choices, value_type
 from vae_rd.config.names import defaults_of, is_read
 from vae_rd.config.versions import DEFAULTS_VERSION
 from vae_rd.errors import InputError
@@ -41,9 +41,9 @@ def _problems(config: FitConfig) -> Iterator[str]:
         if (value := getattr(config, name)) is not None and (problem := _range_problem(name, value, *bounds)):
             yield problem
     if config.hidden is not None and not (
-        config.hidden and all(type(width) is int and width > 0 for width in config.hidden)
+        config.hidden and all(type(width) is int and 0 < width <= WIDEST for width in config.hidden)
     ):
-        yield f"--hidden {config.hidden}: give one positive width per layer, such as [512, 256]"
+        yield f"--hidden {config.hidden}: give one positive width per layer, such as [512, 256], each at most {WIDEST}"
     if config.name is not None and not re.fullmatch(r"[\w+=@-][\w+=@.,-]{0,199}", config.name, re.ASCII):
         yield f"--name {config.name!r}: use up to 200 letters, digits and . _ - + = @ , and no dot in front"
     if config.data_file is None and config.data in OWN:
