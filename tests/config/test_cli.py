@@ -58,6 +58,10 @@ def test_accepted_forms(argv, field, value):
         (["--hidden", "[true]"], r"--hidden"),
         (["--seed", "9" * 400], r"--seed 9+: "),
         (["--seed", str(2**63)], r"the most it can be is 9223372036854775807"),
+        (["--latent_dim", str(10**20)], r"--latent_dim 10+: the most it can be is 2147483647"),
+        (["--prior", "mixture", "--components", str(10**20)], r"--components 10+: the most"),
+        (["--samples", str(10**20)], r"--samples 10+: the most"),
+        (["--hidden", f"[{10**20}]"], r"--hidden \[10+\]: give one positive width .*, each at most 2147483647"),
         (["--config", "a\0b"], r"not a YAML file"),
         (["--name", "n" * 300], r"up to 200 letters"),
         (["--name", "é"], r"up to 200 letters"),
@@ -107,6 +111,27 @@ def test_flags_win_over_files_and_later_files_over_earlier(tmp_path):
     config = parse(["--beta", "9", "--config", str(first), "--config", str(second)]).config
     assert (config.beta, config.latent_dim, config.lr, config.hidden) == (9.0, 3, 1e-4, [7])
     assert parse(["--config", str(first), "--config", str(second)]).config.beta == 5.0
+
+
+@pytest.mark.parametrize(
+    ("stated", "flag", "objective"),
+    [
+        ("objective: beta\n", "--target_rate=4", "target_rate"),  # The default, which is a choice all the same.
+        ("objective: beta\n", "--target_rate=5", "target_rate"),
+        ("objective: iwae\n", "--beta=1", "beta"),
+        ("objective: capacity\n", "--target_rate=4", "capacity"),
+        ("objective: geco\n", "--target_distortion=9", "geco"),
+        ("objective: free_bits\n", "--beta=4", "free_bits"),
+        (to_yaml(FitConfig()), "--target_rate=4", "target_rate"),
+        (to_yaml(FitConfig(objective="free_bits")), "--beta=4", "free_bits"),
+        (to_yaml(FitConfig()), "--target_distortion=null", "beta"),
+        (to_yaml(FitConfig()), "--target_rate=4 --objective=beta", "beta"),
+    ],
+)
+def test_a_flag_chooses_an_objective_over_a_file_whose_objective_does_not_read_it(stated, flag, objective, tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text(stated)
+    assert parse(["--config", str(file), *flag.split()]).config.objective == objective
 
 
 def test_the_place_of_a_dataset_of_hugging_face_wins_as_a_flag_does(tmp_path):

@@ -17,7 +17,19 @@ UNREAD = [
     (["--data=mnist", "--sphere_dim=3"], "--sphere_dim belongs to --data sphere, not to --data mnist"),
     (["--posterior=categorical", "--prior=categorical", "--samples=4"], "--samples: nothing reads it with --posterior"),
 ]
+NO_WAY = [
+    ["--target_rate=5", "--beta_schedule=cosine"],
+    ["--objective=capacity", "--beta_schedule=geometric"],
+    ["--objective=iwae", "--warmup_unit=percent"],
+]
+TOGETHER = [
+    (["--target_rate=5", "--rate_weight=10", "--beta_start=9"], "leave out one of the two"),
+    (["--target_rate=5", "--beta_start=0"], "--beta_start 0: a weight that is found is never 0; give one above it"),
+]
 READ = [
+    ["--target_rate=5", "--beta_start=9"],
+    ["--target_rate=5", "--rate_weight=10"],
+    ["--target_rate=5", "--rate_weight=10", "--defaults_version=1"],
     ["--likelihood=gaussian", "--likelihood_scale=0.1"],
     ["--encoder=linear", "--hidden=[64]"],
     ["--data_seed=3", "--n_train=256"],
@@ -42,6 +54,18 @@ def test_what_nothing_reads_is_refused(argv, message, tmp_path):
     with pytest.raises(InputError, match=message):
         vae_rd.fit_model(FitConfig(**values, run_dir=str(tmp_path / "runs"), wandb="off"))
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("argv", NO_WAY, ids=" ".join)
+def test_a_way_that_no_weight_takes_is_left_out_at_once(argv):
+    with pytest.raises(InputError, match=f"{argv[1].partition('=')[0]}: nothing reads it with .*; leave it out"):
+        check_unread(parse(argv).config)
+
+
+@pytest.mark.parametrize(("argv", "message"), TOGETHER)
+def test_what_is_lost_beside_another_flag_is_refused(argv, message):
+    with pytest.raises(InputError, match=message):
+        check_unread(parse(argv).config)
 
 
 def test_levels_are_not_read_by_the_rules_of_version_1():

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 from vae_rd import FitConfig, fit, fit_model
+from vae_rd.config.fields import WIDEST
 from vae_rd.process.collectives import connected
 
 from helpers.common import ROOT
@@ -121,6 +122,18 @@ FLAGS = [
         "leave it out",
         "--beta 0 --beta_warmup 2 --max_steps 4",
     ),
+    flags(
+        "--target_rate 1 --rate_weight 2 --beta_start 3",
+        "leave out one of the two",
+        "--target_rate 1 --rate_weight 2",
+        "--target_rate 1 --beta_start 3",
+    ),
+    flags(
+        "--target_rate 1 --beta_start 0",
+        "give one above it, or leave it out",
+        "--target_rate 1 --beta_start 3",
+        "--target_rate 1",
+    ),
     flags("--resume auto --overwrite", "choose one", "--resume auto", "--overwrite"),
     flags(
         "--data sprites --levels 17",
@@ -154,7 +167,11 @@ CONFIGS = [
 ]
 GAUSSIAN = ("--data=gaussian", "--n_train=16", "--n_test=16")
 COMBINATIONS = [
-    flags(f"--latent_dim {HUGE}", "too large for memory; give smaller ones", "--latent_dim 3"),
+    flags(
+        f"--posterior full --latent_dim {WIDEST}",
+        "too large for memory; give smaller ones",
+        "--posterior full --latent_dim 3",
+    ),
     flags(
         f"--data sphere --likelihood gaussian --n_train {HUGE}",
         "too large for memory; give smaller ones",

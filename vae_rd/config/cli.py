@@ -18,6 +18,7 @@ from typing import Any
 from vae_rd import __version__
 from vae_rd.config.fields import FIELDS, FitConfig, choices, to_yaml, value_type
 from vae_rd.config.help import help_text
+from vae_rd.config.names import is_read
 from vae_rd.config.rules import validate
 from vae_rd.config.values import expanded, expected, typed_value
 from vae_rd.config.versions import DEFAULTS_VERSION, EARLIER, FIRST_FIELDS, ONCE, RECORD_FILE
@@ -57,10 +58,14 @@ class Given:
     of_a_run: frozenset[str] = frozenset()
 
     def plus(self, flags: Mapping[str, str]) -> Given:
-        """With further flags, which win; a `data: hf:PLACE` among them is also the data_file."""
-        said = with_place(flags).keys()
+        """With further flags, which win; a `data: hf:PLACE` among them is also the data_file.
+
+        One that chooses an objective wins over the word of a file whose objective does not read it.
+        """
+        above = {**_chosen_above(self.values, flags), **flags}
+        said = with_place(above).keys()
         below = {name: value for name, value in self.values.items() if name not in said}
-        return Given({**below, **flags}, self.of_a_run - said)
+        return Given({**below, **above}, self.of_a_run - said)
 
 
 def parse(argv: Sequence[str]) -> Parsed:
@@ -167,6 +172,14 @@ def _chosen_objective(found: Mapping[str, Any]) -> dict[str, str]:
     """
     named = [word for word in choices("objective") if found.get(word) is not None]
     return {"objective": named[-1]} if named else {}
+
+
+def _chosen_above(below: Mapping[str, Any], flags: Mapping[str, Any]) -> dict[str, str]:
+    """The objective that flags choose by one of its name, where what is `below` states another that reads it not."""
+    if "objective" in flags or "objective" not in below:
+        return {}
+    chosen = _chosen_objective({name: typed_value(name, flags[name]) for name in choices("objective") if name in flags})
+    return {key: word for key, word in chosen.items() if not is_read(word, {**below, **flags})}
 
 
 def split(argv: Sequence[str]) -> list[tuple[str, str]]:

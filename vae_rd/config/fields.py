@@ -89,6 +89,7 @@ WEIGHED = ("iwae", "beta_tc")  # Those in which R weighs as much as D.
 RANGED = ("multirate",)  # Those of many betas at once.
 ALONG = ("trajectory",)  # Those of many betas in turn.
 MOST = 2**63 - 1  # What torch takes for a seed.
+WIDEST = 2**31 - 1  # Of a size of a network: more than memory holds, and the product of two is one that torch takes.
 
 
 def flag(
@@ -252,13 +253,14 @@ class FitConfig:
         group="model",
         unless={"encoder": ("linear",), "decoder": ("linear",)},
     )
-    latent_dim: int = flag(16, "dimensions of z, or its number of states", group="model", least=1)
+    latent_dim: int = flag(16, "dimensions of z, or its number of states", group="model", least=1, most=WIDEST)
     prior: PriorName = flag("normal", "marginal m(z)", group="model")
     components: int | None = flag(
         None,
         "normals of --prior mixture, pseudo-inputs of vamp [null: 10; 500, 20 with --posterior iaf, at most n_train]",
         group="model",
         least=1,
+        most=WIDEST,
         only={"prior": ("mixture", "vamp")},
     )
     flow_transforms: int = flag(
@@ -483,6 +485,7 @@ class FitConfig:
         group="objective",
         models=("vae",),
         least=1,
+        most=WIDEST,
         # One z, and a sum over all states.
         unless={"posterior": ("deterministic", "categorical"), "gradient": ("reparameterised", "sticking", "dreg")},
     )

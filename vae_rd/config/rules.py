@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Collection, Iterator
 
-from vae_rd.config.fields import FIELDS, OWN, FitConfig, choices, value_type
+from vae_rd.config.fields import FIELDS, FOUND, OWN, WIDEST, FitConfig, choices, value_type
 from vae_rd.config.names import defaults_of, is_read
 from vae_rd.config.versions import DEFAULTS_VERSION
 from vae_rd.errors import InputError
@@ -41,9 +41,9 @@ def _problems(config: FitConfig) -> Iterator[str]:
         if (value := getattr(config, name)) is not None and (problem := _range_problem(name, value, *bounds)):
             yield problem
     if config.hidden is not None and not (
-        config.hidden and all(type(width) is int and width > 0 for width in config.hidden)
+        config.hidden and all(type(width) is int and 0 < width <= WIDEST for width in config.hidden)
     ):
-        yield f"--hidden {config.hidden}: give one positive width per layer, such as [512, 256]"
+        yield f"--hidden {config.hidden}: give one positive width per layer, such as [512, 256], each at most {WIDEST}"
     if config.name is not None and not re.fullmatch(r"[\w+=@-][\w+=@.,-]{0,199}", config.name, re.ASCII):
         yield f"--name {config.name!r}: use up to 200 letters, digits and . _ - + = @ , and no dot in front"
     if config.data_file is None and config.data in OWN:
@@ -70,15 +70,17 @@ def _problems(config: FitConfig) -> Iterator[str]:
 
 def _path_problems(config: FitConfig) -> Iterator[str]:
     """What is no way from one weight of the rate to another."""
-    if config.beta_schedule != "auto" and not config.beta_warmup:
+    # A path that nothing takes is left to `refuse_unread`, which says so.
+    is_way, is_time = is_read("beta_schedule", vars(config)), is_read("warmup_unit", vars(config))
+    if is_way and config.beta_schedule != "auto" and not config.beta_warmup:
         yield f"--beta_schedule {config.beta_schedule}: say with --beta_warmup over how many steps the weight changes"
-    if config.beta_schedule == "geometric" and not config.beta_start:
+    if is_way and config.beta_schedule == "geometric" and not config.beta_start:
         yield "--beta_schedule geometric: no factor leads away from 0; give a --beta_start above it, or choose linear"
-    if config.warmup_unit == "percent" and (config.beta_warmup or 0) > 99:
+    if is_time and config.warmup_unit == "percent" and (config.beta_warmup or 0) > 99:
         yield f"--beta_warmup {config.beta_warmup} --warmup_unit percent: no checkpoint could be kept; give at most 99"
-    if config.warmup_unit == "percent" and config.beta_warmup is None:
+    if is_time and config.warmup_unit == "percent" and config.beta_warmup is None:
         yield "--warmup_unit percent: of which --beta_warmup? Give one, or leave it out"
-    is_geometric = config.beta_schedule in ("auto", "geometric") and is_read("beta_schedule", vars(config))
+    is_geometric = is_way and config.beta_schedule in ("auto", "geometric")
     if config.beta_start and config.beta == 0 and is_geometric:
         yield "--beta_start: a geometric way never reaches --beta 0; leave it out"
 
@@ -134,6 +136,20 @@ def refuse_unread(config: FitConfig, *, spared: Collection[str] = ()) -> None:
             owners = " or ".join(f"--{reader} {' or '.join(words)}" for reader, words in only.items())
             raise InputError(f"--{name} belongs to {owners}, not to {_stated(config, only)}; leave it out")
         raise InputError(f"--{name}: nothing reads it with {_stated(config, unless)}; leave it out")
+    own = defaults[config.defaults_version - 1]
+    given = {name for name in values if name not in spared and values[name] != own[name]}
+    for problem in _unread_problems(config, given):
+        raise InputError(problem)
+
+
+def _unread_problems(config: FitConfig, given: Collection[str]) -> Iterator[str]:
+    """What nothing reads for a reason that no words of other flags tell, of the flags that are not their defaults."""
+    is_found = config.objective in FOUND and is_read("beta_start", vars(config))
+    if is_found and "beta_start" in given and config.beta_start is not None:
+        if config.rate_weight is not None and is_read("rate_weight", vars(config)):
+            yield f"--beta_start: a given --rate_weight {config.rate_weight:g} stays as it is; leave out one of the two"
+        elif config.beta_start == 0:
+            yield "--beta_start 0: a weight that is found is never 0; give one above it, or leave it out"
 
 
 def _stated(config: FitConfig, names: Collection[str]) -> str:
