@@ -15,6 +15,7 @@ from vae_rd.verdicts.collapse import collapse_lines
 from vae_rd.verdicts.fit_words import fit_words
 from vae_rd.verdicts.information import shown_information
 from vae_rd.verdicts.modes import modes_lines
+from vae_rd.verdicts.targets import target_lines
 from vae_rd.verdicts.units import unit_lines
 
 SAMPLES = ("precision", "recall", "density", "coverage", "frechet", "sharpness", "data_sharpness")
@@ -26,6 +27,7 @@ def summary_lines(record: RunRecord, folder: Path, *, units: Unit = "nats") -> l
     lines = split_lines(record, SPLITS, units=units)
     collapsed = record.verdicts["collapse"]
     lines += modes_lines(record.verdicts["modes"]) if "modes" in record.verdicts else collapse_lines(collapsed)
+    lines += target_lines(record.model, record.metrics["val"])
     if record.verdicts.get("fit"):
         lines.append(fit_words(record.verdicts["fit"]))
     lines += unit_lines(record.metrics["test"])
