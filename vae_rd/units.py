@@ -20,6 +20,8 @@ Reduction = Literal["sum", "mean"]
 REDUCTIONS: tuple[Reduction, ...] = get_args(Reduction)
 
 _SUMS = {"mse": "sum of squared errors", "l1": "sum of absolute errors", "bce": "sum of BCE", "nll": "-ln p(x|z)"}
+LEAST_SCALE = 1e-6  # That --likelihood_scale and --laplace_scale take.
+_FLAGS = {"mse": "gaussian --likelihood_scale", "l1": "laplace --laplace_scale"}
 _NOISE = {"mse": ("s", "Gaussian"), "l1": ("b", "Laplace")}
 _CONDITIONS = {
     "bce": "of pixels that are 0 or 1 (--likelihood bernoulli), since BCE of grey ones is no likelihood",
@@ -174,8 +176,8 @@ class Translation:
         yield f"beta = 1 at {symbol} = {self.scale:.4g} of {noise} pixels, {span}{there}"
         if stated is not None:
             yield f"beta = {stated:.4g} at {symbol} = {scale:.4g}, {span}"
-        if self.loss == "mse":
-            yield f"here, for x in 0..1: --likelihood gaussian --likelihood_scale {unit.scale:.4g} --beta 1"
+        if unit.scale is not None and unit.scale >= LEAST_SCALE:
+            yield f"here, for x in 0..1: --likelihood {_FLAGS[self.loss]} {unit.scale:.4g} --beta 1"
 
 
 def beta_of(

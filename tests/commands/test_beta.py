@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from torch.distributions import Laplace, Normal, kl_divergence
 
 from vae_rd import beta
+from vae_rd.config.fields import FIELDS
 from vae_rd.errors import InputError
 from vae_rd.model.likelihoods.bernoulli import BernoulliImage
 from vae_rd.model.likelihoods.gaussian import GaussianImage
 from vae_rd.theory.linear_vae import optimum
-from vae_rd.units import LOSSES, REDUCTIONS, beta_of
+from vae_rd.units import LEAST_SCALE, LOSSES, REDUCTIONS, beta_of
 
 from helpers.common import ROOT
 
@@ -196,3 +197,13 @@ def test_the_document_s_negative_distortion():
     mean, scale = torch.zeros(1, 28, 28, dtype=torch.float64), 0.05
     found = -GaussianImage(mean, torch.full_like(mean, scale)).log_prob(mean + scale).item()
     assert f"D = {found:.1f} nats, which is {found / (784 * math.log(2)) + 8:.2f} bits" in re.sub(r"\s+", " ", DOCUMENT)
+
+
+def test_the_flags_here_are_said_of_each_loss_that_has_a_scale_they_take():
+    here = [list(beta_of(loss, weight=0.5).words())[-1] for loss in ("mse", "l1")]
+    assert [line.partition("--likelihood ")[2] for line in here] == [
+        "gaussian --likelihood_scale 0.5 --beta 1",
+        "laplace --laplace_scale 0.5 --beta 1",
+    ]
+    assert not any(line.startswith("here") for line in beta_of("l1", weight=1e-7).words())
+    assert {FIELDS[name].metadata["least"] for name in ("likelihood_scale", "laplace_scale")} == {LEAST_SCALE}

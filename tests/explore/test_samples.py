@@ -98,3 +98,13 @@ def test_the_share_below_a_quantile_of_ones_own_law_is_the_quantile_and_its_erro
     stated = torch.tensor([one.stderr for one in found]).square().mean().sqrt().item()
     assert values.mean().item() == pytest.approx(0.3, abs=4 * stated / 20)
     assert values.std().item() == pytest.approx(stated, rel=4 / math.sqrt(2 * 400))
+
+
+def test_a_sample_most_of_whose_pairs_are_alike_is_told_from_another_law():
+    x, y = torch.zeros(20, 1), torch.zeros(20, 1)
+    y[:8] = 1.0
+    found = discrepancy(x, y, generator=torch.Generator().manual_seed(0))
+    assert found.value > 0
+    assert 0 < found.p_value < 0.01
+    alike = discrepancy(x, x, generator=torch.Generator().manual_seed(0))
+    assert (alike.value, alike.p_value) == (0.0, 1.0)

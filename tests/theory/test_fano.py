@@ -40,3 +40,9 @@ def test_it_is_a_guess_at_no_information_and_certainty_at_all_of_it():
 def test_an_entropy_that_cannot_be_is_refused(entropy, classes):
     with pytest.raises(InputError, match="give one of 0 to ln K"):
         largest_accuracy(1.0, label_entropy=entropy, classes=classes)
+
+
+def test_information_that_is_no_number_is_refused():
+    with pytest.raises(InputError, match="information is nan; give a number of nats"):
+        largest_accuracy(math.nan, label_entropy=0.5, classes=2)
+    assert largest_accuracy(math.inf, label_entropy=0.5, classes=2) == 1.0

@@ -32,6 +32,11 @@ STEPS: list[Step] = [
         lambda: fano.largest_accuracy(1.0, label_entropy=0.5, classes=2),
     ),
     step(
+        "give a number of nats",
+        lambda: fano.largest_accuracy(float("nan"), label_entropy=0.5, classes=2),
+        lambda: fano.largest_accuracy(0.1, label_entropy=0.5, classes=2),
+    ),
+    step(
         "give how often each item occurs, 1 or more",
         lambda: discrete.duplicates_entropy([0, 2]),
         lambda: discrete.duplicates_entropy([1, 2]),

@@ -81,8 +81,9 @@ def discrepancy(x: Tensor, y: Tensor, *, generator: torch.Generator, permutation
 
         MMD^2 = mean_{i != j} h_ij,  h_ij = k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i)
 
-    with k(u, v) = exp(-|u - v|^2 / (2 s^2)), s the median distance of all pairs. The p value counts the permutations of
-    all 2 N points, and the sample itself as one, so that under one law P(p <= a) <= a, whatever the kernel.
+    with k(u, v) = exp(-|u - v|^2 / (2 s^2)), s the median distance of all pairs, or their mean where most are alike.
+    The p value counts the permutations of all 2 N points, and the sample itself as one, so that under one law
+    P(p <= a) <= a, whatever the kernel.
 
     Args:
         x: a sample.
@@ -102,6 +103,7 @@ def discrepancy(x: Tensor, y: Tensor, *, generator: torch.Generator, permutation
     both = torch.cat([x, y]).double()
     distance = torch.cdist(both, both)
     scale = distance[~torch.eye(2 * n, dtype=torch.bool)].median()
+    scale = scale if scale > 0 else distance.mean().clamp_min(torch.finfo(distance.dtype).tiny)
     kernel = (-0.5 * (distance / scale).square()).exp().fill_diagonal_(0.0)
     signs = torch.ones(permutations + 1, 2 * n, dtype=torch.float64)
     signs[0, n:] = -1

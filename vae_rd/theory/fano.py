@@ -27,7 +27,7 @@ def largest_accuracy(information: float, *, label_entropy: float, classes: int) 
         classes: K.
 
     Raises:
-        InputError: for fewer than two classes, or an entropy that so many classes cannot have.
+        InputError: for fewer than two classes, an entropy that so many classes cannot have, or nan.
 
     Example:
         >>> round(largest_accuracy(0.0, label_entropy=math.log(10), classes=10), 6)
@@ -37,6 +37,8 @@ def largest_accuracy(information: float, *, label_entropy: float, classes: int) 
     """
     if classes < 2 or not 0 <= label_entropy <= math.log(classes) + 1e-9:
         raise InputError(f"label_entropy is {label_entropy} of {classes} classes; give one of 0 to ln K, K from 2 on")
+    if math.isnan(information):
+        raise InputError("information is nan; give a number of nats")
     unknown = label_entropy - max(information, 0.0)
     most = 1 - 1 / classes  # Errors of a guess, at which the right side is largest: ln K.
 
