@@ -11,7 +11,7 @@ from vae_rd.config.cli import parse
 from vae_rd.data.description import described
 from vae_rd.data.pictures import read_image
 from vae_rd.errors import InputError
-from vae_rd.experiment.build import build_data
+from vae_rd.experiment.build import build_data, steps_of
 
 from helpers.common import ROOT
 
@@ -38,11 +38,14 @@ def made(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("command", "line"), LINES, ids=[command for command, _ in LINES])
-def test_a_command_says_the_line_beside_it(command, line, made, monkeypatch):
+def test_a_command_says_the_line_beside_it_and_can_train(command, line, made, monkeypatch):
     if any(word in command for word in EXTRA):
         pytest.importorskip("datasets")
     monkeypatch.chdir(made)
-    assert described(build_data(parse(command.split()).config)) == line
+    config = parse(command.split()).config
+    data = build_data(config)
+    assert described(data) == line
+    assert steps_of(config, data.card) > 0, "a batch is no more than the training split"
 
 
 def test_the_page_has_every_way_in():
