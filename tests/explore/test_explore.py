@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from vae_rd.explore import __main__ as explore
 from vae_rd.explore import inference, interpolation, ood, regularity
 from vae_rd.explore.base import Asked
 from vae_rd.explore.kinds import KINDS
+
+from helpers.common import ROOT
 
 SMALL = {"hidden": [8], "batch_size": 64, "max_steps": 20, "wandb": "off", "media_every": 0}
 DIGITS = {"data": "digits", "binarization": "threshold", "n_train": 300, "latent_dim": 2}
@@ -77,6 +80,15 @@ def test_each_run_gets_what_applies_to_it_and_a_reason_for_the_rest(runs, capsys
                 assert page.size[0] == 4 * (9 * columns - 1)
                 assert page.size[1] == 4 * (9 * -(-content["picture"]["n"] // columns) - 1)
     assert "samples        does not apply: every training batch is fresh" in said
+
+
+def test_the_page_says_the_rows_of_each_picture(runs):
+    page = (ROOT / "docs/explore.md").read_text(encoding="utf-8").replace("\\|", "|")
+    (table,) = re.findall(r"\| word \| rows \|\n(.*?)\n\n", page, re.DOTALL)
+    said = [line.removeprefix("| ").partition(" | ") for line in table.splitlines()[1:]]
+    assert [word for word, *_ in said] == [f"`{word}`" for word in EXPLORATIONS]
+    for (*_, rows), found in zip(said, explore_run(runs / "vae").values(), strict=True):
+        assert found["picture"]["of"] in rows
 
 
 def test_from_python_it_says_what_the_files_say_and_the_seed_decides_all(runs):

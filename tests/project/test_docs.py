@@ -123,6 +123,15 @@ def test_the_readme_shows_how_to_fit_and_draw():
     assert shown == set(PARSERS)
 
 
+def test_the_sweep_files_of_the_page_are_some(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = re.findall(r"```yaml\n(.*?)```", read("docs/sweeps.md"), re.DOTALL)
+    assert len(found) == 2
+    for content in found:
+        (tmp_path / "mine.yaml").write_text(content)
+        PARSERS["vae_rd.sweep"]([str(tmp_path / "mine.yaml")])
+
+
 @pytest.mark.parametrize("left", ["lightning_logs/version_0/metrics.csv", "checkpoints/epoch=1.ckpt", "runs/a/x.json"])
 def test_git_ignores_what_the_snippets_leave(left, tmp_path):
     (tmp_path / ".gitignore").write_text(read(".gitignore"))

@@ -30,7 +30,7 @@ NUMBER = re.compile(r"(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)")
 
 
 def is_quoted(line: str, said: str) -> bool:
-    """Whether a line says the same, its numbers within a fifth or one in their last digit, as machines round."""
+    """Whether words are the same, and numbers within a fifth or one in the last digit: machines round differently."""
     return len(parts := NUMBER.split(line)) == len(others := NUMBER.split(said)) and all(
         float(other) == pytest.approx(float(part), rel=0.2, abs=last_digit(part)) if place % 2 else part == other
         for place, (part, other) in enumerate(zip(parts, others, strict=True))
