@@ -132,6 +132,12 @@ def test_the_sweep_files_of_the_page_are_some(tmp_path, monkeypatch):
         PARSERS["vae_rd.sweep"]([str(tmp_path / "mine.yaml")])
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_no_command_in_a_document_writes_over_a_file_of_this_repository(document):
+    outputs = re.findall(r"\s-o\s+([\w./-]*\w)", document.read_text(encoding="utf-8"))
+    assert not [output for output in outputs if (ROOT / output).exists()]
+
+
 @pytest.mark.parametrize("left", ["lightning_logs/version_0/metrics.csv", "checkpoints/epoch=1.ckpt", "runs/a/x.json"])
 def test_git_ignores_what_the_snippets_leave(left, tmp_path):
     (tmp_path / ".gitignore").write_text(read(".gitignore"))
