@@ -31,7 +31,8 @@ BAD = {
     "run is a file": (["--run_dir", ".", "--name", "typo.yaml", "--overwrite"], "is no folder of its own"),
     "run is a link": (["--run_dir", ".", "--name", "link", "--overwrite"], "is no folder of its own"),
     "resumed record damaged": (["--name", "mine", "--resume", "auto"], "damaged, it lacks"),
-    "too large": (["--latent_dim", "1000000000000"], "too large for memory"),
+    "too large": (["--posterior", "full", "--latent_dim", "2147483647"], "too large for memory"),
+    "too wide": (["--latent_dim", "1000000000000"], "the most it can be is 2147483647"),
     "config is a folder": (["--config", "runs"], "--config runs: cannot be read"),
     "batch too large": (["--batch_size", "9999"], "--batch_size 9999"),
 }
