@@ -19,7 +19,7 @@ def keep_freed_memory() -> None:
     """Have glibc keep what is freed, where it gives large blocks back to the system at once; for commands.
 
     A step makes and frees the same tensors as the one before. Pages that come back from the system are cleared one by
-    one: a fifth of the CPU time of a short fit of convolutions, a twentieth of one of large linear layers. A process
+    one: a tenth of the CPU time of a short fit of convolutions, 3 to 6 % of one of large linear layers. A process
     holds no more memory at its peak, but for longer. Other systems are left as they are.
 
     Source: https://sourceware.org/glibc/manual/latest/html_node/Malloc-Tunable-Parameters.html
