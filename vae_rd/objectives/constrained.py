@@ -13,8 +13,8 @@ from vae_rd.model.terms import Terms
 from vae_rd.objectives.base import Objective
 from vae_rd.objectives.controller import Controller
 from vae_rd.process.collectives import mean_over_processes
+from vae_rd.theory.thresholds import AT_TARGET
 
-TOLERANCE = 0.02  # Of the target, within which a validation counts as at it.
 LEAST_TOLERANCE = 0.02  # Nats: of a target near 0.
 MISSED = 1e9  # What a nat off counts beyond that: more than any distortion.
 
@@ -31,7 +31,7 @@ def score_of(value: float, *, off: float, target: float) -> float:
         >>> score_of(9.0, off=0.1, target=10.0), score_of(9.0, off=0.3, target=10.0) > 1e8
         (9.0, True)
     """
-    return value + (0.0 if off <= max(TOLERANCE * abs(target), LEAST_TOLERANCE) else MISSED * off)
+    return value + (0.0 if off <= max(AT_TARGET * abs(target), LEAST_TOLERANCE) else MISSED * off)
 
 
 class ConstrainedObjective(Objective):

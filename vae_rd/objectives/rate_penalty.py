@@ -10,8 +10,8 @@ from torch import Tensor
 from vae_rd.functional.statistics import over_draws
 from vae_rd.model.terms import Terms
 from vae_rd.objectives.base import Objective
+from vae_rd.theory.thresholds import AT_TARGET_NATS
 
-TOLERANCE = 0.1  # Nats from C within which a validation's R counts as at the target.
 MISSED = 1e9  # What a nat off counts beyond that: more than any distortion.
 
 
@@ -58,6 +58,6 @@ class RatePenaltyObjective(Objective):
         return False
 
     def score(self, means: Mapping[str, float]) -> float:
-        """D where R is within TOLERANCE of C; elsewhere far more, and the less the nearer, so that there is a least."""
+        """D where R is as near to C as counts as at it; elsewhere far more, the less the nearer: there is a least."""
         off = abs(means["rate"] - self.target)
-        return means["distortion"] + (0.0 if off <= TOLERANCE else MISSED * off)
+        return means["distortion"] + (0.0 if off <= AT_TARGET_NATS else MISSED * off)

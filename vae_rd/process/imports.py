@@ -16,10 +16,8 @@ from vae_rd.process.signals import SignalGuard
 def whole_imports() -> Iterator[None]:
     """Make signals wait for the end of the block, which imports; then they go to whoever handled them before.
 
-    torch's threads will wait briefly, where it is not imported yet.
-
     torch tries to import NumPy and forgets why that failed: what a signal raises there would be lost, and the half of
-    NumPy that is imported fails later.
+    NumPy that is imported fails later. How torch's threads wait is set before it is loaded.
     """
     wait_briefly()
     with SignalGuard() as guard, without_collection():

@@ -38,7 +38,7 @@ def wait_briefly() -> None:
 
     It keeps a core busy for a while at each wait. That is fastest on an idle machine, by 3 % for a small network, but
     where any other program is at work on one of the cores, the thread that shares it is late at each of thousands of
-    waits: beside one busy process a fit of digits on two cores took 60 to 80 s instead of 6. It reads this as it is
+    waits: beside one busy process a fit of digits on two cores took 60 to 81 s instead of 7. It reads this as it is
     loaded, with torch, and so do the processes that this one starts.
 
     Source: https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html

@@ -25,6 +25,8 @@ LAGGING_GAP = COLLAPSED_RATE  # Nats at a slope of 1: a smaller gap is not worth
 # Var q(z_d) / Var m(z_d): a q(z_d) of twice a normal prior's variance lies at least (2 - 1 - ln 2) / 2 = 0.15 nat from
 # it, whatever its form, and draws of z from the prior seldom come where the data are.
 OVER_DISPERSED = 2.0
+# Of a target of R or D, and nats, within which validation counts as at it.
+AT_TARGET, AT_TARGET_NATS = 0.02, 0.1
 JUDGED_BY = 3.0  # Standard errors from an estimate to the limit by which it is judged.
 
 # What the verdict on collapse goes by, as its entry in a record states it.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-SHARE, LEAST = 0.02, 0.1  # Of what was asked for, and nats: within the larger of them validation counts as at it.
+from vae_rd.theory.thresholds import AT_TARGET, AT_TARGET_NATS
+
 REMEDY = "train longer (--max_epochs), or widen the network (--hidden, --latent_dim)"
 
 
@@ -35,4 +36,4 @@ def target_lines(model: Mapping[str, Any], metrics: Mapping[str, Any]) -> Iterat
 
 
 def _within(asked: float) -> float:
-    return max(SHARE * abs(asked), LEAST)
+    return max(AT_TARGET * abs(asked), AT_TARGET_NATS)
